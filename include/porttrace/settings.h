@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * What the kernel side is told before it is loaded: the filters and what to follow. It stays constant
+ * from then on, so the verifier drops every branch that a run does not need.
+ */
+#ifndef PORTTRACE_SETTINGS_H
+#define PORTTRACE_SETTINGS_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#define SETTINGS_LIST_MAX 16
+#define SETTINGS_PORTS	  65536
+
+/* The list of processes, users, names ... that an option took; count 0: all. */
+struct settings_numbers {
+	__u32 count;
+	__u32 values[SETTINGS_LIST_MAX];
+};
+
+struct settings_names {
+	__u32 count;
+	char values[SETTINGS_LIST_MAX][16];
+};
+
+/* IPv4 is mapped: a.b.c.d/n is ::ffff:a.b.c.d/(96 + n). */
+struct settings_cidr {
+	__u8 addr[16];
+	__u32 prefix;
+};
+
+struct settings_cidrs {
+	__u32 count;
+	struct settings_cidr values[SETTINGS_LIST_MAX];
+};
+
+struct settings_ports {
+	__u32 used; /* 0: every port */
+	__u32 reserved;
+	__u64 bits[SETTINGS_PORTS / 64];
+};
+
+struct settings {
+	__u32 kinds;	     /* bit per wire_kind that the user wants to see */
+	__u32 failed_only;
+	__u32 ipv4, ipv6;    /* -4, -6; both or neither: all */
+	__u32 keep_owners;   /* a snapshot teaches the records too: 0 where no probes will ask them */
+	__u64 cgroup_id;     /* 0: all; else this cgroup and those below it */
+	__u32 cgroup_level;  /* its depth in the hierarchy */
+	struct settings_numbers pids, uids, netns, protocols;
+	struct settings_names comms;
+	struct settings_cidrs local, remote;
+	struct settings_ports local_ports, remote_ports;
+};
+
+/* What a look at existing sockets is limited to; changes between looks. */
+struct look_settings {
+	__u64 failure_id;	/* goes into every event; 0: a snapshot */
+	__u32 netns;		/* 0: all */
+	__u32 cookie_count;	/* 0: all sockets, under the filters; else only these, without filters */
+	__u64 cookies[64];	/* those beyond the count are 0 */
+	__u16 port;		/* 0: all; else only this local port, in every namespace, without filters */
+	__u16 reserved[3];
+};
+
+#endif

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Every event that reaches porttrace: its kind, layout and meaning.
+ *
+ * The kernel side fills these, the ring buffer, the iterators and the capture file carry them
+ * unchanged, and the model reads nothing else. A kind names a fact about a socket, never the kernel
+ * function that showed it.
+ *
+ * Layout: fixed-width types, largest first, padding written out and zero, size a multiple of eight.
+ * Addresses are 16 bytes with IPv4 mapped (::ffff:a.b.c.d), ports are host order. An event grows at
+ * its end only; a reader takes min(size, its own) and zeroes the rest.
+ */
+#ifndef PORTTRACE_WIRE_H
+#define PORTTRACE_WIRE_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+/* clang-format off */
+/* Append only; a retired number stays a hole. X(number, NAME, name, meaning) */
+#define WIRE_KINDS(X)                                                                             \
+	X(1,  BIND,     bind,     "a port was asked for, by bind() or implicitly, with the outcome") \
+	X(2,  LISTEN,   listen,   "a socket was made to listen, with the outcome")                    \
+	X(3,  CONNECT,  connect,  "an outgoing connection took a local port, or could not")           \
+	X(4,  ACCEPT,   accept,   "an incoming connection was handed to a process")                   \
+	X(5,  CLOSE,    close,    "the last process let go of a socket that had a port")              \
+	X(6,  TIMEWAIT, timewait, "a TIME_WAIT began or ended")                                       \
+	X(7,  RELEASE,  release,  "a port is free again")                                             \
+	X(8,  SOCKET,   socket,   "a socket that exists, as a look at the kernel found it")           \
+	X(9,  PROCESS,  process,  "what /proc says of a process")                                     \
+	X(10, NETNS,    netns,    "settings and counters of one network namespace")                   \
+	X(11, TRAFFIC,  traffic,  "ports taken by one process towards one destination")               \
+	X(12, LOST,     lost,     "events that did not reach the reader")                             \
+	X(13, INTERFACE, interface, "the name of a network device")
+/* clang-format on */
+
+enum wire_kind {
+#define X(number, NAME, name, meaning) WIRE_##NAME = number,
+	WIRE_KINDS(X)
+#undef X
+};
+
+/* Every event begins with this. `size` counts it too; `boot_ns` is CLOCK_BOOTTIME. */
+struct wire_hdr {
+	__u16 size;
+	__u16 kind;
+	__u16 reserved;
+	__u16 cpu;
+	__u64 boot_ns;
+};
+
+/* wire_sock.flags: the socket options that a user sets ... */
+#define WIRE_REUSEADDR		   (1U << 0)
+#define WIRE_REUSEPORT		   (1U << 1)
+#define WIRE_V6ONLY		   (1U << 2)
+#define WIRE_FREEBIND		   (1U << 3)
+#define WIRE_TRANSPARENT	   (1U << 4)
+#define WIRE_BIND_ADDRESS_NO_PORT  (1U << 5)
+#define WIRE_OPTIONS		   0x0000ffffU
+/* ... and what the kernel knows about it. */
+#define WIRE_PORT_CHOSEN	   (1U << 16) /* the kernel chose the port: no SOCK_BINDPORT_LOCK */
+#define WIRE_KERNEL_OWNED	   (1U << 17) /* no file, and the kernel made it (sk_kern_sock) */
+#define WIRE_ORPHAN		   (1U << 18) /* SOCK_DEAD: no process has it any more */
+#define WIRE_REUSEPORT_PROG	   (1U << 19) /* a reuseport group of its own (sk_reuseport_cb) */
+#define WIRE_CONNECT_BIND	   (1U << 20) /* connect() chose the port (SOCK_CONNECT_BIND, 6.18) */
+#define WIRE_FORCE_REUSE	   (1U << 21) /* TCP_REPAIR: sk_reuse is SK_FORCE_REUSE */
+#define WIRE_UNSHARED_BUCKET	   (1U << 22) /* bucket fastreuse -1: connect() made the bucket */
+#define WIRE_ACCEPTED		   (1U << 23) /* seen to come out of a listener */
+
+/* wire_sock.state: the kernel's TCP states (include/net/tcp_states.h). UDP uses ESTABLISHED and CLOSE. */
+enum wire_state {
+	WIRE_TCP_ESTABLISHED = 1,
+	WIRE_TCP_SYN_SENT = 2,
+	WIRE_TCP_SYN_RECV = 3,
+	WIRE_TCP_FIN_WAIT1 = 4,
+	WIRE_TCP_FIN_WAIT2 = 5,
+	WIRE_TCP_TIME_WAIT = 6,
+	WIRE_TCP_CLOSE = 7,
+	WIRE_TCP_CLOSE_WAIT = 8,
+	WIRE_TCP_LAST_ACK = 9,
+	WIRE_TCP_LISTEN = 10,
+	WIRE_TCP_CLOSING = 11,
+	WIRE_TCP_NEW_SYN_RECV = 12,
+};
+
+/*
+ * A socket. `cookie` identifies it over its life and over the boot (SO_COOKIE, `sk:` of `ss -e`); a
+ * TIME_WAIT keeps the cookie of the connection that it came from. 0: unknown.
+ * An MPTCP socket is itself, never its subflow.
+ */
+struct wire_sock {
+	__u64 cookie;
+	__u8 local_addr[16];
+	__u8 remote_addr[16];
+	__u32 netns;   /* inode number of the network namespace */
+	__u32 uid;     /* of the socket (sk_uid), in the initial user namespace */
+	__u32 ifindex; /* SO_BINDTODEVICE, 0: none */
+	__u32 flags;
+	__u16 family;	/* AF_INET, AF_INET6 */
+	__u16 protocol; /* IPPROTO_TCP, _UDP, _MPTCP (262), _UDPLITE */
+	__u16 local_port;
+	__u16 remote_port;
+	__u8 state;
+	__u8 reserved[7];
+};
+
+/* A process: pid is the thread group, comm its leader's name. pid 0: unknown. */
+struct wire_task {
+	__u64 start_boot_ns; /* with pid, the identity of the process */
+	__u64 cgroup_id;     /* cgroup v2 */
+	__u32 pid;
+	__u32 tid;
+	__u32 ppid;
+	__u32 uid;
+	char comm[16];
+};
+
+/* `error` is an errno, positive; 0: the call worked. */
+
+/* wire_bind.how: flags */
+#define WIRE_BIND_IMPLICIT 1 /* no bind(): a send took the port */
+#define WIRE_BIND_HAD_PORT 2 /* refused, and the socket had a port already */
+
+/* sock.local_*: the address in effect; of a refused bind, the one asked for. */
+struct wire_bind {
+	struct wire_hdr hdr;
+	struct wire_sock sock;
+	struct wire_task task;
+	__u64 failure_id;  /* joins the wire_socket events of its holders; 0: none were looked for */
+	__u64 duration_ns; /* spent in the port search; 0: not measured */
+	__u8 requested_addr[16];
+	__u32 error;
+	__u16 requested_port;
+	__u16 how;
+	__u16 bound_port; /* WIRE_BIND_HAD_PORT: the port that it had */
+	__u16 reserved[3];
+};
+
+struct wire_listen {
+	struct wire_hdr hdr;
+	struct wire_sock sock;
+	struct wire_task task;
+	__u64 failure_id;
+	__u32 error;
+	__u32 backlog;
+};
+
+/* sock.remote_*: where to. An `error` says why no port was to be had; what became of the connection
+ * afterwards is told by its close. */
+struct wire_connect {
+	struct wire_hdr hdr;
+	struct wire_sock sock;
+	struct wire_task task;
+	__u64 failure_id;
+	__u64 duration_ns;
+	__u32 error;
+	__u16 requested_port; /* the port it was bound to before; 0: the kernel was to choose */
+	__u16 reserved;
+};
+
+struct wire_accept {
+	struct wire_hdr hdr;
+	struct wire_sock sock;
+	struct wire_task task;
+};
+
+struct wire_close {
+	struct wire_hdr hdr;
+	struct wire_sock sock;
+	struct wire_task task;
+	__u64 life_ns;	  /* since the port was taken; 0: not known */
+	__u32 error;	  /* what ended the connection when not orderly */
+	__u32 next_state; /* WIRE_TCP_TIME_WAIT when the port stays taken, else 0 */
+};
+
+enum wire_timewait_action {
+	WIRE_TIMEWAIT_ENTER = 1,
+	WIRE_TIMEWAIT_EXPIRE = 2,
+	WIRE_TIMEWAIT_REUSE = 3,
+	WIRE_TIMEWAIT_KILL = 4,
+	WIRE_TIMEWAIT_OVERFLOW = 5,
+};
+
+/* task: the process that left it. */
+struct wire_timewait {
+	struct wire_hdr hdr;
+	struct wire_sock sock;
+	struct wire_task task;
+	__u32 action;
+	__u32 reserved;
+};
+
+struct wire_release {
+	struct wire_hdr hdr;
+	struct wire_sock sock;
+	struct wire_task task;
+};
+
+/*
+ * One descriptor of one socket (fd >= 0, task has it), or a socket without any (fd -1; task is then
+ * whoever took the port, if that was seen). failure_id 0: from a snapshot; WIRE_CENSUS: counted, with
+ * all others of its namespace, because a refusal was for want of any port; else a holder found in the
+ * kernel at the moment of that refusal.
+ */
+#define WIRE_CENSUS (~0ULL)
+struct wire_socket {
+	struct wire_hdr hdr;
+	struct wire_sock sock;
+	struct wire_task task;
+	__u64 failure_id;
+	__u64 since_boot_ns; /* when the port was taken, if seen; 0: before porttrace */
+	__s32 fd;
+	__u32 expires_ms;    /* TIME_WAIT: time left; 0: not known */
+	__u32 backlog;	     /* LISTEN */
+	__u32 substate;	     /* TIME_WAIT: the state it stands for, FIN_WAIT2 or TIME_WAIT */
+};
+
+/* Texts are bytes as the process or the file system gave them, cut at the size, NUL-terminated.
+ * cmdline: arguments separated by NUL, cmdline_len bytes. */
+struct wire_process {
+	struct wire_hdr hdr;
+	struct wire_task task;
+	__u32 cmdline_len;
+	__u32 reserved;
+	char exe[256];
+	char cgroup[256];
+	char cmdline[512];
+};
+
+/* Totals since boot or since the probes were attached, never rates: a reader subtracts. */
+struct wire_netns {
+	struct wire_hdr hdr;
+	__u64 timewait_entered;	   /* TcpExt TW + TWKilled: the kernel's own counters */
+	__u64 timewait_reused;	   /* TcpExt TWRecycled */
+	__u64 timewait_killed;	   /* TcpExt TWKilled */
+	__u64 timewait_overflowed; /* TcpExt TCPTimeWaitOverflow */
+	__u64 timewait_live;	   /* sockstat tw */
+	__u64 ephemeral_allocated; /* porttrace's own, counted in the kernel */
+	__u64 ephemeral_released;
+	__u64 ephemeral_failed;
+	__u32 netns;
+	__u32 tw_reuse;		  /* sysctl net.ipv4.tcp_tw_reuse */
+	__u32 unprivileged_start; /* net.ipv4.ip_unprivileged_port_start */
+	__u32 reserved_count;	  /* ports of the range that ip_local_reserved_ports takes out */
+	__u16 range_low;	  /* net.ipv4.ip_local_port_range */
+	__u16 range_high;
+	__u32 ends_interval;	  /* 0: asked for in between, or the totals to begin from */
+};
+
+/* Totals since the probes were attached. */
+struct wire_traffic {
+	struct wire_hdr hdr;
+	struct wire_task task; /* pid, comm */
+	__u8 remote_addr[16];
+	__u64 allocated;
+	__u64 timewait;
+	__u32 netns;
+	__u16 remote_port;
+	__u16 reserved;
+};
+
+enum wire_lost_reason {
+	WIRE_LOST_RING = 1,    /* the ring buffer was full */
+	WIRE_LOST_MAP = 2,     /* a kernel map was full: an owner or a counter is missing */
+	WIRE_LOST_INVALID = 3, /* bytes that are no event */
+	WIRE_LOST_TABLE = 4,   /* the port table was full: an entry was evicted */
+};
+
+struct wire_lost {
+	struct wire_hdr hdr;
+	__u64 count; /* since the last such event */
+	__u32 reason;
+	__u32 reserved;
+};
+
+struct wire_interface {
+	struct wire_hdr hdr;
+	__u32 netns;
+	__u32 ifindex;
+	char name[16];
+};
+
+/* Large enough for any event of the kernel side; PROCESS is made in user space. */
+#define WIRE_KERNEL_EVENT_MAX 256
+
+#define WIRE_CHECK_SIZE(NAME, name)                                                      \
+	_Static_assert(sizeof(struct wire_##name) % 8 == 0, "wire_" #name " has a ragged end");
+#define X(number, NAME, name, meaning) WIRE_CHECK_SIZE(NAME, name)
+WIRE_KINDS(X)
+#undef X
+_Static_assert(sizeof(struct wire_hdr) == 16, "wire_hdr");
+_Static_assert(sizeof(struct wire_sock) == 72, "wire_sock");
+_Static_assert(sizeof(struct wire_task) == 48, "wire_task");
+
+#endif
