@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The facts about ports, one handler each, whichever backend saw it: a port was asked for, listened on,
+ * taken by a connection, let go of. Counters first, then records, then filters, then the event. */
+#include "porttrace.bpf.h"
+#include "read.bpf.h"
+
+static __always_inline bool wanted(const struct wire_sock *sock, const struct wire_task *task,
+				   __u32 kind, __u32 error)
+{
+	return filter_kind(kind, error) && filter_sock(sock) && filter_current(task);
+}
+
+/* What happened without a process of its own is its owner's: wanted if the owner was. */
+static bool wanted_of(const struct sock_record *record, const struct wire_sock *sock)
+{
+	return record->flags & RECORD_WANTED && filter_sock(sock);
+}
+
+/* The current process has taken a port, or goes on with one that it has (`before`) since it took it. */
+static __always_inline void record_take(const struct wire_sock *sock, const struct wire_task *task,
+					const struct sock_record *before, __u64 now)
+{
+	bool same = before && before->sock.local_port == sock->local_port;
+
+	record_store(sock, task, (void *)bpf_get_current_task(), same ? before->since_ns : now, 0);
+}
+
+/* The socket's port is free again, or was never really taken: user space must not keep it. */
+static void release_emit(const struct wire_sock *sock, const struct wire_task *task)
+{
+	struct wire_release event = {};
+
+	event.sock = *sock;
+	event.task = *task;
+	emit(&event, WIRE_RELEASE, sizeof(event));
+}
+
+static bool is_udp(const struct wire_sock *sock)
+{
+	return sock->protocol == IPPROTO_UDP || sock->protocol == IPPROTO_UDPLITE;
+}
+
+/* What a socket without a record was: inet_put_port() clears inet_num and leaves inet_sport. */
+static void ended_sock_fill(struct wire_sock *out, struct sock *sk)
+{
+	struct inet_sock *inet = AS(struct inet_sock, sk);
+
+	sock_fill(out, sk);
+	if (!out->local_port)
+		out->local_port = bpf_ntohs(READ(inet, inet_sport));
+	/* An outgoing connection has a record; this one came in, on its listener's port. */
+	if (out->remote_port && !is_udp(out)) {
+		out->flags |= WIRE_ACCEPTED;
+		out->flags &= ~WIRE_PORT_CHOSEN;
+	}
+}
+
+static bool port_was_chosen(const struct wire_sock *sock)
+{
+	return sock->flags & WIRE_PORT_CHOSEN && sock->local_port;
+}
+
+/* addr: what bind() was given; NULL: a send took, or wanted, any port. */
+static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error,
+				      __u16 how)
+{
+	struct wire_bind event = {.error = error, .how = how};
+
+	sock_fill(&event.sock, sk);
+	if (!task_fill(&event.task))
+		event.task.uid = event.sock.uid;
+	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
+	if (error)
+		event.sock.flags &= ~WIRE_PORT_CHOSEN; /* nothing was chosen */
+	if (addr) {
+		event.requested_port = bpf_ntohs(addr->sin6_port);
+		if (error && event.sock.local_port) {
+			event.how |= WIRE_BIND_HAD_PORT;
+			event.bound_port = event.sock.local_port;
+		}
+		sock_set_addr(event.requested_addr, addr);
+		if (error) {
+			event.sock.local_port = event.requested_port;
+			__builtin_memcpy(event.sock.local_addr, event.requested_addr, 16);
+		}
+	}
+	if (!event.sock.local_port && (error == EADDRINUSE || error == EAGAIN))
+		churn_count(&event.sock, &event.task, CHURN_FAILED);
+	if (!error && event.sock.local_port) {
+		if (port_was_chosen(&event.sock))
+			churn_count(&event.sock, &event.task, CHURN_ALLOCATED);
+		record_take(&event.sock, &event.task, NULL, event.hdr.boot_ns);
+	}
+	if (!wanted(&event.sock, &event.task, WIRE_BIND, error))
+		return;
+	if (addr && error == EADDRINUSE && event.sock.local_port) {
+		event.failure_id = event.hdr.boot_ns;
+		holders_emit((__u64)sk, event.sock.local_port, event.sock.protocol, event.failure_id);
+	}
+	emit(&event, WIRE_BIND, sizeof(event));
+}
+
+__hidden void on_bind(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
+{
+	bind_fact(sk, addr, error, 0);
+}
+
+__hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
+{
+	struct wire_listen event = {.error = error, .backlog = backlog};
+	struct sock_record *record;
+
+	sock_fill(&event.sock, sk);
+	if (!task_fill(&event.task))
+		event.task.uid = event.sock.uid;
+	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
+	record = record_find(event.sock.cookie);
+	if (!error) {
+		if (!record && port_was_chosen(&event.sock))
+			churn_count(&event.sock, &event.task, CHURN_ALLOCATED);
+		record_take(&event.sock, &event.task, record, event.hdr.boot_ns);
+	} else if (error == EADDRINUSE && !event.sock.local_port) {
+		churn_count(&event.sock, &event.task, CHURN_FAILED);
+	}
+	if (!wanted(&event.sock, &event.task, WIRE_LISTEN, error))
+		return;
+	if (error == EADDRINUSE && event.sock.local_port) {
+		event.failure_id = event.hdr.boot_ns;
+		holders_emit((__u64)sk, event.sock.local_port, event.sock.protocol, event.failure_id);
+	}
+	emit(&event, WIRE_LISTEN, sizeof(event));
+}
+
+/* sk has its port; of MPTCP it may be the subflow, whose port the MPTCP socket gets later. */
+__hidden void on_connect(struct sock *sk)
+{
+	struct wire_connect event = {};
+	struct sock_record *record;
+
+	sock_fill(&event.sock, sk);
+	/* A subflow that MPTCP adds to a connection by itself is not another connection. */
+	if (!sock_fold_subflow(&event.sock, sk))
+		return;
+	if (!task_fill(&event.task))
+		event.task.uid = event.sock.uid;
+	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
+	event.requested_port = event.sock.flags & WIRE_PORT_CHOSEN ? 0 : event.sock.local_port;
+	record = record_find(event.sock.cookie);
+	/* A UDP socket may connect() as often as it likes; the port is the one it had. */
+	if (port_was_chosen(&event.sock) && (!record || record->sock.local_port != event.sock.local_port))
+		churn_count(&event.sock, &event.task, CHURN_ALLOCATED);
+	record_take(&event.sock, &event.task, record, event.hdr.boot_ns);
+	if (wanted(&event.sock, &event.task, WIRE_CONNECT, 0))
+		emit(&event, WIRE_CONNECT, sizeof(event));
+}
+
+__hidden void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
+{
+	struct wire_connect event = {.error = error};
+
+	sock_fill(&event.sock, sk);
+	if (addr) {
+		sock_set_addr(event.sock.remote_addr, addr);
+		event.sock.remote_port = bpf_ntohs(addr->sin6_port);
+	}
+	if (!task_fill(&event.task))
+		event.task.uid = event.sock.uid;
+	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
+	event.requested_port = event.sock.local_port;
+	if (!event.sock.local_port && (error == EADDRNOTAVAIL || error == EAGAIN))
+		churn_count(&event.sock, &event.task, CHURN_FAILED);
+	if (!wanted(&event.sock, &event.task, WIRE_CONNECT, error))
+		return;
+	event.failure_id = event.hdr.boot_ns;
+	if (addr && error == EADDRNOTAVAIL && event.sock.local_port)
+		holders_emit((__u64)sk, event.sock.local_port, event.sock.protocol, event.failure_id);
+	emit(&event, WIRE_CONNECT, sizeof(event));
+}
+
+__hidden void on_accept(struct sock *sk)
+{
+	struct wire_accept event = {};
+
+	sock_fill(&event.sock, sk);
+	task_fill(&event.task);
+	event.sock.flags |= WIRE_ACCEPTED;
+	event.sock.flags &= ~WIRE_PORT_CHOSEN;
+	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
+	record_take(&event.sock, &event.task, NULL, event.hdr.boot_ns);
+	if (wanted(&event.sock, &event.task, WIRE_ACCEPT, 0))
+		emit(&event, WIRE_ACCEPT, sizeof(event));
+}
+
+/*
+ * Whether the port stays taken once the last process has let go: the state decides, as in __tcp_close()
+ * and tcp_close_state(). A reset that ends it early is told by a release event.
+ */
+static bool leaves_timewait(struct sock *of, __u8 state)
+{
+	struct sock *sk = AS(struct sock, of);
+
+	switch (state) {
+	case WIRE_TCP_ESTABLISHED:
+	case WIRE_TCP_SYN_RECV:
+	case WIRE_TCP_FIN_WAIT1:
+	case WIRE_TCP_FIN_WAIT2:
+	case WIRE_TCP_CLOSING:
+		break;
+	default:
+		return false;
+	}
+	if (sock_protocol(sk) == IPPROTO_MPTCP)
+		return true;
+	/* Unread data is answered by a reset, as is SO_LINGER with no time. */
+	if (READ(sk, sk_receive_queue.qlen))
+		return false;
+	return !(READ(sk, __sk_common.skc_flags) & 1UL << SOCK_LINGER) ||
+	       READ(sk, sk_lingertime);
+}
+
+__hidden void on_close(struct sock *of)
+{
+	struct sock *sk = AS(struct sock, of);
+	__u64 cookie = sock_cookie(sk);
+	struct sock_record *record = record_find(cookie);
+	__u32 flags = record ? record->flags : 0;
+	__u8 state = READ(sk, __sk_common.skc_state);
+	struct wire_close event = {};
+	bool ends, released;
+
+	if (record) {
+		event.sock = record->sock;
+		event.sock.state = state;
+		event.error = record->error;
+	} else {
+		ended_sock_fill(&event.sock, sk);
+	}
+	if (!event.sock.local_port)
+		return;
+	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
+	if (record && record->since_ns)
+		event.life_ns = event.hdr.boot_ns - record->since_ns;
+	/* A kernel thread that puts the last reference is nobody: the owner let go earlier. */
+	if (!task_fill(&event.task) && record)
+		event.task = record->owner;
+	if (!is_udp(&event.sock) && (flags & RECORD_TIMEWAIT || leaves_timewait(sk, state)))
+		event.next_state = WIRE_TCP_TIME_WAIT;
+	/* Of UDP, and of TCP without a connection, nothing outlives the socket. */
+	ends = !event.next_state && (is_udp(&event.sock) || state == WIRE_TCP_CLOSE || state == WIRE_TCP_LISTEN);
+	released = ends && !(flags & RECORD_RELEASED);
+	if (released && port_was_chosen(&event.sock))
+		churn_count(&event.sock, NULL, CHURN_RELEASED);
+	/* An orphan that still has data to send may hold the port for minutes: know whose it was. */
+	if (!record && (event.next_state || (!ends && READ(sk, sk_wmem_queued))))
+		record_store(&event.sock, &event.task, (void *)bpf_get_current_task(), 0, RECORD_CLOSED);
+	else if (record && ends)
+		record_drop(cookie);
+	else if (record)
+		record->flags |= RECORD_CLOSED;
+	if (wanted(&event.sock, &event.task, WIRE_CLOSE, 0))
+		emit(&event, WIRE_CLOSE, sizeof(event));
+	if (released && wanted(&event.sock, &event.task, WIRE_RELEASE, 0))
+		release_emit(&event.sock, &event.task);
+}
+
+/* connect(AF_UNSPEC) of UDP: a port that the kernel chose goes back, the socket stays. */
+__hidden void on_disconnect(struct sock *sk)
+{
+	__u64 cookie = sock_cookie(sk);
+	struct sock_record *record = record_find(cookie);
+
+	if (!record || sock_port(sk))
+		return;
+	churn_count(&record->sock, NULL, CHURN_RELEASED);
+	if (wanted_of(record, &record->sock))
+		release_emit(&record->sock, &record->owner);
+	record_drop(cookie);
+}
+
+/* A send binds an unbound UDP socket (inet_autobind() in inet_send_prepare()), or says EAGAIN. */
+__hidden void on_udp_send(struct sock *of, int result)
+{
+	struct sock *sk = AS(struct sock, of);
+	bool failed = !READ(sk, __sk_common.skc_num);
+
+	if (failed ? result != -EAGAIN :
+		     READ_BITS(sk, sk_userlocks) & SOCK_BINDPORT_LOCK || record_find(sock_cookie(sk)))
+		return;
+	bind_fact(sk, NULL, failed ? EAGAIN : 0, WIRE_BIND_IMPLICIT);
+}
+
+/* A port that was bound explicitly outlives its connection or its listening, until close(). */
+static void still_bound_emit(struct sock *sk, const struct sock_record *record)
+{
+	struct wire_socket event = {.fd = -1};
+
+	sock_fill(&event.sock, sk);
+	event.sock.cookie = record->sock.cookie;
+	event.sock.protocol = record->sock.protocol;
+	event.task = record->owner;
+	event.since_boot_ns = record->since_ns;
+	emit(&event, WIRE_SOCKET, sizeof(event));
+}
+
+static void timewait_emit(const struct sock_record *record)
+{
+	struct wire_timewait event = {.action = WIRE_TIMEWAIT_ENTER};
+
+	event.sock = record->sock;
+	event.sock.state = WIRE_TCP_TIME_WAIT;
+	event.task = record->owner;
+	emit(&event, WIRE_TIMEWAIT, sizeof(event));
+}
+
+/* An accepted connection that nobody has closed yet: nobody was seen to take its port, but how it ends
+ * is what its close must tell. */
+static void ownerless_end(struct sock *sk, __u32 error)
+{
+	struct sock_record *record;
+	struct wire_task nobody = {};
+	struct wire_sock sock = {};
+
+	ended_sock_fill(&sock, sk);
+	if (!sock.local_port || !sock.cookie)
+		return;
+	record_store(&sock, &nobody, NULL, 0, error ? 0 : RECORD_TIMEWAIT);
+	record = record_find(sock.cookie);
+	if (record)
+		record->error = error;
+	if (!error)
+		churn_count(&sock, NULL, CHURN_TIMEWAIT);
+}
+
+/* The connection's end, mostly in softirq: everything here is its owner's. */
+static void on_tcp_closed(struct sock *of, int old_state)
+{
+	struct sock *sk = AS(struct sock, of);
+	struct sock_record *record = record_find(sock_cookie(sock_of_user(sk)));
+	__u32 error = READ(sk, sk_err);
+	/* tcp_time_wait() makes a small socket of its own and ends this one: no state says TIME_WAIT. */
+	bool timewait = !error && (old_state == WIRE_TCP_FIN_WAIT2 || old_state == WIRE_TCP_CLOSING);
+	bool wanted_here, still_bound;
+
+	if (!record) {
+		if (error || timewait)
+			ownerless_end(sk, error);
+		return;
+	}
+	if (timewait) {
+		churn_count(&record->sock, &record->owner, CHURN_TIMEWAIT);
+		record->flags |= RECORD_TIMEWAIT;
+		if (filter_kind(WIRE_TIMEWAIT, 0) && wanted_of(record, &record->sock))
+			timewait_emit(record);
+		return;
+	}
+	if (error)
+		record->error = error;
+	wanted_here = wanted_of(record, &record->sock);
+	still_bound = READ(sk, __sk_common.skc_num);
+	if (!still_bound && !(record->flags & RECORD_RELEASED)) {
+		record->flags |= RECORD_RELEASED;
+		if (port_was_chosen(&record->sock))
+			churn_count(&record->sock, NULL, CHURN_RELEASED);
+		/* Told when user space would otherwise keep the port: a process still has the socket, or
+		 * its close promised a TIME_WAIT that a reset has cut short. */
+		if (wanted_here && (!(record->flags & RECORD_CLOSED) || old_state != WIRE_TCP_LAST_ACK ||
+				    filter_kind(WIRE_RELEASE, 0)))
+			release_emit(&record->sock, &record->owner);
+	} else if (still_bound && wanted_here && !(record->flags & RECORD_CLOSED)) {
+		still_bound_emit(sk, record);
+	}
+	if (record->flags & RECORD_CLOSED)
+		record_drop(record->sock.cookie);
+}
+
+__hidden void on_tcp_state(struct sock *sk, int old_state, int new_state)
+{
+	if (new_state == WIRE_TCP_CLOSE)
+		on_tcp_closed(sk, old_state);
+}

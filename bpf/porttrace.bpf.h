@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The prototypes that the kernel side offers itself, grouped by file. Entry points (tracepoint.bpf.c,
+ * iter.bpf.c) turn what their hook gives into the arguments of one handler per fact.
+ *
+ * Handlers are __hidden: the verifier follows them from each caller, so they take a typed pointer and
+ * a plain address alike, and read the kernel through BPF_CORE_READ.
+ */
+#ifndef PORTTRACE_BPF_H
+#define PORTTRACE_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "porttrace/churn.h"
+#include "porttrace/settings.h"
+#include "porttrace/wire.h"
+
+#define AF_INET	      2
+#define AF_INET6      10
+#define EPERM	      1
+#define EAGAIN	      11
+#define EACCES	      13
+#define EINVAL	      22
+#define EADDRINUSE    98
+#define EADDRNOTAVAIL 99
+#define EISCONN	      106
+
+/* include/net/sock.h, include/linux/sched.h: macros, so not in BTF */
+#define SOCK_BINDPORT_LOCK 8
+#define SOCK_CONNECT_BIND  16
+#define SK_FORCE_REUSE	   2
+#define PF_KTHREAD	   0x00200000
+#define SHUTDOWN_MASK	   3
+
+/* filter.bpf.c: is it wanted? Asked before anything is built. */
+extern const volatile struct settings settings;
+bool filter_task(const struct wire_task *task, struct task_struct *of);
+bool filter_current(const struct wire_task *task);
+bool filter_sock(const struct wire_sock *sock);
+bool filter_kind(__u32 kind, __u32 error);
+
+/* emit.bpf.c: the one way out. `event` begins with a wire_hdr, which is filled here. */
+void emit(void *event, __u16 kind, __u16 size);
+void emit_lost(__u32 reason);
+
+/* sock.bpf.c: struct sock -> struct wire_sock. */
+void sock_fill(struct wire_sock *out, struct sock *sk);
+/* Adds what only a socket at rest has: TIME_WAIT's remaining time and state, a listener's queue. */
+void sock_fill_more(struct wire_socket *out, struct sock *sk);
+/* Makes an MPTCP socket of what its subflow `sk` said; false: not its first subflow. */
+bool sock_fold_subflow(struct wire_sock *out, struct sock *sk);
+/* An address as a process gave it, IPv4 mapped. */
+void sock_set_addr(__u8 *out, const struct sockaddr_in6 *addr);
+struct sock *sock_of_fd(int fd);
+/* The socket that user space knows: an MPTCP subflow's is its MPTCP socket. */
+struct sock *sock_of_user(struct sock *sk);
+bool sock_is_traced(struct sock *sk);
+__u64 sock_cookie(struct sock *sk);
+__u16 sock_port(struct sock *sk);
+__u16 sock_protocol(struct sock *sk);
+__u32 sock_backlog(struct sock *sk);
+
+/* task.bpf.c: the current process. false: a kernel thread, which is nobody. */
+bool task_fill(struct wire_task *out);
+bool task_fill_from(struct wire_task *out, struct task_struct *task);
+bool task_under_cgroup(struct task_struct *task);
+
+/* record.bpf.c: ownership is taken in process context and carried to where there is none. */
+struct sock_record {
+	struct wire_sock sock; /* as it was when it took its port */
+	struct wire_task owner;
+	__u64 since_ns;
+	__u32 error; /* what ended the connection */
+	__u32 flags;
+};
+#define RECORD_WANTED	1 /* the filters want its process */
+#define RECORD_CLOSED	2 /* the last process let go */
+#define RECORD_TIMEWAIT 4 /* its port stays taken by a TIME_WAIT */
+#define RECORD_RELEASED 8 /* its port was given back while a process still has it */
+
+struct sock_record *record_find(__u64 cookie);
+/* task: the owner's task_struct. now: CLOCK_BOOTTIME, 0 for a port taken before porttrace. */
+void record_store(const struct wire_sock *sock, const struct wire_task *owner, struct task_struct *task,
+		  __u64 now, __u32 flags);
+void record_drop(__u64 cookie);
+
+/* churn.bpf.c: counters that stay exact whatever the stream loses. */
+void churn_count(const struct wire_sock *sock, const struct wire_task *task, __u32 counter);
+
+/* holder.bpf.c: every socket that has this port in the namespace of the socket at `address`, sent as
+ * wire_socket events. Returns 0. */
+int holders_emit(__u64 address, __u16 port, __u16 protocol, __u64 failure_id);
+
+/* port.bpf.c: the facts. `error` is positive or 0. */
+void on_bind(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error);
+void on_listen(struct sock *sk, __u32 backlog, __u32 error);
+void on_connect(struct sock *sk);
+void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error);
+void on_accept(struct sock *sk);
+void on_close(struct sock *sk);
+void on_disconnect(struct sock *sk);
+void on_udp_send(struct sock *sk, int result);
+void on_tcp_state(struct sock *sk, int old_state, int new_state);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Reading the kernel, relocated by CO-RE: READ(pointer, field, ...) through a pointer made by AS().
+ *
+ * bpf_probe_read_kernel() costs some 25 ns a call, and an event reads forty fields. Where the kernel has
+ * bpf_rdonly_cast() (6.2), AS() makes a typed pointer of a plain address, and READ() is a load that the
+ * JIT guards against faults, for next to nothing. User space tries it and sets direct_reads before
+ * loading; whichever branch is not taken is dead code that the verifier drops.
+ */
+#ifndef PORTTRACE_READ_BPF_H
+#define PORTTRACE_READ_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+extern const volatile bool direct_reads;
+
+/* read.bpf.c: bpf_rdonly_cast(); libbpf 1.1 links a kernel function into one object only. */
+void *read_cast(const void *pointer, __u32 btf_id);
+
+#define AS(type, pointer)                                                         \
+	((type *)(direct_reads ? read_cast((void *)(pointer), bpf_core_type_id_kernel(type)) : \
+				 (void *)(pointer)))
+
+#define READ(pointer, ...)                                             \
+	({                                                             \
+		typeof(___arrow((pointer), __VA_ARGS__)) value_;       \
+		if (direct_reads)                                      \
+			value_ = ___arrow((pointer), __VA_ARGS__);     \
+		else                                                   \
+			value_ = BPF_CORE_READ(pointer, __VA_ARGS__);  \
+		value_;                                                \
+	})
+
+/* Bitfields, and fields that were one on some kernel. */
+#define READ_BITS(pointer, field)                                                \
+	({                                                                       \
+		__u64 bits_;                                                     \
+		if (direct_reads)                                                \
+			bits_ = BPF_CORE_READ_BITFIELD(pointer, field);          \
+		else                                                             \
+			bits_ = BPF_CORE_READ_BITFIELD_PROBED(pointer, field);   \
+		bits_;                                                           \
+	})
+
+#endif

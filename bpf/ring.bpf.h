@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The ring buffer's type, for emit.bpf.c which owns it and holder.bpf.c which must reserve in place. */
+#ifndef PORTTRACE_RING_BPF_H
+#define PORTTRACE_RING_BPF_H
+
+struct ring_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 2 * 1024 * 1024);
+};
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* struct sock -> struct wire_sock: addresses, ports, options, namespace. The only converter: everything
+ * that leaves the kernel side has 16-byte addresses and host-order ports from here. */
+#include "porttrace.bpf.h"
+#include "read.bpf.h"
+#include "compat.bpf.h"
+
+#define S_IFMT	 00170000
+#define S_IFSOCK 0140000
+
+static __always_inline void addr_map_ipv4(__u8 *out, __u32 addr)
+{
+	__u32 *words = (__u32 *)out;
+
+	words[0] = words[1] = 0;
+	words[2] = bpf_htonl(0xffff);
+	words[3] = addr;
+}
+
+/*
+ * An accepted MPTCP socket is a copy of its listener, cookie included (mptcp_sk_clone_init() calls
+ * sk_clone_lock(), which leaves it): the connection's token tells the two apart.
+ */
+__hidden __u64 sock_cookie(struct sock *of)
+{
+	struct sock *sk = AS(struct sock, of);
+	__u64 cookie = READ(sk, __sk_common.skc_cookie.counter);
+	struct mptcp_sock *msk = AS(struct mptcp_sock, of);
+	__u8 state = READ(sk, __sk_common.skc_state);
+
+	if (state == WIRE_TCP_TIME_WAIT || state == WIRE_TCP_NEW_SYN_RECV ||
+	    sock_protocol(sk) != IPPROTO_MPTCP)
+		return cookie;
+	if (READ_BITS(msk, pm.server_side))
+		cookie |= (__u64)READ(msk, token) << 32;
+	return cookie;
+}
+
+__hidden __u16 sock_port(struct sock *of)
+{
+	struct sock *sk = AS(struct sock, of);
+
+	return READ(sk, __sk_common.skc_num);
+}
+
+__hidden __u16 sock_protocol(struct sock *of)
+{
+	struct sock *sk = AS(struct sock, of);
+
+	return READ_BITS(sk, sk_protocol);
+}
+
+/* Internet sockets that have ports: not raw, ICMP or anything of another family. */
+__hidden bool sock_is_traced(struct sock *of)
+{
+	struct sock *sk = AS(struct sock, of);
+	__u16 family = READ(sk, __sk_common.skc_family);
+	__u16 protocol;
+
+	if (family != AF_INET && family != AF_INET6)
+		return false;
+	protocol = sock_protocol(sk);
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_MPTCP ||
+	       protocol == IPPROTO_UDPLITE || protocol == IPPROTO_SCTP || protocol == IPPROTO_DCCP;
+}
+
+static __always_inline __u32 inet_flags_fill(struct sock *sk)
+{
+	struct inet_sock *inet = AS(struct inet_sock, sk);
+	__u32 flags = 0;
+
+	if (bpf_core_field_exists(inet->inet_flags)) {
+		unsigned long bits = READ(inet, inet_flags);
+
+		if (bits & 1UL << INET_FLAGS_FREEBIND)
+			flags |= WIRE_FREEBIND;
+		if (bits & 1UL << INET_FLAGS_TRANSPARENT)
+			flags |= WIRE_TRANSPARENT;
+		if (bits & 1UL << INET_FLAGS_BIND_ADDRESS_NO_PORT)
+			flags |= WIRE_BIND_ADDRESS_NO_PORT;
+	} else {
+		struct inet_sock___bitfields *old = (void *)sk;
+
+		/* A kernel this old has no direct reads. */
+		if (BPF_CORE_READ_BITFIELD_PROBED(old, freebind))
+			flags |= WIRE_FREEBIND;
+		if (BPF_CORE_READ_BITFIELD_PROBED(old, transparent))
+			flags |= WIRE_TRANSPARENT;
+		if (BPF_CORE_READ_BITFIELD_PROBED(old, bind_address_no_port))
+			flags |= WIRE_BIND_ADDRESS_NO_PORT;
+	}
+	return flags;
+}
+
+/* What a full socket has beyond struct sock_common; a TIME_WAIT or a request has not. */
+static __always_inline void full_sock_fill(struct wire_sock *out, struct sock *sk)
+{
+	__u8 locks = READ_BITS(sk, sk_userlocks);
+
+	out->protocol = READ_BITS(sk, sk_protocol);
+	out->uid = READ(sk, sk_uid.val);
+	out->flags |= inet_flags_fill(sk);
+	if (!(locks & SOCK_BINDPORT_LOCK))
+		out->flags |= WIRE_PORT_CHOSEN;
+	if (locks & SOCK_CONNECT_BIND)
+		out->flags |= WIRE_CONNECT_BIND;
+	if (READ(sk, __sk_common.skc_flags) & 1UL << SOCK_DEAD)
+		out->flags |= WIRE_ORPHAN;
+	else if (READ_BITS(sk, sk_kern_sock) && !READ(sk, sk_socket, file))
+		out->flags |= WIRE_KERNEL_OWNED;
+	if (READ(sk, sk_reuseport_cb))
+		out->flags |= WIRE_REUSEPORT_PROG;
+}
+
+__hidden void sock_fill(struct wire_sock *out, struct sock *of)
+{
+	struct sock *sk = AS(struct sock, of);
+	__u8 reuse = READ_BITS(sk, __sk_common.skc_reuse);
+
+	out->cookie = sock_cookie(sk);
+	out->netns = READ(sk, __sk_common.skc_net.net, ns.inum);
+	out->ifindex = READ(sk, __sk_common.skc_bound_dev_if);
+	out->family = READ(sk, __sk_common.skc_family);
+	out->local_port = READ(sk, __sk_common.skc_num);
+	out->remote_port = bpf_ntohs(READ(sk, __sk_common.skc_dport));
+	out->state = READ(sk, __sk_common.skc_state);
+	if (out->family == AF_INET) {
+		addr_map_ipv4(out->local_addr, READ(sk, __sk_common.skc_rcv_saddr));
+		addr_map_ipv4(out->remote_addr, READ(sk, __sk_common.skc_daddr));
+	} else {
+		struct in6_addr local = READ(sk, __sk_common.skc_v6_rcv_saddr);
+		struct in6_addr remote = READ(sk, __sk_common.skc_v6_daddr);
+
+		__builtin_memcpy(out->local_addr, &local, sizeof(local));
+		__builtin_memcpy(out->remote_addr, &remote, sizeof(remote));
+	}
+	if (reuse)
+		out->flags |= WIRE_REUSEADDR;
+	if (reuse == SK_FORCE_REUSE)
+		out->flags |= WIRE_FORCE_REUSE;
+	if (READ_BITS(sk, __sk_common.skc_reuseport))
+		out->flags |= WIRE_REUSEPORT;
+	if (out->family == AF_INET6 && READ_BITS(sk, __sk_common.skc_ipv6only))
+		out->flags |= WIRE_V6ONLY;
+	if (out->state == WIRE_TCP_TIME_WAIT || out->state == WIRE_TCP_NEW_SYN_RECV)
+		out->protocol = IPPROTO_TCP;
+	else
+		full_sock_fill(out, sk);
+}
+
+/*
+ * Jiffies to milliseconds without knowing HZ: jiffies started at -300 s (INITIAL_JIFFIES) when the
+ * monotonic clock started at 0, so the two clocks' distances from there give the ratio.
+ */
+static __u32 jiffies_to_ms(long delta)
+{
+	long ms = (long)(bpf_ktime_get_ns() / 1000000) - 300000;
+	long jiffies = bpf_jiffies64() - (1ULL << 32);
+	bool negative = ms < 0;
+
+	if (delta <= 0 || !jiffies || negative != (jiffies < 0))
+		return 0;
+	if (negative) {
+		ms = -ms;
+		jiffies = -jiffies;
+	}
+	return (__u64)delta * (__u64)ms / (__u64)jiffies;
+}
+
+__hidden void sock_fill_more(struct wire_socket *out, struct sock *sk)
+{
+	if (out->sock.state == WIRE_TCP_TIME_WAIT) {
+		struct inet_timewait_sock *tw = AS(struct inet_timewait_sock, sk);
+
+		out->substate = READ(tw, tw_substate);
+		out->expires_ms = jiffies_to_ms(READ(tw, tw_timer.expires) - bpf_jiffies64());
+	} else if (out->sock.state == WIRE_TCP_LISTEN) {
+		out->backlog = sock_backlog(sk);
+	}
+}
+
+static __always_inline struct sock *user_of(struct sock *of)
+{
+	struct sock *sk = AS(struct sock, of);
+	struct mptcp_subflow_context *subflow;
+	struct inet_connection_sock *icsk;
+	struct tcp_sock *tcp;
+
+	if (!bpf_core_field_exists(struct tcp_sock, is_mptcp))
+		return of;
+	tcp = AS(struct tcp_sock, sk);
+	if (READ_BITS(sk, sk_protocol) != IPPROTO_TCP || !READ_BITS(tcp, is_mptcp))
+		return of;
+	icsk = AS(struct inet_connection_sock, sk);
+	subflow = AS(struct mptcp_subflow_context, READ(icsk, icsk_ulp_data));
+	return READ(subflow, conn) ?: of;
+}
+
+__hidden bool sock_fold_subflow(struct wire_sock *out, struct sock *sk)
+{
+	struct mptcp_sock *msk;
+	struct sock *user = sk;
+
+	if (out->protocol == IPPROTO_TCP && out->state != WIRE_TCP_TIME_WAIT &&
+	    out->state != WIRE_TCP_NEW_SYN_RECV)
+		user = user_of(sk);
+	if (user == sk)
+		return true;
+	out->cookie = sock_cookie(user);
+	out->protocol = IPPROTO_MPTCP;
+	if (BPF_CORE_READ(user, sk_socket, file))
+		out->flags &= ~WIRE_KERNEL_OWNED;
+	msk = AS(struct mptcp_sock, user);
+	return (__u64)READ(msk, first) == (__u64)sk;
+}
+
+__hidden void sock_set_addr(__u8 *out, const struct sockaddr_in6 *addr)
+{
+	if (addr->sin6_family == AF_INET6)
+		__builtin_memcpy(out, &addr->sin6_addr, 16);
+	else /* AF_INET, and AF_UNSPEC which IPv4 takes for 0.0.0.0 */
+		addr_map_ipv4(out, ((const struct sockaddr_in *)addr)->sin_addr.s_addr);
+}
+
+__hidden struct sock *sock_of_fd(int fd)
+{
+	struct task_struct *task = AS(struct task_struct, bpf_get_current_task());
+	struct fdtable *table = READ(task, files, fdt);
+	struct file **files = READ(table, fd);
+	struct file *file = NULL;
+	struct socket *socket;
+	struct sock *sk;
+
+	if (fd < 0 || (__u32)fd >= READ(table, max_fds))
+		return NULL;
+	if (bpf_probe_read_kernel(&file, sizeof(file), files + fd) || !file)
+		return NULL;
+	file = AS(struct file, file);
+	if ((READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	socket = READ(file, private_data);
+	/* Not READ(): a plain address can be passed to any kind of function. */
+	if (bpf_core_read(&sk, sizeof(sk), &socket->sk) || !sk)
+		return NULL;
+	return sock_is_traced(sk) ? sk : NULL;
+}
+
+__hidden struct sock *sock_of_user(struct sock *sk)
+{
+	return user_of(sk);
+}
+
+/* An MPTCP socket leaves the queue to its first subflow. */
+__hidden __u32 sock_backlog(struct sock *of)
+{
+	struct sock *sk = AS(struct sock, of);
+	struct mptcp_sock *msk = AS(struct mptcp_sock, of);
+
+	if (READ_BITS(sk, sk_protocol) == IPPROTO_MPTCP)
+		sk = READ(msk, first);
+	return READ(sk, sk_max_ack_backlog);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* struct task_struct -> struct wire_task, by reading alone: not every program type has the helpers. */
+#include "porttrace.bpf.h"
+#include "read.bpf.h"
+#include "compat.bpf.h"
+
+__hidden bool task_fill_from(struct wire_task *out, struct task_struct *of)
+{
+	struct task_struct *task = AS(struct task_struct, of);
+	struct task_struct *leader = READ(task, group_leader);
+	struct cred *cred = (struct cred *)READ(task, cred);
+
+	if (READ(task, flags) & PF_KTHREAD)
+		return false;
+	out->pid = READ(task, tgid);
+	out->tid = READ(task, pid);
+	out->ppid = READ(task, real_parent, tgid);
+	out->uid = READ(cred, uid.val);
+	out->start_boot_ns = READ(leader, start_boottime);
+	out->cgroup_id = READ(task, cgroups, dfl_cgrp, kn, id);
+	BPF_CORE_READ_INTO(&out->comm, leader, comm);
+	return true;
+}
+
+__hidden bool task_fill(struct wire_task *out)
+{
+	return task_fill_from(out, (void *)bpf_get_current_task());
+}
+
+__hidden bool task_under_cgroup(struct task_struct *of)
+{
+	struct task_struct *task = AS(struct task_struct, of);
+	struct cgroup *cgroup = READ(task, cgroups, dfl_cgrp);
+	__u32 level = settings.cgroup_level;
+	__u64 id = 0;
+
+	if (READ(cgroup, level) < (int)level)
+		return false;
+	if (bpf_core_field_exists(struct cgroup, ancestors)) {
+		struct cgroup *ancestor = NULL;
+
+		bpf_core_read(&ancestor, sizeof(ancestor), &cgroup->ancestors[level]);
+		id = BPF_CORE_READ(ancestor, kn, id);
+	} else {
+		struct cgroup___ancestor_ids *old = (void *)cgroup;
+
+		bpf_core_read(&id, sizeof(id), &old->ancestor_ids[level]);
+	}
+	return id == settings.cgroup_id;
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Backend "tracepoint": entry points only, and the one that needs least of a kernel: no fentry, no
+ * kprobes. System calls give a call's outcome with its errno; cgroup and sockops programs run where the
+ * socket is touched, in the process that does it; the state tracepoint shows how connections end.
+ */
+#include "porttrace.bpf.h"
+
+/* Whether a return can still read the call's registers: bpf_task_pt_regs() (5.15). Then nothing runs at
+ * the entry, which spares every system call of the machine half of the traced path. */
+const volatile bool has_call_regs = false;
+
+/* The arguments of a call; between its entry and its return where the latter does not have them. */
+struct call {
+	__u64 addr;
+	__u32 fd;
+	__u32 value; /* length of the address, or backlog */
+};
+
+/* An LRU, for a thread may die inside connect(). */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64); /* pid_tgid */
+	__type(value, struct call);
+} calls SEC(".maps");
+
+/* Reads just the arguments that a call has: the kernel refuses a program that would read past them. */
+static int call_enter(__u32 fd, __u64 addr, __u32 value)
+{
+	struct call call = {.fd = fd, .addr = addr, .value = value};
+	__u64 id = bpf_get_current_pid_tgid();
+
+	bpf_map_update_elem(&calls, &id, &call, BPF_ANY);
+	return 0;
+}
+
+/* false: its entry was not seen. */
+static bool call_take(struct call *out)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct call *call;
+
+	if (has_call_regs) {
+		struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+		out->fd = PT_REGS_PARM1_SYSCALL(regs);
+		out->addr = PT_REGS_PARM2_SYSCALL(regs);
+		out->value = PT_REGS_PARM3_SYSCALL(regs);
+		return true;
+	}
+	call = bpf_map_lookup_elem(&calls, &id);
+	if (!call)
+		return false;
+	*out = *call;
+	bpf_map_delete_elem(&calls, &id);
+	return true;
+}
+
+static void addr_read(struct sockaddr_in6 *out, const struct call *call)
+{
+	const void *addr = (const void *)call->addr;
+
+	if (call->value >= sizeof(*out))
+		bpf_probe_read_user(out, sizeof(*out), addr);
+	else if (call->value >= sizeof(struct sockaddr_in))
+		bpf_probe_read_user(out, sizeof(struct sockaddr_in), addr);
+}
+
+/* The socket that a returning call was about, and the address that it was given; NULL: not one of ours. */
+static __always_inline struct sock *sock_of_call(struct call *call, struct sockaddr_in6 *addr)
+{
+	struct sock *sk = call_take(call) ? sock_of_fd(call->fd) : NULL;
+
+	if (sk && addr)
+		addr_read(addr, call);
+	return sk;
+}
+
+SEC("?tracepoint/syscalls/sys_enter_bind")
+int tracepoint_enter_bind(struct trace_event_raw_sys_enter *ctx)
+{
+	return call_enter(ctx->args[0], ctx->args[1], ctx->args[2]);
+}
+
+SEC("?tracepoint/syscalls/sys_exit_bind")
+int tracepoint_exit_bind(struct trace_event_raw_sys_exit *ctx)
+{
+	struct sockaddr_in6 addr = {};
+	__u32 error = -ctx->ret;
+	struct call call;
+	struct sock *sk = sock_of_call(&call, &addr);
+
+	if (sk)
+		on_bind(sk, &addr, error);
+	return 0;
+}
+
+SEC("?tracepoint/syscalls/sys_enter_listen")
+int tracepoint_enter_listen(struct trace_event_raw_sys_enter *ctx)
+{
+	return call_enter(ctx->args[0], ctx->args[1], 0);
+}
+
+SEC("?tracepoint/syscalls/sys_exit_listen")
+int tracepoint_exit_listen(struct trace_event_raw_sys_exit *ctx)
+{
+	__u32 error = -ctx->ret;
+	struct call call;
+	struct sock *sk = sock_of_call(&call, NULL);
+
+	if (sk)
+		on_listen(sk, error ? (__u32)call.addr : sock_backlog(sk), error);
+	return 0;
+}
+
+SEC("?tracepoint/syscalls/sys_enter_connect")
+int tracepoint_enter_connect(struct trace_event_raw_sys_enter *ctx)
+{
+	return call_enter(ctx->args[0], ctx->args[1], ctx->args[2]);
+}
+
+/*
+ * What a connect() came to, where sockops does not tell: TCP's success is told by tracepoint_sockops when
+ * the port is taken, not when the peer answers.
+ */
+static __always_inline void connect_result(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
+{
+	__u16 protocol = sock_protocol(sk);
+	bool udp = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
+
+	switch (error) {
+	case 0:
+		if (udp && !addr->sin6_family)
+			on_disconnect(sk);
+		else if (udp)
+			on_connect(sk);
+		break;
+	case EPERM:
+	case EAGAIN:
+	case EACCES:
+	case EINVAL:
+	case EADDRINUSE:
+	case EADDRNOTAVAIL:
+		on_connect_failed(sk, addr, error);
+		break;
+	case EISCONN: /* of a connection it is how programs ask whether it stands */
+		if (BPF_CORE_READ(sk, __sk_common.skc_state) == WIRE_TCP_LISTEN)
+			on_connect_failed(sk, addr, error);
+	}
+}
+
+SEC("?tracepoint/syscalls/sys_exit_connect")
+int tracepoint_exit_connect(struct trace_event_raw_sys_exit *ctx)
+{
+	struct sockaddr_in6 addr = {};
+	__u32 error = -ctx->ret;
+	struct call call;
+	struct sock *sk = sock_of_call(&call, &addr);
+
+	if (sk)
+		connect_result(sk, &addr, error);
+	return 0;
+}
+
+/* io_uring passes no system call: IORING_OP_ numbers are ABI (include/uapi/linux/io_uring.h). */
+#define URING_OP_ACCEPT	 13
+#define URING_OP_CONNECT 16
+#define URING_OP_BIND	 56
+#define URING_OP_LISTEN	 57
+
+/* The address of a request, which is gone when it completes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64); /* struct io_kiocb * */
+	__type(value, struct sockaddr_in6);
+} uring_addrs SEC(".maps");
+
+SEC("?tp_btf/io_uring_submit_req")
+int BPF_PROG(tracepoint_uring_submit, struct io_kiocb *request)
+{
+	__u8 op = request->opcode;
+	struct io_async_msghdr *message;
+	struct sockaddr_in6 addr = {};
+	__u64 key = (__u64)request;
+
+	if (op != URING_OP_BIND && op != URING_OP_CONNECT)
+		return 0;
+	message = BPF_CORE_READ(request, async_data);
+	if (!message)
+		return 0;
+	/* Newer kernels keep just the address there; a message begins with a pointer, never with a family. */
+	bpf_probe_read_kernel(&addr, sizeof(addr), message);
+	if (addr.sin6_family != AF_INET && addr.sin6_family != AF_INET6)
+		bpf_core_read(&addr, sizeof(addr), &message->addr);
+	bpf_map_update_elem(&uring_addrs, &key, &addr, BPF_ANY);
+	return 0;
+}
+
+/*
+ * The completion of a request, in the task that submitted it or its workers. Kernels whose tracepoint has
+ * user_data in the place of the entry do not load this.
+ */
+SEC("?tp_btf/io_uring_complete")
+int BPF_PROG(tracepoint_uring, struct io_ring_ctx *ring_ctx, void *req, struct io_uring_cqe *entry)
+{
+	struct io_kiocb *request = req;
+	struct sockaddr_in6 addr = {}, *asked;
+	__u64 key = (__u64)req;
+	struct socket *socket;
+	struct sock *sk = NULL;
+	int result = entry->res;
+	__u8 op;
+
+	if (!request)
+		return 0;
+	op = BPF_CORE_READ(request, opcode);
+	if (op != URING_OP_CONNECT && op != URING_OP_BIND && op != URING_OP_LISTEN && op != URING_OP_ACCEPT)
+		return 0;
+	if (op == URING_OP_ACCEPT) {
+		sk = result < 0 ? NULL : sock_of_fd(result);
+		if (sk && settings.kinds & 1U << WIRE_ACCEPT)
+			on_accept(sk);
+		return 0;
+	}
+	socket = BPF_CORE_READ(request, file, private_data);
+	if (bpf_core_read(&sk, sizeof(sk), &socket->sk) || !sk || !sock_is_traced(sk))
+		return 0;
+	asked = bpf_map_lookup_elem(&uring_addrs, &key);
+	if (asked) {
+		addr = *asked;
+		bpf_map_delete_elem(&uring_addrs, &key);
+	}
+	switch (op) {
+	case URING_OP_BIND:
+		on_bind(sk, &addr, -result);
+		break;
+	case URING_OP_LISTEN:
+		on_listen(sk, sock_backlog(sk), -result);
+		break;
+	default:
+		connect_result(sk, &addr, -result);
+	}
+	return 0;
+}
+
+static int accept_exit(struct trace_event_raw_sys_exit *ctx)
+{
+	struct sock *sk = ctx->ret < 0 ? NULL : sock_of_fd(ctx->ret);
+
+	if (sk)
+		on_accept(sk);
+	return 0;
+}
+
+SEC("?tracepoint/syscalls/sys_exit_accept")
+int tracepoint_exit_accept(struct trace_event_raw_sys_exit *ctx)
+{
+	return accept_exit(ctx);
+}
+
+SEC("?tracepoint/syscalls/sys_exit_accept4")
+int tracepoint_exit_accept4(struct trace_event_raw_sys_exit *ctx)
+{
+	return accept_exit(ctx);
+}
+
+/* sk has its port and the SYN is about to go: BPF_SOCK_OPS_TCP_CONNECT_CB in tcp_connect(). */
+SEC("?sockops")
+int tracepoint_sockops(struct bpf_sock_ops *ctx)
+{
+	struct bpf_sock *view;
+	struct sock *sk;
+
+	if (ctx->op != BPF_SOCK_OPS_TCP_CONNECT_CB)
+		return 1;
+	view = ctx->sk;
+	sk = view ? (struct sock *)bpf_skc_to_tcp_sock(view) : NULL;
+	if (sk)
+		on_connect(sk);
+	return 1;
+}
+
+/* A cookie from birth on, so that every other hook has the same identity. */
+SEC("?cgroup/sock_create")
+int tracepoint_sock_create(struct bpf_sock *ctx)
+{
+	bpf_get_socket_cookie(ctx);
+	return 1;
+}
+
+extern void *bpf_cast_to_kern_ctx(void *) __ksym __weak;
+
+/* The last descriptor has gone, in the process that let go (inet_release()). */
+SEC("?cgroup/sock_release")
+int tracepoint_sock_release(struct bpf_sock *ctx)
+{
+	struct sock *sk = bpf_cast_to_kern_ctx(ctx);
+
+	if (!sock_is_traced(sk))
+		return 1;
+	bpf_get_socket_cookie(ctx);
+	on_close(sk);
+	return 1;
+}
+
+SEC("?tp_btf/inet_sock_set_state")
+int BPF_PROG(tracepoint_tcp_state, struct sock *sk, int old_state, int new_state)
+{
+	/* MPTCP tells each change twice; its subflow's (TCP) is the one that has the port. */
+	if (old_state == new_state || sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	if (old_state == WIRE_TCP_SYN_RECV && new_state == WIRE_TCP_ESTABLISHED)
+		bpf_get_socket_cookie(sk);
+	on_tcp_state(sk, old_state, new_state);
+	return 0;
+}
+
+SEC("?tp_btf/sock_send_length")
+int BPF_PROG(tracepoint_send, struct sock *sk, int result)
+{
+	__u16 family = sk->__sk_common.skc_family, protocol = sk->sk_protocol;
+
+	if (family != AF_INET && family != AF_INET6)
+		return 0;
+	if (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)
+		on_udp_send(sk, result);
+	else if (result == -EADDRNOTAVAIL && protocol == IPPROTO_TCP) /* TCP Fast Open connects in a send */
+		on_connect_failed(sk, NULL, EADDRNOTAVAIL);
+	return 0;
+}
+
+char _license[] SEC("license") = "GPL";
