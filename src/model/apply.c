@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * An event and what was true give what is true. One function per kind that changes something.
+ *
+ * The probes and the looks at the kernel (SOCKET) see the same sockets, and their events arrive out
+ * of order. Each entry knows how new it is: what is older fills gaps and overwrites nothing.
+ */
+#include "model/model.h"
+
+#include <errno.h>
+
+#include "model/model_state.h"
+
+#define TIMEWAIT_NS 60000000000ULL /* TCP_TIMEWAIT_LEN, include/net/tcp.h */
+
+/*
+ * A close is told when it begins. A look that meets the socket before the kernel has taken it out
+ * of its tables is later by the clock, and still speaks of what is gone.
+ */
+#define CLOSING_NS 100000000ULL
+
+static bool is_news(const struct port_entry *entry, const struct wire_hdr *hdr)
+{
+	return hdr->boot_ns >= entry->seen_boot_ns;
+}
+
+/* *entry: that of `sock`, added when new; NULL: there is nothing to be changed. */
+static int entry_of(struct model *model, const struct wire_hdr *hdr, const struct wire_sock *sock,
+		    struct port_entry **entry)
+{
+	uint64_t ended = closed_cache_find(&model->closed, sock->cookie);
+
+	*entry = NULL;
+	if (!sock->cookie || !sock->local_port || (ended && hdr->boot_ns <= ended))
+		return 0;
+	*entry = port_table_add(model->ports, sock->cookie);
+	return *entry ? 0 : -ENOMEM;
+}
+
+/*
+ * A TIME_WAIT is a socket of its own, without a uid and most options; those of the connection that
+ * it was say more.
+ */
+static void entry_learn(struct model *model, struct port_entry *entry, const struct wire_hdr *hdr,
+			const struct wire_sock *sock)
+{
+	struct wire_sock before = entry->sock;
+
+	entry->sock = *sock;
+	entry->sock.flags |= before.flags & WIRE_ACCEPTED;
+	if (sock->state != WIRE_TCP_TIME_WAIT) {
+		port_table_set_expiry(model->ports, entry, 0);
+	} else if (entry->seen_boot_ns) {
+		entry->sock.uid = before.uid;
+		entry->sock.flags |= before.flags;
+	}
+	if (is_news(entry, hdr))
+		entry->seen_boot_ns = hdr->boot_ns;
+}
+
+static void entry_fill(struct port_entry *entry, const struct wire_task *owner,
+		       uint64_t since_boot_ns)
+{
+	if (!entry->owner.pid)
+		entry->owner = *owner;
+	if (!entry->since_boot_ns)
+		entry->since_boot_ns = since_boot_ns;
+}
+
+/* `task` took the port. A look can only guess at the owner, so this corrects it, late or not. */
+static void entry_take(struct port_entry *entry, const struct wire_task *task, uint64_t boot_ns)
+{
+	if (task->pid)
+		entry->owner = *task;
+	if (!entry->since_boot_ns || boot_ns < entry->since_boot_ns)
+		entry->since_boot_ns = boot_ns;
+}
+
+static void entry_drop(struct model *model, const struct wire_hdr *hdr,
+		       const struct wire_sock *sock)
+{
+	if (!sock->cookie)
+		return;
+	closed_cache_add(&model->closed, sock->cookie, hdr->boot_ns);
+	port_table_drop(model->ports, sock->cookie);
+}
+
+static int apply_bind(struct model *model, const struct wire_bind *event)
+{
+	struct port_entry *entry;
+	int err;
+
+	if (event->error)
+		return 0;
+	err = entry_of(model, &event->hdr, &event->sock, &entry);
+	if (!entry)
+		return err;
+	if (is_news(entry, &event->hdr))
+		entry_learn(model, entry, &event->hdr, &event->sock);
+	entry_take(entry, &event->task, event->hdr.boot_ns);
+	return 0;
+}
+
+static int apply_listen(struct model *model, const struct wire_listen *event)
+{
+	struct port_entry *entry;
+	int err;
+
+	if (event->error)
+		return 0;
+	err = entry_of(model, &event->hdr, &event->sock, &entry);
+	if (!entry)
+		return err;
+	if (is_news(entry, &event->hdr)) {
+		entry_learn(model, entry, &event->hdr, &event->sock);
+		entry->sock.state = WIRE_TCP_LISTEN;
+		entry->backlog = event->backlog;
+	}
+	entry_fill(entry, &event->task, 0);
+	return 0;
+}
+
+static int apply_connect(struct model *model, const struct wire_connect *event)
+{
+	struct port_entry *entry;
+	int err;
+
+	if (event->error)
+		return 0;
+	err = entry_of(model, &event->hdr, &event->sock, &entry);
+	if (!entry)
+		return err;
+	if (is_news(entry, &event->hdr))
+		entry_learn(model, entry, &event->hdr, &event->sock);
+	/* A socket that was bound before had its port taken then, by whoever bound it. */
+	if (event->requested_port)
+		entry_fill(entry, &event->task, 0);
+	else
+		entry_take(entry, &event->task, event->hdr.boot_ns);
+	return 0;
+}
+
+static int apply_accept(struct model *model, const struct wire_accept *event)
+{
+	struct port_entry *entry;
+	int err = entry_of(model, &event->hdr, &event->sock, &entry);
+
+	if (!entry)
+		return err;
+	if (is_news(entry, &event->hdr))
+		entry_learn(model, entry, &event->hdr, &event->sock);
+	entry->sock.flags |= WIRE_ACCEPTED;
+	entry_take(entry, &event->task, event->hdr.boot_ns);
+	return 0;
+}
+
+/* An end is never old news: it comes from the probes alone, and those are in order. */
+static int timewait_enter(struct model *model, const struct wire_hdr *hdr,
+			  const struct wire_sock *sock, const struct wire_task *task,
+			  uint64_t since_boot_ns, struct port_entry **entry)
+{
+	struct wire_sock waiting = *sock;
+	int err = entry_of(model, hdr, sock, entry);
+
+	if (!*entry)
+		return err;
+	waiting.state = WIRE_TCP_TIME_WAIT;
+	entry_learn(model, *entry, hdr, &waiting);
+	if (sock->state == WIRE_TCP_FIN_WAIT2 || sock->state == WIRE_TCP_TIME_WAIT)
+		(*entry)->substate = sock->state;
+	(*entry)->backlog = 0;
+	entry_fill(*entry, task, since_boot_ns);
+	port_table_clear_fds(model->ports, *entry);
+	return 0;
+}
+
+static int apply_close(struct model *model, const struct wire_close *event)
+{
+	const struct port_entry *known = port_table_find(model->ports, event->sock.cookie);
+	bool is_waiting = known && known->sock.state == WIRE_TCP_TIME_WAIT;
+	bool is_life_known = event->life_ns && event->life_ns < event->hdr.boot_ns;
+	uint64_t since = is_life_known ? event->hdr.boot_ns - event->life_ns : 0;
+	struct port_entry *entry;
+	int err;
+
+	if (event->next_state != WIRE_TCP_TIME_WAIT) {
+		/* After shutdown() the TIME_WAIT begins first; this takes away the husk. */
+		if (!is_waiting)
+			entry_drop(model, &event->hdr, &event->sock);
+		return 0;
+	}
+	err = timewait_enter(model, &event->hdr, &event->sock, &event->task, since, &entry);
+	if (entry && !is_waiting)
+		port_table_set_expiry(model->ports, entry, event->hdr.boot_ns + TIMEWAIT_NS);
+	return err;
+}
+
+static int apply_timewait(struct model *model, const struct wire_timewait *event)
+{
+	struct port_entry *entry;
+	int err;
+
+	switch ((enum wire_timewait_action)event->action) {
+	case WIRE_TIMEWAIT_ENTER:
+		/* The close may have come long before, its FIN unanswered: count from here. */
+		err = timewait_enter(model, &event->hdr, &event->sock, &event->task, 0, &entry);
+		if (entry)
+			port_table_set_expiry(model->ports, entry,
+					      event->hdr.boot_ns + TIMEWAIT_NS);
+		return err;
+	case WIRE_TIMEWAIT_EXPIRE:
+	case WIRE_TIMEWAIT_REUSE:
+	case WIRE_TIMEWAIT_KILL:
+	case WIRE_TIMEWAIT_OVERFLOW:
+		entry_drop(model, &event->hdr, &event->sock);
+		return 0;
+	}
+	return 0;
+}
+
+/*
+ * Holders of a refusal may lie outside the user's filters, and then no event would ever take them
+ * out again: they refresh an entry and never make one.
+ */
+static int entry_of_look(struct model *model, const struct wire_socket *event,
+			 struct port_entry **entry)
+{
+	uint64_t ended = closed_cache_find(&model->closed, event->sock.cookie);
+
+	*entry = event->sock.cookie ? port_table_find(model->ports, event->sock.cookie) : NULL;
+	if (!*entry && event->failure_id)
+		return 0;
+	/* An orphan outlives its close by right: the kernel still wants its FIN answered. */
+	if (!*entry && ended && !(event->sock.flags & WIRE_ORPHAN) &&
+	    event->hdr.boot_ns <= ended + CLOSING_NS)
+		return 0;
+	return entry_of(model, &event->hdr, &event->sock, entry);
+}
+
+static void look_learn(struct model *model, struct port_entry *entry,
+		       const struct wire_socket *event)
+{
+	uint64_t left_ns = event->expires_ms ? event->expires_ms * 1000000ULL : TIMEWAIT_NS;
+
+	entry_learn(model, entry, &event->hdr, &event->sock);
+	entry->backlog = event->backlog;
+	entry->substate = event->substate;
+	if (event->sock.state != WIRE_TCP_TIME_WAIT)
+		return;
+	port_table_clear_fds(model->ports, entry);
+	/* Without the time left, what is known stands, else the most it can be: it has to end. */
+	if (event->expires_ms || !entry->expires_boot_ns)
+		port_table_set_expiry(model->ports, entry, event->hdr.boot_ns + left_ns);
+}
+
+static int apply_socket(struct model *model, const struct wire_socket *event)
+{
+	struct port_entry *entry;
+	int err = entry_of_look(model, event, &entry);
+
+	if (entry) {
+		/*
+		 * A socket and the TIME_WAIT that it left share a cookie while a process keeps the
+		 * descriptor. The TIME_WAIT has the port; only a new bind or connect changes that.
+		 */
+		bool is_husk = entry->sock.state == WIRE_TCP_TIME_WAIT &&
+			       event->sock.state != WIRE_TCP_TIME_WAIT;
+
+		if (!is_husk && is_news(entry, &event->hdr))
+			look_learn(model, entry, event);
+		entry_fill(entry, &event->task, event->since_boot_ns);
+		if (event->fd >= 0 && entry->sock.state != WIRE_TCP_TIME_WAIT)
+			err = port_table_add_fd(model->ports, entry, &event->task, event->fd);
+	}
+	if (!err && event->failure_id)
+		err = failure_ring_add(&model->failures, event, entry);
+	return err;
+}
+
+static int apply_interface(struct model *model, const struct wire_interface *event)
+{
+	for (unsigned int i = 0; i < INTERFACES_MAX; i++) {
+		struct wire_interface *known = &model->interfaces[i];
+
+		if (known->netns == event->netns && known->ifindex == event->ifindex) {
+			*known = *event;
+			return 0;
+		}
+	}
+	model->interfaces[model->next_interface] = *event;
+	model->next_interface = (model->next_interface + 1) % INTERFACES_MAX;
+	return 0;
+}
+
+int model_apply(struct model *model, const struct wire_hdr *event)
+{
+	switch ((enum wire_kind)event->kind) {
+	case WIRE_BIND:
+		return apply_bind(model, (const struct wire_bind *)event);
+	case WIRE_LISTEN:
+		return apply_listen(model, (const struct wire_listen *)event);
+	case WIRE_CONNECT:
+		return apply_connect(model, (const struct wire_connect *)event);
+	case WIRE_ACCEPT:
+		return apply_accept(model, (const struct wire_accept *)event);
+	case WIRE_CLOSE:
+		return apply_close(model, (const struct wire_close *)event);
+	case WIRE_TIMEWAIT:
+		return apply_timewait(model, (const struct wire_timewait *)event);
+	case WIRE_RELEASE:
+		entry_drop(model, event, &((const struct wire_release *)event)->sock);
+		return 0;
+	case WIRE_SOCKET:
+		return apply_socket(model, (const struct wire_socket *)event);
+	case WIRE_PROCESS:
+		return process_table_add(model->processes, (const struct wire_process *)event);
+	case WIRE_NETNS:
+		return netns_table_add(model->namespaces, (const struct wire_netns *)event);
+	case WIRE_TRAFFIC:
+		return netns_table_add_traffic(model->namespaces,
+					       (const struct wire_traffic *)event);
+	case WIRE_INTERFACE:
+		return apply_interface(model, (const struct wire_interface *)event);
+	case WIRE_LOST:
+		return 0;
+	}
+	return 0;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The last 64 refusals, each with the sockets that were found to hold its port. */
+#include "model/failure_ring.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+void failure_ring_done(struct failure_ring *ring)
+{
+	for (unsigned int i = 0; i < FAILURES_MAX; i++)
+		free(ring->failures[i].holders);
+	*ring = (struct failure_ring){0};
+}
+
+const struct failure *failure_ring_find(const struct failure_ring *ring, uint64_t id)
+{
+	/* The newest first: it is the one being asked about or added to. */
+	for (unsigned int age = 1; id && age <= FAILURES_MAX; age++) {
+		unsigned int i = (ring->next + FAILURES_MAX - age) % FAILURES_MAX;
+
+		if (ring->failures[i].id == id)
+			return &ring->failures[i];
+	}
+	return NULL;
+}
+
+static struct failure *failure_of(struct failure_ring *ring, uint64_t id)
+{
+	struct failure *failure = (struct failure *)failure_ring_find(ring, id);
+
+	if (failure)
+		return failure;
+	failure = &ring->failures[ring->next];
+	ring->next = (ring->next + 1) % FAILURES_MAX;
+	free(failure->holders);
+	*failure = (struct failure){.id = id};
+	return failure;
+}
+
+/* Sockets without a cookie cannot be told apart, so each is one of its own. */
+static struct holder *holder_find(const struct failure *failure, uint64_t cookie)
+{
+	for (size_t i = 0; cookie && i < failure->holder_count; i++) {
+		if (failure->holders[i].sock.cookie == cookie)
+			return &failure->holders[i];
+	}
+	return NULL;
+}
+
+/* Grows by doubling: most refusals have one holder, and one holder is 1.7 KiB. */
+static struct holder *holder_add(struct failure *failure)
+{
+	size_t count = failure->holder_count;
+
+	if (!(count & (count - 1))) {
+		struct holder *grown = realloc(failure->holders,
+					       (count ? 2 * count : 1) * sizeof(*grown));
+
+		if (!grown)
+			return NULL;
+		failure->holders = grown;
+	}
+	failure->holder_count++;
+	failure->holders[count] = (struct holder){0};
+	return &failure->holders[count];
+}
+
+static void holder_add_pid(struct holder *holder, const struct wire_task *task)
+{
+	for (size_t i = 0; i < holder->pid_count; i++) {
+		if (holder->pids[i].pid == task->pid)
+			return;
+	}
+	if (holder->pid_count < HOLDER_PIDS_MAX)
+		holder->pids[holder->pid_count++] = *task;
+	else
+		holder->pid_more++;
+}
+
+/* Who took the port is known best to the table, which saw it happen. */
+static void holder_fill(struct holder *holder, const struct wire_socket *event,
+			const struct port_entry *known)
+{
+	if (!holder->owner.pid && known)
+		holder->owner = known->owner;
+	if (!holder->owner.pid)
+		holder->owner = event->task;
+	if (!holder->since_boot_ns && known)
+		holder->since_boot_ns = known->since_boot_ns;
+	if (!holder->since_boot_ns)
+		holder->since_boot_ns = event->since_boot_ns;
+	if (!holder->expires_ms)
+		holder->expires_ms = event->expires_ms;
+	if (!holder->expires_ms && known && known->expires_boot_ns > event->hdr.boot_ns)
+		holder->expires_ms = (known->expires_boot_ns - event->hdr.boot_ns) / 1000000;
+	if (event->fd >= 0 && event->task.pid)
+		holder_add_pid(holder, &event->task);
+}
+
+int failure_ring_add(struct failure_ring *ring, const struct wire_socket *event,
+		     const struct port_entry *known)
+{
+	struct failure *failure = failure_of(ring, event->failure_id);
+	struct holder *holder = holder_find(failure, event->sock.cookie);
+
+	if (!holder) {
+		if (failure->holder_count == FAILURE_HOLDERS_MAX) {
+			failure->holder_more++;
+			return 0;
+		}
+		holder = holder_add(failure);
+		if (!holder)
+			return -ENOMEM;
+		holder->sock = event->sock;
+		holder->substate = event->substate;
+		holder->backlog = event->backlog;
+	}
+	holder_fill(holder, event, known);
+	return 0;
+}

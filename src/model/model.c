@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What is true now: the tables together, made, asked and aged. apply.c changes them. */
+#include "model/model.h"
+
+#include <stdlib.h>
+
+#include "model/model_state.h"
+
+#define SOCKETS_DEFAULT	  65536
+#define PROCESSES_DEFAULT 4096
+
+struct model *model_new(const struct model_limits *limits)
+{
+	size_t sockets = limits && limits->sockets ? limits->sockets : SOCKETS_DEFAULT;
+	size_t processes = limits && limits->processes ? limits->processes : PROCESSES_DEFAULT;
+	struct model *model = calloc(1, sizeof(*model));
+
+	if (!model)
+		return NULL;
+	model->ports = port_table_new(sockets, limits && limits->timewaits ? limits->timewaits : sockets);
+	model->processes = process_table_new(processes);
+	model->namespaces = netns_table_new();
+	if (!model->ports || !model->processes || !model->namespaces) {
+		model_free(model);
+		return NULL;
+	}
+	return model;
+}
+
+void model_free(struct model *model)
+{
+	if (!model)
+		return;
+	failure_ring_done(&model->failures);
+	netns_table_free(model->namespaces);
+	process_table_free(model->processes);
+	port_table_free(model->ports);
+	free(model);
+}
+
+void model_advance(struct model *model, uint64_t now_boot_ns)
+{
+	port_table_expire(model->ports, now_boot_ns);
+}
+
+struct port_table *model_ports(struct model *model)
+{
+	return model->ports;
+}
+
+struct process_table *model_processes(struct model *model)
+{
+	return model->processes;
+}
+
+struct netns_table *model_namespaces(struct model *model)
+{
+	return model->namespaces;
+}
+
+const struct failure *model_failure(struct model *model, uint64_t failure_id)
+{
+	return failure_ring_find(&model->failures, failure_id);
+}
+
+const char *model_interface(const struct model *model, uint32_t netns, uint32_t ifindex)
+{
+	for (unsigned int i = 0; ifindex && i < INTERFACES_MAX; i++) {
+		const struct wire_interface *interface = &model->interfaces[i];
+
+		if (interface->ifindex == ifindex && interface->netns == netns)
+			return interface->name;
+	}
+	return "";
+}

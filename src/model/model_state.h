@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What model.c makes and apply.c changes. For these two alone: everybody else asks model.h. */
+#ifndef PORTTRACE_MODEL_MODEL_STATE_H
+#define PORTTRACE_MODEL_MODEL_STATE_H
+
+#include "model/closed_cache.h"
+#include "model/failure_ring.h"
+#include "model/model.h"
+
+#define INTERFACES_MAX 64
+
+struct model {
+	struct port_table *ports;
+	struct process_table *processes;
+	struct netns_table *namespaces;
+	struct failure_ring failures;
+	struct closed_cache closed;
+	struct wire_interface interfaces[INTERFACES_MAX]; /* ifindex 0: free */
+	unsigned int next_interface;			  /* the oldest */
+};
+
+#endif

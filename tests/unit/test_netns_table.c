@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Totals in, differences out: exact over any number of reports, and quiet when nothing changed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "model/netns_table.h"
+#include "wire_make.h"
+
+static struct netns_table *table;
+static struct churn churn;
+
+static int setup(void **state)
+{
+	(void)state;
+	table = netns_table_new();
+	return table ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	netns_table_free(table);
+	return 0;
+}
+
+static void report(uint64_t ns, uint64_t entered, uint64_t live)
+{
+	struct wire_netns event = make_netns(ns, 1);
+
+	event.timewait_entered = entered;
+	event.timewait_live = live;
+	assert_int_equal(netns_table_add(table, &event), 0);
+}
+
+static void traffic(uint32_t pid, uint64_t allocated, uint64_t timewait)
+{
+	struct wire_traffic event = make_traffic(0, 1, pid, allocated, timewait);
+
+	assert_int_equal(netns_table_add_traffic(table, &event), 0);
+}
+
+static void the_last_two_reports_are_kept(void **state)
+{
+	(void)state;
+	assert_null(netns_table_find(table, 1));
+	report(SECOND, 10, 1);
+	assert_false(netns_table_find(table, 1)->has_before);
+	report(2 * SECOND, 20, 1);
+	assert_true(netns_table_find(table, 1)->has_before);
+	assert_int_equal(netns_table_find(table, 1)->before.timewait_entered, 10);
+	assert_int_equal(netns_table_find(table, 1)->now.timewait_entered, 20);
+	assert_int_equal(netns_table_count(table), 1);
+	netns_table_drop(table, 1);
+	netns_table_drop(table, 1);
+	assert_int_equal(netns_table_count(table), 0);
+}
+
+static void churn_is_the_difference_of_two_reports(void **state)
+{
+	struct wire_netns event = make_netns(10 * SECOND, 1);
+
+	(void)state;
+	event.timewait_entered = 1000;
+	event.timewait_reused = 100;
+	event.timewait_killed = 10;
+	event.timewait_live = 500;
+	event.ephemeral_allocated = 7;
+	netns_table_add(table, &event);
+	assert_false(netns_table_churn(table, 1, &churn));
+
+	event.hdr.boot_ns = 12 * SECOND;
+	event.timewait_entered += 300;
+	event.timewait_reused += 40;
+	event.timewait_killed += 5;
+	event.timewait_overflowed += 3;
+	event.timewait_live += 55;
+	event.ephemeral_allocated += 11;
+	event.ephemeral_released += 9;
+	event.ephemeral_failed += 2;
+	netns_table_add(table, &event);
+	assert_true(netns_table_churn(table, 1, &churn));
+	assert_int_equal(churn.netns, 1);
+	assert_true(churn.interval_s > 1.999 && churn.interval_s < 2.001);
+	assert_int_equal(churn.timewait_live, 555);
+	assert_int_equal(churn.timewait_entered, 300);
+	assert_int_equal(churn.timewait_reused, 40);
+	assert_int_equal(churn.timewait_killed, 5);
+	assert_int_equal(churn.timewait_overflowed, 3);
+	assert_int_equal(churn.timewait_expired, 300 - 40 - 5 - 55);
+	assert_int_equal(churn.ephemeral_allocated, 11);
+	assert_int_equal(churn.ephemeral_released, 9);
+	assert_int_equal(churn.ephemeral_failed, 2);
+	assert_false(churn.in_use_known);
+	assert_int_equal(churn.range_low, 32768);
+	assert_int_equal(churn.range_high, 60999);
+	assert_false(netns_table_churn(table, 1, &churn));
+}
+
+static void what_ended_without_an_entry_has_expired(void **state)
+{
+	(void)state;
+	report(SECOND, 100, 80);
+	netns_table_churn(table, 1, &churn);
+	report(2 * SECOND, 100, 30);
+	assert_true(netns_table_churn(table, 1, &churn));
+	assert_int_equal(churn.timewait_expired, 50);
+	/* `live` was read later than `entered` */
+	report(3 * SECOND, 105, 40);
+	assert_true(netns_table_churn(table, 1, &churn));
+	assert_int_equal(churn.timewait_expired, 0);
+}
+
+static void nothing_changed_is_no_churn(void **state)
+{
+	(void)state;
+	assert_false(netns_table_churn(table, 1, &churn));
+	report(SECOND, 100, 80);
+	netns_table_churn(table, 1, &churn);
+	report(2 * SECOND, 100, 80);
+	assert_false(netns_table_churn(table, 1, &churn));
+	report(3 * SECOND, 100, 79);
+	assert_true(netns_table_churn(table, 1, &churn));
+}
+
+static void reports_between_two_calls_add_up(void **state)
+{
+	(void)state;
+	report(SECOND, 100, 0);
+	netns_table_churn(table, 1, &churn);
+	report(2 * SECOND, 110, 0);
+	report(3 * SECOND, 130, 0);
+	report(3 * SECOND, 130, 0);
+	report(2 * SECOND, 110, 0);
+	assert_true(netns_table_churn(table, 1, &churn));
+	assert_int_equal(churn.timewait_entered, 30);
+	assert_true(churn.interval_s > 1.999 && churn.interval_s < 2.001);
+}
+
+static void a_number_used_again_is_another_namespace(void **state)
+{
+	(void)state;
+	report(SECOND, 1000, 5);
+	netns_table_churn(table, 1, &churn);
+	report(2 * SECOND, 3, 1);
+	assert_false(netns_table_find(table, 1)->has_before);
+	assert_false(netns_table_churn(table, 1, &churn));
+	report(3 * SECOND, 5, 1);
+	assert_true(netns_table_churn(table, 1, &churn));
+	assert_int_equal(churn.timewait_entered, 2);
+}
+
+static void the_silent_are_dropped(void **state)
+{
+	struct wire_netns other = make_netns(SECOND, 2);
+
+	(void)state;
+	netns_table_add(table, &other);
+	report(SECOND, 0, 0);
+	/* Asked often for a while: that alone drops nobody. */
+	for (int i = 1; i < 40; i++)
+		report(SECOND + i, 0, 0);
+	assert_int_equal(netns_table_count(table), 2);
+	report(60 * SECOND, 0, 0);
+	report(61 * SECOND, 0, 0);
+	assert_int_equal(netns_table_count(table), 2);
+	report(62 * SECOND, 0, 0);
+	assert_null(netns_table_find(table, 2));
+	assert_non_null(netns_table_find(table, 1));
+}
+
+static void namespaces_are_bounded(void **state)
+{
+	(void)state;
+	for (uint32_t netns = 1; netns <= 5000; netns++) {
+		struct wire_netns event = make_netns(netns, netns);
+
+		netns_table_add(table, &event);
+	}
+	assert_int_equal(netns_table_count(table), 4096);
+	assert_null(netns_table_find(table, 1));
+	assert_non_null(netns_table_find(table, 5000));
+}
+
+static void the_top_is_sorted_and_of_this_interval(void **state)
+{
+	static const uint64_t allocated[] = {3, 50, 20, 1, 20, 9, 4};
+
+	(void)state;
+	traffic(1, 1000, 0);
+	report(SECOND, 0, 0);
+	traffic(1, 1001, 0);
+	netns_table_churn(table, 1, &churn);
+
+	for (uint32_t i = 0; i < 7; i++)
+		traffic(10 + i, allocated[i], i == 4 ? 5 : 0);
+	traffic(1, 1002, 0);
+	report(2 * SECOND, 77, 0);
+	assert_true(netns_table_churn(table, 1, &churn));
+	assert_int_equal(churn.top_count, CHURN_TOP_COUNT);
+	assert_int_equal(churn.top[0].task.pid, 11);
+	assert_int_equal(churn.top[0].allocated, 50);
+	assert_int_equal(churn.top[0].remote_port, 443);
+	assert_string_equal(churn.top[0].task.comm, "client");
+	assert_int_equal(churn.top[1].task.pid, 14);
+	assert_int_equal(churn.top[1].timewait, 5);
+	assert_int_equal(churn.top[2].task.pid, 12);
+	assert_int_equal(churn.top[3].allocated, 9);
+	assert_int_equal(churn.top[4].allocated, 4);
+
+	traffic(11, 50, 0);
+	traffic(10, 5, 1);
+	report(3 * SECOND, 78, 0);
+	assert_true(netns_table_churn(table, 1, &churn));
+	assert_int_equal(churn.top_count, 1);
+	assert_int_equal(churn.top[0].task.pid, 10);
+	assert_int_equal(churn.top[0].allocated, 2);
+	assert_int_equal(churn.top[0].timewait, 1);
+}
+
+static void a_flow_told_twice_in_an_interval_counts_once(void **state)
+{
+	(void)state;
+	report(SECOND, 0, 0);
+	netns_table_churn(table, 1, &churn);
+	traffic(10, 5, 0);
+	for (uint32_t pid = 20; pid < 25; pid++)
+		traffic(pid, 6, 0);
+	/* fell off the end, comes back whole */
+	traffic(10, 8, 0);
+	traffic(10, 8, 0);
+	report(2 * SECOND, 1, 0);
+	assert_true(netns_table_churn(table, 1, &churn));
+	assert_int_equal(churn.top_count, CHURN_TOP_COUNT);
+	assert_int_equal(churn.top[0].task.pid, 10);
+	assert_int_equal(churn.top[0].allocated, 8);
+	assert_int_equal(churn.top[1].allocated, 6);
+}
+
+static void a_flow_that_the_kernel_forgot_starts_over(void **state)
+{
+	(void)state;
+	report(SECOND, 0, 0);
+	traffic(10, 500, 500);
+	netns_table_churn(table, 1, &churn);
+	traffic(10, 3, 0);
+	report(2 * SECOND, 1, 0);
+	assert_true(netns_table_churn(table, 1, &churn));
+	assert_int_equal(churn.top_count, 1);
+	assert_int_equal(churn.top[0].allocated, 3);
+	assert_int_equal(churn.top[0].timewait, 0);
+}
+
+static void flows_are_bounded(void **state)
+{
+	(void)state;
+	report(SECOND, 0, 0);
+	netns_table_churn(table, 1, &churn);
+	for (uint32_t pid = 1; pid <= 10000; pid++)
+		traffic(pid, pid, 0);
+	report(2 * SECOND, 1, 0);
+	assert_true(netns_table_churn(table, 1, &churn));
+	assert_int_equal(churn.top[0].allocated, 10000);
+	assert_int_equal(churn.top[4].allocated, 9996);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(the_last_two_reports_are_kept),
+		TEST(churn_is_the_difference_of_two_reports),
+		TEST(what_ended_without_an_entry_has_expired),
+		TEST(nothing_changed_is_no_churn),
+		TEST(reports_between_two_calls_add_up),
+		TEST(a_number_used_again_is_another_namespace),
+		TEST(the_silent_are_dropped),
+		TEST(namespaces_are_bounded),
+		TEST(the_top_is_sorted_and_of_this_interval),
+		TEST(a_flow_told_twice_in_an_interval_counts_once),
+		TEST(a_flow_that_the_kernel_forgot_starts_over),
+		TEST(flows_are_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The gate refuses what is no event, and completes what is an old or a newer one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "model/model.h"
+#include "model/wire_check.h"
+#include "wire_make.h"
+
+static union wire_event out;
+
+static void a_whole_event_passes_unchanged(void **state)
+{
+	struct wire_bind event = make_bind(5, 7, 42);
+
+	(void)state;
+	assert_int_equal(wire_check(&event, sizeof(event), &out), 0);
+	assert_memory_equal(&out, &event, sizeof(event));
+}
+
+static void every_kind_has_a_name_and_a_size(void **state)
+{
+	static const unsigned char zeros[8192];
+
+	(void)state;
+#define X(number, NAME, name, meaning)                                                     \
+	{                                                                                  \
+		struct wire_##name event = {.hdr = MAKE_HDR(NAME, name, 1)};               \
+		int err = wire_check(&event, sizeof(event), &out);                         \
+                                                                                           \
+		assert_string_equal(wire_kind_name(number), #name);                        \
+		assert_true(err == 0 || err == -EINVAL);                                   \
+		assert_int_equal(out.hdr.size, sizeof(event));                             \
+		assert_memory_equal((char *)&out + sizeof(event), zeros,                   \
+				    sizeof(out) - sizeof(event));                          \
+	}
+	WIRE_KINDS(X)
+#undef X
+	assert_null(wire_kind_name(0));
+	assert_null(wire_kind_name(60000));
+}
+
+static void an_old_event_is_completed_with_zeros(void **state)
+{
+	struct wire_bind event = make_bind(5, 7, 42);
+
+	(void)state;
+	event.hdr.size = offsetof(struct wire_bind, failure_id);
+	event.failure_id = 99;
+	assert_int_equal(wire_check(&event, event.hdr.size, &out), 0);
+	assert_int_equal(out.hdr.size, sizeof(event));
+	assert_int_equal(out.bind.sock.cookie, 7);
+	assert_int_equal(out.bind.failure_id, 0);
+	assert_int_equal(out.bind.requested_port, 0);
+}
+
+static void a_newer_event_is_cut_to_our_size(void **state)
+{
+	struct {
+		struct wire_release event;
+		uint64_t more;
+	} grown = {make_release(5, 7), ~0ULL};
+
+	(void)state;
+	grown.event.hdr.size = sizeof(grown);
+	assert_int_equal(wire_check(&grown, sizeof(grown), &out), 0);
+	assert_int_equal(out.hdr.size, sizeof(struct wire_release));
+	assert_memory_equal(&out.release.sock, &grown.event.sock, sizeof(out.release.sock));
+}
+
+static void an_unaligned_event_passes(void **state)
+{
+	struct wire_bind event = make_bind(5, 7, 42);
+	char bytes[sizeof(event) + 1];
+
+	(void)state;
+	memcpy(bytes + 1, &event, sizeof(event));
+	assert_int_equal(wire_check(bytes + 1, sizeof(event), &out), 0);
+	assert_memory_equal(&out, &event, sizeof(event));
+}
+
+static void what_is_no_event_is_refused(void **state)
+{
+	struct wire_bind event = make_bind(5, 7, 42);
+
+	(void)state;
+	assert_int_equal(wire_check(&event, 0, &out), -EINVAL);
+	assert_int_equal(wire_check(&event, sizeof(event.hdr) - 1, &out), -EINVAL);
+	assert_int_equal(wire_check(&event, sizeof(event) - 8, &out), -EINVAL);
+
+	event.hdr.size = sizeof(event.hdr) - 8;
+	assert_int_equal(wire_check(&event, sizeof(event), &out), -EINVAL);
+	event.hdr.size = sizeof(event) - 1;
+	assert_int_equal(wire_check(&event, sizeof(event), &out), -EINVAL);
+	event.hdr.size = offsetof(struct wire_bind, task);
+	assert_int_equal(wire_check(&event, sizeof(event), &out), -EINVAL);
+
+	event = make_bind(5, 7, 42);
+	event.hdr.kind = 0;
+	assert_int_equal(wire_check(&event, sizeof(event), &out), -EINVAL);
+	event.hdr.kind = 14;
+	assert_int_equal(wire_check(&event, sizeof(event), &out), -EPROTONOSUPPORT);
+	event.hdr.kind = 65535;
+	assert_int_equal(wire_check(&event, sizeof(event), &out), -EPROTONOSUPPORT);
+}
+
+#define REFUSES(type, event_make, field, value)                                       \
+	do {                                                                          \
+		struct wire_##type event = event_make;                                \
+                                                                                      \
+		assert_int_equal(wire_check(&event, sizeof(event), &out), 0);         \
+		event.field = (value);                                                \
+		assert_int_equal(wire_check(&event, sizeof(event), &out), -EINVAL);   \
+	} while (0)
+
+static void values_out_of_bounds_are_refused(void **state)
+{
+	(void)state;
+	REFUSES(bind, make_bind(5, 7, 42), sock.family, AF_UNIX);
+	REFUSES(bind, make_bind(5, 7, 42), sock.state, 13);
+	REFUSES(bind, make_bind(5, 7, 42), error, 4096);
+	REFUSES(bind, make_bind(5, 7, 42), how, 4);
+	REFUSES(listen, make_listen(5, 7, 42), error, (uint32_t)-EADDRINUSE);
+	REFUSES(close, make_close(5, 7, 0), next_state, WIRE_TCP_LISTEN);
+	REFUSES(timewait, make_timewait(5, 7, WIRE_TIMEWAIT_OVERFLOW), action, 0);
+	REFUSES(timewait, make_timewait(5, 7, WIRE_TIMEWAIT_ENTER), action, 6);
+	REFUSES(socket, make_socket(5, 7, WIRE_TCP_LISTEN, 42, 3), fd, -2);
+	REFUSES(netns, make_netns(5, 1), range_low, 61000);
+}
+
+static void texts_and_lengths_end_within_the_event(void **state)
+{
+	struct wire_process process = make_process(5, 42, "/");
+	struct wire_interface interface = {.hdr = MAKE_HDR(INTERFACE, interface, 5)};
+	struct wire_bind bind = make_bind(5, 7, 42);
+
+	(void)state;
+	memset(process.exe, 'x', sizeof(process.exe));
+	memset(process.cgroup, 'x', sizeof(process.cgroup));
+	memset(process.cmdline, 'x', sizeof(process.cmdline));
+	memset(process.task.comm, 'x', sizeof(process.task.comm));
+	process.cmdline_len = 1 << 20;
+	assert_int_equal(wire_check(&process, sizeof(process), &out), 0);
+	assert_int_equal(strlen(out.process.exe), sizeof(process.exe) - 1);
+	assert_int_equal(strlen(out.process.cgroup), sizeof(process.cgroup) - 1);
+	assert_int_equal(strlen(out.process.cmdline), sizeof(process.cmdline) - 1);
+	assert_int_equal(strlen(out.process.task.comm), 15);
+	assert_int_equal(out.process.cmdline_len, sizeof(process.cmdline) - 1);
+
+	memset(interface.name, 'x', sizeof(interface.name));
+	assert_int_equal(wire_check(&interface, sizeof(interface), &out), 0);
+	assert_int_equal(strlen(out.interface.name), 15);
+
+	memset(bind.task.comm, 'x', sizeof(bind.task.comm));
+	assert_int_equal(wire_check(&bind, sizeof(bind), &out), 0);
+	assert_int_equal(strlen(out.bind.task.comm), 15);
+}
+
+static void a_loss_counts_whatever_its_reason(void **state)
+{
+	struct wire_lost event = {.hdr = MAKE_HDR(LOST, lost, 5), .count = 3, .reason = 77};
+
+	(void)state;
+	assert_int_equal(wire_check(&event, sizeof(event), &out), 0);
+	assert_int_equal(out.lost.count, 3);
+}
+
+/* Not a fuzzer, but enough for the sanitizers to see every branch with nonsense in it. */
+static void noise_is_survived(void **state)
+{
+	unsigned int seed = 1;
+
+	(void)state;
+	for (int round = 0; round < 20000; round++) {
+		uint16_t bytes[700];
+
+		for (size_t i = 0; i < 80; i++)
+			bytes[i] = rand_r(&seed);
+		bytes[0] = rand_r(&seed) % 200 * 8;
+		bytes[1] = rand_r(&seed) % 16;
+		wire_check(bytes, 16 + rand_r(&seed) % (sizeof(bytes) - 16), &out);
+	}
+}
+
+static void accessors_know_which_events_have_what(void **state)
+{
+	struct wire_bind bind = make_bind(5, 7, 42);
+	struct wire_socket socket = make_socket(5, 7, WIRE_TCP_LISTEN, 42, 3);
+	struct wire_netns netns = make_netns(5, 1);
+	struct wire_traffic traffic = make_traffic(5, 1, 42, 1, 1);
+
+	(void)state;
+	bind.error = EADDRINUSE;
+	bind.failure_id = 9;
+	socket.failure_id = 8;
+	assert_ptr_equal(wire_sock_of(&bind.hdr), &bind.sock);
+	assert_ptr_equal(wire_task_of(&bind.hdr), &bind.task);
+	assert_int_equal(wire_error_of(&bind.hdr), EADDRINUSE);
+	assert_int_equal(wire_failure_of(&bind.hdr), 9);
+	assert_ptr_equal(wire_sock_of(&socket.hdr), &socket.sock);
+	assert_int_equal(wire_error_of(&socket.hdr), 0);
+	assert_int_equal(wire_failure_of(&socket.hdr), 8);
+	assert_null(wire_sock_of(&netns.hdr));
+	assert_null(wire_task_of(&netns.hdr));
+	assert_null(wire_sock_of(&traffic.hdr));
+	assert_ptr_equal(wire_task_of(&traffic.hdr), &traffic.task);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_whole_event_passes_unchanged),
+		cmocka_unit_test(every_kind_has_a_name_and_a_size),
+		cmocka_unit_test(an_old_event_is_completed_with_zeros),
+		cmocka_unit_test(a_newer_event_is_cut_to_our_size),
+		cmocka_unit_test(an_unaligned_event_passes),
+		cmocka_unit_test(what_is_no_event_is_refused),
+		cmocka_unit_test(values_out_of_bounds_are_refused),
+		cmocka_unit_test(texts_and_lengths_end_within_the_event),
+		cmocka_unit_test(a_loss_counts_whatever_its_reason),
+		cmocka_unit_test(noise_is_survived),
+		cmocka_unit_test(accessors_know_which_events_have_what),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
