@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The short cut of inet_csk_get_port(): a bucket that remembers that its sockets share lets the
+ * next one in without a look at them. It can only make a call work, and never explains a refusal.
+ */
+#include <netinet/in.h>
+
+#include "diagnose/rules.h"
+
+/* sk_reuseport_match() */
+static bool reuseport_fits(const struct bucket *bucket, const struct wire_sock *sk)
+{
+	if (bucket->fastreuseport <= 0 || !(sk->flags & WIRE_REUSEPORT) ||
+	    sk->flags & WIRE_REUSEPORT_PROG || sk->uid != bucket->fast.uid)
+		return false;
+	return bucket->fastreuseport == BUCKET_REUSEPORT_ANY ||
+	       addresses_meet(&bucket->fast, sk, false);
+}
+
+bool bucket_lets_in(const struct claim *claim)
+{
+	const struct wire_sock *sk = &claim->sock;
+	const struct bucket *bucket = claim->bucket;
+
+	if (!bucket || sock_is_udp(sk) || claim->call == CLAIM_CONNECT)
+		return false;
+	if (bucket->fastreuse > 0 && sk->flags & WIRE_REUSEADDR && claim->call == CLAIM_BIND)
+		return true;
+	return reuseport_fits(bucket, sk);
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Deciding the cause: the errno and the call say which question it is, the holders and counts
+ * answer it. The order of the questions is that of the catalogue (docs/causes.md).
+ */
+#include "diagnose/cause.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "diagnose/rules.h"
+#include "util/address.h"
+
+unsigned int holder_rank(const struct wire_sock *sock)
+{
+	if (sock->state == WIRE_TCP_LISTEN)
+		return 0;
+	if (sock->state == WIRE_TCP_TIME_WAIT)
+		return 4;
+	if (sock->flags & WIRE_ORPHAN)
+		return 3;
+	return sock_is_connected(sock) ? 2 : 1;
+}
+
+uint32_t unprivileged_start(const struct netns_entry *netns)
+{
+	return netns ? netns->now.unprivileged_start : IPPORT_RESERVED;
+}
+
+uint32_t pool_taken(const struct pool *pool)
+{
+	return pool->reserved + pool->bound + pool->time_wait + pool->other;
+}
+
+/* Plenty free: at half the range the kernel finds a port at once, so a table that misses a few
+ * sockets cannot be the reason. */
+bool pool_has_room(const struct pool *pool)
+{
+	return pool && pool_taken(pool) < pool->size / 2;
+}
+
+/* __ipv6_addr_needs_scope_id(): fe80::/10, and multicast within an interface or a link, which TCP is
+ * refused before that. */
+static bool is_scoped(const struct wire_sock *sk)
+{
+	const uint8_t *addr = sk->local_addr;
+
+	if (sk->family != AF_INET6)
+		return false;
+	if (addr[0] == 0xff)
+		return sock_is_udp(sk) && ((addr[1] & 0xf) == 1 || (addr[1] & 0xf) == 2);
+	return addr[0] == 0xfe && (addr[1] & 0xc0) == 0x80;
+}
+
+/* BPF_CGROUP_RUN_PROG_INET4_BIND() and its IPv6 kin let a program change what is asked for. */
+static bool is_rewritten(const struct claim *claim)
+{
+	static const uint8_t untold[16];
+
+	if (claim->call != CLAIM_BIND ||
+	    (!claim->requested_port && !memcmp(claim->requested_addr, untold, 16)))
+		return false;
+	return claim->requested_port != claim->sock.local_port ||
+	       memcmp(claim->requested_addr, claim->sock.local_addr, 16);
+}
+
+/* __inet_hash_connect(), inet_csk_find_open_port() or udp_lib_get_port() found nothing. */
+static enum cause range_cause(const struct finding *f)
+{
+	bool is_tcp_connect = f->claim->call == CLAIM_CONNECT && !sock_is_udp(&f->claim->sock);
+	uint32_t bound, time_wait, other, most;
+
+	if (!f->pool)
+		return CAUSE_RANGE_EXHAUSTED;
+	/* To a bind() a port in use is in use, whatever by. */
+	bound = is_tcp_connect ? f->pool->bound : 0;
+	time_wait = is_tcp_connect ? f->pool->time_wait : 0;
+	other = pool_taken(f->pool) - f->pool->reserved - bound - time_wait;
+
+	most = other;
+	if (time_wait > most)
+		most = time_wait;
+	if (bound > most)
+		most = bound;
+	if (f->pool->reserved > most)
+		return CAUSE_RANGE_RESERVED;
+	if (other == most)
+		return CAUSE_RANGE_EXHAUSTED;
+	return time_wait == most ? CAUSE_RANGE_TIME_WAIT : CAUSE_RANGE_BIND_POISONED;
+}
+
+static enum cause connection_cause(const struct finding *f, const struct wire_sock *sk2)
+{
+	if (sk2->local_port == sk2->remote_port && !memcmp(sk2->local_addr, sk2->remote_addr, 16))
+		return CAUSE_SELF_CONNECT;
+	if (sk2->flags & WIRE_ACCEPTED)
+		return CAUSE_ACCEPTED_CONNECTION;
+	if (sk2->state == WIRE_TCP_SYN_SENT && sk2->flags & WIRE_PORT_CHOSEN)
+		return CAUSE_EPHEMERAL_HOLDER;
+	/* SOCK_CONNECT_BIND since 6.18; before, a bucket that connect() made tells. */
+	if (sk2->flags & WIRE_CONNECT_BIND ||
+	    (sk2->flags & WIRE_PORT_CHOSEN && sk2->flags & WIRE_UNSHARED_BUCKET))
+		return CAUSE_EPHEMERAL_HOLDER;
+	if (!(sk2->flags & WIRE_PORT_CHOSEN))
+		return CAUSE_CONNECTED_CLIENT;
+	/* sk_clone_lock() clears SOCK_BINDPORT_LOCK; others without it have a port of the range. */
+	for (size_t i = 0; i < f->failure->holder_count; i++) {
+		const struct wire_sock *other = &f->failure->holders[i].sock;
+
+		if (other->state == WIRE_TCP_LISTEN && other->local_port == sk2->local_port)
+			return CAUSE_ACCEPTED_CONNECTION;
+	}
+	if (f->netns && f->netns->now.range_low &&
+	    (sk2->local_port < f->netns->now.range_low ||
+	     sk2->local_port > f->netns->now.range_high))
+		return CAUSE_ACCEPTED_CONNECTION;
+	return CAUSE_CONNECTED_CLIENT;
+}
+
+static enum cause reuse_cause(const struct wire_sock *sk, const struct wire_sock *sk2)
+{
+	uint32_t mine = sk->flags, theirs = sk2->flags;
+
+	if (mine & theirs & WIRE_REUSEPORT) {
+		if (sk->uid != sk2->uid)
+			return CAUSE_REUSEPORT_UID;
+		return mine & WIRE_REUSEPORT_PROG ? CAUSE_REUSEPORT_PROG_ATTACHED : CAUSE_NONE;
+	}
+	if (mine & WIRE_REUSEPORT)
+		return CAUSE_REUSEPORT_MISSING_ON_HOLDER;
+	if (!(theirs & WIRE_REUSEPORT))
+		return CAUSE_NONE;
+	return mine & WIRE_REUSEADDR && !(theirs & WIRE_REUSEADDR) ? CAUSE_REUSE_OPTION_MISMATCH
+								   : CAUSE_REUSEPORT_MISSING;
+}
+
+static enum cause bound_cause(const struct wire_sock *sk, const struct wire_sock *sk2)
+{
+	bool mine = sk->flags & WIRE_REUSEADDR, theirs = sk2->flags & WIRE_REUSEADDR;
+
+	if (mine && !theirs)
+		return CAUSE_REUSEADDR_MISSING_ON_HOLDER;
+	if (theirs && !mine)
+		return CAUSE_REUSEADDR_MISSING;
+	return sock_is_udp(sk2) ? CAUSE_UDP_HOLDER : CAUSE_BOUND_NOT_LISTENING;
+}
+
+/* A given port that somebody has; the first line that applies. */
+static enum cause holder_cause(const struct finding *f)
+{
+	const struct wire_sock *sk = &f->claim->sock, *sk2;
+	enum cause cause;
+
+	if (!f->holder)
+		return CAUSE_HOLDER_GONE;
+	sk2 = &f->holder->sock;
+	if (f->claim->call == CLAIM_LISTEN)
+		return CAUSE_LISTEN_RECHECK;
+	if (sk2->flags & WIRE_KERNEL_OWNED)
+		return CAUSE_KERNEL_SOCKET;
+	if (sk2->state == WIRE_TCP_TIME_WAIT) {
+		if (f->holder->substate == WIRE_TCP_FIN_WAIT2)
+			return CAUSE_FIN_WAIT2;
+		return sk->flags & WIRE_REUSEADDR && !(sk2->flags & WIRE_REUSEADDR)
+			       ? CAUSE_TIME_WAIT_HOLDER_NOREUSE
+			       : CAUSE_TIME_WAIT;
+	}
+	if (sk2->flags & WIRE_ORPHAN && sk2->state != WIRE_TCP_LISTEN)
+		return CAUSE_ORPHAN;
+	if (sock_is_connected(sk2))
+		return sock_is_udp(sk2) ? CAUSE_UDP_CONNECTED_HOLDER : connection_cause(f, sk2);
+	cause = reuse_cause(sk, sk2);
+	if (cause != CAUSE_NONE)
+		return cause;
+	if (f->overlap == OVERLAP_DUAL_STACK)
+		return CAUSE_DUAL_STACK_OVERLAP;
+	if (f->overlap == OVERLAP_WILDCARD_HOLDER || f->overlap == OVERLAP_WILDCARD_CALLER)
+		return CAUSE_WILDCARD_OVERLAP;
+	if (sk2->state == WIRE_TCP_LISTEN)
+		return CAUSE_LISTENER_EXISTS;
+	return bound_cause(sk, sk2);
+}
+
+static enum cause bind_cause(const struct finding *f)
+{
+	const struct claim *claim = f->claim;
+
+	switch (f->error) {
+	case EADDRINUSE:
+		if (is_rewritten(claim))
+			return CAUSE_REWRITTEN_BY_CGROUP_BPF;
+		return claim->sock.local_port ? holder_cause(f) : range_cause(f);
+	case EADDRNOTAVAIL:
+		if (is_rewritten(claim))
+			return CAUSE_REWRITTEN_BY_CGROUP_BPF;
+		return claim->address_tentative ? CAUSE_ADDRESS_TENTATIVE : CAUSE_NOT_LOCAL_ADDRESS;
+	case EACCES:
+		if (!claim->sock.local_port ||
+		    claim->sock.local_port >= unprivileged_start(f->netns))
+			return CAUSE_DENIED_BY_LSM;
+		return is_rewritten(claim) ? CAUSE_REWRITTEN_BY_CGROUP_BPF : CAUSE_PRIVILEGED_PORT;
+	case EPERM:
+		return CAUSE_DENIED_BY_CGROUP_BPF;
+	case EINVAL:
+		if (claim->had_port)
+			return CAUSE_ALREADY_BOUND;
+		return is_scoped(&claim->sock) && !claim->sock.ifindex ? CAUSE_SCOPE_MISSING
+								       : CAUSE_BAD_ADDRESS;
+	case ENODEV:
+		return CAUSE_SCOPE_MISSING;
+	case EAFNOSUPPORT:
+		return CAUSE_BAD_ADDRESS;
+	}
+	return CAUSE_BAD_STATE;
+}
+
+static enum cause listen_cause(const struct finding *f)
+{
+	switch (f->error) {
+	case EADDRINUSE:
+		return f->claim->sock.local_port ? holder_cause(f) : range_cause(f);
+	case EACCES:
+	case EPERM: /* no cgroup program is asked about listen() */
+		return CAUSE_DENIED_BY_LSM;
+	}
+	return CAUSE_BAD_STATE;
+}
+
+/* tcp_v4_connect(), tcp_v6_connect(), inet_autobind(), and what is asked before them */
+static enum cause connect_cause(const struct finding *f)
+{
+	const struct wire_sock *sk = &f->claim->sock;
+
+	switch (f->error) {
+	case EADDRNOTAVAIL:
+		/* UDP says EAGAIN when it has no port. */
+		if (sock_is_udp(sk))
+			return CAUSE_NO_SOURCE_ADDRESS;
+		if (sk->local_port && f->holder)
+			return f->holder->sock.state == WIRE_TCP_TIME_WAIT
+				       ? CAUSE_FOUR_TUPLE_TIME_WAIT
+				       : CAUSE_FOUR_TUPLE_IN_USE;
+		if (sk->local_port)
+			return CAUSE_HOLDER_GONE;
+		if (pool_has_room(f->pool) && sk->family == AF_INET6 &&
+		    !address_is_mapped(sk->remote_addr))
+			return CAUSE_NO_SOURCE_ADDRESS;
+		return range_cause(f);
+	case EAGAIN:
+		return sock_is_udp(sk) && !sk->local_port ? range_cause(f) : CAUSE_BAD_STATE;
+	case EACCES:
+		return CAUSE_DENIED_BY_LSM;
+	case EPERM:
+		return CAUSE_DENIED_BY_CGROUP_BPF;
+	case EAFNOSUPPORT:
+		return CAUSE_BAD_ADDRESS;
+	}
+	return CAUSE_BAD_STATE;
+}
+
+enum cause cause_decide(const struct finding *f)
+{
+	if (!f->error)
+		return CAUSE_NONE;
+	if (f->claim->by_seccomp)
+		return CAUSE_DENIED_BY_SECCOMP;
+	switch (f->claim->call) {
+	case CLAIM_BIND:
+		return bind_cause(f);
+	case CLAIM_LISTEN:
+		return listen_cause(f);
+	case CLAIM_CONNECT:
+	case CLAIM_SEND:
+		return connect_cause(f);
+	}
+	return CAUSE_BAD_STATE;
+}

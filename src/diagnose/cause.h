@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Which cause it is, and what is known when its sentences are made. */
+#ifndef PORTTRACE_DIAGNOSE_CAUSE_H
+#define PORTTRACE_DIAGNOSE_CAUSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "diagnose/diagnose.h"
+
+enum cause {
+	CAUSE_NONE,
+	/* somebody has the port */
+	CAUSE_LISTENER_EXISTS,
+	CAUSE_WILDCARD_OVERLAP,
+	CAUSE_DUAL_STACK_OVERLAP,
+	CAUSE_BOUND_NOT_LISTENING,
+	CAUSE_REUSEADDR_MISSING,
+	CAUSE_REUSEADDR_MISSING_ON_HOLDER,
+	CAUSE_REUSEPORT_MISSING,
+	CAUSE_REUSEPORT_MISSING_ON_HOLDER,
+	CAUSE_REUSEPORT_UID,
+	CAUSE_REUSEPORT_PROG_ATTACHED,
+	CAUSE_REUSE_OPTION_MISMATCH,
+	CAUSE_LISTEN_RECHECK,
+	CAUSE_UDP_HOLDER,
+	CAUSE_UDP_CONNECTED_HOLDER,
+	CAUSE_KERNEL_SOCKET,
+	CAUSE_HOLDER_GONE,
+	/* a connection, or what is left of one */
+	CAUSE_TIME_WAIT,
+	CAUSE_TIME_WAIT_HOLDER_NOREUSE,
+	CAUSE_FIN_WAIT2,
+	CAUSE_ORPHAN,
+	CAUSE_ACCEPTED_CONNECTION,
+	CAUSE_EPHEMERAL_HOLDER,
+	CAUSE_CONNECTED_CLIENT,
+	CAUSE_SELF_CONNECT,
+	/* no port to be had */
+	CAUSE_RANGE_EXHAUSTED,
+	CAUSE_RANGE_TIME_WAIT,
+	CAUSE_RANGE_BIND_POISONED,
+	CAUSE_RANGE_RESERVED,
+	CAUSE_FOUR_TUPLE_IN_USE,
+	CAUSE_FOUR_TUPLE_TIME_WAIT,
+	/* the address, the socket, the permission */
+	CAUSE_NOT_LOCAL_ADDRESS,
+	CAUSE_ADDRESS_TENTATIVE,
+	CAUSE_NO_SOURCE_ADDRESS,
+	CAUSE_ALREADY_BOUND,
+	CAUSE_BAD_STATE,
+	CAUSE_BAD_ADDRESS,
+	CAUSE_SCOPE_MISSING,
+	CAUSE_PRIVILEGED_PORT,
+	CAUSE_DENIED_BY_CGROUP_BPF,
+	CAUSE_REWRITTEN_BY_CGROUP_BPF,
+	CAUSE_DENIED_BY_LSM,
+	CAUSE_DENIED_BY_SECCOMP,
+};
+
+/* Everything a sentence may draw on. */
+struct finding {
+	const struct claim *claim;
+	uint32_t error;			  /* the kernel's, or what it would say */
+	const struct failure *failure;	  /* may be NULL */
+	const struct pool *pool;	  /* NULL: not counted */
+	const struct netns_entry *netns;  /* may be NULL */
+	struct model *model;		  /* may be NULL */
+	uint64_t now_boot_ns;
+	const struct holder *const *holders; /* those that conflict, the primary first */
+	size_t holder_count;
+	const struct holder *holder;	  /* the primary; NULL: none */
+	enum overlap overlap;		  /* how it meets the claim */
+};
+
+enum cause cause_decide(const struct finding *finding);
+
+/* LISTEN, bound, connected, orphan, timewait: the more a holder says, the earlier it is named. */
+unsigned int holder_rank(const struct wire_sock *sock);
+
+/* Ports of the range that are known to be of no use to this claim, and those that are left. */
+uint32_t pool_taken(const struct pool *pool);
+bool pool_has_room(const struct pool *pool);
+/* Ports below this are privileged. */
+uint32_t unprivileged_start(const struct netns_entry *netns);
+
+/* The sentences: one pair of functions for each row of the table in explain.c. Each appends. */
+#define SENTENCE_SIZE sizeof(((struct conflict *)NULL)->why)
+typedef void sentence_fn(const struct finding *finding, char *out);
+
+sentence_fn why_listener, why_wildcard, why_dual_stack, why_bound, why_reuseaddr_missing,
+	why_reuseaddr_missing_on_holder, why_reuseport_missing,
+	why_reuseport_missing_on_holder, why_reuseport_uid, why_reuseport_prog,
+	why_reuse_mismatch, why_listen_recheck, why_udp_holder, why_udp_connected,
+	why_kernel_socket, why_holder_gone;
+sentence_fn fix_listener, fix_wildcard, fix_dual_stack, fix_bound, fix_reuseaddr_missing,
+	fix_reuseaddr_missing_on_holder, fix_reuseport_missing,
+	fix_reuseport_missing_on_holder, fix_reuseport_uid, fix_reuseport_prog,
+	fix_reuse_mismatch, fix_listen_recheck, fix_udp_holder, fix_kernel_socket,
+	fix_holder_gone;
+
+sentence_fn why_time_wait, why_time_wait_noreuse, why_fin_wait2, why_orphan, why_accepted,
+	why_ephemeral, why_client, why_self_connect;
+sentence_fn fix_time_wait, fix_time_wait_noreuse, fix_fin_wait2, fix_orphan, fix_accepted,
+	fix_ephemeral, fix_client, fix_self_connect;
+
+sentence_fn why_range_exhausted, why_range_time_wait, why_range_poisoned, why_range_reserved,
+	why_tuple_in_use, why_tuple_time_wait;
+sentence_fn fix_range_exhausted, fix_range_time_wait, fix_range_poisoned, fix_range_reserved,
+	fix_tuple_in_use, fix_tuple_time_wait;
+
+sentence_fn why_none, why_not_local, why_tentative, why_no_source, why_already_bound,
+	why_bad_state, why_bad_address, why_scope_missing, why_privileged, why_cgroup_bpf,
+	why_rewritten, why_lsm, why_seccomp;
+sentence_fn fix_none, fix_not_local, fix_tentative, fix_no_source, fix_already_bound,
+	fix_bad_state, fix_bad_address, fix_scope_missing, fix_privileged, fix_cgroup_bpf,
+	fix_lsm, fix_seccomp;
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Do two sockets meet? Devices and addresses only, whatever the options: parts (a) and (b) of the
+ * rule. The kernel's names are kept: rcv_saddr is a socket's local address.
+ */
+#include "diagnose/rules.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include "util/address.h"
+
+/* ipv6_addr_type(), as far as ports care. Every IPv4 socket is MAPPED. */
+enum addr_type { ADDR_ANY, ADDR_MAPPED, ADDR_OTHER };
+
+static enum addr_type addr_type(const struct wire_sock *sk)
+{
+	if (sk->family == AF_INET || address_is_mapped(sk->local_addr))
+		return ADDR_MAPPED;
+	return address_is_wildcard(sk->local_addr) ? ADDR_ANY : ADDR_OTHER;
+}
+
+/* sk_rcv_saddr: what IPv4 sees of a socket. One with an IPv6 address has LOOPBACK4_IPV6 there. */
+static uint32_t rcv_saddr(const struct wire_sock *sk)
+{
+	static const uint8_t loopback4_ipv6[4] = {127, 0, 0, 6};
+	uint32_t addr;
+
+	memcpy(&addr, addr_type(sk) == ADDR_OTHER ? loopback4_ipv6 : sk->local_addr + 12,
+	       sizeof(addr));
+	return addr;
+}
+
+/*
+ * ipv6_only_sock(). __inet6_bind() sets it for a single IPv6 address, and takes it back when it
+ * fails: a refused caller does not show it. Connections of a dual-stack socket are without it,
+ * reset ones too, which have their peer's port still.
+ */
+static bool is_v6only(const struct wire_sock *sk)
+{
+	if (sk->family != AF_INET6)
+		return false;
+	return sk->flags & WIRE_V6ONLY ||
+	       (addr_type(sk) == ADDR_OTHER && !sock_is_connected(sk) && !sk->remote_port);
+}
+
+static bool ipv4_addresses_meet(const struct wire_sock *sk, const struct wire_sock *sk2,
+				bool wildcard2)
+{
+	uint32_t addr = rcv_saddr(sk), addr2 = rcv_saddr(sk2);
+
+	return !is_v6only(sk2) && (addr == addr2 || !addr || (wildcard2 && !addr2));
+}
+
+/* inet_rcv_saddr_equal(sk, sk2, true): ipv4_rcv_saddr_equal(), ipv6_rcv_saddr_equal() */
+bool addresses_meet(const struct wire_sock *sk, const struct wire_sock *sk2, bool wildcard2)
+{
+	enum addr_type type = addr_type(sk), type2 = addr_type(sk2);
+
+	if (sk->family == AF_INET || (type == ADDR_MAPPED && type2 == ADDR_MAPPED))
+		return ipv4_addresses_meet(sk, sk2, wildcard2);
+	if (type == ADDR_ANY && type2 == ADDR_ANY)
+		return true;
+	if (wildcard2 && type2 == ADDR_ANY && !(is_v6only(sk2) && type == ADDR_MAPPED))
+		return true;
+	if (type == ADDR_ANY && !(is_v6only(sk) && type2 == ADDR_MAPPED))
+		return true;
+	return sk2->family == AF_INET6 && !memcmp(sk->local_addr, sk2->local_addr, 16);
+}
+
+/*
+ * inet_bhash2_conflict(): TCP looks for a single IPv4 address among the sockets of that address,
+ * where one with an IPv6 address is not, even if its rcv_saddr would be equal (127.0.0.6).
+ */
+static bool is_out_of_sight(const struct wire_sock *sk, const struct wire_sock *sk2)
+{
+	return !sock_is_udp(sk) && addr_type(sk) == ADDR_MAPPED && rcv_saddr(sk) &&
+	       addr_type(sk2) == ADDR_OTHER;
+}
+
+bool sock_is_mapped(const struct wire_sock *sk)
+{
+	return sk->family == AF_INET6 && address_is_mapped(sk->local_addr);
+}
+
+bool sock_is_connected(const struct wire_sock *sk)
+{
+	return sk->state != WIRE_TCP_LISTEN && sk->state != WIRE_TCP_CLOSE && sk->state;
+}
+
+/* inet_bind_conflict(), udp_lib_lport_inuse(): a socket without a device meets all of them. */
+bool devices_meet(const struct wire_sock *sk, const struct wire_sock *sk2)
+{
+	return !sk->ifindex || !sk2->ifindex || sk->ifindex == sk2->ifindex;
+}
+
+enum overlap overlap_between(const struct wire_sock *sk, const struct wire_sock *sk2)
+{
+	bool wild = address_is_wildcard(sk->local_addr),
+	     wild2 = address_is_wildcard(sk2->local_addr);
+
+	if (!devices_meet(sk, sk2) || !addresses_meet(sk, sk2, true) || is_out_of_sight(sk, sk2))
+		return OVERLAP_NONE;
+	if (sk->family != sk2->family || sock_is_mapped(sk) != sock_is_mapped(sk2))
+		return OVERLAP_DUAL_STACK;
+	if (wild == wild2)
+		return OVERLAP_EXACT;
+	return wild2 ? OVERLAP_WILDCARD_HOLDER : OVERLAP_WILDCARD_CALLER;
+}

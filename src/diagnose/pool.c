@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * How full the range is for one claim. "Sockets over size" would be wrong: connect() shares a port
+ * between destinations, and one bind() closes a port to every connect().
+ */
+#include <netinet/in.h>
+#include <string.h>
+
+#include "diagnose/rules.h"
+#include "util/address.h"
+
+/* What a port is to the claim; of several sockets on it, the last in this order counts. */
+enum port_use { PORT_FREE, PORT_TIME_WAIT, PORT_OTHER, PORT_BOUND };
+
+/* Holders are counted by process in a small open hash: beyond it, they go without. */
+#define TALLY_SLOTS 512
+struct tally {
+	const struct wire_task *tasks[TALLY_SLOTS];
+	uint32_t counts[TALLY_SLOTS];
+};
+
+static void tally_add(struct tally *tally, const struct port_entry *entry)
+{
+	const struct wire_task *task = &entry->owner;
+
+	if (!task->pid && entry->fds)
+		task = &entry->fds->task;
+	if (!task->pid)
+		return;
+	for (uint32_t i = 0, slot = task->pid; i < TALLY_SLOTS; i++, slot++) {
+		const struct wire_task **there = &tally->tasks[slot % TALLY_SLOTS];
+
+		if (!*there)
+			*there = task;
+		if ((*there)->pid == task->pid) {
+			tally->counts[slot % TALLY_SLOTS]++;
+			return;
+		}
+	}
+}
+
+static void tally_top(const struct tally *tally, struct pool *pool)
+{
+	for (size_t i = 0; i < TALLY_SLOTS; i++) {
+		if (tally->counts[i] > pool->top_count) {
+			pool->top_count = tally->counts[i];
+			pool->top = *tally->tasks[i];
+		}
+	}
+}
+
+/*
+ * Was the bucket made by bind()? __inet_hash_connect() passes by one with fastreuse >= 0. A
+ * connection whose port was not asked for came by connect(), by accept() or by bind() to port 0:
+ * since 6.18 SOCK_CONNECT_BIND tells them apart. `told`: this kernel has it.
+ */
+static bool is_bound(const struct wire_sock *sk, bool told)
+{
+	if (!sock_is_connected(sk) || sk->flags & WIRE_ACCEPTED)
+		return true;
+	if (sk->state == WIRE_TCP_TIME_WAIT ||
+	    sk->flags & (WIRE_UNSHARED_BUCKET | WIRE_CONNECT_BIND))
+		return false;
+	return !(sk->flags & WIRE_PORT_CHOSEN) || told;
+}
+
+static enum port_use use_of(const struct claim *claim, const struct wire_sock *sk2, bool told)
+{
+	enum overlap overlap;
+
+	if (claim->call == CLAIM_CONNECT && !sock_is_udp(&claim->sock)) {
+		if (is_bound(sk2, told))
+			return PORT_BOUND;
+		if (!tuple_meets(&claim->sock, sk2))
+			return PORT_FREE;
+	} else if (!sock_refuses(claim, sk2, false, &overlap)) {
+		return PORT_FREE;
+	}
+	return sk2->state == WIRE_TCP_TIME_WAIT ? PORT_TIME_WAIT : PORT_OTHER;
+}
+
+static bool table_tells_connect_bind(const struct port_table *table)
+{
+	const struct port_entry *entry = NULL;
+
+	while ((entry = port_table_next(table, entry))) {
+		if (entry->sock.flags & WIRE_CONNECT_BIND)
+			return true;
+	}
+	return false;
+}
+
+static void count_uses(const uint8_t *uses, struct pool *pool)
+{
+	for (uint32_t port = pool->low; port <= pool->high; port++) {
+		pool->time_wait += uses[port] == PORT_TIME_WAIT;
+		pool->bound += uses[port] == PORT_BOUND;
+		pool->other += uses[port] == PORT_OTHER;
+	}
+}
+
+void pool_count(const struct claim *claim, struct model *model, struct pool *pool)
+{
+	const struct netns_entry *netns =
+		netns_table_find(model_namespaces(model), claim->sock.netns);
+	const struct port_table *table = model_ports(model);
+	bool told = table_tells_connect_bind(table);
+	const struct port_entry *entry = NULL;
+	uint8_t uses[UINT16_MAX + 1] = {0};
+	struct tally tally = {0};
+	struct claim any = *claim;
+
+	memset(pool, 0, sizeof(*pool));
+	if (!netns || !netns->now.range_low || netns->now.range_high < netns->now.range_low)
+		return;
+	pool->low = netns->now.range_low;
+	pool->high = netns->now.range_high;
+	pool->size = pool->high - pool->low + 1;
+	pool->reserved = netns->now.reserved_count;
+	any.sock.local_port = 0;
+	/* inet_autobind() of a UDP connect() or send searches as bind() does. */
+	if (sock_is_udp(&any.sock))
+		any.call = CLAIM_BIND;
+
+	while ((entry = port_table_next(table, entry))) {
+		const struct wire_sock *sk2 = &entry->sock;
+		enum port_use use;
+
+		if (sk2->local_port < pool->low || sk2->local_port > pool->high ||
+		    !sock_same_ports(&any.sock, sk2) ||
+		    (sk2->cookie && sk2->cookie == any.sock.cookie))
+			continue;
+		use = use_of(&any, sk2, told);
+		if (use == PORT_FREE)
+			continue;
+		tally_add(&tally, entry);
+		if (use > uses[sk2->local_port])
+			uses[sk2->local_port] = use;
+	}
+	count_uses(uses, pool);
+	tally_top(&tally, pool);
+}

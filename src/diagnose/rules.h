@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The kernel's rules about two sockets and one port. `sk` asks, `sk2` has the port. */
+#ifndef PORTTRACE_DIAGNOSE_RULES_H
+#define PORTTRACE_DIAGNOSE_RULES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "diagnose/diagnose.h"
+
+/* An IPv4 address on an IPv6 socket. */
+bool sock_is_mapped(const struct wire_sock *sk);
+bool sock_is_udp(const struct wire_sock *sk);
+/* Both have their ports in the same table of the same namespace. */
+bool sock_same_ports(const struct wire_sock *sk, const struct wire_sock *sk2);
+/* It has a peer, or had one: neither idle nor listening. */
+bool sock_is_connected(const struct wire_sock *sk);
+
+bool devices_meet(const struct wire_sock *sk, const struct wire_sock *sk2);
+/* `sk`'s wildcard meets every address; `sk2`'s only if `wildcard2`. */
+bool addresses_meet(const struct wire_sock *sk, const struct wire_sock *sk2, bool wildcard2);
+/* How the addresses meet; OVERLAP_NONE: they do not. Devices count too. */
+enum overlap overlap_between(const struct wire_sock *sk, const struct wire_sock *sk2);
+
+/*
+ * Whether `sk2` refuses `claim`. Before 6.17 the kernel took an orphan for a socket of root
+ * (sock_i_uid()); `orphan_is_root` asks for that reading.
+ */
+bool sock_refuses(const struct claim *claim, const struct wire_sock *sk2, bool orphan_is_root,
+		  enum overlap *overlap);
+
+/* connect() would make a tuple that sk2 is: only the port is the caller's to say. */
+bool tuple_meets(const struct wire_sock *sk, const struct wire_sock *sk2);
+
+/* The bucket answers for all of its sockets: none of them is looked at. */
+bool bucket_lets_in(const struct claim *claim);
+
+#endif

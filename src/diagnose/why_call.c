@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The address, the socket or the permission is at fault: what to tell, and what to do about it. */
+#include <errno.h>
+#include <netinet/in.h>
+
+#include "diagnose/rules.h"
+#include "diagnose/words.h"
+#include "util/errno_name.h"
+
+static const char *call_name(const struct finding *f)
+{
+	switch (f->claim->call) {
+	case CLAIM_BIND:
+		return "bind()";
+	case CLAIM_LISTEN:
+		return "listen()";
+	case CLAIM_CONNECT:
+		return "connect()";
+	case CLAIM_SEND:
+		return "sendto()";
+	}
+	return "the call";
+}
+
+static const char *device_name(const struct finding *f)
+{
+	const struct wire_sock *sk = &f->claim->sock;
+
+	return f->model && sk->ifindex ? model_interface(f->model, sk->netns, sk->ifindex) : "";
+}
+
+void why_none(const struct finding *f, char *out)
+{
+	say(out, "Nothing stands in the way of %s for %s.", call_name(f), asked_end(f).s);
+}
+
+void fix_none(const struct finding *f, char *out)
+{
+	(void)f;
+	(void)out;
+}
+
+void why_not_local(const struct finding *f, char *out)
+{
+	const char *device = device_name(f);
+
+	say(out, "This network namespace has no address %s",
+	    address_of(f->claim->sock.local_addr).s);
+	if (*device)
+		say(out, " on %s, the device that the socket is bound to", quoted(device).s);
+	say(out, ".");
+}
+
+void fix_not_local(const struct finding *f, char *out)
+{
+	say(out, "check the address ('ip address'), start %s after it has been set, or set "
+	    "IP_FREEBIND before bind().",
+	    the_caller(f).s);
+}
+
+void why_tentative(const struct finding *f, char *out)
+{
+	say(out, "%s is still being checked for duplicates on the network, which takes about a "
+	    "second.",
+	    address_of(f->claim->sock.local_addr).s);
+}
+
+void fix_tentative(const struct finding *f, char *out)
+{
+	(void)f;
+	say(out, "try again, set IP_FREEBIND before bind(), or add the address with 'nodad'.");
+}
+
+void why_no_source(const struct finding *f, char *out)
+{
+	say(out, "There is no source address for %s; this has nothing to do with ports.",
+	    address_of(f->claim->sock.remote_addr).s);
+}
+
+void fix_no_source(const struct finding *f, char *out)
+{
+	if (f->claim->sock.family == AF_INET6)
+		say(out, "give this network namespace an IPv6 address (see 'ip -6 address' and "
+		    "net.ipv6.conf.all.disable_ipv6), or use IPv4.");
+	else
+		say(out, "give this network namespace an address that reaches the peer ('ip "
+		    "address').");
+}
+
+void why_already_bound(const struct finding *f, char *out)
+{
+	say(out, "The socket of %s has ", the_caller(f).s);
+	if (f->claim->bound_port)
+		say(out, "port %u", f->claim->bound_port);
+	else
+		say(out, "a port");
+	say(out, " already, by an earlier bind(), connect() or send, and cannot take %u.",
+	    f->claim->sock.local_port);
+}
+
+void fix_already_bound(const struct finding *f, char *out)
+{
+	say(out, "use a new socket in %s, and call bind() first.", the_caller(f).s);
+}
+
+void why_bad_state(const struct finding *f, char *out)
+{
+	const struct wire_sock *sk = &f->claim->sock;
+	char name[ERRNO_NAME_SIZE];
+
+	if (f->claim->call == CLAIM_LISTEN && sock_is_udp(sk))
+		say(out, "A UDP socket cannot listen.");
+	else if (f->claim->call == CLAIM_LISTEN && sock_is_connected(sk))
+		say(out, "The socket of %s is connected to %s, and a connection cannot listen.",
+		    the_caller(f).s, asked_peer(f).s);
+	else
+		say(out, "%s was answered with %s: the socket of %s is not in a state for it, "
+		    "whoever has the port.",
+		    call_name(f), errno_name(f->error, name), the_caller(f).s);
+}
+
+void fix_bad_state(const struct finding *f, char *out)
+{
+	if (f->claim->call == CLAIM_LISTEN && sock_is_udp(&f->claim->sock))
+		say(out, "leave out listen(): bind() is enough to receive.");
+	else
+		say(out, "use a new socket in %s.", the_caller(f).s);
+}
+
+void why_bad_address(const struct finding *f, char *out)
+{
+	const struct wire_sock *sk = &f->claim->sock;
+
+	if (f->error == EAFNOSUPPORT)
+		say(out, "%s gave %s an address of another family than its socket.",
+		    the_caller(f).s, call_name(f));
+	else if (sock_is_mapped(sk) && sk->flags & WIRE_V6ONLY)
+		say(out, "%s is an IPv4 address, and the socket of %s is for IPv6 only.",
+		    address_of(sk->local_addr).s, the_caller(f).s);
+	else if (sk->family == AF_INET6 && sk->local_addr[0] == 0xff && !sock_is_udp(sk))
+		say(out, "%s is a multicast address, which TCP cannot bind.",
+		    address_of(sk->local_addr).s);
+	else
+		say(out, "The address that %s gave %s is too short or of the wrong kind.",
+		    the_caller(f).s, call_name(f));
+}
+
+void fix_bad_address(const struct finding *f, char *out)
+{
+	const struct wire_sock *sk = &f->claim->sock;
+
+	if (f->error != EAFNOSUPPORT && sock_is_mapped(sk) && sk->flags & WIRE_V6ONLY)
+		say(out, "clear IPV6_V6ONLY before bind(), or use an IPv4 socket.");
+	else
+		say(out, "pass an address of the socket's family, with its full length, that is "
+		    "one of this machine's.");
+}
+
+void why_scope_missing(const struct finding *f, char *out)
+{
+	if (f->error == ENODEV)
+		say(out, "There is no such interface as the one given with %s.",
+		    address_of(f->claim->sock.local_addr).s);
+	else
+		say(out, "%s is a link-local address, which needs its interface.",
+		    address_of(f->claim->sock.local_addr).s);
+}
+
+void fix_scope_missing(const struct finding *f, char *out)
+{
+	say(out, "name the interface in %s: sin6_scope_id, or %s%%eth0 where it takes text.",
+	    the_caller(f).s, address_of(f->claim->sock.local_addr).s);
+}
+
+void why_privileged(const struct finding *f, char *out)
+{
+	const struct wire_task *task = &f->claim->task;
+
+	say(out, "Ports below %u need CAP_NET_BIND_SERVICE here, and %s",
+	    unprivileged_start(f->netns), the_caller(f).s);
+	if (task->pid)
+		say(out, ", uid %u,", task->uid);
+	say(out, " has not got it%s.",
+	    task->pid && !task->uid ? " in the user namespace that owns the network" : "");
+}
+
+void fix_privileged(const struct finding *f, char *out)
+{
+	const struct process *process = process_of(f, &f->claim->task);
+	uint16_t port = f->claim->sock.local_port;
+
+	if (process && process->exe[0])
+		say(out, "run 'setcap cap_net_bind_service=+ep %s', ", quoted(process->exe).s);
+	else
+		say(out, "give the program CAP_NET_BIND_SERVICE (setcap), ");
+	say(out, "set AmbientCapabilities=CAP_NET_BIND_SERVICE in its systemd unit, lower "
+	    "net.ipv4.ip_unprivileged_port_start to %u, or use a port from %u up.",
+	    port, unprivileged_start(f->netns));
+}
+
+/* The program may be attached to any cgroup from the process's up to the root. */
+static void say_program(const struct finding *f, char *out)
+{
+	const struct process *process = process_of(f, &f->claim->task);
+
+	say(out, "a BPF program");
+	if (process && process->cgroup[0])
+		say(out, " of cgroup %s, or of one above it,", quoted(process->cgroup).s);
+	else
+		say(out, " of its cgroup");
+}
+
+void why_cgroup_bpf(const struct finding *f, char *out)
+{
+	say(out, "%s of %s was refused: by all that is known, ", call_name(f), the_caller(f).s);
+	say_program(f, out);
+	say(out, " did it.");
+}
+
+void fix_cgroup_bpf(const struct finding *f, char *out)
+{
+	(void)f;
+	say(out, "find the program with 'bpftool cgroup tree'; if there is none, look in the "
+	    "security module's log.");
+}
+
+void why_rewritten(const struct finding *f, char *out)
+{
+	const struct claim *claim = f->claim;
+
+	say(out, "%s asked for %s, ", the_caller(f).s,
+	    end_of(claim->requested_addr, claim->requested_port).s);
+	say_program(f, out);
+	say(out, " made it %s, ", asked_end(f).s);
+	if (f->error == EACCES)
+		say(out, "and that is a privileged port.");
+	else if (f->error == EADDRNOTAVAIL)
+		say(out, "and this network namespace has no such address.");
+	else if (f->holder)
+		say(out, "and %s has that.", the_holder(f).s);
+	else
+		say(out, "and that was taken.");
+}
+
+void why_lsm(const struct finding *f, char *out)
+{
+	if (f->claim->call == CLAIM_CONNECT)
+		say(out, "A security module (SELinux, AppArmor, Landlock) or a prohibiting route "
+		    "refused %s to %s.",
+		    the_caller(f).s, asked_peer(f).s);
+	else
+		say(out, "A security module (SELinux, AppArmor, Landlock) refused %s to %s.",
+		    call_name(f), the_caller(f).s);
+}
+
+void fix_lsm(const struct finding *f, char *out)
+{
+	if (f->claim->call == CLAIM_CONNECT)
+		say(out, "look in the module's log ('journalctl -k -g \"denied|DENIED\"'), and at "
+		    "'ip route get'; a UDP broadcast needs SO_BROADCAST.");
+	else
+		say(out, "look in the module's log ('journalctl -k -g \"denied|DENIED\"', for "
+		    "SELinux the permission %s), and allow port %u there.",
+		    f->claim->call == CLAIM_LISTEN ? "listen" : "name_bind",
+		    f->claim->sock.local_port);
+}
+
+void why_seccomp(const struct finding *f, char *out)
+{
+	char name[ERRNO_NAME_SIZE];
+
+	say(out, "A seccomp filter of %s answered %s with %s; the kernel was not asked.",
+	    the_caller(f).s, call_name(f), errno_name(f->error, name));
+}
+
+void fix_seccomp(const struct finding *f, char *out)
+{
+	say(out, "allow %s in the filter: SystemCallFilter= of its systemd unit, the "
+	    "container's seccomp profile, or the program's own.",
+	    call_name(f));
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Names, addresses and numbers as people read them. */
+#include "diagnose/words.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "diagnose/rules.h"
+#include "util/address.h"
+#include "util/escape.h"
+
+#define TIME_WAIT_S 60 /* TCP_TIMEWAIT_LEN, not adjustable */
+
+/* A sentence that was cut must not end in half a character. */
+static void trim_partial(char *text, size_t length)
+{
+	while (length && !escape_is_utf8(text, length))
+		text[--length] = '\0';
+}
+
+void say(char *out, const char *format, ...)
+{
+	size_t length = strlen(out);
+	va_list args;
+	int wanted;
+
+	va_start(args, format);
+	wanted = vsnprintf(out + length, SENTENCE_SIZE - length, format, args);
+	va_end(args);
+	if (wanted > 0 && (size_t)wanted >= SENTENCE_SIZE - length)
+		trim_partial(out, SENTENCE_SIZE - 1);
+}
+
+static struct phrase __attribute__((format(printf, 1, 2))) phrase(const char *format, ...)
+{
+	struct phrase made;
+	va_list args;
+	int wanted;
+
+	va_start(args, format);
+	wanted = vsnprintf(made.s, sizeof(made.s), format, args);
+	va_end(args);
+	if (wanted > 0 && (size_t)wanted >= sizeof(made.s))
+		trim_partial(made.s, sizeof(made.s) - 1);
+	return made;
+}
+
+struct phrase quoted(const char *bytes)
+{
+	struct phrase made;
+
+	escape_terminal(made.s, sizeof(made.s), bytes, strlen(bytes));
+	return made;
+}
+
+static struct phrase quoted_comm(const struct wire_task *task)
+{
+	struct phrase comm;
+
+	escape_terminal(comm.s, sizeof(comm.s), task->comm,
+			strnlen(task->comm, sizeof(task->comm)));
+	return comm.s[0] ? comm : phrase("process");
+}
+
+struct phrase task_name(const struct wire_task *task)
+{
+	return phrase("%s (%" PRIu32 ")", quoted_comm(task).s, task->pid);
+}
+
+const struct wire_task *holder_task(const struct holder *holder)
+{
+	if (!holder->pid_count)
+		return &holder->owner;
+	for (size_t i = 0; i < holder->pid_count; i++) {
+		if (holder->pids[i].pid == holder->owner.pid)
+			return &holder->pids[i];
+	}
+	return &holder->pids[0];
+}
+
+struct phrase holder_name(const struct finding *f)
+{
+	const struct wire_task *task = f->holder ? holder_task(f->holder) : NULL;
+
+	return task && task->pid ? task_name(task) : phrase("an unknown process");
+}
+
+struct phrase the_holder(const struct finding *f)
+{
+	size_t more = f->holder && f->holder->pid_count
+			      ? f->holder->pid_count - 1 + f->holder->pid_more
+			      : 0;
+	const struct wire_task *task;
+
+	if (!more)
+		return holder_name(f);
+	task = holder_task(f->holder);
+	return phrase("%s (%" PRIu32 ", and %zu more %s)", quoted_comm(task).s, task->pid, more,
+		      more == 1 ? "process" : "processes");
+}
+
+struct phrase the_caller(const struct finding *f)
+{
+	return f->claim->task.pid ? task_name(&f->claim->task) : phrase("the caller");
+}
+
+bool is_own_socket(const struct finding *f)
+{
+	return f->claim->task.pid && f->holder->pid_count <= 1 && !f->holder->pid_more &&
+	       holder_task(f->holder)->pid == f->claim->task.pid;
+}
+
+struct phrase end_of(const uint8_t addr[16], uint16_t port)
+{
+	char text[ADDRESS_PORT_SIZE];
+
+	address_format_port(addr, port, text);
+	return phrase("%s", text);
+}
+
+struct phrase address_of(const uint8_t addr[16])
+{
+	char text[ADDRESS_SIZE];
+
+	address_format(addr, text);
+	return phrase("%s", text);
+}
+
+static struct phrase local_end(const struct wire_sock *sock)
+{
+	return phrase("%s%s", sock_is_udp(sock) ? "UDP " : "",
+		      end_of(sock->local_addr, sock->local_port).s);
+}
+
+struct phrase holder_end(const struct finding *f)
+{
+	return local_end(&f->holder->sock);
+}
+
+struct phrase holder_peer(const struct finding *f)
+{
+	return end_of(f->holder->sock.remote_addr, f->holder->sock.remote_port);
+}
+
+struct phrase asked_end(const struct finding *f)
+{
+	return local_end(&f->claim->sock);
+}
+
+struct phrase asked_peer(const struct finding *f)
+{
+	return end_of(f->claim->sock.remote_addr, f->claim->sock.remote_port);
+}
+
+struct phrase amount(uint64_t n)
+{
+	if (n < 1000)
+		return phrase("%" PRIu64, n);
+	return phrase("%s,%03" PRIu64, amount(n / 1000).s, n % 1000);
+}
+
+struct phrase time_left(uint32_t ms)
+{
+	uint32_t seconds = ms / 1000 + (ms % 1000 ? 1 : 0);
+
+	if (!ms)
+		return phrase("up to %d more seconds", TIME_WAIT_S);
+	return phrase("%" PRIu32 " more second%s", seconds, seconds == 1 ? "" : "s");
+}
+
+struct phrase taken_ago(const struct finding *f)
+{
+	uint64_t since = f->holder->since_boot_ns, ms;
+
+	if (!since || since > f->now_boot_ns)
+		return phrase("%s", "");
+	ms = (f->now_boot_ns - since) / 1000000;
+	if (ms < 60 * 1000)
+		return phrase(" %" PRIu64 ".%" PRIu64 " s ago", ms / 1000, ms / 100 % 10);
+	if (ms < 120 * 60 * 1000)
+		return phrase(" %" PRIu64 " min ago", ms / 60000);
+	return phrase(" %s h ago", amount(ms / 3600000).s);
+}
+
+const struct process *process_of(const struct finding *f, const struct wire_task *task)
+{
+	if (!f->model || !task->pid)
+		return NULL;
+	return process_table_find(model_processes(f->model), task->pid, task->start_boot_ns);
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t length = strlen(text), wanted = strlen(end);
+
+	return length > wanted && !strcmp(text + length - wanted, end);
+}
+
+/* A scope is a session and user@1000.service a login with all that runs in it: not to be stopped.
+ */
+static bool is_stoppable(const char *unit)
+{
+	return (ends_with(unit, ".service") || ends_with(unit, ".socket")) &&
+	       strncmp(unit, "user@", 5);
+}
+
+struct phrase unit_of_holder(const struct finding *f)
+{
+	const struct process *process = process_of(f, holder_task(f->holder));
+
+	if (process && process->container[0])
+		return phrase("container %.12s", process->container);
+	if (process && is_stoppable(process->unit))
+		return quoted(process->unit);
+	return holder_name(f);
+}
+
+struct phrase stop_holder(const struct finding *f)
+{
+	const struct wire_task *task = holder_task(f->holder);
+
+	if (!task->pid)
+		return phrase("stop whoever has it");
+	if (is_own_socket(f))
+		return phrase("close the socket that %s has already", holder_name(f).s);
+	if (task->pid == 1)
+		return phrase("stop the .socket unit for it, which 'systemctl list-sockets' names");
+	if (!strncmp(task->comm, "docker-proxy", sizeof(task->comm)))
+		return phrase("stop the container that publishes the port ('docker ps' names it)");
+	return phrase("stop %s", unit_of_holder(f).s);
+}

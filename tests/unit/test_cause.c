@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Causes of EADDRINUSE that somebody has on his hands: a socket, a connection, what is left of one.
+ */
+#include "scene.h"
+
+static void listener(struct scene *scene)
+{
+	tcp(scene, 0, 0, WIRE_TCP_LISTEN);
+}
+
+static void listener_reuseaddr(struct scene *scene)
+{
+	tcp(scene, WIRE_REUSEADDR, WIRE_REUSEADDR, WIRE_TCP_LISTEN);
+}
+
+static void prefork(struct scene *scene)
+{
+	struct holder *holder = tcp(scene, 0, 0, WIRE_TCP_LISTEN);
+
+	holder->pids[0] = make_task(815, "worker");
+	holder->pids[1] = holder->owner;
+	holder->pids[2] = make_task(816, "worker");
+	holder->pid_count = 3;
+}
+
+static void twice_in_one_process(struct scene *scene)
+{
+	tcp(scene, 0, 0, WIRE_TCP_LISTEN)->pids[0] = make_task(977, "node");
+	scene->holders[0].owner = make_task(977, "node");
+}
+
+static void unknown_process(struct scene *scene)
+{
+	struct holder *holder = tcp(scene, 0, 0, WIRE_TCP_LISTEN);
+
+	holder->owner = make_task(0, "");
+	holder->pid_count = 0;
+}
+
+static void hostile_name(struct scene *scene)
+{
+	struct holder *holder = tcp(scene, 0, 0, WIRE_TCP_LISTEN);
+
+	holder->owner = holder->pids[0] = make_task(99, "\033[2J\xff%s");
+}
+
+static void socket_unit(struct scene *scene)
+{
+	struct holder *holder = tcp(scene, 0, 0, WIRE_TCP_LISTEN);
+
+	holder->owner = holder->pids[0] = make_task(1, "systemd");
+}
+
+static void container(struct scene *scene)
+{
+	struct holder *holder = tcp(scene, 0, 0, WIRE_TCP_LISTEN);
+
+	holder->owner = holder->pids[0] = make_task(500, "redis");
+}
+
+static void login_session(struct scene *scene)
+{
+	struct holder *holder = tcp(scene, 0, 0, WIRE_TCP_LISTEN);
+
+	holder->owner = holder->pids[0] = make_task(600, "python3");
+}
+
+static void wildcard_holder(struct scene *scene)
+{
+	listener(scene);
+	set_local(&scene->claim.sock, "127.0.0.1");
+	memcpy(scene->claim.requested_addr, scene->claim.sock.local_addr, 16);
+}
+
+static void wildcard_caller(struct scene *scene)
+{
+	listener(scene);
+	set_local(&scene->holders[0].sock, "127.0.0.1");
+}
+
+static void wildcard_udp(struct scene *scene)
+{
+	udp(scene, 0, 0, WIRE_TCP_CLOSE);
+	set_local(&scene->claim.sock, "127.0.0.1");
+	memcpy(scene->claim.requested_addr, scene->claim.sock.local_addr, 16);
+}
+
+static void dual_holder(struct scene *scene)
+{
+	listener(scene);
+	set_local(&scene->holders[0].sock, "::");
+}
+
+static void dual_caller(struct scene *scene)
+{
+	scene->claim = make_claim(IPPROTO_TCP, "::", 0);
+	add(scene, IPPROTO_TCP, "0.0.0.0", 0, WIRE_TCP_LISTEN);
+}
+
+static void mapped(struct scene *scene)
+{
+	scene->claim = make_claim(IPPROTO_TCP, "10.0.0.1", 0);
+	add(scene, IPPROTO_TCP, "::ffff:10.0.0.1", 0, WIRE_TCP_LISTEN);
+}
+
+static void bound(struct scene *scene)
+{
+	tcp(scene, 0, 0, WIRE_TCP_CLOSE)->since_boot_ns = NOW - 2900 * SECOND / 1000;
+}
+
+static void reuseaddr_missing(struct scene *scene)
+{
+	tcp(scene, 0, WIRE_REUSEADDR, WIRE_TCP_CLOSE);
+}
+
+static void reuseaddr_missing_on_holder(struct scene *scene)
+{
+	tcp(scene, WIRE_REUSEADDR, 0, WIRE_TCP_CLOSE);
+}
+
+static void udp_reuseaddr_missing_on_holder(struct scene *scene)
+{
+	udp(scene, WIRE_REUSEADDR, 0, WIRE_TCP_CLOSE);
+}
+
+static void reuseport_missing(struct scene *scene)
+{
+	tcp(scene, 0, WIRE_REUSEPORT, WIRE_TCP_LISTEN)->sock.uid = 33;
+}
+
+static void reuseport_missing_on_holder(struct scene *scene)
+{
+	tcp(scene, WIRE_REUSEPORT, 0, WIRE_TCP_LISTEN);
+}
+
+static void reuseport_uid(struct scene *scene)
+{
+	tcp(scene, WIRE_REUSEPORT, WIRE_REUSEPORT, WIRE_TCP_LISTEN)->sock.uid = 33;
+}
+
+static void reuseport_prog(struct scene *scene)
+{
+	tcp(scene, WIRE_REUSEPORT | WIRE_REUSEPORT_PROG, WIRE_REUSEPORT, WIRE_TCP_LISTEN);
+}
+
+static void reuse_mismatch(struct scene *scene)
+{
+	tcp(scene, WIRE_REUSEADDR, WIRE_REUSEPORT, WIRE_TCP_CLOSE);
+}
+
+static void listen_recheck(struct scene *scene)
+{
+	tcp(scene, WIRE_REUSEADDR, WIRE_REUSEADDR, WIRE_TCP_LISTEN);
+	scene->claim.call = CLAIM_LISTEN;
+}
+
+static void udp_holder(struct scene *scene)
+{
+	udp(scene, 0, 0, WIRE_TCP_CLOSE);
+}
+
+static void udp_connected(struct scene *scene)
+{
+	struct holder *holder = udp(scene, 0, 0, WIRE_TCP_ESTABLISHED);
+
+	set_remote(&holder->sock, "10.0.0.53", 53);
+}
+
+static void vxlan(struct scene *scene)
+{
+	struct holder *holder = udp(scene, 0, 0, WIRE_TCP_CLOSE);
+
+	holder->sock.flags = WIRE_KERNEL_OWNED;
+	holder->sock.local_port = scene->claim.sock.local_port = scene->claim.requested_port = 4789;
+	holder->owner.pid = 0;
+	holder->pid_count = 0;
+}
+
+static void gone(struct scene *scene)
+{
+	tcp(scene, WIRE_REUSEADDR, WIRE_REUSEADDR, WIRE_TCP_CLOSE); /* would share */
+}
+
+static void not_looked(struct scene *scene)
+{
+	scene->claim = make_claim(IPPROTO_TCP, "0.0.0.0", 0);
+	scene->unseen = true;
+}
+
+/* ---- 5.2
+ * ------------------------------------------------------------------------------------------ */
+
+static void time_wait(struct scene *scene)
+{
+	closed(scene, 0, WIRE_REUSEADDR, WIRE_TCP_TIME_WAIT);
+}
+
+static void time_wait_neither(struct scene *scene)
+{
+	closed(scene, 0, 0, WIRE_TCP_TIME_WAIT);
+}
+
+static void time_wait_noreuse(struct scene *scene)
+{
+	closed(scene, WIRE_REUSEADDR, 0, WIRE_TCP_TIME_WAIT);
+}
+
+static void time_wait_many(struct scene *scene)
+{
+	closed(scene, 0, 0, WIRE_TCP_TIME_WAIT);
+	scene->holders[1] = scene->holders[0];
+	scene->holders[1].sock.cookie = 9;
+	scene->holders[1].expires_ms = 57000;
+	scene->holder_count = 2;
+}
+
+static void fin_wait2(struct scene *scene)
+{
+	closed(scene, WIRE_REUSEADDR, 0, WIRE_TCP_FIN_WAIT2);
+}
+
+static void orphan(struct scene *scene)
+{
+	struct holder *holder = connection(scene, WIRE_REUSEADDR, WIRE_ORPHAN, WIRE_TCP_FIN_WAIT1);
+
+	holder->pid_count = 0;
+	holder->owner_gone = true;
+}
+
+/* Both set SO_REUSEPORT as one user: only before 6.17, by uid 0, was this a conflict. */
+static void orphan_of_root(struct scene *scene)
+{
+	connection(scene, WIRE_REUSEPORT, WIRE_REUSEPORT | WIRE_ORPHAN, WIRE_TCP_LAST_ACK)
+		->pid_count = 0;
+}
+
+static void accepted(struct scene *scene)
+{
+	connection(scene, 0, WIRE_ACCEPTED | WIRE_PORT_CHOSEN, WIRE_TCP_ESTABLISHED);
+}
+
+/* Port 8080 is not of the range: a port that nobody asked for came from a listener. */
+static void accepted_by_range(struct scene *scene)
+{
+	connection(scene, 0, WIRE_PORT_CHOSEN, WIRE_TCP_CLOSE_WAIT);
+	scene->netns_known = true;
+}
+
+static void ephemeral(struct scene *scene)
+{
+	connection(scene, 0, WIRE_PORT_CHOSEN | WIRE_CONNECT_BIND, WIRE_TCP_ESTABLISHED);
+}
+
+static void ephemeral_by_bucket(struct scene *scene)
+{
+	connection(scene, 0, WIRE_PORT_CHOSEN | WIRE_UNSHARED_BUCKET, WIRE_TCP_ESTABLISHED);
+}
+
+static void client(struct scene *scene)
+{
+	connection(scene, 0, 0, WIRE_TCP_ESTABLISHED);
+}
+
+static void connection_and_no_more(struct scene *scene)
+{
+	connection(scene, 0, WIRE_PORT_CHOSEN, WIRE_TCP_ESTABLISHED);
+}
+
+static void self_connect(struct scene *scene)
+{
+	struct holder *holder = tcp(scene, 0, WIRE_PORT_CHOSEN, WIRE_TCP_ESTABLISHED);
+
+	set_local(&holder->sock, "127.0.0.1");
+	set_remote(&holder->sock, "127.0.0.1", PORT);
+}
+
+static const struct story stories[] = {
+	{listener, "listener-exists", "nginx (812) listens on *:8080.",
+	 "Stop nginx.service, or give node (977) another port"},
+	{listener_reuseaddr, "listener-exists", "SO_REUSEADDR does not get past a listener",
+	 "SO_REUSEPORT"},
+	{prefork, "listener-exists", "nginx (812, and 2 more processes) listens on *:8080.",
+	 "nginx.service"},
+	{twice_in_one_process, "listener-exists", "node (977) listens on *:8080.",
+	 "Close the socket that node (977) has already"},
+	{unknown_process, "listener-exists", "An unknown process listens on *:8080.",
+	 "Stop whoever has it"},
+	{hostile_name, "listener-exists", "\\x1b[2J\\xff%s (99) listens on *:8080.",
+	 "Stop \\x1b[2J\\xff%s (99),"},
+	{socket_unit, "listener-exists", "systemd (1) listens", "systemctl list-sockets"},
+	{container, "listener-exists", "redis (500) listens", "Stop container 0123456789ab,"},
+	{login_session, "listener-exists", "python3 (600) listens", "Stop python3 (600),"},
+	{wildcard_holder, "wildcard-overlap",
+	 "nginx (812) has port 8080 on every address, which includes 127.0.0.1.",
+	 "or have it bind to a single address other than 127.0.0.1."},
+	{wildcard_caller, "wildcard-overlap",
+	 "node (977) asked for port 8080 on every address, which includes 127.0.0.1:8080 of nginx "
+	 "(812).",
+	 "bind node (977) to a single address other than 127.0.0.1."},
+	{wildcard_udp, "wildcard-overlap", "nginx (812) has UDP port 8080 on every address",
+	 "nginx.service"},
+	{dual_holder, "dual-stack-overlap",
+	 "nginx (812) has [::]:8080 without IPV6_V6ONLY, so it has the IPv4 port as well.",
+	 "Set IPV6_V6ONLY on the IPv6 socket of nginx (812) before its bind()"},
+	{dual_caller, "dual-stack-overlap", "node (977) asked for [::]:8080 without IPV6_V6ONLY",
+	 "Set IPV6_V6ONLY on the IPv6 socket of node (977)"},
+	{mapped, "dual-stack-overlap", "nginx (812) has 10.0.0.1:8080, and node (977) asked for",
+	 "another address or port"},
+	{bound, "bound-not-listening",
+	 "nginx (812) bound *:8080 2.9 s ago but does not listen, so ss does not show it.",
+	 "close that socket"},
+	{reuseaddr_missing, "reuseaddr-missing", "nginx (812) has bound *:8080 and would share it",
+	 "Set SO_REUSEADDR in node (977) before its bind()"},
+	{reuseaddr_missing_on_holder, "reuseaddr-missing-on-holder",
+	 "node (977) set SO_REUSEADDR, but nginx (812), which has *:8080, did not.",
+	 "Set SO_REUSEADDR in nginx (812) too"},
+	{udp_reuseaddr_missing_on_holder, "reuseaddr-missing-on-holder", "has UDP *:8080, did not.",
+	 "in nginx (812) too"},
+	{reuseport_missing, "reuseport-missing", "nginx (812) shares *:8080 by SO_REUSEPORT",
+	 "Set SO_REUSEPORT in node (977) before its bind(), as uid 33"},
+	{reuseport_missing_on_holder, "reuseport-missing-on-holder",
+	 "node (977) set SO_REUSEPORT, but nginx (812), which has *:8080, did not.",
+	 "Set SO_REUSEPORT in nginx (812) too, as uid 1000"},
+	{reuseport_uid, "reuseport-uid", "belongs to uid 33, that of node (977) to uid 1000",
+	 "Create the socket of node (977) as uid 33"},
+	{reuseport_prog, "reuseport-prog-attached",
+	 "node (977) attached a reuseport BPF program before bind()", "after bind()"},
+	{reuse_mismatch, "reuse-option-mismatch",
+	 "node (977) set SO_REUSEADDR and nginx (812), which has *:8080, SO_REUSEPORT",
+	 "the same option"},
+	{listen_recheck, "listen-recheck",
+	 "bind() of *:8080 was allowed because nobody listened there; nginx (812) does now.",
+	 "Stop nginx.service"},
+	{udp_holder, "udp-holder", "nginx (812) has UDP *:8080.", "Stop nginx.service"},
+	{udp_connected, "udp-connected-holder",
+	 "nginx (812) has UDP *:8080, connected to 10.0.0.53:53", "Stop nginx.service"},
+	{vxlan, "kernel-socket",
+	 "The kernel itself has UDP *:4789, by its number for a VXLAN device",
+	 "Give node (977) another port"},
+	{gone, "holder-gone", "Whoever held *:8080 has let go meanwhile.", "porttrace why 8080"},
+	{not_looked, "holder-gone", "*:8080 was taken, but who had it has not been seen.",
+	 "Try again"},
+
+	{time_wait, "time-wait",
+	 "A closed connection of nginx (812) with 10.0.0.5:41000 keeps port 8080 for 42 more "
+	 "seconds.",
+	 "Set SO_REUSEADDR in node (977) before its bind()."},
+	{time_wait_neither, "time-wait", "for 42 more seconds.",
+	 "ss -K state time-wait sport = :8080"},
+	{time_wait_noreuse, "time-wait-holder-noreuse",
+	 "that of node (977) does not help this time.",
+	 "Wait, or run 'ss -K state time-wait sport = :8080'."},
+	{time_wait_many, "time-wait",
+	 "2 closed connections, one of them with 10.0.0.5:41000, keep port 8080 for 57 more "
+	 "seconds.",
+	 "Wait"},
+	{fin_wait2, "fin-wait2", "nginx (812) has closed its socket, but 10.0.0.5:41000 has not",
+	 "net.ipv4.tcp_fin_timeout"},
+	{orphan, "orphan",
+	 "nginx (812) is gone, but the connection with 10.0.0.5:41000 has not ended (FIN_WAIT1)",
+	 "ss -K sport = :8080"},
+	{orphan_of_root, "orphan", "10.0.0.5:41000 has not ended (LAST_ACK)", "ss -K"},
+	{accepted, "accepted-connection",
+	 "nginx (812) still has a connection with 10.0.0.5:41000 that was accepted on port 8080.",
+	 "Stop nginx.service, or set SO_REUSEADDR before bind() in every run of the server."},
+	{accepted_by_range, "accepted-connection", "accepted on port 8080.", "Stop nginx.service"},
+	{ephemeral, "ephemeral-holder",
+	 "nginx (812) was given port 8080 as a source port, for its connection to 10.0.0.5:41000.",
+	 "put 8080 into net.ipv4.ip_local_reserved_ports"},
+	{ephemeral_by_bucket, "ephemeral-holder", "was given port 8080", "8080"},
+	{client, "connected-client",
+	 "nginx (812) bound port 8080 and is connected to 10.0.0.5:41000.",
+	 "IP_BIND_ADDRESS_NO_PORT"},
+	{connection_and_no_more, "connected-client",
+	 "nginx (812) has a connection with 10.0.0.5:41000 on port 8080.", "Stop nginx.service"},
+	{self_connect, "self-connect", "nginx (812) is connected to itself: it tried port 8080",
+	 "put 8080 into"},
+};
+
+static void every_story_is_told(void **state)
+{
+	(void)state;
+	tell_stories(stories, COUNT(stories));
+	tell_stories_knowing_nothing(stories, COUNT(stories));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(every_story_is_told)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Causes without a holder: the range, the address, the state of the socket, the permission. */
+#include "scene.h"
+
+static void connect_exhausted(struct scene *scene)
+{
+	automatic(scene, CLAIM_CONNECT, EADDRNOTAVAIL);
+	scene->pool.other = 28000;
+	scene->pool.reserved = 232;
+	scene->pool.top_count = 27000;
+}
+
+static void bind0_exhausted(struct scene *scene)
+{
+	automatic(scene, CLAIM_BIND, EADDRINUSE);
+	scene->pool.time_wait = 20000; /* in use is in use, to bind() */
+	scene->pool.other = 8232;
+	scene->pool.top_count = 12000;
+}
+
+static void udp_exhausted_uncounted(struct scene *scene)
+{
+	automatic(scene, CLAIM_SEND, EAGAIN);
+	scene->claim.sock.protocol = IPPROTO_UDP;
+	scene->pool = (struct pool){0};
+}
+
+static void listen_exhausted_uncounted(struct scene *scene)
+{
+	automatic(scene, CLAIM_LISTEN, EADDRINUSE);
+	scene->pool = (struct pool){0};
+	scene->netns_known = true;
+}
+
+static void connect_half_known(struct scene *scene)
+{
+	automatic(scene, CLAIM_CONNECT, EADDRNOTAVAIL);
+	scene->pool.other = 20000;
+	scene->pool.top_count = 11000;
+}
+
+static void range_time_wait(struct scene *scene)
+{
+	automatic(scene, CLAIM_CONNECT, EADDRNOTAVAIL);
+	scene->pool.time_wait = 28000;
+	scene->pool.other = 232;
+	scene->pool.top_count = 28000;
+}
+
+static void range_time_wait_reused(struct scene *scene)
+{
+	range_time_wait(scene);
+	scene->netns_known = true;
+	scene->netns.now.tw_reuse = 1;
+}
+
+static void range_poisoned(struct scene *scene)
+{
+	automatic(scene, CLAIM_CONNECT, EADDRNOTAVAIL);
+	scene->pool.bound = 28000;
+	scene->pool.top_count = 28000;
+}
+
+static void range_reserved(struct scene *scene)
+{
+	automatic(scene, CLAIM_CONNECT, EADDRNOTAVAIL);
+	scene->pool.reserved = 28200;
+	scene->pool.other = 32;
+}
+
+static void tie(struct scene *scene)
+{
+	automatic(scene, CLAIM_CONNECT, EADDRNOTAVAIL);
+	scene->pool.reserved = scene->pool.bound = scene->pool.time_wait = 9410;
+}
+
+static void tuple(struct scene *scene, enum wire_state state)
+{
+	struct holder *holder;
+
+	refused(scene, CLAIM_CONNECT, EADDRNOTAVAIL, "0.0.0.0");
+	set_remote(&scene->claim.sock, "10.0.0.5", 443);
+	holder = add(scene, IPPROTO_TCP, "10.0.0.1", 0, state);
+	set_remote(&holder->sock, "10.0.0.5", 443);
+	holder->expires_ms = 800;
+}
+
+static void tuple_in_use(struct scene *scene)
+{
+	tuple(scene, WIRE_TCP_ESTABLISHED);
+}
+
+static void tuple_time_wait(struct scene *scene)
+{
+	tuple(scene, WIRE_TCP_TIME_WAIT);
+}
+
+static void tuple_gone(struct scene *scene)
+{
+	tuple(scene, WIRE_TCP_TIME_WAIT);
+	scene->holder_count = 0;
+}
+
+/* ---- 5.4
+ * ------------------------------------------------------------------------------------------ */
+
+static void not_local(struct scene *scene)
+{
+	refused(scene, CLAIM_BIND, EADDRNOTAVAIL, "192.0.2.9");
+	scene->claim.sock.ifindex = 7;
+}
+
+static void tentative(struct scene *scene)
+{
+	refused(scene, CLAIM_BIND, EADDRNOTAVAIL, "2001:db8::1");
+	scene->claim.address_tentative = true;
+}
+
+static void no_source(struct scene *scene)
+{
+	automatic(scene, CLAIM_CONNECT, EADDRNOTAVAIL);
+	set_local(&scene->claim.sock, "::");
+	set_remote(&scene->claim.sock, "2001:db8::5", 443);
+	scene->pool.other = 12;
+}
+
+static void ipv6_exhausted(struct scene *scene)
+{
+	no_source(scene);
+	scene->pool.other = 28232;
+}
+
+static void already_bound(struct scene *scene)
+{
+	refused(scene, CLAIM_BIND, EINVAL, "0.0.0.0");
+	scene->claim.had_port = true;
+	scene->claim.bound_port = 9090;
+}
+
+static void udp_listen(struct scene *scene)
+{
+	refused(scene, CLAIM_LISTEN, EOPNOTSUPP, "0.0.0.0");
+	scene->claim.sock.protocol = IPPROTO_UDP;
+}
+
+static void connected_listen(struct scene *scene)
+{
+	refused(scene, CLAIM_LISTEN, EINVAL, "10.0.0.1");
+	scene->claim.sock.state = WIRE_TCP_ESTABLISHED;
+	set_remote(&scene->claim.sock, "10.0.0.5", 443);
+}
+
+static void odd_errno(struct scene *scene)
+{
+	refused(scene, CLAIM_CONNECT, EISCONN, "0.0.0.0");
+}
+
+static void bad_address(struct scene *scene)
+{
+	refused(scene, CLAIM_BIND, EINVAL, "0.0.0.0");
+}
+
+static void bad_family(struct scene *scene)
+{
+	refused(scene, CLAIM_BIND, EAFNOSUPPORT, "0.0.0.0");
+}
+
+static void mapped_v6only(struct scene *scene)
+{
+	refused(scene, CLAIM_BIND, EINVAL, "::ffff:10.0.0.1");
+	scene->claim.sock.flags = WIRE_V6ONLY;
+}
+
+static void multicast(struct scene *scene)
+{
+	refused(scene, CLAIM_BIND, EINVAL, "ff02::1");
+}
+
+static void scope_missing(struct scene *scene)
+{
+	refused(scene, CLAIM_BIND, EINVAL, "fe80::1");
+}
+
+static void scope_missing_multicast(struct scene *scene)
+{
+	refused(scene, CLAIM_BIND, EINVAL, "ff02::1");
+	scene->claim.sock.protocol = IPPROTO_UDP;
+}
+
+static void privileged(struct scene *scene)
+{
+	refused(scene, CLAIM_BIND, EACCES, "0.0.0.0");
+	scene->claim.sock.local_port = scene->claim.requested_port = 80;
+}
+
+static void privileged_to_4096(struct scene *scene)
+{
+	refused(scene, CLAIM_BIND, EACCES, "0.0.0.0");
+	scene->claim.sock.local_port = scene->claim.requested_port = 2049;
+	scene->netns_known = true;
+	scene->netns.now.unprivileged_start = 4096;
+}
+
+static void lsm(struct scene *scene)
+{
+	refused(scene, CLAIM_BIND, EACCES, "0.0.0.0");
+}
+
+static void lsm_listen(struct scene *scene)
+{
+	refused(scene, CLAIM_LISTEN, EPERM, "0.0.0.0");
+}
+
+static void lsm_connect(struct scene *scene)
+{
+	automatic(scene, CLAIM_CONNECT, EACCES);
+}
+
+static void cgroup_bpf(struct scene *scene)
+{
+	refused(scene, CLAIM_BIND, EPERM, "0.0.0.0");
+}
+
+static void rewritten(struct scene *scene)
+{
+	tcp(scene, 0, 0, WIRE_TCP_LISTEN);
+	scene->claim.requested_port = 443;
+}
+
+static const struct story stories[] = {
+	{connect_exhausted, "range-exhausted",
+	 "All 28,232 ports from 32768 to 60999 are in use towards 10.0.0.5:443, most by curl "
+	 "(4242).",
+	 "net.ipv4.ip_local_port_range"},
+	{bind0_exhausted, "range-exhausted",
+	 "All 28,232 ports from 32768 to 60999 are in use, 12,000 by curl (4242).",
+	 "Close sockets"},
+	{udp_exhausted_uncounted, "range-exhausted", "No port of the ephemeral range is free.",
+	 "widen"},
+	{listen_exhausted_uncounted, "range-exhausted", "No port from 32768 to 60999 is free.",
+	 "widen"},
+	{connect_half_known, "range-exhausted",
+	 "No port from 32768 to 60999 is free towards 10.0.0.5:443, though only 20,000 of 28,232 "
+	 "are known",
+	 "widen"},
+	{range_time_wait, "range-time-wait",
+	 "28,000 of them by connections that were closed in the last minute",
+	 "net.ipv4.tcp_tw_reuse=1"},
+	{range_time_wait_reused, "range-time-wait", "28,000 of them",
+	 "widen net.ipv4.ip_local_port_range"},
+	{range_poisoned, "range-bind-poisoned",
+	 "28,000 of the 28,232 ports from 32768 to 60999 were taken by bind(), which closes them "
+	 "to connect()",
+	 "IP_BIND_ADDRESS_NO_PORT before a bind() to port 0 that a connect() will follow, above "
+	 "all in curl (4242)."},
+	{range_reserved, "range-reserved",
+	 "28,200 of the 28,232 ports from 32768 to 60999 are reserved, and none of the others is "
+	 "free towards "
+	 "10.0.0.5:443.",
+	 "net.ipv4.ip_local_reserved_ports"},
+	{tie, "range-time-wait", "9,410 of them", "tcp_tw_reuse"},
+	{tuple_in_use, "four-tuple-in-use",
+	 "10.0.0.1:8080 is connected to 10.0.0.5:443 already, by nginx (812).", "node (977)"},
+	{tuple_time_wait, "four-tuple-time-wait",
+	 "The last connection from 10.0.0.1:8080 to 10.0.0.5:443 is in TIME_WAIT for 1 more "
+	 "second.",
+	 "TCP timestamps"},
+	{tuple_gone, "holder-gone", "The connection from port 8080 to 10.0.0.5:443 existed already",
+	 "Try again"},
+
+	{not_local, "not-local-address",
+	 "This network namespace has no address 192.0.2.9 on eth7, the device that the socket is "
+	 "bound to.",
+	 "IP_FREEBIND"},
+	{tentative, "address-tentative", "2001:db8::1 is still being checked for duplicates",
+	 "nodad"},
+	{no_source, "no-source-address", "There is no source address for 2001:db8::5", "IPv6"},
+	{ipv6_exhausted, "range-exhausted", "in use towards [2001:db8::5]:443", "widen"},
+	{already_bound, "already-bound", "The socket of node (977) has port 9090 already",
+	 "new socket"},
+	{udp_listen, "bad-state", "A UDP socket cannot listen.", "bind() is enough"},
+	{connected_listen, "bad-state",
+	 "is connected to 10.0.0.5:443, and a connection cannot listen.", "new socket"},
+	{odd_errno, "bad-state", "connect() was answered with EISCONN", "new socket"},
+	{bad_address, "bad-address", "too short or of the wrong kind", "full length"},
+	{bad_family, "bad-address", "of another family", "family"},
+	{mapped_v6only, "bad-address", "10.0.0.1 is an IPv4 address", "IPV6_V6ONLY"},
+	{multicast, "bad-address", "ff02::1 is a multicast address", "address"},
+	{scope_missing, "scope-missing",
+	 "fe80::1 is a link-local address, which needs its interface.", "sin6_scope_id"},
+	{scope_missing_multicast, "scope-missing", "ff02::1 is a link-local address", "sin6_scope_id"},
+	{privileged, "privileged-port",
+	 "Ports below 1024 need CAP_NET_BIND_SERVICE here, and node (977), uid 1000, has not got "
+	 "it.",
+	 "setcap cap_net_bind_service=+ep /usr/bin/node"},
+	{privileged_to_4096, "privileged-port", "Ports below 4096 need",
+	 "ip_unprivileged_port_start to 2049"},
+	{lsm, "denied-by-lsm", "refused bind() to node (977).", "name_bind"},
+	{lsm_listen, "denied-by-lsm", "refused listen() to node (977).", "port 8080"},
+	{lsm_connect, "denied-by-lsm", "refused node (977) to 10.0.0.5:443.", "ip route get"},
+	{cgroup_bpf, "denied-by-cgroup-bpf", "bind() of node (977) was refused",
+	 "bpftool cgroup tree"},
+	{cgroup_bpf, "denied-by-cgroup-bpf",
+	 "a BPF program of cgroup /user.slice/node.scope, or of one above it", "bpftool"},
+	{rewritten, "rewritten-by-cgroup-bpf", "made it *:8080, and nginx (812) has that.",
+	 "bpftool cgroup tree"},
+};
+
+static void every_story_is_told(void **state)
+{
+	(void)state;
+	tell_stories(stories, COUNT(stories));
+	tell_stories_knowing_nothing(stories, COUNT(stories));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(every_story_is_told)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

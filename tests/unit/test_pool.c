@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* How full the range is: for a connect(), for a bind() to port 0, for UDP. */
+#include "scene.h"
+
+static struct model *small_range(void)
+{
+	struct wire_netns netns = make_netns(1, NETNS);
+	struct model *model = model_new(&(struct model_limits){0});
+
+	netns.range_low = 40000;
+	netns.range_high = 40009;
+	netns.reserved_count = 2;
+	assert_int_equal(model_apply(model, &netns.hdr), 0);
+	return model;
+}
+
+/* A socket of curl's on the range, as a look at the kernel finds it. */
+static void put(struct model *model, uint16_t protocol, uint16_t port, const char *local,
+		uint32_t flags, enum wire_state state, const char *remote)
+{
+	static uint64_t cookie = 100;
+	struct wire_socket event = make_socket(5, ++cookie, state, 4242, 3);
+
+	event.sock.protocol = protocol;
+	event.sock.local_port = port;
+	event.sock.flags = flags;
+	set_local(&event.sock, local);
+	set_remote(&event.sock, remote, 443);
+	assert_int_equal(model_apply(model, &event.hdr), 0);
+}
+
+static void a_connect_counts_tuples_and_buckets(void **state)
+{
+	const uint32_t chosen = WIRE_PORT_CHOSEN | WIRE_CONNECT_BIND;
+	struct model *model = small_range();
+	static struct scene scene;
+	struct pool pool;
+
+	(void)state;
+	scene = (struct scene){0};
+	automatic(&scene, CLAIM_CONNECT, EADDRNOTAVAIL);
+	put(model, IPPROTO_TCP, 40000, "10.0.0.1", chosen, WIRE_TCP_ESTABLISHED, "10.0.0.5");
+	put(model, IPPROTO_TCP, 40001, "10.0.0.1", chosen, WIRE_TCP_TIME_WAIT, "10.0.0.5");
+	put(model, IPPROTO_TCP, 40002, "10.0.0.1", chosen, WIRE_TCP_ESTABLISHED, "10.0.0.6");
+	put(model, IPPROTO_TCP, 40003, "127.0.0.1", 0, WIRE_TCP_LISTEN, "0.0.0.0");
+	put(model, IPPROTO_TCP, 40004, "127.0.0.1", 0, WIRE_TCP_CLOSE, "0.0.0.0");
+	put(model, IPPROTO_TCP, 40004, "127.0.0.2", 0, WIRE_TCP_CLOSE, "0.0.0.0");
+	put(model, IPPROTO_TCP, 40005, "10.0.0.1", WIRE_PORT_CHOSEN, WIRE_TCP_ESTABLISHED,
+	    "10.0.0.6");
+	put(model, IPPROTO_UDP, 40006, "0.0.0.0", 0, WIRE_TCP_CLOSE, "0.0.0.0");
+	put(model, IPPROTO_TCP, 50000, "0.0.0.0", 0, WIRE_TCP_LISTEN, "0.0.0.0");
+	pool_count(&scene.claim, model, &pool);
+	assert_int_equal(pool.low, 40000);
+	assert_int_equal(pool.high, 40009);
+	assert_int_equal(pool.size, 10);
+	assert_int_equal(pool.reserved, 2);
+	assert_int_equal(pool.other, 1);
+	assert_int_equal(pool.time_wait, 1);
+	assert_int_equal(pool.bound,
+			 3); /* 40005 came by bind(0): this kernel would say otherwise */
+	assert_int_equal(pool.top.pid, 4242);
+	model_free(model);
+}
+
+static void a_bind_counts_what_meets_its_address(void **state)
+{
+	struct model *model = small_range();
+	static struct scene scene;
+	struct pool pool;
+
+	(void)state;
+	scene = (struct scene){0};
+	automatic(&scene, CLAIM_BIND, EADDRINUSE);
+	set_local(&scene.claim.sock, "127.0.0.1");
+	put(model, IPPROTO_TCP, 40000, "127.0.0.1", WIRE_REUSEADDR, WIRE_TCP_CLOSE, "0.0.0.0");
+	put(model, IPPROTO_TCP, 40001, "127.0.0.2", 0, WIRE_TCP_LISTEN, "0.0.0.0");
+	put(model, IPPROTO_TCP, 40002, "127.0.0.1", 0, WIRE_TCP_TIME_WAIT, "127.0.0.1");
+	put(model, IPPROTO_TCP, 40003, "::", 0, WIRE_TCP_LISTEN, "::");
+	scene.claim.sock.flags = WIRE_REUSEADDR;
+	pool_count(&scene.claim, model, &pool);
+	assert_int_equal(pool.other, 2);
+	assert_int_equal(pool.time_wait, 1);
+	assert_int_equal(pool.bound, 0);
+	model_free(model);
+}
+
+static void udp_counts_like_bind(void **state)
+{
+	struct model *model = small_range();
+	static struct scene scene;
+	struct pool pool;
+
+	(void)state;
+	scene = (struct scene){0};
+	automatic(&scene, CLAIM_CONNECT, EAGAIN);
+	scene.claim.sock.protocol = IPPROTO_UDP;
+	put(model, IPPROTO_UDP, 40000, "0.0.0.0", 0, WIRE_TCP_ESTABLISHED, "10.0.0.6");
+	put(model, IPPROTO_TCP, 40001, "0.0.0.0", 0, WIRE_TCP_LISTEN, "0.0.0.0");
+	pool_count(&scene.claim, model, &pool);
+	assert_int_equal(pool.other, 1);
+	assert_int_equal(pool.bound, 0);
+	model_free(model);
+}
+
+static void an_unknown_namespace_is_not_counted(void **state)
+{
+	struct model *model = small_range();
+	static struct scene scene;
+	struct pool pool;
+
+	(void)state;
+	scene = (struct scene){0};
+	automatic(&scene, CLAIM_CONNECT, EADDRNOTAVAIL);
+	scene.claim.sock.netns = 1;
+	pool_count(&scene.claim, model, &pool);
+	assert_int_equal(pool.low, 0);
+	assert_int_equal(pool.size, 0);
+	model_free(model);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_connect_counts_tuples_and_buckets),
+		cmocka_unit_test(a_bind_counts_what_meets_its_address),
+		cmocka_unit_test(udp_counts_like_bind),
+		cmocka_unit_test(an_unknown_namespace_is_not_counted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
