@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The rows: every field of a socket event, of a line of `ls` and of a holder, in the order in which
+ * they are shown. See INTERFACE.md, section 2, for what each one promises.
+ */
+#include "render/fields.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "model/model.h"
+#include "util/errno_name.h"
+
+/* The event as its kind's own struct; NULL when it is of another kind. */
+#define EVENT_AS(report, KIND, name)                                                   \
+	((report)->event->kind == (KIND) ? (const struct wire_##name *)(report)->event : NULL)
+
+static bool set_number(struct field_value *value, uint64_t number)
+{
+	value->number = number;
+	return true;
+}
+
+/* 0 means unknown. */
+static bool set_known(struct field_value *value, uint64_t number)
+{
+	value->number = number;
+	return number != 0;
+}
+
+/* NULL and "" mean unknown. */
+static bool set_text(struct field_value *value, const char *text)
+{
+	value->text = text;
+	value->length = text ? strlen(text) : 0;
+	return value->length > 0;
+}
+
+static bool set_address(struct field_value *value, const uint8_t address[16])
+{
+	value->text = value->buffer;
+	value->length = address_format(address, value->buffer);
+	return true;
+}
+
+static bool set_errno(struct field_value *value, uint32_t error)
+{
+	return error && set_text(value, errno_name(error, value->buffer));
+}
+
+static bool get_errno(const struct report *report, struct field_value *value)
+{
+	return set_errno(value, wire_error_of(report->event));
+}
+
+static bool get_protocol(const struct report *report, struct field_value *value)
+{
+	return set_text(value, protocol_name(report->sock->protocol, value->buffer));
+}
+
+static bool get_family(const struct report *report, struct field_value *value)
+{
+	switch (report->sock->family) {
+	case AF_INET:
+		return set_text(value, "ipv4");
+	case AF_INET6:
+		return set_text(value, "ipv6");
+	}
+	return false;
+}
+
+static bool get_local_address(const struct report *report, struct field_value *value)
+{
+	return set_address(value, report->sock->local_addr);
+}
+
+static bool get_local_port(const struct report *report, struct field_value *value)
+{
+	return set_number(value, report->sock->local_port);
+}
+
+static bool get_requested_port(const struct report *report, struct field_value *value)
+{
+	const struct wire_bind *bind = EVENT_AS(report, WIRE_BIND, bind);
+	const struct wire_connect *connect = EVENT_AS(report, WIRE_CONNECT, connect);
+
+	if (!bind && !connect)
+		return false;
+	set_number(value, bind ? bind->requested_port : connect->requested_port);
+	return value->number != report->sock->local_port;
+}
+
+static bool get_ephemeral(const struct report *report, struct field_value *value)
+{
+	(void)value;
+	return (report->sock->flags & WIRE_PORT_CHOSEN) && report->sock->local_port;
+}
+
+static bool get_remote_address(const struct report *report, struct field_value *value)
+{
+	return report->sock->remote_port && set_address(value, report->sock->remote_addr);
+}
+
+static bool get_remote_port(const struct report *report, struct field_value *value)
+{
+	return set_known(value, report->sock->remote_port);
+}
+
+static bool get_state(const struct report *report, struct field_value *value)
+{
+	const struct wire_socket *socket = EVENT_AS(report, WIRE_SOCKET, socket);
+
+	return socket && set_text(value, state_name(socket->sock.state, socket->substate));
+}
+
+static bool get_options(const struct report *report, struct field_value *value)
+{
+	value->word_count = option_names(report->sock->flags, value->words);
+	return value->word_count > 0;
+}
+
+static bool get_interface(const struct report *report, struct field_value *value)
+{
+	return set_text(value, report->interface);
+}
+
+/* The cookie as `ss -e` prints it after "sk:". */
+static bool get_socket(const struct report *report, struct field_value *value)
+{
+	uint64_t cookie = report->sock->cookie;
+	char *at = value->buffer + 16;
+
+	value->length = 0;
+	for (; cookie; cookie >>= 4, value->length++)
+		*--at = "0123456789abcdef"[cookie & 0xf];
+	value->text = at;
+	return value->length > 0;
+}
+
+static bool get_netns(const struct report *report, struct field_value *value)
+{
+	return set_known(value, report->sock->netns);
+}
+
+/* The process, when it is known. */
+static const struct wire_task *task_of(const struct report *report)
+{
+	return report->task && report->task->pid ? report->task : NULL;
+}
+
+static bool get_pid(const struct report *report, struct field_value *value)
+{
+	return task_of(report) && set_number(value, report->task->pid);
+}
+
+static bool get_tid(const struct report *report, struct field_value *value)
+{
+	return task_of(report) && set_known(value, report->task->tid);
+}
+
+static bool get_comm(const struct report *report, struct field_value *value)
+{
+	if (!task_of(report))
+		return false;
+	value->text = report->task->comm;
+	value->length = strnlen(report->task->comm, sizeof(report->task->comm));
+	return value->length > 0;
+}
+
+static bool get_uid(const struct report *report, struct field_value *value)
+{
+	return set_number(value, task_of(report) ? report->task->uid : report->sock->uid);
+}
+
+static bool get_ppid(const struct report *report, struct field_value *value)
+{
+	return task_of(report) && set_known(value, report->task->ppid);
+}
+
+static bool get_exe(const struct report *report, struct field_value *value)
+{
+	return report->process && set_text(value, report->process->exe);
+}
+
+static bool get_cmdline(const struct report *report, struct field_value *value)
+{
+	return report->process && set_text(value, report->process->cmdline);
+}
+
+static bool get_cgroup(const struct report *report, struct field_value *value)
+{
+	return report->process && set_text(value, report->process->cgroup);
+}
+
+static bool get_unit(const struct report *report, struct field_value *value)
+{
+	return report->process && set_text(value, report->process->unit);
+}
+
+static bool get_container(const struct report *report, struct field_value *value)
+{
+	return report->process && set_text(value, report->process->container);
+}
+
+static bool get_kernel_owned(const struct report *report, struct field_value *value)
+{
+	(void)value;
+	return report->sock->flags & WIRE_KERNEL_OWNED;
+}
+
+/* A backlog of 0 is a backlog: what says whether there is one is the kind or the state. */
+static bool get_backlog(const struct report *report, struct field_value *value)
+{
+	const struct wire_listen *listen = EVENT_AS(report, WIRE_LISTEN, listen);
+	const struct wire_socket *socket = EVENT_AS(report, WIRE_SOCKET, socket);
+
+	if (listen)
+		return set_number(value, listen->backlog);
+	return socket && socket->sock.state == WIRE_TCP_LISTEN &&
+	       set_number(value, socket->backlog);
+}
+
+static bool get_since(const struct report *report, struct field_value *value)
+{
+	const struct wire_socket *socket = EVENT_AS(report, WIRE_SOCKET, socket);
+
+	return socket && set_known(value, socket->since_boot_ns);
+}
+
+static bool get_expires(const struct report *report, struct field_value *value)
+{
+	const struct wire_socket *socket = EVENT_AS(report, WIRE_SOCKET, socket);
+
+	return socket && socket->sock.state == WIRE_TCP_TIME_WAIT &&
+	       set_known(value, socket->expires_ms);
+}
+
+static bool get_duration(const struct report *report, struct field_value *value)
+{
+	const struct wire_bind *bind = EVENT_AS(report, WIRE_BIND, bind);
+	const struct wire_connect *connect = EVENT_AS(report, WIRE_CONNECT, connect);
+	const struct wire_close *close = EVENT_AS(report, WIRE_CLOSE, close);
+
+	return set_known(value, bind	? bind->duration_ns :
+				connect ? connect->duration_ns :
+				close	? close->life_ns : 0);
+}
+
+static bool get_error(const struct report *report, struct field_value *value)
+{
+	const struct wire_close *close = EVENT_AS(report, WIRE_CLOSE, close);
+
+	return close && set_errno(value, close->error);
+}
+
+static bool get_next_state(const struct report *report, struct field_value *value)
+{
+	const struct wire_close *close = EVENT_AS(report, WIRE_CLOSE, close);
+
+	return close && close->next_state == WIRE_TCP_TIME_WAIT && set_text(value, "time_wait");
+}
+
+static bool get_action(const struct report *report, struct field_value *value)
+{
+	const struct wire_timewait *timewait = EVENT_AS(report, WIRE_TIMEWAIT, timewait);
+
+	return timewait && set_text(value, timewait_action_name(timewait->action));
+}
+
+#define EVENT  FIELD_OF_EVENT
+#define PORT   FIELD_OF_PORT
+#define HOLDER FIELD_OF_HOLDER
+#define ROW(name, type, lines, get) { name, sizeof(name) - 1, type, lines, get }
+
+/* clang-format off */
+const struct field fields[] = {
+	ROW("errno",          FIELD_WORD,         EVENT,                 get_errno),
+	ROW("protocol",       FIELD_WORD,         EVENT | PORT | HOLDER, get_protocol),
+	ROW("family",         FIELD_WORD,         EVENT | PORT | HOLDER, get_family),
+	ROW("local_address",  FIELD_WORD,         EVENT | PORT | HOLDER, get_local_address),
+	ROW("local_port",     FIELD_NUMBER,       EVENT | PORT | HOLDER, get_local_port),
+	ROW("requested_port", FIELD_NUMBER,       EVENT,                 get_requested_port),
+	ROW("ephemeral",      FIELD_TRUE,         EVENT | PORT,          get_ephemeral),
+	ROW("remote_address", FIELD_WORD,         EVENT | PORT | HOLDER, get_remote_address),
+	ROW("remote_port",    FIELD_NUMBER,       EVENT | PORT | HOLDER, get_remote_port),
+	ROW("state",          FIELD_WORD,         PORT | HOLDER,         get_state),
+	ROW("options",        FIELD_WORDS,        EVENT | PORT | HOLDER, get_options),
+	ROW("interface",      FIELD_BYTES,        EVENT | PORT | HOLDER, get_interface),
+	ROW("socket",         FIELD_WORD,         EVENT | PORT | HOLDER, get_socket),
+	ROW("netns",          FIELD_NUMBER,       EVENT | PORT,          get_netns),
+	ROW("pid",            FIELD_NUMBER,       EVENT | PORT,          get_pid),
+	ROW("tid",            FIELD_NUMBER,       EVENT,                 get_tid),
+	ROW("comm",           FIELD_BYTES,        EVENT | PORT,          get_comm),
+	ROW("uid",            FIELD_NUMBER,       EVENT | PORT | HOLDER, get_uid),
+	ROW("ppid",           FIELD_NUMBER,       EVENT | PORT,          get_ppid),
+	ROW("exe",            FIELD_BYTES,        EVENT | PORT,          get_exe),
+	ROW("cmdline",        FIELD_BYTES,        EVENT | PORT,          get_cmdline),
+	ROW("cgroup",         FIELD_BYTES,        EVENT | PORT,          get_cgroup),
+	ROW("unit",           FIELD_BYTES,        EVENT | PORT,          get_unit),
+	ROW("container",      FIELD_BYTES,        EVENT | PORT,          get_container),
+	ROW("kernel_owned",   FIELD_TRUE,         EVENT | PORT | HOLDER, get_kernel_owned),
+	ROW("backlog",        FIELD_NUMBER,       EVENT | PORT,          get_backlog),
+	ROW("since",          FIELD_BOOT_TIME,    PORT | HOLDER,         get_since),
+	ROW("expires_in_s",   FIELD_MILLISECONDS, PORT | HOLDER,         get_expires),
+	ROW("duration_ns",    FIELD_NUMBER,       EVENT,                 get_duration),
+	ROW("error",          FIELD_WORD,         EVENT,                 get_error),
+	ROW("next_state",     FIELD_WORD,         EVENT,                 get_next_state),
+	ROW("action",         FIELD_WORD,         EVENT,                 get_action),
+};
+/* clang-format on */
+
+const size_t field_count = sizeof(fields) / sizeof(fields[0]);

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The JSON format: one object a line, the rows of fields.c and the records around them. A promise
+ * to scripts: fields are added, never changed.
+ */
+#include "render/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "render/fields.h"
+
+static struct render *json_open(const struct render_options *options)
+{
+	struct render *render = calloc(1, sizeof(*render));
+
+	if (!render)
+		return NULL;
+	render->options = *options;
+	render->line = json_line_new(options->out);
+	if (!render->line) {
+		free(render);
+		return NULL;
+	}
+	return render;
+}
+
+static void json_close(struct render *render)
+{
+	if (!render)
+		return;
+	json_line_free(render->line);
+	free(render);
+}
+
+static void put_time(struct render *render, struct time_cache *cache, uint64_t boot_ns)
+{
+	char text[TIME_FORMAT_SIZE];
+	size_t length =
+		time_format_iso(cache, (int64_t)boot_ns + render->options.boot_to_wall_ns, text);
+
+	json_word(render->line, text, length);
+}
+
+void json_begin(struct render *render, uint64_t boot_ns)
+{
+	struct json_line *line = render->line;
+
+	json_line_begin(line);
+	JSON_KEY(line, "v");
+	json_number(line, SCHEMA_VERSION);
+	JSON_KEY(line, "time");
+	put_time(render, &render->event_time, boot_ns);
+}
+
+static void begin_record(struct render *render, uint64_t boot_ns, const char *event)
+{
+	struct json_line *line = render->line;
+
+	json_begin(render, boot_ns);
+	JSON_KEY(line, "boot_ns");
+	json_number(line, boot_ns);
+	JSON_KEY(line, "event");
+	json_word(line, event, strlen(event));
+}
+
+static void put_value(struct render *render, enum field_type type, const struct field_value *value)
+{
+	struct json_line *line = render->line;
+
+	switch (type) {
+	case FIELD_NUMBER:
+		json_number(line, value->number);
+		break;
+	case FIELD_TRUE:
+		json_true(line);
+		break;
+	case FIELD_WORD:
+		json_word(line, value->text, value->length);
+		break;
+	case FIELD_BYTES:
+		json_bytes(line, value->text, value->length);
+		break;
+	case FIELD_WORDS:
+		json_open_list(line);
+		for (size_t i = 0; i < value->word_count; i++)
+			json_word(line, value->words[i], strlen(value->words[i]));
+		json_close_list(line);
+		break;
+	case FIELD_BOOT_TIME:
+		put_time(render, &render->since_time, value->number);
+		break;
+	case FIELD_MILLISECONDS:
+		json_thousandths(line, value->number);
+		break;
+	}
+}
+
+void json_fields(struct render *render, const struct report *report, unsigned int lines)
+{
+	for (size_t i = 0; i < field_count; i++) {
+		const struct field *field = &fields[i];
+		struct field_value value;
+
+		if (!(field->lines & lines) || !field->get(report, &value))
+			continue;
+		json_key(render->line, field->name, field->name_length);
+		put_value(render, field->type, &value);
+	}
+}
+
+static void json_event(struct render *render, const struct report *report)
+{
+	const char *name = wire_kind_name(report->event->kind);
+
+	if (!report->sock || !name)
+		return;
+	begin_record(render, report->event->boot_ns, name);
+	json_fields(render, report, FIELD_OF_EVENT);
+	if (report->conflict) {
+		JSON_KEY(render->line, "conflict");
+		json_open_map(render->line);
+		json_conflict(render, report->conflict);
+		json_close_map(render->line);
+	}
+	json_line_end(render->line);
+}
+
+static void put_descriptors(struct json_line *line, const struct port_entry *entry)
+{
+	if (!entry->fds && entry->owner.pid == 0)
+		return;
+	JSON_KEY(line, "pids");
+	json_open_list(line);
+	for (const struct port_fd *fd = entry->fds; fd; fd = fd->next) {
+		json_open_map(line);
+		json_task(line, &fd->task);
+		if (fd->fd >= 0) {
+			JSON_KEY(line, "fd");
+			json_number(line, (uint64_t)fd->fd);
+		}
+		json_close_map(line);
+	}
+	if (!entry->fds) {
+		json_open_map(line);
+		json_task(line, &entry->owner);
+		json_close_map(line);
+	}
+	json_close_list(line);
+}
+
+static void json_port(struct render *render, const struct port_report *port)
+{
+	const struct port_entry *entry = port->entry;
+	uint64_t now = port->boot_ns ? port->boot_ns : render->start_boot_ns;
+	const struct wire_socket socket = {
+		.hdr = { .size = sizeof(socket), .kind = WIRE_SOCKET, .boot_ns = now },
+		.sock = entry->sock,
+		.task = entry->fds ? entry->fds->task : entry->owner,
+		.since_boot_ns = entry->since_boot_ns,
+		.expires_ms = entry->expires_boot_ns > now ?
+				      (uint32_t)((entry->expires_boot_ns - now) / 1000000) : 0,
+		.backlog = entry->backlog,
+		.substate = entry->substate,
+	};
+	const struct report report = {
+		.event = &socket.hdr,
+		.sock = &socket.sock,
+		.task = &socket.task,
+		.process = port->process,
+		.interface = port->interface,
+	};
+
+	begin_record(render, now, "socket");
+	json_fields(render, &report, FIELD_OF_PORT);
+	put_descriptors(render->line, entry);
+	json_line_end(render->line);
+}
+
+static void put_number(struct json_line *line, const char *key, uint64_t number)
+{
+	json_key(line, key, strlen(key));
+	json_number(line, number);
+}
+
+static void put_text(struct json_line *line, const char *key, const char *text)
+{
+	if (!text || !text[0])
+		return;
+	json_key(line, key, strlen(key));
+	json_text(line, text);
+}
+
+static void json_start(struct render *render, const struct start_report *report)
+{
+	struct json_line *line = render->line;
+
+	render->start_boot_ns = report->boot_ns;
+	begin_record(render, report->boot_ns, "start");
+	put_text(line, "version", report->version);
+	put_text(line, "kernel", report->kernel);
+	put_text(line, "probes", report->probes);
+	if (report->missing) {
+		JSON_KEY(line, "missing");
+		json_open_list(line);
+		for (const char *const *fact = report->missing; *fact; fact++)
+			json_text(line, *fact);
+		json_close_list(line);
+	}
+	put_number(line, "sockets", report->sockets);
+	put_number(line, "netns_count", report->netns_count);
+	json_line_end(line);
+}
+
+static void json_stop(struct render *render, const struct stop_report *report)
+{
+	begin_record(render, report->boot_ns, "stop");
+	put_number(render->line, "events", report->events);
+	put_number(render->line, "lost", report->lost);
+	json_line_end(render->line);
+}
+
+static void json_lost(struct render *render, uint64_t count, const char *reason, uint64_t boot_ns)
+{
+	begin_record(render, boot_ns, "lost");
+	put_number(render->line, "count", count);
+	put_text(render->line, "reason", reason);
+	json_line_end(render->line);
+}
+
+static void put_churn_timewait(struct json_line *line, const struct churn *churn)
+{
+	JSON_KEY(line, "timewait");
+	json_open_map(line);
+	put_number(line, "live", churn->timewait_live);
+	put_number(line, "entered", churn->timewait_entered);
+	put_number(line, "expired", churn->timewait_expired);
+	put_number(line, "reused", churn->timewait_reused);
+	put_number(line, "killed", churn->timewait_killed);
+	put_number(line, "overflowed", churn->timewait_overflowed);
+	json_close_map(line);
+}
+
+static void put_churn_ephemeral(struct json_line *line, const struct churn *churn)
+{
+	JSON_KEY(line, "ephemeral");
+	json_open_map(line);
+	if (churn->range_high) {
+		JSON_KEY(line, "range");
+		json_open_list(line);
+		json_number(line, churn->range_low);
+		json_number(line, churn->range_high);
+		json_close_list(line);
+	}
+	put_number(line, "allocated", churn->ephemeral_allocated);
+	put_number(line, "released", churn->ephemeral_released);
+	put_number(line, "failed", churn->ephemeral_failed);
+	if (churn->in_use_known)
+		put_number(line, "in_use", churn->ephemeral_in_use);
+	json_close_map(line);
+}
+
+static void put_churn_top(struct json_line *line, const struct churn_top *top)
+{
+	char address[ADDRESS_SIZE];
+
+	json_open_map(line);
+	if (top->task.pid)
+		json_task(line, &top->task);
+	if (top->remote_port) {
+		JSON_KEY(line, "remote_address");
+		json_word(line, address, address_format(top->remote_addr, address));
+		put_number(line, "remote_port", top->remote_port);
+	}
+	put_number(line, "allocated", top->allocated);
+	put_number(line, "timewait", top->timewait);
+	json_close_map(line);
+}
+
+static void json_churn(struct render *render, const struct churn *churn, struct model *model,
+		       uint64_t boot_ns)
+{
+	struct json_line *line = render->line;
+
+	(void)model;
+	begin_record(render, boot_ns, "churn");
+	JSON_KEY(line, "interval_s");
+	json_thousandths(line, (uint64_t)(churn->interval_s * 1000 + 0.5));
+	put_number(line, "netns", churn->netns);
+	put_churn_timewait(line, churn);
+	put_churn_ephemeral(line, churn);
+	JSON_KEY(line, "top");
+	json_open_list(line);
+	for (size_t i = 0; i < churn->top_count; i++)
+		put_churn_top(line, &churn->top[i]);
+	json_close_list(line);
+	json_line_end(line);
+}
+
+static int json_flush(struct render *render, uint64_t now_boot_ns)
+{
+	(void)now_boot_ns;
+	return json_line_flush(render->line);
+}
+
+const struct renderer render_json = {
+	.name = "json",
+	.open = json_open,
+	.start = json_start,
+	.event = json_event,
+	.port = json_port,
+	.churn = json_churn,
+	.why = json_why,
+	.lost = json_lost,
+	.stop = json_stop,
+	.flush = json_flush,
+	.close = json_close,
+};

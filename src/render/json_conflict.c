@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Of a refusal in JSON: its cause in words, and every socket that has the port. */
+#include "render/json.h"
+
+#include <string.h>
+
+#include "render/fields.h"
+
+/* "pid" and "comm", in a map that the caller opened. */
+void json_task(struct json_line *line, const struct wire_task *task)
+{
+	size_t length = strnlen(task->comm, sizeof(task->comm));
+
+	JSON_KEY(line, "pid");
+	json_number(line, task->pid);
+	if (length > 0) {
+		JSON_KEY(line, "comm");
+		json_bytes(line, task->comm, length);
+	}
+}
+
+static void put_holder_pids(struct json_line *line, const struct holder *holder)
+{
+	if (holder->pid_count == 0 && holder->owner.pid == 0)
+		return;
+	JSON_KEY(line, "pids");
+	json_open_list(line);
+	for (size_t i = 0; i < holder->pid_count; i++) {
+		json_open_map(line);
+		json_task(line, &holder->pids[i]);
+		json_close_map(line);
+	}
+	if (holder->pid_count == 0) {
+		json_open_map(line);
+		json_task(line, &holder->owner);
+		if (holder->owner_gone) {
+			JSON_KEY(line, "gone");
+			json_true(line);
+		}
+		json_close_map(line);
+	}
+	json_close_list(line);
+}
+
+/* A holder has the fields of a socket, so it is shown as the event that told of it. */
+static void put_holder(struct render *render, const struct holder *holder)
+{
+	const struct wire_socket socket = {
+		.hdr = { .size = sizeof(socket), .kind = WIRE_SOCKET },
+		.sock = holder->sock,
+		.since_boot_ns = holder->since_boot_ns,
+		.expires_ms = holder->expires_ms,
+		.backlog = holder->backlog,
+		.substate = holder->substate,
+	};
+	const struct report report = {
+		.event = &socket.hdr,
+		.sock = &socket.sock,
+		.interface = holder->interface,
+	};
+
+	json_open_map(render->line);
+	json_fields(render, &report, FIELD_OF_HOLDER);
+	put_holder_pids(render->line, holder);
+	json_close_map(render->line);
+}
+
+void json_conflict(struct render *render, const struct conflict *conflict)
+{
+	struct json_line *line = render->line;
+
+	if (conflict->cause) {
+		JSON_KEY(line, "cause");
+		json_text(line, conflict->cause);
+	}
+	if (conflict->why[0]) {
+		JSON_KEY(line, "why");
+		json_text(line, conflict->why);
+	}
+	if (conflict->fix[0]) {
+		JSON_KEY(line, "fix");
+		json_text(line, conflict->fix);
+	}
+	JSON_KEY(line, "holders");
+	json_open_list(line);
+	for (size_t i = 0; i < conflict->holder_count; i++)
+		put_holder(render, conflict->holders[i]);
+	json_close_list(line);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The words for the wire's numbers, the same in every format. */
+#ifndef PORTTRACE_RENDER_NAMES_H
+#define PORTTRACE_RENDER_NAMES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "porttrace/wire.h"
+
+#define PROTOCOL_NAME_SIZE 8
+#define OPTION_NAMES_MAX   6
+
+/* "tcp", "udp" ...; the number as text for others, written to `buffer`. */
+const char *protocol_name(uint16_t protocol, char buffer[PROTOCOL_NAME_SIZE]);
+
+/* "LISTEN" ... as ss says it, and "BOUND" for a socket that has a port and does nothing with it.
+ * substate: of a TIME_WAIT, else 0. NULL for a number that is no state. */
+const char *state_name(uint8_t state, uint32_t substate);
+
+/* "enter", "expire" ... of a timewait event; NULL for a number that is none. */
+const char *timewait_action_name(uint32_t action);
+
+/* The names of the socket options that `flags` has set; returns how many. */
+size_t option_names(uint32_t flags, const char *names[OPTION_NAMES_MAX]);
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Under a failure: who has the port, why that refuses the call, and what would help. */
+#include "render/text.h"
+
+#include <string.h>
+
+#include "render/humane.h"
+#include "render/names.h"
+#include "util/address.h"
+
+#define HOLDERS_SHOWN 5
+#define OTHERS_SHOWN  3
+
+/* Children by the same name share the socket to share the work: worth a word instead of a list. */
+static bool are_workers(const struct holder *holder)
+{
+	for (size_t i = 1; i < holder->pid_count; i++) {
+		const struct wire_task *task = &holder->pids[i], *first = &holder->pids[0];
+
+		if (task->ppid != first->pid || memcmp(task->comm, first->comm, sizeof(task->comm)))
+			return false;
+	}
+	return true;
+}
+
+static void add_processes(struct text_line *line, const struct holder *holder)
+{
+	size_t others = holder->pid_count - 1 + holder->pid_more;
+	size_t shown = 0;
+
+	text_who(line, holder->pids[0].comm, holder->pids[0].pid);
+	if (others == 0)
+		return;
+	if (are_workers(holder)) {
+		text_line_format(line, ", %zu worker%s", others, others == 1 ? "" : "s");
+		return;
+	}
+	for (size_t i = 1; i < holder->pid_count && shown < OTHERS_SHOWN; i++, shown++) {
+		text_line_add(line, ", ");
+		text_who(line, holder->pids[i].comm, holder->pids[i].pid);
+	}
+	if (others > shown)
+		text_line_format(line, " +%zu", others - shown);
+}
+
+static void add_holder(struct text_line *line, const struct holder *holder)
+{
+	if (holder->pid_count > 0) {
+		add_processes(line, holder);
+	} else if (holder->sock.flags & WIRE_KERNEL_OWNED) {
+		text_line_add(line, "the kernel");
+	} else if (holder->owner.pid) {
+		text_line_add(line, "no process, left by ");
+		text_who(line, holder->owner.comm, holder->owner.pid);
+		if (holder->owner_gone)
+			text_line_add(line, " (gone)");
+	} else if (holder->sock.state == WIRE_TCP_TIME_WAIT || holder->sock.flags & WIRE_ORPHAN) {
+		text_line_add(line, "no process");
+	} else {
+		text_line_format(line, "a process of uid %u", holder->sock.uid);
+	}
+}
+
+static void add_socket(struct text_line *line, const struct holder *holder, uint16_t protocol)
+{
+	const struct wire_sock *sk = &holder->sock;
+	const char *state = state_name(sk->state, holder->substate);
+	char address[ADDRESS_PORT_SIZE], name[PROTOCOL_NAME_SIZE];
+
+	text_line_add(line, ":");
+	if (sk->protocol != protocol)
+		text_line_format(line, " %s", protocol_name(sk->protocol, name));
+	if (state)
+		text_line_format(line, " %s", state);
+	address_format_port(sk->local_addr, sk->local_port, address);
+	text_line_format(line, " %s", address);
+	if (sk->remote_port) {
+		address_format_port(sk->remote_addr, sk->remote_port, address);
+		text_line_format(line, " -> %s", address);
+	}
+}
+
+static void add_times(struct text_line *line, const struct holder *holder, uint64_t now_boot_ns)
+{
+	char duration[HUMANE_SIZE];
+
+	if (holder->sock.state == WIRE_TCP_TIME_WAIT && holder->expires_ms) {
+		humane_duration(holder->expires_ms * 1000000ULL, duration);
+		text_line_format(line, ", %s left", duration);
+	} else if (holder->since_boot_ns && now_boot_ns > holder->since_boot_ns) {
+		humane_duration(now_boot_ns - holder->since_boot_ns, duration);
+		text_line_format(line, " for %s", duration);
+	}
+}
+
+void text_holder(struct text_line *line, const struct holder *holder, const struct report *report)
+{
+	add_holder(line, holder);
+	add_socket(line, holder, report->sock->protocol);
+	add_times(line, holder, report->event->boot_ns);
+	text_place(line, holder->process);
+	text_interface(line, holder->interface);
+	text_options(line, &holder->sock);
+}
+
+static void put_holder(struct render *render, const char *label, const struct holder *holder,
+		       const struct report *report)
+{
+	struct text_line line = {};
+
+	text_holder(&line, holder, report);
+	text_note(render, label, line.bytes, line.length);
+}
+
+void text_conflict(struct render *render, const struct report *report)
+{
+	const struct conflict *conflict = report->conflict;
+	size_t shown = conflict->holder_count < HOLDERS_SHOWN ? conflict->holder_count :
+								HOLDERS_SHOWN;
+
+	for (size_t i = 0; i < shown; i++)
+		put_holder(render, i == 0 ? "held by" : "", conflict->holders[i], report);
+	if (conflict->holder_count + conflict->holder_more > shown) {
+		struct text_line line = {};
+
+		text_line_format(&line, "and %zu more",
+				 conflict->holder_count + conflict->holder_more - shown);
+		text_note(render, "", line.bytes, line.length);
+	}
+	text_note(render, "why", conflict->why, strnlen(conflict->why, sizeof(conflict->why)));
+	text_note(render, "fix", conflict->fix, strnlen(conflict->fix, sizeof(conflict->fix)));
+}

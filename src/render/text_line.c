@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A line on its way to the terminal. */
+#include "render/text_line.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "util/escape.h"
+
+static bool starts_character(char byte)
+{
+	return ((unsigned char)byte & 0xc0) != 0x80;
+}
+
+size_t text_columns(const char *text, size_t length)
+{
+	size_t columns = 0;
+
+	for (size_t i = 0; i < length; i++)
+		columns += starts_character(text[i]);
+	return columns;
+}
+
+static size_t room(const struct text_line *line)
+{
+	return sizeof(line->bytes) - 1 - line->length;
+}
+
+void text_line_put(struct text_line *line, const char *text, size_t length)
+{
+	if (length > room(line)) {
+		length = room(line);
+		while (length > 0 && !starts_character(text[length]))
+			length--;
+	}
+	memcpy(line->bytes + line->length, text, length);
+	line->length += length;
+	line->columns += text_columns(text, length);
+}
+
+void text_line_add(struct text_line *line, const char *text)
+{
+	text_line_put(line, text, strlen(text));
+}
+
+void text_line_format(struct text_line *line, const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	text_line_add(line, text);
+}
+
+void text_line_bytes(struct text_line *line, const char *bytes, size_t length)
+{
+	size_t added = escape_terminal(line->bytes + line->length, room(line) + 1, bytes, length);
+
+	line->columns += text_columns(line->bytes + line->length, added);
+	line->length += added;
+}
+
+void text_line_mark(struct text_line *line, enum text_style style, const char *text)
+{
+	line->style = style;
+	line->mark = line->length;
+	text_line_add(line, text);
+	line->mark_end = line->length;
+}
+
+void text_line_append(struct text_line *line, const struct text_line *other)
+{
+	if (other->mark_end > other->mark) {
+		line->style = other->style;
+		line->mark = line->length + other->mark;
+		line->mark_end = line->length + other->mark_end;
+	}
+	text_line_put(line, other->bytes, other->length);
+}
+
+void text_line_column(struct text_line *line, size_t column)
+{
+	if (line->columns > 0 && line->columns >= column)
+		column = line->columns + 1;
+	while (line->columns < column && room(line) > 0)
+		text_line_put(line, " ", 1);
+}
+
+static void cut(struct text_line *line, size_t width)
+{
+	static const char ellipsis[] = "…";
+	size_t columns = 0, end = 0;
+
+	if (width == 0 || line->columns <= width)
+		return;
+	for (; end < line->length; end++) {
+		if (starts_character(line->bytes[end]) && ++columns == width)
+			break;
+	}
+	line->length = end;
+	text_line_put(line, ellipsis, sizeof(ellipsis) - 1);
+}
+
+static void write_part(const struct text_line *line, size_t from, size_t to, FILE *out)
+{
+	if (to > from)
+		fwrite(line->bytes + from, 1, to - from, out);
+}
+
+void text_line_write(struct text_line *line, FILE *out, size_t width, bool colour)
+{
+	static const char *const codes[] = {
+		[STYLE_FAILED] = "\033[31m",
+		[STYLE_WARNING] = "\033[33m",
+		[STYLE_FAINT] = "\033[2m",
+	};
+	size_t from = line->mark, to = line->mark_end;
+
+	while (line->length > 0 && line->bytes[line->length - 1] == ' ') {
+		line->length--;
+		line->columns--;
+	}
+	cut(line, width);
+	if (to <= from) {
+		from = 0;
+		to = line->length;
+	}
+	if (to > line->length)
+		to = line->length;
+	if (colour && line->style != STYLE_PLAIN && from < to) {
+		write_part(line, 0, from, out);
+		fputs(codes[line->style], out);
+		write_part(line, from, to, out);
+		fputs("\033[0m", out);
+		write_part(line, to, line->length, out);
+	} else {
+		write_part(line, 0, line->length, out);
+	}
+	putc('\n', out);
+	memset(line, 0, sizeof(*line));
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A line on its way to the terminal: columns that give way instead of cutting, bytes of others only
+ * escaped, colour only around what is already there.
+ */
+#ifndef PORTTRACE_RENDER_TEXT_LINE_H
+#define PORTTRACE_RENDER_TEXT_LINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+enum text_style { STYLE_PLAIN, STYLE_FAILED, STYLE_WARNING, STYLE_FAINT };
+
+/* Starts zeroed. What does not fit is left out. */
+struct text_line {
+	char bytes[1536];
+	size_t length;
+	size_t columns;
+	enum text_style style;	     /* of the marked part, the whole line when nothing is marked */
+	size_t mark, mark_end;	     /* in bytes */
+};
+
+/* Text of ours, or escaped already. */
+void text_line_add(struct text_line *line, const char *text);
+void text_line_put(struct text_line *line, const char *text, size_t length);
+void text_line_format(struct text_line *line, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Bytes of somebody else's, escaped. */
+void text_line_bytes(struct text_line *line, const char *bytes, size_t length);
+/* Adds in a style; one such part per line, the last one wins. */
+void text_line_mark(struct text_line *line, enum text_style style, const char *text);
+void text_line_append(struct text_line *line, const struct text_line *other);
+/* Spaces up to `column`; at least one where the line is already beyond it. */
+void text_line_column(struct text_line *line, size_t column);
+
+/* `width`: columns to cut the line to; 0: do not. Leaves the line empty. */
+void text_line_write(struct text_line *line, FILE *out, size_t width, bool colour);
+
+/* How many columns a text takes, for text that was escaped: one for each character. */
+size_t text_columns(const char *text, size_t length);
+
+#endif

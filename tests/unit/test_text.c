@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The text format, line by line as a reader sees it. */
+#include "render_sample.h"
+
+static void open_text(struct sample_output *output, struct render_options options)
+{
+	setenv("TZ", "UTC", 1);
+	sample_open(output, &render_text, options);
+}
+
+/* Everything written so far is `expected`. */
+static void expect(struct sample_output *output, const char *expected)
+{
+	sample_flush(output, 0);
+	assert_string_equal(output->text ? output->text : "", expected);
+}
+
+static void show(struct sample_output *output, const void *event)
+{
+	struct report report = sample_report(event);
+
+	output->renderer->event(output->render, &report);
+}
+
+static struct wire_bind sample_bind(uint32_t error)
+{
+	return (struct wire_bind){ .hdr = SAMPLE_HDR(BIND, bind), .error = error,
+				   .requested_port = 80,
+				   .sock = sample_sock(WIRE_TCP_CLOSE, "0.0.0.0", 80),
+				   .task = sample_task(977, "node") };
+}
+
+static struct wire_connect sample_connect(uint32_t error)
+{
+	struct wire_connect event = { .hdr = SAMPLE_HDR(CONNECT, connect), .error = error,
+				      .sock = sample_sock(WIRE_TCP_SYN_SENT, "127.0.0.1", 40000),
+				      .task = sample_task(4242, "curl") };
+
+	sample_peer(&event.sock, "127.0.0.1", 80);
+	event.sock.flags = WIRE_PORT_CHOSEN;
+	return event;
+}
+
+static void stream_begins_and_ends(void **state)
+{
+	const char *const missing[] = { "accept", NULL };
+	struct start_report start = { .version = "0.1", .kernel = "6.12", .probes = "fentry",
+				      .missing = missing, .sockets = 1041, .netns_count = 3,
+				      .hint = "Ctrl-C to end" };
+	struct render_options options = sample_options();
+	struct sample_output output;
+
+	(void)state;
+	open_text(&output, options);
+	render_text.start(output.render, &start);
+	render_text.stop(output.render, &(struct stop_report){ .events = 1204, .lost = 0 });
+	expect(&output, "TIME          EVENT    PROTO LOCAL                 REMOTE                "
+			"PID     COMM            DETAIL\n");
+	assert_string_equal(output.remarks,
+		"porttrace 0.1 · Linux 6.12 · probes fentry · 1,041 sockets in 3 network namespaces"
+		" · Ctrl-C to end\n"
+		"not shown by this kernel: accept (see 'porttrace doctor')\n"
+		"1,204 events, 0 lost\n");
+	sample_close(&output);
+
+	options.quiet = true;
+	options.width = 80;
+	options.time = TIME_NONE;
+	open_text(&output, options);
+	render_text.start(output.render, &start);
+	render_text.stop(output.render, &(struct stop_report){ .events = 1 });
+	expect(&output, "EVENT    PROTO LOCAL              REMOTE/DETAIL      PID  COMM\n");
+	assert_int_equal(output.remarks_length, 0);
+	sample_close(&output);
+}
+
+static void events_are_lines(void **state)
+{
+	struct wire_bind bind = sample_bind(0);
+	struct wire_listen listen = { .hdr = SAMPLE_HDR(LISTEN, listen), .backlog = 511,
+				      .sock = bind.sock, .task = bind.task };
+	struct wire_connect connect = sample_connect(0);
+	struct wire_close close = { .hdr = SAMPLE_HDR(CLOSE, close), .sock = connect.sock,
+				    .life_ns = 2900000000, .error = ECONNRESET,
+				    .next_state = WIRE_TCP_TIME_WAIT };
+	struct sample_output output;
+
+	(void)state;
+	bind.sock.flags = WIRE_REUSEADDR | WIRE_V6ONLY;
+	sample_address(listen.sock.local_addr, "2001:db8::1");
+	open_text(&output, sample_options());
+	show(&output, &bind);
+	show(&output, &listen);
+	show(&output, &connect);
+	show(&output, &close);
+	expect(&output,
+	       "12:01:02.123  bind     tcp   *:80                                        "
+	       "977     node            reuseaddr, v6only\n"
+	       "12:01:02.123  listen   tcp   [2001:db8::1]:80                            "
+	       "977     node            backlog 511\n"
+	       "12:01:02.123  connect  tcp   127.0.0.1:40000       127.0.0.1:80          "
+	       "4242    curl\n"
+	       "12:01:02.123  close    tcp   127.0.0.1:40000       127.0.0.1:80          "
+	       "-       -               ECONNRESET, after 2.9 s, TIME_WAIT\n");
+	sample_close(&output);
+}
+
+static void eighty_columns_suffice(void **state)
+{
+	struct render_options options = sample_options();
+	struct wire_bind bind = sample_bind(0), failed = sample_bind(EADDRINUSE);
+	struct wire_connect connect = sample_connect(0), refused = sample_connect(EADDRNOTAVAIL);
+	struct sample_output output;
+
+	(void)state;
+	bind.sock.flags = WIRE_REUSEADDR;
+	connect.duration_ns = 12345678;
+	options.width = 80;
+	options.time = TIME_RELATIVE;
+	open_text(&output, options);
+	show(&output, &bind);
+	show(&output, &failed);
+	show(&output, &connect);
+	show(&output, &refused);
+	expect(&output,
+	       "0.000       bind     tcp   *:80               reuseaddr          977  node\n"
+	       "0.000       bind     tcp   *:80               EADDRINUSE         977  node\n"
+	       "0.000       connect  tcp   127.0.0.1:40000    127.0.0.1:80       4242 curl    s…\n"
+	       "0.000       connect  tcp   127.0.0.1:40000    127.0.0.1:80       4242 curl    "
+	       "EADDRNOTAVAIL\n");
+	sample_close(&output);
+}
+
+static void failure_is_explained(void **state)
+{
+	struct process nginx = { .unit = "nginx.service" };
+	struct holder listener = { .sock = sample_sock(WIRE_TCP_LISTEN, "0.0.0.0", 80),
+				   .since_boot_ns = SAMPLE_BOOT_NS - 2900000000, .pid_count = 3,
+				   .pids = { sample_task(812, "nginx"), sample_task(813, "nginx"),
+					     sample_task(814, "nginx") },
+				   .process = &nginx };
+	struct holder waiting = { .sock = sample_sock(WIRE_TCP_TIME_WAIT, "10.0.0.1", 80),
+				  .owner = sample_task(700, "curl"), .owner_gone = true,
+				  .expires_ms = 37040 };
+	struct conflict conflict = {
+		.why = "a listening socket owns the port; SO_REUSEADDR cannot share a listener",
+		.fix = "stop nginx.service, or give node another port",
+		.holders = { &listener, &waiting, &waiting, &waiting, &waiting, &waiting, &waiting },
+		.holder_count = 2,
+	};
+	struct render_options options = sample_options();
+	struct wire_bind bind = sample_bind(EADDRINUSE);
+	struct report report = sample_report(&bind);
+	struct sample_output output;
+
+	(void)state;
+	listener.pids[1].ppid = listener.pids[2].ppid = 812;
+	listener.sock.flags = WIRE_REUSEADDR;
+	sample_peer(&waiting.sock, "10.0.0.5", 50000);
+	report.conflict = &conflict;
+	open_text(&output, options);
+	render_text.event(output.render, &report);
+	expect(&output,
+	       "12:01:02.123  bind     tcp   *:80                  EADDRINUSE            977     node\n"
+	       "              held by nginx[812], 2 workers: LISTEN *:80 for 2.9 s, nginx.service, "
+	       "reuseaddr\n"
+	       "                      no process, left by curl[700] (gone): TIME_WAIT 10.0.0.1:80 -> "
+	       "10.0.0.5:50000, 37 s left\n"
+	       "              why     a listening socket owns the port; SO_REUSEADDR cannot share a "
+	       "listener\n"
+	       "              fix     stop nginx.service, or give node another port\n");
+	sample_close(&output);
+
+	/* On a terminal sentences wrap between words; more than five holders are a number. */
+	conflict.holder_count = 7;
+	conflict.holders[0] = &waiting;
+	waiting.sock.remote_port = 0;
+	options.width = 60;
+	open_text(&output, options);
+	render_text.event(output.render, &report);
+	sample_flush(&output, 0);
+	assert_non_null(strstr(output.text,
+			       "              held by no process, left by curl[700] (gone):\n"
+			       "                      TIME_WAIT 10.0.0.1:80, 37 s left\n"));
+	assert_non_null(strstr(output.text,
+			       "                      and 2 more\n"
+			       "              why     a listening socket owns the port;\n"
+			       "                      SO_REUSEADDR cannot share a listener\n"));
+	sample_close(&output);
+}
+
+static void colour_marks_what_words_say(void **state)
+{
+	struct render_options options = sample_options();
+	struct wire_bind bind = sample_bind(EACCES);
+	struct wire_release release = { .hdr = SAMPLE_HDR(RELEASE, release), .sock = bind.sock };
+	struct sample_output output;
+
+	(void)state;
+	options.colour = true;
+	options.time = TIME_NONE;
+	open_text(&output, options);
+	show(&output, &bind);
+	show(&output, &release);
+	expect(&output,
+	       "bind     tcp   *:80                  \033[31mEACCES\033[0m                977     node\n"
+	       "\033[2mrelease  tcp   *:80                                        -       -\033[0m\n");
+	sample_close(&output);
+}
+
+static void names_cannot_steer_the_terminal(void **state)
+{
+	struct render_options options = sample_options();
+	struct wire_bind bind = sample_bind(0);
+	struct report report = sample_report(&bind);
+	struct sample_output output;
+
+	(void)state;
+	memcpy(bind.task.comm, "\033[2J\xe2\x80\xae\nabcdefgh", 16); /* no NUL at the end */
+	report.interface = "e\nth";
+	options.time = TIME_NONE;
+	open_text(&output, options);
+	render_text.event(output.render, &report);
+	expect(&output, "bind     tcp   *:80                                        977     "
+			"\\x1b[2J\\u202e\\x0aabcdefgh on e\\x0ath\n");
+	sample_close(&output);
+}
+
+static void storm_folds(void **state)
+{
+	struct render_options options = sample_options();
+	struct wire_connect connect = sample_connect(0);
+	struct wire_bind bind = sample_bind(EADDRINUSE);
+	struct sample_output output;
+	size_t lines = 0;
+
+	(void)state;
+	options.time = TIME_RELATIVE;
+	open_text(&output, options);
+	for (uint16_t i = 0; i < 1206; i++) {
+		connect.hdr.boot_ns = SAMPLE_BOOT_NS + i * 100000ULL;
+		connect.sock.local_port = 40000 + i;
+		show(&output, &connect);
+	}
+	for (int i = 0; i < 5; i++)
+		show(&output, &bind);
+	sample_flush(&output, SAMPLE_BOOT_NS + 999999999);
+	for (size_t i = 0; i < output.length; i++)
+		lines += output.text[i] == '\n';
+	assert_int_equal(lines, 6);
+
+	/* The window ends, once. */
+	sample_flush(&output, SAMPLE_BOOT_NS + 1000000000);
+	sample_flush(&output, SAMPLE_BOOT_NS + 3000000000);
+	assert_non_null(strstr(output.text,
+			       "1.000       ... 1,203 more connect by curl[4242] to 127.0.0.1:80 in 1.0 s\n"
+			       "1.000       ... 2 more bind of *:80 by node[977] in 1.0 s: EADDRINUSE\n"));
+	assert_null(strstr(strstr(output.text, "more bind"), "more connect"));
+
+	/* A new window shows again; stop tells of what is left. */
+	bind.hdr.boot_ns = SAMPLE_BOOT_NS + 4000000000;
+	for (int i = 0; i < 4; i++)
+		show(&output, &bind);
+	render_text.stop(output.render,
+			 &(struct stop_report){ .boot_ns = SAMPLE_BOOT_NS + 4500000000 });
+	sample_flush(&output, 0);
+	assert_non_null(strstr(output.text,
+			       "4.500       ... 1 more bind of *:80 by node[977] in 500 ms: EADDRINUSE\n"));
+	sample_close(&output);
+}
+
+/* More keys than slots: what is pushed out is told first, so the sum stays right. */
+static void folding_never_loses_count(void **state)
+{
+	struct render_options options = sample_options();
+	struct sample_output output;
+	unsigned int shown = 0, folded = 0;
+	const uint16_t keys = 100;
+	char *line, *rest;
+
+	(void)state;
+	options.time = TIME_NONE;
+	open_text(&output, options);
+	for (uint16_t i = 0; i < 10 * keys; i++) {
+		struct wire_bind bind = sample_bind(EADDRINUSE);
+
+		bind.sock.local_port = 1 + i / 10 % keys;
+		bind.hdr.boot_ns += i;
+		show(&output, &bind);
+	}
+	render_text.stop(output.render, &(struct stop_report){ .boot_ns = SAMPLE_BOOT_NS + 5000 });
+	sample_flush(&output, 0);
+	for (line = strtok_r(output.text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		unsigned int count;
+
+		if (sscanf(line, "... %u more", &count) == 1)
+			folded += count;
+		else
+			shown++;
+	}
+	assert_int_equal(shown, 3 * keys);
+	assert_int_equal(shown + folded, 10 * keys);
+	sample_close(&output);
+}
+
+static void churn_is_two_lines(void **state)
+{
+	struct churn churn = {
+		.netns = 7, .interval_s = 1, .timewait_live = 12044, .timewait_entered = 1204,
+		.timewait_expired = 980, .ephemeral_allocated = 1204, .ephemeral_released = 684,
+		.ephemeral_in_use = 24000, .in_use_known = true, .range_low = 32768,
+		.range_high = 60999, .top_count = 1,
+		.top = { { .task = sample_task(4242, "curl"), .remote_port = 443,
+			   .allocated = 1204, .timewait = 1060 } },
+	};
+	struct wire_socket taken = { .hdr = SAMPLE_HDR(SOCKET, socket), .fd = -1,
+				     .sock = sample_sock(WIRE_TCP_ESTABLISHED, "10.0.0.1", 0) };
+	struct model *model = model_new(NULL);
+	struct sample_output output;
+
+	(void)state;
+	sample_peer(&taken.sock, "10.0.0.5", 443);
+	taken.sock.netns = 7;
+	for (uint16_t i = 0; i < 12140; i++) {
+		taken.sock.cookie = i + 1U;
+		taken.sock.local_port = 32768 + i;
+		assert_int_equal(model_apply(model, &taken.hdr), 0);
+	}
+	memcpy(churn.top[0].remote_addr, taken.sock.remote_addr, 16);
+	open_text(&output, sample_options());
+	render_text.churn(output.render, &churn, model, SAMPLE_BOOT_NS);
+	/* No process stands out, nothing told of the destination: the whole range counts. */
+	churn.top_count = 0;
+	churn.ephemeral_failed = 12;
+	churn.timewait_overflowed = 3;
+	render_text.churn(output.render, &churn, model, SAMPLE_BOOT_NS);
+	render_text.lost(output.render, 1204, "ring buffer full", SAMPLE_BOOT_NS);
+	expect(&output,
+	       "12:01:02.123  time-wait  12,044 live  +1,204/s  -980/s  0 reused   "
+	       "88 % curl[4242] -> 10.0.0.5:443\n"
+	       "12:01:02.123  ephemeral  1,204/s taken  43 % of 28,232 to 10.0.0.5:443  "
+	       "full in 30 s at this rate\n"
+	       "12:01:02.123  time-wait  12,044 live  +1,204/s  -980/s  0 reused  3 did not fit\n"
+	       "12:01:02.123  ephemeral  1,204/s taken  85 % of 28,232  full in 8.1 s at this rate  "
+	       "12 failed\n"
+	       "12:01:02.123  lost     1,204 events: ring buffer full\n");
+	sample_close(&output);
+	model_free(model);
+}
+
+static void ports_are_a_table(void **state)
+{
+	struct port_fd third = { .task = sample_task(814, "nginx"), .fd = 7 };
+	struct port_fd second = { .task = sample_task(813, "nginx"), .fd = 6, .next = &third };
+	struct port_fd again = { .task = sample_task(812, "nginx"), .fd = 7, .next = &second };
+	struct port_fd first = { .task = sample_task(812, "nginx"), .fd = 6, .next = &again };
+	struct port_entry listener = { .sock = sample_sock(WIRE_TCP_LISTEN, "0.0.0.0", 80),
+				       .fds = &first, .backlog = 511 };
+	struct port_entry waiting = { .sock = sample_sock(WIRE_TCP_TIME_WAIT, "10.0.0.1", 40000),
+				      .owner = sample_task(700, "curl"),
+				      .expires_boot_ns = SAMPLE_BOOT_NS + 37000000000 };
+	struct port_entry kernel = { .sock = sample_sock(WIRE_TCP_CLOSE, "::", 2049) };
+	const struct port_entry *entries[] = { &listener, &waiting, &kernel };
+	struct sample_output output;
+
+	(void)state;
+	sample_peer(&waiting.sock, "10.0.0.5", 443);
+	kernel.sock.protocol = IPPROTO_UDP;
+	kernel.sock.flags = WIRE_KERNEL_OWNED | WIRE_REUSEPORT;
+	for (int round = 0; round < 2; round++) {
+		open_text(&output, sample_options());
+		for (size_t i = 0; i < 3; i++) {
+			struct port_report port = { .entry = entries[i], .boot_ns = SAMPLE_BOOT_NS };
+
+			render_text.port(output.render, &port);
+		}
+		if (round == 0)
+			expect(&output,
+			       "PROTO STATE     LOCAL          REMOTE       PID COMM     DETAIL\n"
+			       "tcp   LISTEN    *:80                        812 nginx +2 backlog 511\n"
+			       "tcp   TIME_WAIT 10.0.0.1:40000 10.0.0.5:443 700 curl     37 s left\n"
+			       "udp   BOUND     *:2049                      -   [kernel] reuseport\n");
+		else
+			expect(&output,
+			       "NETNS      PROTO STATE     LOCAL          REMOTE       PID COMM     DETAIL\n"
+			       "4026531840 tcp   LISTEN    *:80                        812 nginx +2 backlog 511\n"
+			       "4026531840 tcp   TIME_WAIT 10.0.0.1:40000 10.0.0.5:443 700 curl     37 s left\n"
+			       "7          udp   BOUND     *:2049                      -   [kernel] reuseport\n");
+		sample_close(&output);
+		kernel.sock.netns = 7;
+	}
+}
+
+static void large_tables_come_in_parts(void **state)
+{
+	struct port_entry entry = { .sock = sample_sock(WIRE_TCP_CLOSE, "0.0.0.0", 1) };
+	struct port_report port = { .entry = &entry };
+	struct sample_output output;
+	size_t lines = 0;
+
+	(void)state;
+	open_text(&output, sample_options());
+	for (int i = 0; i < 20000; i++)
+		render_text.port(output.render, &port);
+	sample_flush(&output, 0);
+	for (size_t i = 0; i < output.length; i++)
+		lines += output.text[i] == '\n';
+	assert_int_equal(lines, 20001);
+	sample_close(&output);
+}
+
+static void output_errors_are_returned(void **state)
+{
+	struct render_options options = sample_options();
+	struct wire_bind bind = sample_bind(0);
+	struct report report = sample_report(&bind);
+	struct render *render;
+
+	(void)state;
+	options.out = fopen("/dev/full", "w");
+	render = render_text.open(&options);
+	render_text.event(render, &report);
+	assert_int_equal(render_text.flush(render, SAMPLE_BOOT_NS), -ENOSPC);
+	assert_int_equal(render_text.flush(render, SAMPLE_BOOT_NS), -ENOSPC);
+	render_text.close(render);
+	fclose(options.out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(stream_begins_and_ends),
+		cmocka_unit_test(events_are_lines),
+		cmocka_unit_test(eighty_columns_suffice),
+		cmocka_unit_test(failure_is_explained),
+		cmocka_unit_test(colour_marks_what_words_say),
+		cmocka_unit_test(names_cannot_steer_the_terminal),
+		cmocka_unit_test(storm_folds),
+		cmocka_unit_test(folding_never_loses_count),
+		cmocka_unit_test(churn_is_two_lines),
+		cmocka_unit_test(ports_are_a_table),
+		cmocka_unit_test(large_tables_come_in_parts),
+		cmocka_unit_test(output_errors_are_returned),
+	};
+
+	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
+}
