@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Tries each thing that porttrace builds on, with the smallest program that needs it. */
+#include "source/features.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+#include <linux/bpf.h>
+#include <linux/capability.h>
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "source/hooks.h"
+#include "source/kernel_fs.h"
+
+static void add(struct features *features, const char *name, bool works, const char *says)
+{
+	struct feature *feature = &features->list[features->count++];
+
+	feature->name = name;
+	feature->works = works;
+	snprintf(feature->says, sizeof(feature->says), "%s", says);
+}
+
+/* r0 = 0; exit */
+static const struct bpf_insn return_zero[] = {
+	{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+	{.code = BPF_JMP | BPF_EXIT},
+};
+
+/* 0 or -errno of loading an empty program on a kernel function. */
+static int try_fentry(const char *function)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_FENTRY);
+	struct btf *btf = btf__load_vmlinux_btf();
+	int id, fd;
+
+	if (!btf)
+		return -errno;
+	id = btf__find_by_name_kind(btf, function, BTF_KIND_FUNC);
+	btf__free(btf);
+	if (id < 0)
+		return id;
+	options.attach_btf_id = (__u32)id;
+	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "try_fentry", "GPL", return_zero, 2, &options);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+static int try_load(enum bpf_prog_type type)
+{
+	int fd = bpf_prog_load(type, "try_load", "GPL", return_zero, 2, NULL);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+static bool has_kprobes(void)
+{
+	return access("/sys/bus/event_source/devices/kprobe/type", R_OK) == 0;
+}
+
+static bool has_capability(int capability)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{0}};
+
+	if (syscall(SYS_capget, &header, data))
+		return false;
+	return data[capability / 32].effective & 1U << capability % 32;
+}
+
+static void find_privileges(struct features *features)
+{
+	static const struct {
+		int number;
+		const char *name, *use;
+	} needed[] = {
+		{CAP_BPF, "CAP_BPF", "load BPF programs; run as root, or grant it to the file with setcap"},
+		{CAP_PERFMON, "CAP_PERFMON", "read the kernel's sockets; as above"},
+		{CAP_NET_ADMIN, "CAP_NET_ADMIN", "attach to the cgroup hooks of sockets; as above"},
+		{CAP_SYS_ADMIN, "CAP_SYS_ADMIN", "enter network namespaces, iterate over tasks; as above"},
+	};
+
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		add(features, needed[i].name, has_capability(needed[i].number), needed[i].use);
+}
+
+static void find_file_system(struct features *features, const char *type, const char *use)
+{
+	int fd = kernel_fs_open(type);
+
+	add(features, type, fd >= 0, fd >= 0 ? use : strerror(-fd));
+	if (fd >= 0)
+		close(fd);
+}
+
+bool features_backend(int backend, char *reason, size_t size)
+{
+	int err;
+
+	switch ((enum backend)backend) {
+	case BACKEND_FENTRY:
+		err = try_fentry("inet_csk_get_port");
+		snprintf(reason, size, "the kernel refuses fentry programs: %s", strerror(-err));
+		return !err;
+	case BACKEND_KPROBE:
+		snprintf(reason, size, "this kernel has no kprobes (CONFIG_KPROBE_EVENTS)");
+		return has_kprobes();
+	case BACKEND_TRACEPOINT:
+	case BACKEND_COUNT:
+		break;
+	}
+	return true;
+}
+
+static int silent(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
+void features_find(struct features *features)
+{
+	struct utsname kernel;
+	char reason[192];
+	bool works;
+	int err;
+
+	*features = (struct features){0};
+	uname(&kernel);
+	memcpy(features->kernel, kernel.release, sizeof(features->kernel));
+	libbpf_set_print(silent);
+	find_privileges(features);
+	works = access("/sys/kernel/btf/vmlinux", R_OK) == 0;
+	add(features, "BTF", works,
+	    works ? "types of this kernel" : "needed: a kernel with CONFIG_DEBUG_INFO_BTF");
+	err = try_load(BPF_PROG_TYPE_TRACEPOINT);
+	add(features, "BPF programs", !err, err ? strerror(-err) : "load");
+	find_file_system(features, "tracefs", "system call tracepoints can be found");
+	find_file_system(features, "cgroup2", "cgroup and sockops programs can be attached");
+	works = features_backend(BACKEND_FENTRY, reason, sizeof(reason));
+	add(features, "fentry", works, works ? "allowed; the probes for it are not in this version" : reason);
+	works = features_backend(BACKEND_KPROBE, reason, sizeof(reason));
+	add(features, "kprobe", works, works ? "allowed; the probes for it are not in this version" : reason);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The programs and maps in the kernel: chosen, loaded, attached. live.c reads their ring buffer,
+ * snapshot.c runs their iterators.
+ */
+#ifndef PORTTRACE_SOURCE_KERNEL_H
+#define PORTTRACE_SOURCE_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "porttrace/settings.h"
+#include "source/hooks.h"
+
+struct bpf_map;
+struct bpf_program;
+struct bpf_link;
+
+struct kernel_options {
+	const struct settings *settings;
+	uint32_t facts;	      /* bit per enum fact; 0: only the snapshot */
+	int backend;	      /* enum backend, or -1: the best that works */
+	bool verbose;	      /* libbpf's own words go to stderr */
+};
+
+/* How it went with one fact. */
+struct kernel_fact {
+	bool wanted, works;
+	enum backend backend;	/* where it works */
+	char reason[160];	/* why not; "" where it works or was not wanted */
+};
+
+struct kernel;
+
+/*
+ * Loads and attaches all that this kernel lets it. A fact that cannot be had is noted in
+ * kernel_facts(), and does not fail the whole.
+ * NULL with errno: EPERM not the privileges, ENOTSUP no BTF or no program could be loaded, else the
+ * cause; `reason` (of `size` bytes) says it in words.
+ */
+struct kernel *kernel_open(const struct kernel_options *options, char *reason, size_t size);
+void kernel_close(struct kernel *kernel);
+
+const struct kernel_fact *kernel_facts(const struct kernel *kernel); /* [FACT_COUNT] */
+
+/* Borrowed. NULL: not in this build, or not loaded. */
+struct bpf_program *kernel_program(const struct kernel *kernel, const char *name);
+struct bpf_map *kernel_map(const struct kernel *kernel, const char *name);
+/* Shared with the programs. */
+struct look_settings *kernel_look(const struct kernel *kernel);
+uint64_t kernel_lost(const struct kernel *kernel, uint32_t reason);
+
+#endif

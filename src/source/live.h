@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The running kernel as a source: probes, ring buffer, looks and counters. */
+#ifndef PORTTRACE_SOURCE_LIVE_H
+#define PORTTRACE_SOURCE_LIVE_H
+
+#include "source/kernel.h"
+#include "source/source.h"
+
+/* NULL with errno as kernel_open(), which explains `reason`. */
+struct source *live_open(const struct kernel_options *options, source_event_fn event, void *context,
+			 char *reason, size_t size);
+
+/* What is attached, for the start record and doctor. `source` came from live_open(). */
+const struct kernel_fact *live_facts(const struct source *source);
+size_t live_netns_count(const struct source *source);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Network namespaces: which there are, and being in one for a moment. No descriptor of a namespace is
+ * kept between calls: that would keep a dead namespace, and its ports, alive.
+ */
+#ifndef PORTTRACE_SOURCE_NETNS_H
+#define PORTTRACE_SOURCE_NETNS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "source/source.h"
+
+struct netns_list;
+
+/* The namespace of this thread must not change but through this list. NULL with errno. */
+struct netns_list *netns_list_new(void);
+void netns_list_free(struct netns_list *list);
+
+/* Finds all namespaces: those of processes and those that a mount keeps. 0 or -errno. */
+int netns_list_scan(struct netns_list *list);
+/* A namespace that only a socket keeps: pid has the socket open as fd. */
+void netns_list_add_socket(struct netns_list *list, uint32_t netns, uint32_t pid, int fd);
+
+size_t netns_list_count(const struct netns_list *list);
+uint32_t netns_list_get(const struct netns_list *list, size_t index);
+
+/* Moves this thread into a namespace; 0, -ESRCH when it has gone, or -errno. Always leave after. */
+int netns_enter(struct netns_list *list, uint32_t netns);
+void netns_leave(struct netns_list *list);
+
+/* The counters and settings of the namespace that this thread is in, except porttrace's own counts. */
+void netns_read(struct wire_netns *out);
+/* Of the same: 1 for each port that net.ipv4.ip_local_reserved_ports lists. */
+#define NETNS_PORTS 65536
+void netns_read_reserved(uint8_t reserved[NETNS_PORTS]);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * task_file sees the descriptors of every process in every namespace at once; tcp and udp see one
+ * namespace, so they are opened from within each.
+ */
+#include "source/snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#define BUFFER_SIZE (64 * 1024)
+
+enum { LOOK_FILES, LOOK_TCP, LOOK_UDP, LOOK_PROGRAMS };
+
+struct snapshot {
+	struct kernel *kernel;
+	struct netns_list *namespaces;
+	struct bpf_link *links[LOOK_PROGRAMS];
+	char *buffer;
+};
+
+struct delivery {
+	struct snapshot *snapshot;
+	source_event_fn event;
+	void *context;
+};
+
+struct snapshot *snapshot_new(struct kernel *kernel, struct netns_list *namespaces)
+{
+	static const char *const names[LOOK_PROGRAMS] = {
+		[LOOK_FILES] = "snapshot_files",
+		[LOOK_TCP] = "snapshot_tcp",
+		[LOOK_UDP] = "snapshot_udp",
+	};
+	struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+
+	if (!snapshot)
+		return NULL;
+	snapshot->kernel = kernel;
+	snapshot->namespaces = namespaces;
+	snapshot->buffer = malloc(BUFFER_SIZE);
+	if (!snapshot->buffer)
+		goto fail;
+	for (int i = 0; i < LOOK_PROGRAMS; i++) {
+		struct bpf_program *program = kernel_program(kernel, names[i]);
+
+		snapshot->links[i] = program ? bpf_program__attach_iter(program, NULL) : NULL;
+		if (!snapshot->links[i]) {
+			errno = program ? errno : ENOTSUP;
+			goto fail;
+		}
+	}
+	return snapshot;
+fail:
+	snapshot_free(snapshot);
+	return NULL;
+}
+
+void snapshot_free(struct snapshot *snapshot)
+{
+	int err = errno;
+
+	if (!snapshot)
+		return;
+	for (int i = 0; i < LOOK_PROGRAMS; i++)
+		bpf_link__destroy(snapshot->links[i]);
+	free(snapshot->buffer);
+	free(snapshot);
+	errno = err;
+}
+
+/* Hands over the whole events in the buffer; returns how many bytes of a cut one remain. */
+static size_t deliver(const struct delivery *to, char *data, size_t size)
+{
+	size_t at = 0;
+
+	while (size - at >= sizeof(struct wire_hdr)) {
+		const struct wire_socket *event = (const void *)(data + at);
+
+		if (event->hdr.size < sizeof(struct wire_hdr) || event->hdr.size > size - at)
+			break;
+		if (event->fd >= 0)
+			netns_list_add_socket(to->snapshot->namespaces, event->sock.netns,
+					      event->task.pid, event->fd);
+		to->event(to->context, event, event->hdr.size);
+		at += event->hdr.size;
+	}
+	memmove(data, data + at, size - at);
+	return size - at;
+}
+
+static int run(const struct delivery *to, int program)
+{
+	struct snapshot *snapshot = to->snapshot;
+	int fd = bpf_iter_create(bpf_link__fd(snapshot->links[program]));
+	size_t held = 0;
+	ssize_t got;
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	for (;;) {
+		got = read(fd, snapshot->buffer + held, BUFFER_SIZE - held);
+		if (got < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (got <= 0)
+			break;
+		held = deliver(to, snapshot->buffer, held + (size_t)got);
+	}
+	if (got < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static int run_in(const struct delivery *to, uint32_t netns)
+{
+	struct netns_list *namespaces = to->snapshot->namespaces;
+	int err = netns_enter(namespaces, netns);
+
+	if (err)
+		return 0;
+	err = run(to, LOOK_TCP);
+	if (!err)
+		err = run(to, LOOK_UDP);
+	netns_leave(namespaces);
+	return err;
+}
+
+int snapshot_look(struct snapshot *snapshot, const struct look *look, source_event_fn event,
+		  void *context)
+{
+	struct delivery to = {.snapshot = snapshot, .event = event, .context = context};
+	struct look_settings *settings = kernel_look(snapshot->kernel);
+	int err;
+
+	settings->failure_id = look->failure_id;
+	settings->netns = look->netns;
+	settings->port = look->port;
+	settings->cookie_count = look->cookie_count < LOOK_COOKIES_MAX ? look->cookie_count :
+									    LOOK_COOKIES_MAX;
+	memset(settings->cookies, 0, sizeof(settings->cookies));
+	if (look->cookie_count) {
+		memcpy(settings->cookies, look->cookies,
+		       settings->cookie_count * sizeof(*look->cookies));
+		return run(&to, LOOK_FILES);
+	}
+	/* First, for the files add the namespaces that only a socket keeps. */
+	netns_list_scan(snapshot->namespaces);
+	err = run(&to, LOOK_FILES);
+	if (err)
+		return err;
+	if (look->netns)
+		return run_in(&to, look->netns);
+	for (size_t i = 0; !err && i < netns_list_count(snapshot->namespaces); i++)
+		err = run_in(&to, netns_list_get(snapshot->namespaces, i));
+	return err;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Looks at the sockets that exist, by BPF iterators, in the same wire events as the probes send. */
+#ifndef PORTTRACE_SOURCE_SNAPSHOT_H
+#define PORTTRACE_SOURCE_SNAPSHOT_H
+
+#include "source/kernel.h"
+#include "source/netns.h"
+#include "source/source.h"
+
+struct snapshot;
+
+/* Both are borrowed until snapshot_free(). NULL with errno. */
+struct snapshot *snapshot_new(struct kernel *kernel, struct netns_list *namespaces);
+void snapshot_free(struct snapshot *snapshot);
+
+/* 0 or -errno. A namespace that has gone meanwhile, or may not be entered, is passed over. */
+int snapshot_look(struct snapshot *snapshot, const struct look *look, source_event_fn event,
+		  void *context);
+
+#endif

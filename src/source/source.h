@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where events come from: the running kernel, or a capture of one. A source hands every event to a
+ * callback and knows neither the model nor the screen.
+ */
+#ifndef PORTTRACE_SOURCE_SOURCE_H
+#define PORTTRACE_SOURCE_SOURCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "porttrace/wire.h"
+
+/* `data` is aligned to 8 and valid during the call only. */
+typedef void (*source_event_fn)(void *context, const void *data, size_t size);
+
+/* A question about sockets that exist now; the answer is wire_socket events. */
+struct look {
+	uint64_t failure_id;	 /* 0: a snapshot */
+	uint32_t netns;		 /* 0: every network namespace */
+	/* 0: every port; else only sockets on this one. With `netns`, those of other namespaces come too
+	 * where a process has them open: these cost nothing more. */
+	uint16_t port;
+	const uint64_t *cookies; /* only these sockets, by their descriptors */
+	size_t cookie_count;	 /* 0: every socket */
+};
+
+#define LOOK_COOKIES_MAX 64
+
+struct source;
+
+struct source_ops {
+	const char *name;
+	/* Readable when drain() has something to do. */
+	int (*fd)(const struct source *source);
+	/* Hands over what has arrived; the number of events, or -errno. */
+	int (*drain)(struct source *source);
+	/* 0 or -errno; events come before it returns. */
+	int (*look)(struct source *source, const struct look *look);
+	/* What /proc says of a process, as a wire_process event; nothing when it has gone. */
+	void (*describe)(struct source *source, const struct wire_task *task);
+	/* The name of a device, as a wire_interface event. */
+	void (*name_device)(struct source *source, uint32_t netns, uint32_t ifindex);
+	/* Counters and settings of the namespaces in which something changed, or of this one (not 0), as
+	 * wire_traffic and wire_netns. */
+	void (*sample)(struct source *source, uint32_t netns);
+	/* Events lost so far, by wire_lost_reason. */
+	uint64_t (*lost)(const struct source *source, uint32_t reason);
+	void (*close)(struct source *source);
+};
+
+struct source {
+	const struct source_ops *ops;
+};
+
+#endif
