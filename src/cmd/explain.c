@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel side has sent the holders it found at the moment of the refusal. What it cannot know is who
+ * has each of them open now: a look at descriptors says. In a storm of refusals over the same holder
+ * that look is shared, for a tenth of a second.
+ */
+#include "cmd/explain.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/who.h"
+#include "util/clock.h"
+
+#define LOOK_VALID_NS	100000000ULL
+#define LOOK_PAUSE	4 /* times as long as the look took */
+#define RECENT_CALLERS	64
+#define CENSUS_VALID_NS 1000000000ULL
+#define CACHED_FDS	512
+#define CACHED_SOCKETS	LOOK_COOKIES_MAX
+
+struct explainer {
+	struct model *model;
+	struct source *source;
+	source_event_fn event;
+	void *context;
+	/* The descriptors that looks have found, and when each socket was looked for. */
+	struct wire_socket fds[CACHED_FDS];
+	size_t fd_count;
+	struct {
+		uint64_t cookie, looked_ns;
+	} sockets[CACHED_SOCKETS];
+	size_t socket_count;
+	uint64_t look_end_ns, look_took_ns;
+	/* For whom it was looked, when. */
+	struct {
+		uint32_t pid;
+		uint64_t looked_ns;
+	} callers[RECENT_CALLERS];
+	size_t caller_next;
+	bool looking;
+	/* The sockets of one namespace, as counted last: a model of its own, for there may be many. */
+	struct model *census;
+	uint32_t census_netns;
+	uint64_t census_ns, counted_ns; /* for when it was made; its last socket */
+	bool counting;
+};
+
+struct explainer *explainer_new(struct model *model)
+{
+	struct explainer *explainer = calloc(1, sizeof(*explainer));
+
+	if (explainer)
+		explainer->model = model;
+	return explainer;
+}
+
+void explainer_free(struct explainer *explainer)
+{
+	if (!explainer)
+		return;
+	model_free(explainer->census);
+	free(explainer);
+}
+
+void explainer_set_source(struct explainer *explainer, struct source *source, source_event_fn event,
+			  void *context)
+{
+	explainer->source = source;
+	explainer->event = event;
+	explainer->context = context;
+}
+
+static void census_begin(struct explainer *explainer, uint32_t netns, uint64_t now)
+{
+	model_free(explainer->census);
+	explainer->census = model_new(&(struct model_limits){.sockets = 4 * 65536});
+	explainer->census_netns = netns;
+	explainer->census_ns = now;
+}
+
+static void census_add(struct explainer *explainer, const struct wire_socket *event)
+{
+	struct wire_socket found = *event;
+	uint64_t now = event->hdr.boot_ns;
+
+	/* A replay is not told where a count begins, but they are almost a second apart. */
+	if (!explainer->counting && (!explainer->census || explainer->census_netns != event->sock.netns ||
+				     now - explainer->counted_ns > CENSUS_VALID_NS / 2))
+		census_begin(explainer, event->sock.netns, now);
+	explainer->counted_ns = now;
+	found.failure_id = 0;
+	if (explainer->census)
+		model_apply(explainer->census, &found.hdr);
+}
+
+bool explainer_take(struct explainer *explainer, const struct wire_socket *event)
+{
+	if (event->failure_id == WIRE_CENSUS) {
+		census_add(explainer, event);
+		return true;
+	}
+	if (explainer->looking && event->fd >= 0 && explainer->fd_count < CACHED_FDS)
+		explainer->fds[explainer->fd_count++] = *event;
+	return false;
+}
+
+static void forget_socket(struct explainer *explainer, size_t index)
+{
+	uint64_t cookie = explainer->sockets[index].cookie;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < explainer->fd_count; i++) {
+		if (explainer->fds[i].sock.cookie != cookie)
+			explainer->fds[kept++] = explainer->fds[i];
+	}
+	explainer->fd_count = kept;
+	explainer->sockets[index] = explainer->sockets[--explainer->socket_count];
+}
+
+static void forget_old(struct explainer *explainer, uint64_t now)
+{
+	for (size_t i = explainer->socket_count; i-- > 0;) {
+		if (explainer->sockets[i].looked_ns + LOOK_VALID_NS < now)
+			forget_socket(explainer, i);
+	}
+}
+
+/* What was found of this socket lately is told again, for this failure. */
+static void answer_again(struct explainer *explainer, uint64_t cookie, uint64_t failure_id)
+{
+	for (size_t i = 0; i < explainer->fd_count; i++) {
+		struct wire_socket event = explainer->fds[i];
+
+		if (event.sock.cookie != cookie)
+			continue;
+		event.failure_id = failure_id;
+		explainer->event(explainer->context, &event, sizeof(event));
+	}
+}
+
+/* A TIME_WAIT and an orphan have no descriptor. */
+static bool may_have_fds(const struct wire_sock *sock)
+{
+	return sock->cookie && sock->state != WIRE_TCP_TIME_WAIT && !(sock->flags & WIRE_ORPHAN);
+}
+
+static void look_paced(struct explainer *explainer, const struct look *look, uint64_t now)
+{
+	uint64_t begin = clock_boot_ns(), end;
+
+	if (explainer->socket_count + look->cookie_count > CACHED_SOCKETS)
+		explainer->socket_count = explainer->fd_count = 0;
+	for (size_t i = 0; i < look->cookie_count; i++) {
+		explainer->sockets[explainer->socket_count].cookie = look->cookies[i];
+		explainer->sockets[explainer->socket_count++].looked_ns = now;
+	}
+	explainer->looking = true;
+	explainer->source->ops->look(explainer->source, look);
+	explainer->looking = false;
+	end = clock_boot_ns();
+	explainer->look_took_ns = end - begin;
+	explainer->look_end_ns = end;
+}
+
+/* Whether it is this process's turn for a look; if so, that is noted. */
+static bool may_look(struct explainer *explainer, uint32_t pid)
+{
+	uint64_t now = clock_boot_ns(), since = now - explainer->look_end_ns;
+	size_t next = explainer->caller_next;
+
+	if (since < explainer->look_took_ns)
+		return false;
+	if (since < LOOK_PAUSE * explainer->look_took_ns) {
+		for (size_t i = 0; i < RECENT_CALLERS; i++) {
+			if (explainer->callers[i].pid == pid &&
+			    now - explainer->callers[i].looked_ns < LOOK_VALID_NS)
+				return false;
+		}
+	}
+	explainer->callers[next].pid = pid;
+	explainer->callers[next].looked_ns = now;
+	explainer->caller_next = (next + 1) % RECENT_CALLERS;
+	return true;
+}
+
+static void look_for_holders(struct explainer *explainer, uint64_t failure_id, uint32_t pid, uint64_t now)
+{
+	const struct failure *failure = model_failure(explainer->model, failure_id);
+	struct look look = {.failure_id = failure_id};
+	uint64_t cookies[LOOK_COOKIES_MAX];
+	bool storm;
+
+	if (!failure || !explainer->source)
+		return;
+	storm = !may_look(explainer, pid);
+	forget_old(explainer, now);
+	for (size_t i = 0; i < failure->holder_count && look.cookie_count < LOOK_COOKIES_MAX; i++) {
+		const struct wire_sock *sock = &failure->holders[i].sock;
+
+		if (!may_have_fds(sock))
+			continue;
+		if (storm)
+			answer_again(explainer, sock->cookie, failure_id);
+		else
+			cookies[look.cookie_count++] = sock->cookie;
+	}
+	look.cookies = cookies;
+	for (size_t i = explainer->socket_count; i-- > 0;) {
+		for (size_t j = 0; j < look.cookie_count; j++) {
+			if (explainer->sockets[i].cookie == cookies[j]) {
+				forget_socket(explainer, i);
+				break;
+			}
+		}
+	}
+	if (look.cookie_count)
+		look_paced(explainer, &look, now);
+}
+
+/* A connection's port, or port 0, is refused for want of any: all sockets of the namespace count. */
+static bool is_about_range(const struct claim *claim)
+{
+	return !claim->sock.local_port &&
+	       (claim->error == EADDRINUSE || claim->error == EADDRNOTAVAIL || claim->error == EAGAIN);
+}
+
+static bool has_census(const struct explainer *explainer, uint32_t netns, uint64_t now)
+{
+	/* In a replay it may be a little younger than the refusal that it was made for. */
+	return explainer->census && explainer->census_netns == netns &&
+	       (now < explainer->census_ns || now - explainer->census_ns < CENSUS_VALID_NS);
+}
+
+static void take_census(struct explainer *explainer, uint32_t netns, uint64_t now)
+{
+	const struct look look = {.failure_id = WIRE_CENSUS, .netns = netns};
+
+	census_begin(explainer, netns, now);
+	explainer->counting = true;
+	explainer->source->ops->look(explainer->source, &look);
+	explainer->counting = false;
+	explainer->source->ops->sample(explainer->source, netns);
+}
+
+/* The namespace's sockets, counted at most once a second. NULL: count over the stream's own model. */
+static struct model *census_of(struct explainer *explainer, uint32_t netns, uint64_t now)
+{
+	const struct netns_entry *netns_entry;
+
+	if (explainer->source && !has_census(explainer, netns, now))
+		take_census(explainer, netns, now);
+	if (!has_census(explainer, netns, now))
+		return NULL;
+	netns_entry = netns_table_find(model_namespaces(explainer->model), netns);
+	if (netns_entry)
+		model_apply(explainer->census, &netns_entry->now.hdr);
+	return explainer->census;
+}
+
+void explainer_idle(struct explainer *explainer, uint64_t now)
+{
+	if (explainer->census && !has_census(explainer, explainer->census_netns, now)) {
+		model_free(explainer->census);
+		explainer->census = NULL;
+	}
+}
+
+/* What the model does not know of a holder: its program, its device, whether its owner lives. */
+static void describe_holders(struct explainer *explainer, const struct failure *failure)
+{
+	for (size_t i = 0; i < failure->holder_count; i++) {
+		struct holder *holder = &failure->holders[i];
+		const struct wire_task *task = holder->pid_count ? &holder->pids[0] : &holder->owner;
+
+		if (!holder->pid_count && holder->owner.pid && explainer->source)
+			holder->owner_gone = kill((pid_t)holder->owner.pid, 0) && errno == ESRCH;
+		who_is(explainer->model, explainer->source, task);
+		snprintf(holder->interface, sizeof(holder->interface), "%s",
+			 who_interface(explainer->model, explainer->source, &holder->sock));
+	}
+	/* Only now: to learn of one process may move another in the table. */
+	for (size_t i = 0; i < failure->holder_count; i++) {
+		struct holder *holder = &failure->holders[i];
+		const struct wire_task *task = holder->pid_count ? &holder->pids[0] : &holder->owner;
+
+		holder->process = who_is(explainer->model, NULL, task);
+	}
+}
+
+bool explain(struct explainer *explainer, const struct wire_hdr *event, struct conflict *conflict)
+{
+	const struct netns_entry *netns;
+	const struct failure *failure;
+	uint64_t failure_id;
+	struct claim claim;
+	bool about_range;
+	struct pool pool;
+
+	if (!claim_from_event(event, &claim) || !diagnose_wanted(claim.error))
+		return false;
+	failure_id = wire_failure_of(event);
+	if (failure_id)
+		look_for_holders(explainer, failure_id, claim.task.pid, event->boot_ns);
+	about_range = is_about_range(&claim);
+	if (about_range) {
+		struct model *census = census_of(explainer, claim.sock.netns, event->boot_ns);
+
+		pool_count(&claim, census ? census : explainer->model, &pool);
+	}
+	failure = failure_id ? model_failure(explainer->model, failure_id) : NULL;
+	if (failure)
+		describe_holders(explainer, failure);
+	netns = netns_table_find(model_namespaces(explainer->model), claim.sock.netns);
+	if (!netns && explainer->source) {
+		explainer->source->ops->sample(explainer->source, claim.sock.netns);
+		netns = netns_table_find(model_namespaces(explainer->model), claim.sock.netns);
+	}
+	diagnose(&claim, failure, about_range ? &pool : NULL, netns, explainer->model, event->boot_ns, conflict);
+	return true;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* porttrace ls: every socket that has a port, once, over all network namespaces. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/command.h"
+#include "cmd/options.h"
+#include "cmd/output.h"
+#include "cmd/who.h"
+#include "model/wire_check.h"
+#include "source/live.h"
+#include "util/clock.h"
+
+struct list {
+	const struct options *options;
+	const struct renderer *renderer;
+	struct render *render;
+	struct source *source;
+	struct model *model;
+	uint64_t boot_ns; /* when the look ended */
+	size_t invalid;
+};
+
+static void on_event(void *context, const void *data, size_t size)
+{
+	struct list *list = context;
+	union wire_event event;
+
+	if (wire_check(data, size, &event) || model_apply(list->model, &event.hdr))
+		list->invalid++;
+}
+
+static bool is_udp(const struct wire_sock *sock)
+{
+	return sock->protocol == IPPROTO_UDP || sock->protocol == IPPROTO_UDPLITE;
+}
+
+/* -t, -u and -l as ss has them: an unconnected UDP socket waits for peers. */
+static bool is_wanted(const struct options *options, const struct wire_sock *sock)
+{
+	if ((options->tcp || options->udp) && !(is_udp(sock) ? options->udp : options->tcp))
+		return false;
+	if (!options->listening)
+		return true;
+	return is_udp(sock) ? sock->state == WIRE_TCP_CLOSE : sock->state == WIRE_TCP_LISTEN;
+}
+
+static int compare(const void *left, const void *right)
+{
+	const struct wire_sock *a = &(*(const struct port_entry *const *)left)->sock;
+	const struct wire_sock *b = &(*(const struct port_entry *const *)right)->sock;
+
+	if (a->netns != b->netns)
+		return a->netns < b->netns ? -1 : 1;
+	if ((a->state == WIRE_TCP_LISTEN) != (b->state == WIRE_TCP_LISTEN))
+		return a->state == WIRE_TCP_LISTEN ? -1 : 1;
+	if (a->protocol != b->protocol)
+		return a->protocol < b->protocol ? -1 : 1;
+	if (a->local_port != b->local_port)
+		return a->local_port < b->local_port ? -1 : 1;
+	if (a->remote_port != b->remote_port)
+		return a->remote_port < b->remote_port ? -1 : 1;
+	return (a->cookie > b->cookie) - (a->cookie < b->cookie);
+}
+
+/* Whose it is: the first process that has it open, else whoever was seen to take it. */
+static const struct wire_task *task_of(const struct port_entry *entry)
+{
+	return entry->fds ? &entry->fds->task : &entry->owner;
+}
+
+static void list_entry(struct list *list, const struct port_entry *entry)
+{
+	struct port_report report = {
+		.entry = entry,
+		.process = who_is(list->model, list->source, task_of(entry)),
+		.interface = who_interface(list->model, list->source, &entry->sock),
+		.boot_ns = list->boot_ns,
+	};
+
+	list->renderer->port(list->render, &report);
+}
+
+static int list_all(struct list *list)
+{
+	const struct port_table *ports = model_ports(list->model);
+	const struct port_entry **entries;
+	size_t count = 0;
+	int err;
+
+	entries = calloc(port_table_count(ports) + 1, sizeof(*entries));
+	if (!entries)
+		return -ENOMEM;
+	for (const struct port_entry *entry = port_table_next(ports, NULL); entry;
+	     entry = port_table_next(ports, entry)) {
+		if (is_wanted(list->options, &entry->sock))
+			entries[count++] = entry;
+	}
+	qsort(entries, count, sizeof(*entries), compare);
+	for (size_t i = 0; i < count; i++)
+		list_entry(list, entries[i]);
+	free(entries);
+	err = list->renderer->flush(list->render, 0);
+	return err;
+}
+
+static int look(struct list *list)
+{
+	struct kernel_options kernel = {
+		.settings = &list->options->settings,
+		.backend = -1,
+		.verbose = list->options->verbose,
+	};
+	const struct look everything = {0};
+	char reason[256] = "";
+	int err;
+
+	list->source = live_open(&kernel, on_event, list, reason, sizeof(reason));
+	if (!list->source) {
+		err = errno;
+		fprintf(stderr, "porttrace: %s\n", reason);
+		return err == EPERM || err == EACCES || err == ENOTSUP ? EXIT_NOT_ALLOWED : EXIT_FAILED;
+	}
+	err = list->source->ops->look(list->source, &everything);
+	if (err) {
+		fprintf(stderr, "porttrace: the sockets could not be read: %s\n", strerror(-err));
+		return EXIT_FAILED;
+	}
+	list->boot_ns = clock_boot_ns();
+	err = list_all(list);
+	if (err)
+		return output_failed(err);
+	if (!port_table_evicted(model_ports(list->model)))
+		return EXIT_DONE;
+	fprintf(stderr, "porttrace: %llu sockets did not fit the table and are not listed\n",
+		(unsigned long long)port_table_evicted(model_ports(list->model)));
+	return EXIT_LOST;
+}
+
+int cmd_ls(int argc, char **argv)
+{
+	struct render_options render;
+	struct options options;
+	struct list list = {.options = &options};
+	int status = EXIT_FAILED;
+
+	options_parse(&options, OPTIONS_LS, argc, argv, "[PORT...]",
+		      "List every socket that has a port, in all network namespaces: bound and idle ones, "
+		      "TIME_WAIT and the kernel's own included.");
+	if (!output_is_open())
+		return EXIT_FAILED;
+	options_for_render(&options, &render);
+	list.renderer = options.json ? &render_json : &render_text;
+	list.render = list.renderer->open(&render);
+	/* A list is not a stream: it holds what the machine has. */
+	list.model = model_new(&(struct model_limits){.sockets = 4 * 1024 * 1024, .processes = 65536});
+	if (list.render && list.model)
+		status = look(&list);
+	else
+		fprintf(stderr, "porttrace: out of memory\n");
+	if (list.source)
+		list.source->ops->close(list.source);
+	model_free(list.model);
+	if (list.render)
+		list.renderer->close(list.render);
+	return status;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* porttrace replay FILE: a capture through the same session as the live stream. No kernel, no privileges;
+ * time is what the events say. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/command.h"
+#include "cmd/options.h"
+#include "cmd/output.h"
+#include "cmd/session.h"
+#include "source/capture.h"
+
+/* How often time passes for what does not come with an event: the end of a TIME_WAIT, of a storm. */
+#define TICK_NS 100000000ULL
+
+struct replay {
+	struct session session;
+	struct capture_reader *reader;
+	uint64_t now_ns;  /* of the latest event */
+	uint64_t tick_ns;
+	uint64_t end_ns;  /* of --duration; 0: the file's */
+	bool is_ended;	  /* by --duration or --count */
+	int output_err;
+};
+
+static void tell_start(struct replay *replay)
+{
+	const struct capture_header *header = capture_header_of(replay->reader);
+	struct session *session = &replay->session;
+	struct start_report report = {
+		.boot_ns = header->start_boot_ns ? header->start_boot_ns : replay->now_ns,
+		.version = PORTTRACE_VERSION,
+		.kernel = header->kernel,
+		.probes = header->probes,
+		.sockets = port_table_count(model_ports(session->model)),
+		.netns_count = header->netns_count,
+	};
+
+	session->renderer->start(session->render, &report);
+	session->streaming = true;
+}
+
+/*
+ * What a look found before the start is the snapshot. A fact as old was waiting in the ring meanwhile, and
+ * was shown when it was read.
+ */
+static bool is_snapshot(const struct replay *replay, const struct wire_hdr *event)
+{
+	switch (event->kind) {
+	case WIRE_SOCKET:
+	case WIRE_PROCESS:
+	case WIRE_NETNS:
+	case WIRE_TRAFFIC:
+	case WIRE_INTERFACE:
+		return event->boot_ns < capture_header_of(replay->reader)->start_boot_ns;
+	default:
+		return false;
+	}
+}
+
+static void pass_time(struct replay *replay)
+{
+	struct session *session = &replay->session;
+
+	if (replay->now_ns < replay->tick_ns + TICK_NS)
+		return;
+	replay->tick_ns = replay->now_ns;
+	model_advance(session->model, replay->now_ns);
+	explainer_idle(session->explainer, replay->now_ns);
+	replay->output_err = session->renderer->flush(session->render, replay->now_ns);
+}
+
+static void replay_event(struct replay *replay, const struct wire_hdr *event)
+{
+	if (!replay->session.streaming && !is_snapshot(replay, event))
+		tell_start(replay);
+	if (event->boot_ns > replay->now_ns) {
+		if (replay->end_ns && event->boot_ns > replay->end_ns) {
+			replay->is_ended = true;
+			replay->now_ns = replay->end_ns;
+			return;
+		}
+		replay->now_ns = event->boot_ns;
+		pass_time(replay);
+	}
+	session_event(&replay->session, event, event->size);
+}
+
+/* 0 at the end, or capture_next()'s error. */
+static int replay_all(struct replay *replay)
+{
+	const void *event;
+	size_t size;
+	int err = 0;
+
+	while (!replay->is_ended && !replay->output_err && !err) {
+		err = capture_next(replay->reader, &event, &size);
+		if (!err)
+			replay_event(replay, event);
+	}
+	return err == -ENODATA ? 0 : err;
+}
+
+/* The file has every loss as an event; what of it cannot be read is one more. */
+static void tell_invalid(struct session *session, uint64_t now)
+{
+	const struct wire_lost event = {
+		.hdr = {.size = sizeof(event), .kind = WIRE_LOST, .boot_ns = now},
+		.count = session->invalid,
+		.reason = WIRE_LOST_INVALID,
+	};
+
+	if (session->invalid)
+		session_event(session, &event, sizeof(event));
+}
+
+static void tell_stop(struct replay *replay)
+{
+	const struct capture_header *header = capture_header_of(replay->reader);
+	struct session *session = &replay->session;
+	struct stop_report report;
+
+	if (!session->streaming)
+		tell_start(replay);
+	if (!replay->is_ended && header->stop_boot_ns > replay->now_ns)
+		replay->now_ns = header->stop_boot_ns;
+	tell_invalid(session, replay->now_ns);
+	report = (struct stop_report){
+		.boot_ns = replay->now_ns,
+		.events = session->events,
+		.lost = session->lost,
+	};
+	session->renderer->stop(session->render, &report);
+	replay->output_err = session->renderer->flush(session->render, replay->now_ns);
+}
+
+static int finish(struct replay *replay, const char *path, int err)
+{
+	const struct session *session = &replay->session;
+
+	if (!replay->output_err)
+		tell_stop(replay);
+	if (replay->output_err)
+		return output_failed(replay->output_err);
+	if (session->unknown)
+		fprintf(stderr, "porttrace: %s: skipped what only a newer porttrace understands: %llu event%s\n",
+			path, (unsigned long long)session->unknown, session->unknown == 1 ? "" : "s");
+	if (err || (!replay->is_ended && !capture_header_of(replay->reader)->stop_boot_ns)) {
+		fprintf(stderr, "porttrace: %s: cut short: this is what it holds of a recording that went on\n",
+			path);
+		return EXIT_FAILED;
+	}
+	if (!session->lost)
+		return EXIT_DONE;
+	fprintf(stderr, "porttrace: %s: incomplete: %llu event%s lost while it was recorded, or not readable\n",
+		path, (unsigned long long)session->lost, session->lost == 1 ? "" : "s");
+	return EXIT_LOST;
+}
+
+static void on_end(void *context)
+{
+	struct replay *replay = context;
+
+	replay->is_ended = true;
+}
+
+static int run(struct replay *replay, const struct options *options)
+{
+	const struct capture_header *header = capture_header_of(replay->reader);
+	struct render_options render;
+
+	options_for_render(options, &render);
+	render.boot_to_wall_ns = header->boot_to_wall_ns;
+	render.start_boot_ns = header->start_boot_ns;
+	if (session_init(&replay->session, options, options->json ? &render_json : &render_text, &render)) {
+		fprintf(stderr, "porttrace: out of memory\n");
+		return EXIT_FAILED;
+	}
+	replay->session.is_replay = true;
+	replay->session.is_partial = header->flags & CAPTURE_FILTERED;
+	replay->session.on_end = on_end;
+	replay->session.end_context = replay;
+	if (options->duration_s > 0)
+		replay->end_ns = header->start_boot_ns + (uint64_t)(options->duration_s * 1e9);
+	return finish(replay, options->file, replay_all(replay));
+}
+
+static const char *open_error(int err)
+{
+	switch (err) {
+	case EINVAL:
+		return "this is no capture of porttrace";
+	case EPROTO:
+		return "another version of porttrace, or another kind of machine, made this capture";
+	}
+	return strerror(err);
+}
+
+int cmd_replay(int argc, char **argv)
+{
+	struct replay replay = {0};
+	struct options options;
+	int status;
+
+	options_parse(&options, OPTIONS_REPLAY, argc, argv, "FILE [PORT...]",
+		      "Show what 'porttrace record' kept in FILE, as if it happened now.");
+	if (!output_is_open())
+		return EXIT_FAILED;
+	replay.reader = capture_open(options.file);
+	if (!replay.reader) {
+		fprintf(stderr, "porttrace: %s: %s\n", options.file, open_error(errno));
+		return EXIT_FAILED;
+	}
+	status = run(&replay, &options);
+	session_done(&replay.session);
+	capture_close(replay.reader);
+	return status;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The question of `porttrace why`, as the command line puts it. */
+#ifndef PORTTRACE_CMD_WHY_OPTIONS_H
+#define PORTTRACE_CMD_WHY_OPTIONS_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cmd/options.h"
+
+struct why_options {
+	struct options shared;	  /* --json, -q, -v; settings.netns is --netns */
+	uint16_t protocol;	  /* IPPROTO_ */
+	uint16_t family;	  /* 0: not said; then every address is meant, and IPv6 where there is any */
+	uint8_t address[16];
+	char device[IF_NAMESIZE]; /* of [fe80::1%eth0]; "": none */
+	uint16_t port;
+	uint32_t flags;		  /* WIRE_REUSEADDR, _REUSEPORT, _V6ONLY */
+	uint32_t pid;		  /* --pid; 0: none */
+	uint32_t uid;		  /* --uid */
+	bool has_uid;
+};
+
+/* Errors, --help and --version end the process here (2, 0, 0). */
+void why_options_parse(struct why_options *options, int argc, char **argv);
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The checks of __inet_bind() and __inet6_bind() that need the namespace: whose address is it? */
+#include "cmd/why_place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+
+#include "cmd/option_values.h"
+#include "util/address.h"
+
+static bool sysctl_is_set(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	int value = 0;
+
+	if (!file)
+		return false;
+	if (fscanf(file, "%d", &value) != 1)
+		value = 0;
+	fclose(file);
+	return value != 0;
+}
+
+/* RTN_LOCAL, RTN_BROADCAST ...; RTN_UNREACHABLE where no route leads. */
+static unsigned char route_type(const uint8_t ipv4[4])
+{
+	struct {
+		struct nlmsghdr header;
+		struct rtmsg route;
+		struct rtattr attribute;
+		uint8_t address[4];
+	} request = {
+		.header = {.nlmsg_len = sizeof(request), .nlmsg_type = RTM_GETROUTE,
+			   .nlmsg_flags = NLM_F_REQUEST},
+		.route = {.rtm_family = AF_INET, .rtm_dst_len = 32},
+		.attribute = {.rta_len = RTA_LENGTH(4), .rta_type = RTA_DST},
+	};
+	union {
+		struct nlmsghdr header;
+		char bytes[4096];
+	} answer;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	ssize_t length = -1;
+
+	if (fd < 0)
+		return RTN_UNREACHABLE;
+	memcpy(request.address, ipv4, sizeof(request.address));
+	if (send(fd, &request, sizeof(request), 0) == (ssize_t)sizeof(request))
+		length = recv(fd, &answer, sizeof(answer), 0);
+	close(fd);
+	if (length < (ssize_t)NLMSG_LENGTH(sizeof(struct rtmsg)) ||
+	    answer.header.nlmsg_type != RTM_NEWROUTE)
+		return RTN_UNREACHABLE;
+	return ((struct rtmsg *)NLMSG_DATA(&answer.header))->rtm_type;
+}
+
+/* inet_addr_valid_or_nonlocal() */
+static uint32_t check_ipv4(const uint8_t ipv4[4])
+{
+	unsigned char type;
+
+	/* inet_addr_type(): the wildcard, multicast and 255.255.255.255, whatever the routes are */
+	if (memcmp(ipv4, "\0\0\0", 4) == 0 || (ipv4[0] & 0xf0) == 0xe0 ||
+	    memcmp(ipv4, "\xff\xff\xff\xff", 4) == 0)
+		return 0;
+	type = route_type(ipv4);
+	if (type == RTN_LOCAL || type == RTN_BROADCAST || type == RTN_MULTICAST)
+		return 0;
+	return sysctl_is_set("/proc/sys/net/ipv4/ip_nonlocal_bind") ? 0 : EADDRNOTAVAIL;
+}
+
+/* ipv6_chk_addr(): 00000000000000000000000000000001 01 80 10 80 lo; index, prefix, scope, flags */
+static uint32_t find_ipv6(const uint8_t address[16], struct why_place *place)
+{
+	FILE *file = fopen("/proc/thread-self/net/if_inet6", "re");
+	char wanted[33], found[33];
+	unsigned int ifindex, flags;
+	uint32_t error = EADDRNOTAVAIL;
+
+	for (int i = 0; i < 16; i++)
+		snprintf(wanted + 2 * i, 3, "%02x", address[i]);
+	while (file && error && fscanf(file, "%32s %x %*x %*x %x %*s", found, &ifindex, &flags) == 3) {
+		if (strcmp(found, wanted) != 0 || (place->ifindex && place->ifindex != ifindex))
+			continue;
+		if (flags & IFA_F_TENTATIVE && !(flags & IFA_F_OPTIMISTIC))
+			place->is_tentative = true;
+		else
+			error = 0;
+	}
+	if (file)
+		fclose(file);
+	return error;
+}
+
+/* __ipv6_addr_needs_scope_id(): fe80::/10, and multicast of an interface or link */
+static bool needs_scope(const uint8_t address[16])
+{
+	if (address[0] == 0xff)
+		return (address[1] & 0xf) == 1 || (address[1] & 0xf) == 2;
+	return address[0] == 0xfe && (address[1] & 0xc0) == 0x80;
+}
+
+/* A number works as well, for a device that need not be there. */
+static bool find_device(const char *device, struct why_place *place)
+{
+	char name[IF_NAMESIZE];
+	unsigned long index = 0;
+
+	place->ifindex = if_nametoindex(device);
+	if (place->ifindex || !option_number(device, 1, INT32_MAX, &index))
+		return place->ifindex;
+	place->ifindex = (uint32_t)index;
+	return if_indextoname(place->ifindex, name);
+}
+
+static uint32_t check_ipv6(const struct why_options *options, struct why_place *place)
+{
+	bool is_multicast = options->address[0] == 0xff;
+	bool is_v6only = place->is_v6only || options->flags & WIRE_V6ONLY;
+
+	if (!place->has_ipv6)
+		return EAFNOSUPPORT;
+	if (is_multicast && (options->protocol == IPPROTO_TCP || options->protocol == IPPROTO_MPTCP))
+		return EINVAL;
+	if (address_is_mapped(options->address))
+		return is_v6only ? EINVAL : check_ipv4(options->address + 12);
+	if (address_is_wildcard(options->address))
+		return 0;
+	if (needs_scope(options->address)) {
+		if (!options->device[0])
+			return EINVAL;
+		if (!find_device(options->device, place))
+			return ENODEV;
+	}
+	if (is_multicast || sysctl_is_set("/proc/sys/net/ipv6/ip_nonlocal_bind"))
+		return 0;
+	return find_ipv6(options->address, place);
+}
+
+/* A socket that is never bound says best whether there can be any. */
+static bool has_ipv6(void)
+{
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
+static void look_around(const struct why_options *options, const struct why_caller *caller,
+			struct why_place *place)
+{
+	int netns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	netns_read(&place->settings);
+	netns_read_reserved(place->reserved);
+	place->has_ipv6 = has_ipv6();
+	place->is_v6only = sysctl_is_set("/proc/sys/net/ipv6/bindv6only");
+	if (netns >= 0) {
+		place->is_privileged = why_caller_is_privileged(caller, netns);
+		close(netns);
+	}
+	if (options->family == AF_INET && address_is_mapped(options->address))
+		place->error = check_ipv4(options->address + 12);
+	else if (options->family == AF_INET6)
+		place->error = check_ipv6(options, place);
+}
+
+int why_place_enter(struct netns_list *namespaces, uint32_t netns)
+{
+	struct stat here;
+	int err;
+
+	/* To find the others costs a walk over all processes. */
+	if (stat("/proc/thread-self/ns/net", &here) == 0 && here.st_ino == netns)
+		return 0;
+	err = netns_enter(namespaces, netns);
+	if (err != -ESRCH)
+		return err;
+	netns_list_scan(namespaces);
+	return netns_enter(namespaces, netns);
+}
+
+int why_place_visit(const struct why_options *options, const struct why_caller *caller,
+		    struct netns_list *namespaces, struct why_place *place)
+{
+	int err = why_place_enter(namespaces, caller->netns);
+
+	if (err)
+		return err;
+	memset(place, 0, sizeof(*place));
+	place->settings = (struct wire_netns){
+		.hdr = {.size = sizeof(place->settings), .kind = WIRE_NETNS},
+		.netns = caller->netns,
+	};
+	look_around(options, caller, place);
+	netns_leave(namespaces);
+	return 0;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The answer of `why` in both formats. */
+#include <errno.h>
+
+#include "render_sample.h"
+
+static struct wire_sock asked;
+static struct holder holder, elsewhere;
+static struct conflict conflict;
+
+/* nginx listens on every address, and a user asks for the port. */
+static struct why_report refused_report(void)
+{
+	asked = sample_sock(WIRE_TCP_CLOSE, "::", 80);
+	asked.family = AF_INET6;
+	holder = (struct holder){ .sock = sample_sock(WIRE_TCP_LISTEN, "0.0.0.0", 80), .pid_count = 1 };
+	holder.pids[0] = sample_task(812, "nginx");
+	elsewhere = holder;
+	elsewhere.sock.netns = 4026532281;
+	conflict = (struct conflict){
+		.cause = "listener-exists",
+		.why = "nginx (812) listens on *:80.",
+		.fix = "Stop nginx (812).",
+		.holders = { &holder },
+		.holder_count = 1,
+		.holder_more = 7,
+	};
+	return (struct why_report){
+		.boot_ns = SAMPLE_BOOT_NS,
+		.sock = &asked,
+		.error = EADDRINUSE,
+		.conflict = &conflict,
+		.service = "http",
+		.privileged = true,
+		.range_low = 32768,
+		.range_high = 60999,
+	};
+}
+
+static struct why_report free_report(void)
+{
+	struct why_report report = refused_report();
+
+	report.error = 0;
+	conflict = (struct conflict){ .why = "Nothing stands in the way." };
+	return report;
+}
+
+static void expect(const struct renderer *renderer, const struct why_report *report, const char *want)
+{
+	struct render_options options = sample_options();
+	struct sample_output output;
+
+	options.time = TIME_NONE;
+	sample_open(&output, renderer, options);
+	renderer->why(output.render, report);
+	sample_flush(&output, SAMPLE_BOOT_NS);
+	assert_non_null(strstr(output.text, want));
+	sample_close(&output);
+}
+
+static void text_says_who_and_what_helps(void **state)
+{
+	struct why_report report = refused_report();
+
+	(void)state;
+	report.elsewhere = &elsewhere;
+	report.elsewhere_count = 1;
+	report.elsewhere_more = 2;
+	expect(&render_text, &report,
+	       "tcp *:80: a bind would fail, EADDRINUSE\n"
+	       "held by nginx[812]: LISTEN *:80\n"
+	       "        and 7 more\n"
+	       "why     nginx (812) listens on *:80.\n"
+	       "fix     Stop nginx (812).\n"
+	       "port    http, well-known, privileged here, outside the ephemeral range 32768 to 60999\n"
+	       "note    not in the way, in network namespace 4026532281, nginx[812]: LISTEN *:80\n"
+	       "note    and 2 more in other network namespaces\n");
+}
+
+static void text_of_what_comes_next(void **state)
+{
+	struct why_report report = refused_report();
+
+	(void)state;
+	report.error = EACCES;
+	report.later = "nginx (812) listens on *:80.";
+	expect(&render_text, &report, "a bind would fail, EACCES\n");
+	expect(&render_text, &report, "\nthen    nginx (812) listens on *:80.\n");
+}
+
+static void text_of_a_free_port(void **state)
+{
+	struct why_report report = free_report();
+
+	(void)state;
+	asked.local_port = 40000;
+	report.service = NULL;
+	report.privileged = false;
+	expect(&render_text, &report,
+	       "tcp *:40000: a bind would succeed\n"
+	       "why     Nothing stands in the way.\n"
+	       "port    registered, not privileged here, inside the ephemeral range 32768 to 60999: any "
+	       "outgoing connection may be given it\n");
+	asked.family = AF_INET;
+	expect(&render_text, &report, "tcp *:40000 (IPv4 only): ");
+}
+
+static void json_has_what_is_known(void **state)
+{
+	struct why_report report = refused_report();
+
+	(void)state;
+	expect(&render_json, &report,
+	       "\"protocol\":\"tcp\",\"address\":\"::\",\"port\":80,\"free\":false,"
+	       "\"cause\":\"listener-exists\",");
+	expect(&render_json, &report, "\"pids\":[{\"pid\":812,\"comm\":\"nginx\"}]}],\"service\":\"http\","
+				      "\"range\":\"well-known\",\"privileged\":true,\"reserved\":false,"
+				      "\"in_ephemeral_range\":false}\n");
+	report = free_report();
+	report.range_high = 0;
+	report.service = NULL;
+	expect(&render_json, &report, "\"free\":true,\"why\":\"Nothing stands in the way.\",\"holders\":[],"
+				      "\"range\":\"well-known\",\"privileged\":true,\"reserved\":false}\n");
+	asked.local_port = 0;
+	expect(&render_json, &report, "\"port\":0,\"free\":true,\"why\":\"Nothing stands in the way.\","
+				      "\"holders\":[]}\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(text_says_who_and_what_helps),
+		cmocka_unit_test(text_of_what_comes_next),
+		cmocka_unit_test(text_of_a_free_port),
+		cmocka_unit_test(json_has_what_is_known),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
