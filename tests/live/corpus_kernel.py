@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the corpus needs of the kernel and Python does not offer: io_uring, bpf(), seccomp, Landlock."""
+
+import ctypes
+import errno
+import mmap
+import os
+import socket
+import struct
+
+from porttrace_test import Skip, cgroup2_mount, libc
+
+SYS_EXIT, SYS_BPF = 60, 321
+SYS_URING_SETUP, SYS_URING_ENTER, SYS_URING_REGISTER = 425, 426, 427
+SYS_LANDLOCK_CREATE, SYS_LANDLOCK_RESTRICT = 444, 446
+SYS_BIND, SYS_CONNECT, SYS_LISTEN = 49, 42, 50
+
+
+def syscall(number, *args):
+    """A system call by number; its result, or OSError."""
+    if os.uname().machine != "x86_64":
+        raise Skip("system call numbers are those of x86_64")
+    result = libc.syscall(ctypes.c_long(number), *[
+        ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args])
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
+
+
+def sockaddr(where):
+    """The bytes of a struct sockaddr_in."""
+    return struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", where[1],
+                                                           socket.inet_aton(where[0]))
+
+
+# --- io_uring -------------------------------------------------------------------------------------
+
+OP_CONNECT, OP_BIND, OP_LISTEN = 16, 56, 57
+SETUP_SQPOLL = 2
+ENTER_GETEVENTS, ENTER_SQ_WAKEUP = 1, 2
+REGISTER_FILES = 2
+
+
+class Uring:
+    """A ring of eight entries, used for one request at a time."""
+
+    def __init__(self, flags=0):
+        params = bytearray(120)
+        struct.pack_into("III", params, 8, flags, 0, 50)
+        where = (ctypes.c_char * len(params)).from_buffer(params)
+        try:
+            self.fd = syscall(SYS_URING_SETUP, 8, where)
+        except OSError as error:
+            raise Skip(f"io_uring_setup: {error.strerror}") from None
+        self.flags = flags
+        self.sq = struct.unpack_from("7I", params, 40)  # head, tail, mask, entries, flags, dropped, array
+        self.cq = struct.unpack_from("6I", params, 80)  # head, tail, mask, entries, overflow, cqes
+        entries = struct.unpack_from("II", params, 0)
+        size = max(self.sq[6] + 4 * entries[0], self.cq[5] + 16 * entries[1])
+        self.ring = mmap.mmap(self.fd, size, offset=0)
+        self.entries = mmap.mmap(self.fd, 64 * entries[0], offset=0x10000000)
+
+    def call(self, opcode, fd, addr=0, length=0, addr2=0):
+        """One request; its result, or OSError."""
+        tail = struct.unpack_from("I", self.ring, self.sq[1])[0]
+        slot = tail & struct.unpack_from("I", self.ring, self.sq[2])[0]
+        struct.pack_into("=BBHiQQI28x", self.entries, 64 * slot, opcode, 0, 0, fd, addr2, addr, length)
+        struct.pack_into("I", self.ring, self.sq[6] + 4 * slot, slot)
+        struct.pack_into("I", self.ring, self.sq[1], tail + 1)
+        wake = ENTER_SQ_WAKEUP if self.flags & SETUP_SQPOLL else 0
+        syscall(SYS_URING_ENTER, self.fd, 1, 1, ENTER_GETEVENTS | wake, 0, 0)
+        head = struct.unpack_from("I", self.ring, self.cq[0])[0]
+        slot = head & struct.unpack_from("I", self.ring, self.cq[2])[0]
+        result = struct.unpack_from("i", self.ring, self.cq[5] + 16 * slot + 8)[0]
+        struct.pack_into("I", self.ring, self.cq[0], head + 1)
+        if result < 0:
+            if opcode in (OP_BIND, OP_LISTEN) and -result == errno.EINVAL:
+                raise Skip("this kernel's io_uring has no bind and listen")
+            raise OSError(-result, os.strerror(-result))
+        return result
+
+    def _with_address(self, opcode, sock, where):
+        data = sockaddr(where)
+        buffer = ctypes.create_string_buffer(data, len(data))
+        self.call(opcode, sock.fileno(), ctypes.addressof(buffer), 0, len(data))
+
+    def bind(self, sock, where):
+        self._with_address(OP_BIND, sock, where)
+
+    def connect(self, sock, where):
+        self._with_address(OP_CONNECT, sock, where)
+
+    def listen(self, sock, backlog):
+        self.call(OP_LISTEN, sock.fileno(), 0, backlog)
+
+    def register(self, *socks):
+        """The ring holds these files from now on."""
+        fds = (ctypes.c_int * len(socks))(*[sock.fileno() for sock in socks])
+        syscall(SYS_URING_REGISTER, self.fd, REGISTER_FILES, fds, len(socks))
+
+
+# --- BPF programs of a cgroup ---------------------------------------------------------------------
+
+PROG_CGROUP_SOCK, PROG_CGROUP_SOCK_ADDR = 9, 18
+INET4_BIND, INET4_CONNECT, INET4_POST_BIND = 8, 10, 12
+EXIT = struct.pack("=BBhi", 0x95, 0, 0, 0)
+
+
+def answer(value):
+    """A program that returns this: 0 refuses, 1 allows."""
+    return struct.pack("=BBhi", 0xb7, 0, 0, value) + EXIT
+
+
+def rewrite_port(port):
+    """A program that makes every port asked for this one: ctx->user_port = htons(port)."""
+    return (struct.pack("=BBhi", 0xb7, 2, 0, socket.htons(port)) +
+            struct.pack("=BBhi", 0x63, 0x21, 24, 0) + answer(1))
+
+
+def bpf(command, attributes):
+    return syscall(SYS_BPF, command, ctypes.create_string_buffer(attributes, len(attributes)),
+                   len(attributes))
+
+
+class Cgroup:
+    """A cgroup of the test's own, with programs attached."""
+
+    def __init__(self, name):
+        self.path = os.path.join(cgroup2_mount(), f"porttrace-{name}-{os.getpid()}")
+        os.mkdir(self.path)
+
+    def attach(self, kind, where, code):
+        insns = ctypes.create_string_buffer(code, len(code))
+        license_text = ctypes.create_string_buffer(b"GPL")
+        prog = bpf(5, struct.pack("=IIQQIIQII16sII", kind, len(code) // 8, ctypes.addressof(insns),
+                                  ctypes.addressof(license_text), 0, 0, 0, 0, 0, b"", 0, where))
+        group = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        bpf(8, struct.pack("=IIII", group, prog, where, 2))
+        os.close(group)
+        os.close(prog)
+
+    def enter(self):
+        """The calling process from now on."""
+        with open(os.path.join(self.path, "cgroup.procs"), "w", encoding="ascii") as file:
+            file.write(str(os.getpid()))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for _ in range(100):
+            try:
+                os.rmdir(self.path)
+                return
+            except OSError:
+                with open(os.path.join(self.path, "cgroup.procs"), encoding="ascii") as file:
+                    for pid in file.read().split():
+                        with open(os.path.join(cgroup2_mount(), "cgroup.procs"), "w",
+                                  encoding="ascii") as root:
+                            root.write(pid)
+
+
+# --- seccomp and Landlock -------------------------------------------------------------------------
+
+def refuse_by_seccomp(number, error):
+    """From now on this system call of this process gives this errno."""
+    code = (struct.pack("=HBBI", 0x20, 0, 0, 0) +  # A = nr
+            struct.pack("=HBBI", 0x15, 0, 1, number) +
+            struct.pack("=HBBI", 0x06, 0, 0, 0x00050000 | error) +
+            struct.pack("=HBBI", 0x06, 0, 0, 0x7fff0000))
+    insns = ctypes.create_string_buffer(code, len(code))
+    program = ctypes.create_string_buffer(struct.pack("=H6xQ", 4, ctypes.addressof(insns)), 16)
+    libc.prctl(38, 1, 0, 0, 0)
+    if libc.prctl(22, 2, program, 0, 0):
+        raise Skip("this kernel has no seccomp filters")
+
+
+def restrict_by_landlock(bind=False, connect=False):
+    """From now on this process may not bind, or connect, any TCP port."""
+    rules = struct.pack("=QQ", 0, bind * 1 | connect * 2)
+    try:
+        ruleset = syscall(SYS_LANDLOCK_CREATE, ctypes.create_string_buffer(rules, 16), 16, 0)
+    except OSError as error:
+        raise Skip(f"Landlock: {error.strerror}") from None
+    libc.prctl(38, 1, 0, 0, 0)
+    syscall(SYS_LANDLOCK_RESTRICT, ruleset, 0)
+    os.close(ruleset)

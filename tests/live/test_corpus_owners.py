@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The corpus: who has the port, where the usual look at /proc misses it; and other ways in."""
+
+import array
+import ctypes
+import os
+import socket
+import threading
+
+from corpus import HERE, PORT, allow, case, judge, me, outcome, refuse
+from corpus_kernel import SETUP_SQPOLL, SYS_EXIT, Uring, syscall
+from porttrace_test import (
+    REUSEADDR, Failure, Skip, equal, libc, libc_check, new_netns, run_text, set_comm, stay, tcp, udp)
+
+CLONE_FILES = 0x400
+
+
+def held_by(t, hold, comm="pt-holder"):
+    """A process that runs hold(me), which returns what must stay, and waits."""
+    def run(process):
+        process.kept = hold(process)
+        process.tell()
+        process.hear()
+
+    child = t.fork(run, comm=comm)
+    child.hear()
+    return child
+
+
+def listener_refuses(t, trace, child, comm="pt-holder"):
+    record = refuse(t, trace, tcp, HERE, cause="listener-exists", pids={child.pid})
+    equal([p["comm"] for h in record["conflict"]["holders"] for p in h["pids"]], [comm], "comm")
+    return record
+
+
+@case("own-passed")
+def _(t):
+    """Both have it: who sent the descriptor, and who got it."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+    def receive(process):
+        _, fds, _, _ = socket.recv_fds(theirs, 1, 1)
+        process.tell()
+        process.hear()
+        return fds
+
+    with tcp(HERE, backlog=1) as listener, t.trace() as trace:
+        child = t.fork(receive, comm="pt-heir", keep=[theirs])
+        socket.send_fds(ours, [b"x"], [listener.fileno()])
+        child.hear()
+        refuse(t, trace, tcp, HERE, cause="listener-exists", pids=me() | {child.pid})
+        child.tell()
+        child.result()
+
+
+@case("own-thread-files")
+def _(t):
+    """A thread with descriptors of its own: /proc/PID/fd does not show them."""
+    def hold(_):
+        ready = threading.Event()
+
+        def run():
+            libc_check(libc.unshare(CLONE_FILES))
+            sock = tcp(HERE, backlog=1)
+            ready.set()
+            threading.Event().wait()
+            sock.close()
+
+        threading.Thread(target=run, daemon=True).start()
+        ready.wait()
+
+    with t.trace() as trace:
+        listener_refuses(t, trace, held_by(t, hold))
+
+
+@case("own-thread-files-before")
+def _(t):
+    """As own-thread-files, and porttrace comes later."""
+    def hold(_):
+        ready = threading.Event()
+
+        def run():
+            libc_check(libc.unshare(CLONE_FILES))
+            sock = tcp(HERE, backlog=1)
+            ready.set()
+            threading.Event().wait()
+            sock.close()
+
+        threading.Thread(target=run, daemon=True).start()
+        ready.wait()
+
+    child = held_by(t, hold)
+    with t.trace() as trace:
+        listener_refuses(t, trace, child)
+
+
+@case("own-zombie-leader")
+def _(t):
+    """The first thread has ended, the process lives on in another."""
+    def run(process):
+        def tail():
+            process.tell()
+            threading.Event().wait()
+
+        process.kept = tcp(HERE, backlog=1)
+        threading.Thread(target=tail).start()
+        syscall(SYS_EXIT, 0)
+
+    child = t.fork(run, comm="pt-holder")
+    child.hear()
+    with t.trace() as trace:
+        listener_refuses(t, trace, child)
+
+
+@case("own-blocked-accept")
+def _(t):
+    """The descriptor is closed while a thread waits in accept(): the listener stays."""
+    def hold(_):
+        sock = tcp(HERE, backlog=1)
+        fd = sock.detach()
+        threading.Thread(target=libc.accept, args=(fd, None, None), daemon=True).start()
+        while "accept" not in "".join(
+                open(f"/proc/self/task/{tid}/wchan", encoding="ascii").read() + "accept"
+                if open(f"/proc/self/task/{tid}/syscall", encoding="ascii").read().startswith("43 ")
+                else "" for tid in os.listdir("/proc/self/task")):
+            pass
+        os.close(fd)
+
+    with t.trace() as trace:
+        child = held_by(t, hold)
+        refuse(t, trace, tcp, HERE, cause="listener-exists", pids={child.pid})
+
+
+@case("own-mmap")
+def _(t):
+    """The descriptor is closed, a mapping for zero copy receive is left."""
+    def hold(_):
+        fd = tcp(HERE, backlog=1).detach()
+        libc.mmap.restype = ctypes.c_void_p
+        where = libc.mmap(None, ctypes.c_size_t(4096), 1, 1, fd, ctypes.c_long(0))
+        if where in (None, ctypes.c_void_p(-1).value):
+            raise Failure(f"mmap of a socket: {os.strerror(ctypes.get_errno())}")
+        os.close(fd)
+
+    with t.trace() as trace:
+        child = held_by(t, hold)
+        refuse(t, trace, tcp, HERE, cause="listener-exists", pids={child.pid})
+
+
+@case("own-in-flight")
+def _(t):
+    """The only reference is in a message that nobody has read."""
+    def hold(_):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with tcp(HERE, backlog=1) as sock:
+            ours.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
+                                   array.array("i", [sock.fileno()]))])
+        return ours, theirs
+
+    with t.trace() as trace:
+        child = held_by(t, hold)
+        refuse(t, trace, tcp, HERE, cause="listener-exists", pids={child.pid})
+
+
+@case("own-uring-file")
+def _(t):
+    """A registered file of an io_uring, and no descriptor."""
+    Uring()
+
+    def hold(_):
+        ring = Uring()
+        with tcp(HERE, backlog=1) as sock:
+            ring.register(sock)
+        return ring
+
+    with t.trace() as trace:
+        child = held_by(t, hold)
+        refuse(t, trace, tcp, HERE, cause="listener-exists", pids={child.pid})
+
+
+@case("own-netns-moved")
+def _(t):
+    """The holder has gone to another network namespace since; its socket has not."""
+    def hold(_):
+        sock = tcp(HERE, backlog=1)
+        new_netns()
+        return sock
+
+    with t.trace() as trace:
+        listener_refuses(t, trace, held_by(t, hold))
+
+
+@case("own-renamed")
+def _(t):
+    """The name is the one that the process has now."""
+    def hold(_):
+        sock = tcp(HERE, backlog=1)
+        set_comm("pt-renamed")
+        return sock
+
+    with t.trace() as trace:
+        listener_refuses(t, trace, held_by(t, hold), comm="pt-renamed")
+
+
+@case("own-other-netns-ok")
+def _(t):
+    def listen(process):
+        process.kept = tcp(HERE, backlog=1)
+        process.tell()
+        process.hear()
+
+    child = t.fork(listen, comm="pt-elsewhere", netns="new")
+    child.hear()
+    with t.trace() as trace:
+        allow(t, trace, tcp, HERE, listen=True)
+
+
+@case("own-kernel-vxlan")
+def _(t):
+    try:
+        run_text("ip", "link", "add", "pt-vx", "type", "vxlan", "id", "5", "dstport", "4789", "local",
+                 "127.0.0.1")
+    except AssertionError:
+        raise Skip("this kernel has no VXLAN") from None
+    run_text("ip", "link", "set", "pt-vx", "up")
+    with t.trace() as trace:
+        record = refuse(t, trace, udp, ("0.0.0.0", 4789), cause="kernel-socket", pids=())
+        equal([h.get("kernel_owned") for h in record["conflict"]["holders"]], [True], "kernel_owned")
+
+
+@case("own-kernel-mptcp")
+def _(t):
+    from test_protocols import need_mptcp
+    need_mptcp()
+    run_text("ip", "mptcp", "limits", "set", "add_addr_accepted", "2", "subflows", "2")
+    run_text("ip", "mptcp", "endpoint", "add", "127.0.0.1", "port", str(PORT), "signal")
+    with t.trace() as trace:
+        record = refuse(t, trace, tcp, HERE, cause="kernel-socket", pids=())
+        equal([h.get("kernel_owned") for h in record["conflict"]["holders"]], [True], "kernel_owned")
+
+
+# --- io_uring -------------------------------------------------------------------------------------
+
+def _by_uring(t, flags=0):
+    """A refused bind() through a ring of the test's own."""
+    holder = held_by(t, lambda _: tcp(HERE, backlog=1))
+    ring = Uring(flags)
+    with t.trace() as trace, socket.socket() as sock:
+        equal(outcome(ring.bind, sock, HERE), "EADDRINUSE", "errno of the ring's bind")
+        record = trace.once(event="bind", errno="EADDRINUSE", local_port=PORT, pid=os.getpid(),
+                            netns=t.netns)
+        judge(record, "listener-exists", {holder.pid})
+
+
+@case("uring-bind")
+def _(t):
+    _by_uring(t)
+
+
+@case("uring-bind-sqpoll")
+def _(t):
+    _by_uring(t, SETUP_SQPOLL)
+
+
+@case("uring-bind-ok")
+def _(t):
+    ring = Uring()
+    with t.trace() as trace, socket.socket() as sock:
+        ring.bind(sock, HERE)
+        ring.listen(sock, 5)
+        trace.once(event="bind", errno=None, local_port=PORT, pid=os.getpid(), netns=t.netns)
+        trace.once(event="listen", errno=None, local_port=PORT, pid=os.getpid(), netns=t.netns)
+
+
+@case("uring-listen")
+def _(t):
+    ring = Uring()
+    holder = t.fork(listen_when_told, comm="pt-holder")
+    holder.hear()
+    with t.trace() as trace, tcp(HERE, REUSEADDR) as sock:
+        holder.tell()
+        holder.hear()
+        equal(outcome(ring.listen, sock, 5), "EADDRINUSE", "errno of the ring's listen")
+        record = trace.once(event="listen", errno="EADDRINUSE", local_port=PORT, pid=os.getpid(),
+                            netns=t.netns)
+        judge(record, "listen-recheck", {holder.pid})
+
+
+def listen_when_told(process):
+    sock = tcp(HERE, REUSEADDR)
+    process.tell()
+    process.hear()
+    sock.listen(1)
+    process.tell()
+    stay(process)
+
+
+@case("uring-connect")
+def _(t):
+    """Every port to there is in use: told of a ring's connect() too."""
+    from corpus import RANGE, small_range
+    from porttrace_test import pair_on
+    small_range()
+    ring = Uring()
+    with tcp(HERE, backlog=9) as listener:
+        pairs = [pair_on(listener) for _ in RANGE]
+        with t.trace() as trace, socket.socket() as sock:
+            equal(outcome(ring.connect, sock, HERE), "EADDRNOTAVAIL", "errno of the ring's connect")
+            record = trace.once(event="connect", errno="EADDRNOTAVAIL", remote_port=PORT, pid=os.getpid(),
+                                netns=t.netns)
+            judge(record, "range-exhausted")
+        equal(len(pairs), len(RANGE), "connections")

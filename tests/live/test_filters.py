@@ -1,0 +1,502 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every filter by itself: what it must show, and what it must not."""
+
+import contextlib
+import os
+import pwd
+import socket
+import time
+
+from porttrace_test import (
+    DUAL,
+    NOBODY,
+    REUSEADDR,
+    V6ONLY,
+    Skip,
+    cgroup2_mount,
+    check,
+    equal,
+    new_netns,
+    netns_inode,
+    pair_on,
+    port_of,
+    refused,
+    tcp,
+    test,
+    udp,
+    until,
+)
+
+
+@contextlib.contextmanager
+def filtered(t, *args):
+    """A stream with filters. Its test ends with what must be shown: that is its marker."""
+    with t.trace(*args, marker=False) as trace:
+        yield trace
+
+
+def touch(*places, make=tcp):
+    """Binds and closes each (address, port)."""
+    for place in places:
+        make(place).close()
+
+
+def ports_told(trace):
+    return {r["local_port"] for r in trace.find() if "local_port" in r}
+
+
+def last(trace, port, **want):
+    """Waits for the close of the socket that the test touched last."""
+    trace.wait(event="close", local_port=port, **want)
+
+
+# --- ports ----------------------------------------------------------------------------------------
+
+
+@test()
+def port_argument(t):
+    """`porttrace 80`: the one that grabs port 80 and the one that fails to, and nothing of 8080."""
+
+    def steal(_):
+        with socket.socket() as sock:
+            return refused(sock.bind, ("127.0.0.1", 80))
+
+    with tcp(("127.0.0.1", 8080), backlog=1) as other, filtered(t, 80) as trace:
+        with tcp(("127.0.0.1", 80), backlog=2):
+            trace.once(event="bind", local_port=80, errno=None, **t.me)
+            trace.once(event="listen", local_port=80, backlog=2, **t.me)
+            with tcp(("127.0.0.1", 8081)), socket.socket() as sock:
+                equal(refused(sock.bind, ("127.0.0.1", 8080)), "EADDRINUSE", "bind to 8080")
+            client, accepted = pair_on(other)
+            client.close()
+            accepted.close()
+            child = t.fork(steal, comm="pt-thief")
+            equal(child.result(), "EADDRINUSE", "bind to 80")
+            record = trace.once(event="bind", errno="EADDRINUSE", local_port=80, **child.who)
+            equal(record["conflict"]["holders"][0]["pids"], [t.holder], "holder")
+        trace.once(event="close", local_port=80, **t.me)
+        equal(ports_told(trace), {80}, "ports told")
+
+
+@test()
+def port_argument_finds_bind_to_zero(t):
+    """A port filter means the port in the end, also when the kernel chose it."""
+    low = 40000
+    with open("/proc/sys/net/ipv4/ip_local_port_range", "w", encoding="ascii") as file:
+        file.write(f"{low} {low + 1}")
+    with filtered(t, low) as trace:
+        with tcp(("127.0.0.1", 0)) as one, tcp(("127.0.0.1", 0)) as two:
+            equal({port_of(one), port_of(two)}, {low, low + 1}, "ports chosen")
+            trace.once(event="bind", local_port=low, requested_port=0, **t.me)
+        last(trace, low)
+        equal(ports_told(trace), {low}, "ports told")
+
+
+@test()
+def port_list_and_ranges(t):
+    inside, outside = [81, 443, 8000, 8050, 8100], [80, 442, 444, 7999, 8101]
+    with filtered(t, "-P", "81,443,8000-8100") as trace:
+        touch(*(("127.0.0.1", p) for p in [*outside, *inside]))
+        last(trace, 8100)
+        equal(ports_told(trace), set(inside), "ports told")
+
+
+@test()
+def port_arguments_add_up(t):
+    with filtered(t, 81, "90-92", "--port=443") as trace:
+        touch(*(("127.0.0.1", p) for p in (80, 82, 89, 93, 444, 81, 90, 92, 443)))
+        last(trace, 443)
+        equal(ports_told(trace), {81, 90, 92, 443}, "ports told")
+
+
+@test()
+def port_of_udp(t):
+    with filtered(t, 5001) as trace:
+        touch(("127.0.0.1", 5002), ("127.0.0.1", 5001), make=udp)
+        last(trace, 5001, protocol="udp")
+        equal(ports_told(trace), {5001}, "ports told")
+
+
+@test()
+def remote_port(t):
+    with tcp(("127.0.0.1", 5001), backlog=1) as one, tcp(
+        ("127.0.0.1", 5002), backlog=1
+    ) as two, filtered(t, "-D", "5001") as trace:
+        for listener in (two, one):
+            client, accepted = pair_on(listener)
+            port = port_of(client)
+            client.close()
+            accepted.close()
+        trace.once(event="connect", local_port=port, remote_port=5001, **t.me)
+        trace.once(event="close", local_port=port, remote_port=5001, **t.me)
+        equal(
+            {r.get("remote_port") for r in trace.find(pid=os.getpid())}, {5001}, "remote ports told"
+        )
+
+
+# --- addresses ------------------------------------------------------------------------------------
+
+
+@test()
+def local_address(t):
+    with filtered(t, "--local", "127.0.0.2") as trace:
+        touch(("127.0.0.3", 5001), ("0.0.0.0", 5002), ("::1", 5003), ("127.0.0.2", 5004))
+        last(trace, 5004)
+        equal(ports_told(trace), {5004}, "ports told")
+
+
+@test()
+def local_network(t):
+    with filtered(t, "--local", "127.0.8.0/22") as trace:
+        touch(
+            ("127.0.7.255", 5001), ("127.0.12.0", 5002), ("127.0.8.0", 5003), ("127.0.11.255", 5004)
+        )
+        last(trace, 5004)
+        equal(ports_told(trace), {5003, 5004}, "ports told")
+
+
+@test()
+def local_ipv6(t):
+    with filtered(t, "--local", "::1") as trace:
+        touch(("127.0.0.1", 5001), ("::1", 5002))
+        last(trace, 5002)
+        equal(ports_told(trace), {5002}, "ports told")
+
+
+@test()
+def remote_network(t):
+    with tcp(("0.0.0.0", 5001), backlog=9), filtered(t, "--remote", "127.0.0.2/31") as trace:
+        for address in ("127.0.0.1", "127.0.0.4", "127.0.0.2", "127.0.0.3"):
+            with socket.create_connection((address, 5001)) as client:
+                port = port_of(client)
+        touch(("127.0.0.2", 5002))  # has no remote end
+        trace.wait(event="connect", local_port=port)
+        last(trace, port)
+        equal(
+            {r.get("remote_address") for r in trace.find(pid=os.getpid())},
+            {"127.0.0.2", "127.0.0.3"},
+            "remote addresses told",
+        )
+
+
+@test()
+def remote_mapped_is_ipv4(t):
+    with tcp(("127.0.0.1", 5001), backlog=1), filtered(t, "--remote", "127.0.0.1") as trace:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as client:
+            client.connect(("::ffff:127.0.0.1", 5001))
+            trace.once(event="connect", local_port=port_of(client), remote_address="127.0.0.1")
+
+
+# --- who ------------------------------------------------------------------------------------------
+
+
+def bind_when_told(me, port):
+    me.hear()
+    tcp(("127.0.0.1", port)).close()
+    me.tell()
+    me.hear()
+
+
+def two_processes(t, wanted=None, other=None):
+    return (
+        t.fork(bind_when_told, 5001, **(other or {"comm": "pt-other"})),
+        t.fork(bind_when_told, 5002, **(wanted or {"comm": "pt-wanted"})),
+    )
+
+
+def only_the_wanted(trace, other, wanted):
+    """Lets both bind, the wanted one last, and checks that only that was told."""
+    for process in (other, wanted):
+        process.tell()
+        process.hear()
+    trace.once(event="bind", local_port=5002, **wanted.who)
+    trace.once(event="close", local_port=5002, **wanted.who)
+    trace.never(local_port=5001)
+    equal({r["pid"] for r in trace.find() if "pid" in r}, {wanted.pid}, "processes told")
+
+
+@test()
+def pid(t):
+    other, wanted = two_processes(t)
+    with filtered(t, "-p", wanted.pid) as trace:
+        only_the_wanted(trace, other, wanted)
+
+
+@test()
+def pid_list(t):
+    other, wanted = two_processes(t)
+    with filtered(t, f"--pid={os.getpid()},{wanted.pid}") as trace:
+        only_the_wanted(trace, other, wanted)
+
+
+@test()
+def comm(t):
+    other, wanted = two_processes(t)
+    with filtered(t, "-c", "pt-wanted") as trace:
+        only_the_wanted(trace, other, wanted)
+
+
+@test()
+def user_by_number(t):
+    other, wanted = two_processes(t, wanted={"comm": "pt-wanted", "uid": 12345})
+    with filtered(t, "-u", 12345) as trace:
+        only_the_wanted(trace, other, wanted)
+
+
+@test()
+def user_by_name(t):
+    name = pwd.getpwuid(NOBODY).pw_name
+    other, wanted = two_processes(t, wanted={"comm": "pt-wanted", "uid": NOBODY})
+    with filtered(t, "--user", name) as trace:
+        only_the_wanted(trace, other, wanted)
+
+
+@test()
+def netns(t):
+    def elsewhere(me):
+        new_netns()
+        me.tell(netns_inode())
+        bind_when_told(me, 5002)
+
+    wanted = t.fork(elsewhere, comm="pt-wanted")
+    inode = wanted.hear()
+    with filtered(t, "-N", inode) as trace:
+        touch(("127.0.0.1", 5001))
+        wanted.tell()
+        wanted.hear()
+        trace.once(event="bind", local_port=5002, **dict(wanted.who, netns=inode))
+        trace.once(event="close", local_port=5002, **dict(wanted.who, netns=inode))
+        trace.never(local_port=5001)
+        equal({r["netns"] for r in trace.records if "netns" in r}, {inode}, "namespaces told")
+
+
+@test()
+def netns_of_churn(t):
+    """-N also says whose churn is told."""
+
+    def elsewhere(me):
+        new_netns()
+        me.tell(netns_inode())
+        me.hear()
+        tcp(("127.0.0.1", 0)).close()
+        me.hear()
+
+    wanted = t.fork(elsewhere, comm="pt-wanted")
+    inode = wanted.hear()
+    with filtered(t, "-N", inode, "-i", 1) as trace:
+        touch(("127.0.0.1", 0))
+        wanted.tell()
+        trace.wait(event="churn", netns=inode)
+        wanted.tell()
+        wanted.result()
+        trace.never(event="churn", netns=t.netns)
+
+
+@test()
+def cgroup(t):
+    """The cgroup and those below it; not its parent, not its sibling."""
+    mount = cgroup2_mount()
+    base = os.path.join(mount, f"porttrace-test-{os.getpid()}")
+    paths = [base, base + "/below", base + "-sibling"]
+    ports = {"": 5001, base + "-sibling": 5002, base: 5003, base + "/below": 5004}
+
+    def move_and_bind(me, path):
+        if path:
+            with open(path + "/cgroup.procs", "w", encoding="ascii") as file:
+                file.write(str(os.getpid()))
+        tcp(("127.0.0.1", ports[path])).close()
+        me.tell()
+        me.hear()
+
+    try:
+        for path in paths:
+            try:
+                os.mkdir(path)
+            except OSError as error:
+                raise Skip(f"cannot make a cgroup: {error}") from None
+        with filtered(t, "--cgroup", base) as trace:
+            children = [t.fork(move_and_bind, path, comm="pt-cgroup") for path in ports]
+            for child in children:
+                child.hear()
+            for path in (base, base + "/below"):
+                record = trace.once(event="bind", local_port=ports[path])
+                equal(record.get("cgroup"), path.removeprefix(mount), f"cgroup of {path}")
+            last(trace, 5003)
+            last(trace, 5004)
+            equal(ports_told(trace), {5003, 5004}, "ports told")
+            for child in children:
+                child.tell()
+                child.result()
+    finally:
+        for child in t.processes:
+            child.kill()
+        for path in reversed(paths):
+            if os.path.isdir(path):
+                until(lambda p=path: _removed(p), f"cgroup {path} is empty")
+
+
+def _removed(path):
+    try:
+        os.rmdir(path)
+    except OSError:
+        return False
+    return True
+
+
+# --- what -----------------------------------------------------------------------------------------
+
+
+@test()
+def protocol_udp(t):
+    with filtered(t, "--protocol", "udp") as trace:
+        touch(("127.0.0.1", 5001))
+        touch(("127.0.0.1", 5002), make=udp)
+        last(trace, 5002)
+        equal(ports_told(trace), {5002}, "ports told")
+
+
+@test()
+def protocol_tcp(t):
+    with filtered(t, "--protocol=tcp") as trace:
+        touch(("127.0.0.1", 5001), make=udp)
+        touch(("127.0.0.1", 5002))
+        last(trace, 5002)
+        equal(ports_told(trace), {5002}, "ports told")
+
+
+@test()
+def protocol_list(t):
+    with filtered(t, "--protocol", "tcp,udp") as trace:
+        touch(("127.0.0.1", 5001))
+        touch(("127.0.0.1", 5002), make=udp)
+        last(trace, 5002)
+        equal(ports_told(trace), {5001, 5002}, "ports told")
+
+
+@test()
+def protocol_mptcp(t):
+    from test_protocols import IPPROTO_MPTCP, need_mptcp
+
+    need_mptcp()
+    with filtered(t, "--protocol", "mptcp") as trace:
+        touch(("127.0.0.1", 5001))
+        with tcp(("127.0.0.1", 5002), protocol=IPPROTO_MPTCP, backlog=1):
+            trace.once(event="bind", local_port=5002, protocol="mptcp")
+        last(trace, 5002)
+        equal({r["protocol"] for r in trace.find() if "protocol" in r}, {"mptcp"}, "protocols told")
+
+
+@test()
+def only_ipv4(t):
+    """A v4-mapped address is IPv4."""
+    with filtered(t, "-4") as trace:
+        tcp(("::1", 5001)).close()
+        tcp(("::ffff:127.0.0.1", 5002), DUAL).close()
+        tcp(("127.0.0.1", 5003)).close()
+        last(trace, 5003)
+        equal(ports_told(trace), {5002, 5003}, "ports told")
+
+
+@test()
+def only_ipv6(t):
+    with filtered(t, "-6") as trace:
+        tcp(("127.0.0.1", 5001)).close()
+        tcp(("::ffff:127.0.0.1", 5002), DUAL).close()
+        udp(("::1", 5003)).close()
+        tcp(("::", 5004), V6ONLY).close()
+        last(trace, 5004)
+        equal(ports_told(trace), {5003, 5004}, "ports told")
+
+
+@test()
+def event_list(t):
+    with filtered(t, "-e", "listen,close") as trace:
+        with tcp(("127.0.0.1", 5001), backlog=1) as listener:
+            client, accepted = pair_on(listener)
+            client.close()
+            accepted.close()
+        trace.once(event="listen", local_port=5001)
+        trace.wait(event="close", local_port=5001, remote_port=None)
+        equal({r["event"] for r in trace.find(pid=os.getpid())}, {"listen", "close"}, "events told")
+
+
+@test()
+def event_single(t):
+    with filtered(t, "-e", "bind") as trace:
+        touch(("127.0.0.1", 5001), ("127.0.0.1", 5002))
+        trace.once(event="bind", local_port=5001)
+        trace.once(event="bind", local_port=5002)
+        equal({r["event"] for r in trace.find(pid=os.getpid())}, {"bind"}, "events told")
+
+
+@test()
+def failed_only(t):
+    """-x: failures over ports, of every kind, and nothing else."""
+    with tcp(("127.0.0.1", 5001), backlog=1), filtered(t, "-x") as trace:
+        touch(("127.0.0.1", 5002))
+        with tcp(("127.0.0.1", 5003), REUSEADDR) as one, tcp(("127.0.0.1", 5003), REUSEADDR) as two:
+            one.listen(1)
+            equal(refused(two.listen, 1), "EADDRINUSE", "listen")
+        with socket.socket() as sock:
+            equal(refused(sock.bind, ("192.0.2.1", 5004)), "EADDRNOTAVAIL", "bind")
+            equal(refused(sock.bind, ("127.0.0.1", 5001)), "EADDRINUSE", "bind")
+        trace.once(event="listen", errno="EADDRINUSE", local_port=5003, **t.me)
+        trace.once(event="bind", errno="EADDRNOTAVAIL", local_port=5004, **t.me)
+        trace.once(event="bind", errno="EADDRINUSE", local_port=5001, **t.me)
+        told = [r for r in trace.find(pid=os.getpid()) if "errno" not in r]
+        equal(told, [], "records of what worked")
+
+
+@test()
+def filters_are_joined_by_and(t):
+    with filtered(t, "-4", "--protocol", "udp", "-p", os.getpid(), "-e", "bind", 5001) as trace:
+        tcp(("127.0.0.1", 5001)).close()
+        udp(("::1", 5001)).close()
+        udp(("127.0.0.1", 5002)).close()
+        udp(("127.0.0.1", 5001)).close()
+        trace.once(event="bind", protocol="udp", local_port=5001, family="ipv4", **t.me)
+        trace.mark()
+        equal(len(trace.find(pid=os.getpid())), 1, "records told")
+
+
+# --- how long -------------------------------------------------------------------------------------
+
+
+@test()
+def duration(t):
+    with filtered(t, "-d", 1) as trace:
+        touch(("127.0.0.1", 5001))
+        last(trace, 5001)
+        began = trace.started_at + trace.started_in
+        status, stop = trace.finish()
+        took = time.monotonic() - began
+        equal(status, 0, "exit status")
+        check(stop, "no stop record")
+        check(0.8 < took < 3, f"-d 1 took {took:.1f} s")
+
+
+@test()
+def count(t):
+    """-n: ends by itself after so many events."""
+    with filtered(t, "-n", 3, "-N", t.netns) as trace:
+        touch(("127.0.0.1", 5001), ("127.0.0.1", 5002), ("127.0.0.1", 5003))
+        status, stop = trace.finish()
+        equal(status, 0, "exit status")
+        check(stop, "no stop record")
+        told = [(r["event"], r["local_port"]) for r in trace.find() if "local_port" in r]
+        equal(told, [("bind", 5001), ("close", 5001), ("bind", 5002)], "events told")
+        equal(stop["events"], 3, "events in the stop record")
+
+
+@test()
+def interval(t):
+    """-i: the distance of the churn records."""
+    with filtered(t, "-i", 2, "-N", t.netns) as trace:
+        touch(("127.0.0.1", 0))
+        record = trace.wait(_deadline=6, event="churn")
+        check(0 < record["interval_s"] <= 2.5, f"interval_s {record['interval_s']}")
+        touch(("127.0.0.1", 0))
+        second = trace.wait(_deadline=6, _count=2, event="churn")
+        check(1.5 <= second["interval_s"] <= 2.5, f"interval_s {second['interval_s']}")
+        apart = (second["boot_ns"] - record["boot_ns"]) / 1e9
+        check(1.5 <= apart <= 2.5, f"churn records are {apart:.1f} s apart")

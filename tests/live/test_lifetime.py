@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What existed when porttrace started; how it starts, stops and shares the machine."""
+
+import os
+import re
+import signal
+import socket
+import threading
+import time
+
+from porttrace_test import (
+    check,
+    close_first,
+    equal,
+    netns_inode,
+    pair_on,
+    port_of,
+    refused,
+    reset,
+    set_comm,
+    stay,
+    tcp,
+    test,
+    udp,
+    until,
+)
+
+
+@test(alone=True)
+def starts_in_half_a_second(t):
+    times = []
+    for _ in range(5):
+        with t.trace(marker=False) as trace:
+            times.append(trace.started_in)
+    print("start record after " + ", ".join(f"{s:.2f}" for s in times) + " s")
+    check(min(times) <= 0.5, f"the start record came after {min(times):.2f} s at best")
+
+
+@test()
+def existing_sockets_are_known(t):
+    """Sockets of before are in the table: their end is told with port, peer and owner."""
+    listener = tcp(("127.0.0.1", 5001), backlog=1)
+    client, accepted = pair_on(listener)
+    idle = tcp(("127.0.0.1", 5002))
+    datagram = udp(("::1", 5003))
+    port = port_of(client)
+    with t.trace() as trace:
+        check(trace.start_record["sockets"] >= 5, f"sockets {trace.start_record['sockets']}")
+        for sock in (idle, datagram, client, accepted, listener):
+            sock.close()
+        trace.once(
+            event="close", local_port=5002, local_address="127.0.0.1", protocol="tcp", **t.me
+        )
+        trace.once(event="close", local_port=5003, local_address="::1", protocol="udp", **t.me)
+        trace.once(event="close", local_port=port, remote_port=5001, **t.me)
+        trace.once(event="close", local_port=5001, remote_port=port, **t.me)
+        trace.once(event="close", local_port=5001, remote_port=None, **t.me)
+        trace.never(event="bind", local_port=lambda p: p != 61999)
+        trace.never(event="listen")
+        trace.never(event="connect")
+
+
+@test()
+def existing_connection_is_reset(t):
+    with tcp(("127.0.0.1", 5001), backlog=1) as listener:
+        client, accepted = pair_on(listener)
+        port = port_of(client)
+        with t.trace() as trace:
+            reset(accepted)
+            client.close()
+            trace.once(event="close", local_port=port, remote_port=5001, error="ECONNRESET", **t.me)
+
+
+@test()
+def existing_socket_listens(t):
+    """bind before porttrace, listen after it."""
+    with tcp(("127.0.0.1", 5001)) as sock, t.trace() as trace:
+        sock.listen(4)
+        trace.once(event="listen", local_port=5001, backlog=4, **t.me)
+
+
+@test()
+def sockets_made_while_it_starts(t):
+    """Snapshot and events overlap: what was bound meanwhile is closed once, by its owner."""
+
+    def bind_on(_):
+        sockets = []
+        while not go_on.is_set():
+            sockets.append(tcp(("127.0.0.1", 0)))
+            if len(sockets) > 3000:
+                break
+            time.sleep(0.0002)
+        return sockets
+
+    go_on = threading.Event()
+    made = []
+    thread = threading.Thread(target=lambda: made.extend(bind_on(None)))
+    thread.start()
+    with t.trace() as trace:
+        go_on.set()
+        thread.join()
+        ports = [port_of(sock) for sock in made]
+        for sock in made:
+            sock.close()
+        trace.mark()
+        told = [r["local_port"] for r in trace.find(event="close", pid=os.getpid())]
+        told = [p for p in told if p != 61999]
+        equal(len(told), len(ports), "closes of sockets made while porttrace started")
+        equal(sorted(told), sorted(ports), "their ports")
+        binds = [r["local_port"] for r in trace.find(event="bind")]
+        equal(len(binds), len(set(binds)), "binds told once")
+        check(set(binds) - {61999} <= set(ports), "binds of ports that nobody has")
+
+
+@test()
+def two_at_once(t):
+    """Two porttraces see the same; when one ends, the other goes on."""
+    with t.trace() as first:
+        with t.trace() as second:
+            with tcp(("127.0.0.1", 5001)):
+                pass
+            for trace in (first, second):
+                trace.once(event="bind", local_port=5001, **t.me)
+                trace.once(event="close", local_port=5001, **t.me)
+        with tcp(("127.0.0.1", 5002)):
+            pass
+        first.once(event="bind", local_port=5002, **t.me)
+        first.once(event="close", local_port=5002, **t.me)
+
+
+@test()
+def killed_and_started_again(t):
+    with t.trace() as trace:
+        trace.process.kill()
+        trace.process.wait()
+        with tcp(("127.0.0.1", 5001)), t.trace() as again:
+            with tcp(("127.0.0.1", 5002)):
+                again.once(event="bind", local_port=5002, **t.me)
+        trace.stopped = True
+        trace.verify = lambda: None
+
+
+@test()
+def ends_on_interrupt_and_term(t):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with t.trace() as trace:
+            tcp(("127.0.0.1", 5001)).close()
+            trace.once(event="close", local_port=5001)
+            began = time.monotonic()
+            status, stop = trace.stop(number)
+            equal(status, 0, f"exit status after {number.name}")
+            check(stop, f"no stop record after {number.name}")
+            check(time.monotonic() - began < 2, f"took long to end after {number.name}")
+
+
+@test()
+def what_happened_before_the_signal_is_told(t):
+    """SIGINT right after the last call: all of it is in the stream."""
+    with t.trace(marker=False) as trace:
+        for port in range(5001, 5101):
+            tcp(("127.0.0.1", port)).close()
+        trace.stop()
+        equal(len(trace.find(event="bind", pid=os.getpid())), 100, "binds")
+        equal(len(trace.find(event="close", pid=os.getpid())), 100, "closes")
+
+
+@test()
+def holder_that_was_renamed(t):
+    def bind(me):
+        with tcp(("127.0.0.1", 5001), backlog=1):
+            me.tell()
+            me.hear()
+            set_comm("pt-newname")
+            me.tell()
+            me.hear()
+
+    with t.trace() as trace:
+        child = t.fork(bind, comm="pt-oldname")
+        child.hear()
+        trace.once(event="bind", local_port=5001, errno=None, **child.who)
+        child.tell()
+        child.hear()
+        with socket.socket() as sock:
+            equal(refused(sock.bind, ("127.0.0.1", 5001)), "EADDRINUSE", "bind")
+        record = trace.once(event="bind", errno="EADDRINUSE", **t.me)
+        equal(
+            record["conflict"]["holders"][0]["pids"],
+            [{"pid": child.pid, "comm": "pt-newname"}],
+            "holder",
+        )
+
+
+@test()
+def holders_come_and_go(t):
+    """The same port, another process each time: always the one that has it now."""
+
+    def bind(me):
+        with tcp(("127.0.0.1", 5001), backlog=1):
+            me.tell()
+            me.hear()
+
+    with t.trace() as trace:
+        for turn in range(8):
+            child = t.fork(bind, comm=f"pt-turn{turn}")
+            child.hear()
+            with socket.socket() as sock:
+                equal(refused(sock.bind, ("127.0.0.1", 5001)), "EADDRINUSE", "bind")
+            record = trace.wait(_count=turn + 1, event="bind", errno="EADDRINUSE", **t.me)
+            equal(
+                [h["pids"] for h in record["conflict"]["holders"]],
+                [[child.holder]],
+                f"holder {turn}",
+            )
+            child.tell()
+            child.result()
+
+
+@test()
+def namespace_that_goes(t):
+    """A namespace that ends with its only process, bound sockets, connection, TIME_WAIT and all."""
+
+    def live(me):
+        sock = tcp(("127.0.0.1", 5001), backlog=1)
+        client, accepted = pair_on(sock)
+        close_first(client, accepted, port_of(client))
+        pair = pair_on(sock)
+        me.tell((netns_inode(), port_of(pair[0])))
+        me.hear()
+
+    with t.trace() as trace:
+        child = t.fork(live, comm="pt-brief", netns="new")
+        inode, port = child.hear()
+        child.kill()
+        who = dict(child.who, netns=inode)
+        trace.once(event="close", local_port=5001, remote_port=None, **who)
+        trace.once(event="close", local_port=port, remote_port=5001, **who)
+        trace.once(event="close", local_port=5001, remote_port=port, **who)
+
+
+@test()
+def exec_closes(t):
+    """A socket with the close-on-exec flag ends with an exec, told as of that process."""
+
+    def bind_and_exec(me):
+        sock = tcp(("127.0.0.1", 5001))
+        other = tcp(("127.0.0.1", 5002))
+        os.set_inheritable(other.fileno(), True)
+        me.tell()
+        me.hear()
+        del sock
+        os.execv("/bin/sleep", ["sleep", "30"])
+
+    with t.trace() as trace:
+        child = t.fork(bind_and_exec, comm="pt-exec")
+        child.hear()
+        child.tell()
+        trace.once(event="close", local_port=5001, pid=child.pid)
+        until(
+            lambda: os.readlink(f"/proc/{child.pid}/exe").endswith("sleep")
+            or "coreutils" in os.readlink(f"/proc/{child.pid}/exe"),
+            "the exec",
+        )
+        trace.mark()
+        equal(
+            trace.find(event="close", local_port=5002), [], "close of a socket that was passed on"
+        )
+        child.kill()
+        record = trace.once(event="close", local_port=5002, pid=child.pid)
+        equal(record["comm"], "sleep", "comm after the exec")
+
+
+@test()
+def many_processes_on_one_socket(t):
+    with t.trace() as trace:
+        sock = tcp(("127.0.0.1", 5001), backlog=1)
+        workers = [t.fork(stay, comm=f"pt-w{n}", keep=[sock]) for n in range(12)]
+        sock.close()
+        with socket.socket() as other:
+            equal(refused(other.bind, ("127.0.0.1", 5001)), "EADDRINUSE", "bind")
+        record = trace.once(event="bind", errno="EADDRINUSE", **t.me)
+        got = sorted(p["pid"] for p in record["conflict"]["holders"][0]["pids"])
+        equal(got, sorted(w.pid for w in workers), "processes that have the socket")
+        for worker in workers[:-1]:
+            worker.tell()
+            worker.result()
+        trace.mark()
+        equal(trace.find(event="close", local_port=5001), [], "close before the last has gone")
+        workers[-1].tell()
+        workers[-1].result()
+        trace.once(event="close", local_port=5001, **workers[-1].who)
+
+
+@test()
+def text_shows_the_story(t):
+    """The stream as text: the lines of the contract, in their order."""
+    with t.text("-N", t.netns) as screen:
+        with tcp(("0.0.0.0", 5001), backlog=5):
+            screen.wait(rf"bind +tcp +\*:5001 .*{os.getpid()} +pt-test")
+            screen.wait(r"listen +tcp +\*:5001 .*backlog 5")
+            with socket.socket() as sock:
+                equal(refused(sock.bind, ("0.0.0.0", 5001)), "EADDRINUSE", "bind")
+            screen.wait(r"bind +tcp +\*:5001 +EADDRINUSE")
+            screen.wait(rf"held by pt-test\[{os.getpid()}\]")
+            screen.wait(r"^ +why ")
+            screen.wait(r"^ +fix ")
+        screen.wait(r"close +tcp +\*:5001")
+        equal(screen.stop(), 0, "exit status")
+        rows = [m.group(1) for m in re.finditer(r"^\S+ +(bind|listen|close) ", screen.text, re.M)]
+        equal(rows, ["bind", "listen", "bind", "close"], "rows")

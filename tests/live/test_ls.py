@@ -1,0 +1,436 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`porttrace ls --json` against ss, /proc/*/fd and the programs that made the sockets."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+
+from porttrace_test import (
+    DEADLINE,
+    DUAL,
+    Failure,
+    REUSEADDR,
+    REUSEPORT,
+    Skip,
+    V6ONLY,
+    check,
+    close_first,
+    die_with_parent,
+    equal,
+    netns_inode,
+    pair_on,
+    port_of,
+    record_faults,
+    stay,
+    tcp,
+    test,
+    udp,
+)
+
+# How many of each kind a namespace gets: 3 namespaces, 2,000 sockets and some.
+LISTENERS, LISTENERS6, PAIRS, PAIRS6, IDLE, IDLE6 = 80, 30, 90, 20, 90, 20
+UDP, UDP6, UDP_CONNECTED, TIMEWAITS, UNACCEPTED, HALF_CLOSED, SHARED = 90, 30, 40, 30, 5, 10, 8
+
+
+class Row(tuple):
+    """(protocol, family, local address, port, remote address, port, state, {(pid, fd)})."""
+
+    __slots__ = ()
+
+
+def row(protocol, sock, state, owners, family=None):
+    local = sock.getsockname()
+    try:
+        remote = sock.getpeername()[:2]
+    except OSError:
+        remote = (None, None)
+    return Row(
+        (
+            protocol,
+            family or ("ipv6" if sock.family == socket.AF_INET6 else "ipv4"),
+            local[0],
+            local[1],
+            *remote,
+            state,
+            frozenset(owners),
+        )
+    )
+
+
+def populate(me):
+    """Makes sockets of every kind in a namespace of its own, and tells what it made."""
+    made = []
+    keep = []
+
+    def own(sock, protocol, state):
+        keep.append(sock)
+        made.append((protocol, sock, state))
+        return sock
+
+    for n in range(LISTENERS):
+        own(tcp((f"127.0.0.{1 + n % 5}", 1100 + n), REUSEADDR, backlog=20), "tcp", "LISTEN")
+    for n in range(LISTENERS6):
+        own(
+            tcp(("::1" if n % 2 else "::", 1300 + n), V6ONLY if n % 4 else DUAL, backlog=20),
+            "tcp",
+            "LISTEN",
+        )
+    for n in range(IDLE):
+        own(tcp(("127.0.0.1" if n % 2 else "0.0.0.0", 1400 + n)), "tcp", "BOUND")
+    for n in range(IDLE6):
+        own(tcp(("::1", 1500 + n)), "tcp", "BOUND")
+    for n in range(UDP):
+        own(udp(("127.0.0.1" if n % 2 else "0.0.0.0", 1400 + n)), "udp", "BOUND")
+    for n in range(UDP6):
+        own(udp(("::1", 1500 + n)), "udp", "BOUND")
+    for n in range(UDP_CONNECTED):
+        sock = udp()
+        sock.connect(("127.0.0.1", 1401 + 2 * (n % 40)))
+        own(sock, "udp", "ESTABLISHED")
+
+    server = own(tcp(("127.0.0.1", 2000), REUSEPORT, backlog=200), "tcp", "LISTEN")
+    server6 = own(tcp(("::1", 2000), V6ONLY, backlog=200), "tcp", "LISTEN")
+    for n in range(PAIRS + PAIRS6):
+        for sock in pair_on(server if n < PAIRS else server6):
+            own(sock, "tcp", "ESTABLISHED")
+    for n in range(HALF_CLOSED):
+        client, accepted = pair_on(server)
+        client.shutdown(socket.SHUT_WR)
+        accepted.settimeout(DEADLINE)
+        equal(accepted.recv(1), b"", "what is read after a shutdown")
+        own(client, "tcp", "FIN_WAIT2")
+        own(accepted, "tcp", "CLOSE_WAIT")
+
+    rows = []
+    for n in range(TIMEWAITS):
+        client, accepted = pair_on(server)
+        rows.append(row("tcp", client, "TIME_WAIT", ()))
+        close_first(client, accepted, port_of(client))
+
+    patient = own(tcp(("127.0.0.1", 2001), backlog=20), "tcp", "LISTEN")
+    for n in range(UNACCEPTED):
+        client = socket.create_connection(patient.getsockname())
+        own(client, "tcp", "ESTABLISHED")
+        mine = row("tcp", client, "ESTABLISHED", ())
+        rows.append(Row((*mine[:2], *mine[4:6], *mine[2:4], "ESTABLISHED", frozenset())))
+
+    # Two workers have some of the listeners too, one of them twice.
+    shared = [own(tcp(("127.0.0.1", 2100 + n), backlog=1), "tcp", "LISTEN") for n in range(SHARED)]
+    workers = [worker([s.fileno() for s in shared], twice) for twice in (False, True)]
+
+    for protocol, sock, state in made:
+        owners = [(os.getpid(), sock.fileno())]
+        if sock in shared:
+            owners += [(pid, sock.fileno()) for pid, _ in workers]
+            owners += [(pid, extra[sock.fileno()]) for pid, extra in workers if extra]
+        rows.append(row(protocol, sock, state, owners))
+    me.tell((netns_inode(), rows))
+    me.hear()
+
+
+def worker(fds, twice):
+    """Forks a process with these descriptors, all of them once more if told: (pid, {fd: copy})."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        die_with_parent()
+        os.close(read)
+        for name in os.listdir("/proc/self/fd"):
+            if int(name) not in (0, 1, 2, write, *fds):
+                try:
+                    os.close(int(name))
+                except OSError:
+                    pass
+        copies = {fd: os.dup(fd) for fd in fds} if twice else {}
+        os.write(write, json.dumps(copies).encode())
+        os.close(write)
+        while True:
+            signal.pause()
+    os.close(write)
+    with os.fdopen(read) as file:
+        return pid, {int(fd): copy for fd, copy in json.loads(file.read()).items()}
+
+
+def listed(t, *args):
+    """The records of `porttrace ls --json`, checked for form."""
+    done = t.command("ls", "--json", *args)
+    equal((done.returncode, done.stderr), (0, b""), "exit status and stderr of ls")
+    records = [json.loads(line.decode("utf-8", "strict")) for line in done.stdout.splitlines()]
+    for record in records:
+        faults = [
+            f
+            for f in record_faults(dict(record, v=1, event="ls"))
+            if "no time" not in f and "no boot_ns" not in f and "RFC 3339" not in f
+        ]
+        equal(faults, [], f"form of {record}")
+        for name in ("protocol", "family", "local_address", "local_port", "netns", "state"):
+            check(name in record, f"ls without {name}: {record}")
+    return records
+
+
+def told_row(record):
+    state = record["state"]
+    if record["protocol"] == "udp" and state in ("UNCONN", "CLOSE"):
+        state = "BOUND"  # the contract names no state for a UDP socket that is only bound
+    return Row(
+        (
+            record["protocol"],
+            record["family"],
+            record["local_address"],
+            record["local_port"],
+            record.get("remote_address"),
+            record.get("remote_port"),
+            state,
+            frozenset((p["pid"], p["fd"]) for p in record.get("pids", [])),
+        )
+    )
+
+
+def same(got, want, what):
+    """Two lists of rows are equal, as multisets; if not, shows a few that differ."""
+    missing, extra = list(want), []
+    pool = {}
+    for one in want:
+        pool.setdefault(one, []).append(one)
+    for one in got:
+        if pool.get(one):
+            pool[one].pop()
+        else:
+            extra.append(one)
+    missing = [one for left in pool.values() for one in left]
+    if missing or extra:
+        lines = [f"{what}: {len(missing)} missing, {len(extra)} too many, of {len(want)}"]
+        lines += [
+            f"  missing {tuple(one[:7])} {sorted(one[7])}" for one in sorted(missing, key=str)[:6]
+        ]
+        lines += [
+            f"  extra   {tuple(one[:7])} {sorted(one[7])}" for one in sorted(extra, key=str)[:6]
+        ]
+        raise Failure("\n".join(lines))
+
+
+STATES = {
+    "ESTAB": "ESTABLISHED",
+    "UNCONN": "BOUND",
+    "FIN-WAIT-2": "FIN_WAIT2",
+    "FIN-WAIT-1": "FIN_WAIT1",
+    "TIME-WAIT": "TIME_WAIT",
+    "CLOSE-WAIT": "CLOSE_WAIT",
+    "LISTEN": "LISTEN",
+}
+
+
+def ss_end(text):
+    address, _, port = text.rpartition(":")
+    address = address.split("%")[0].strip("[]")
+    return ("::" if address == "*" else address), (None if port == "*" else int(port))
+
+
+def ss_rows(pid):
+    """What `ss -tuanpe` says in the namespace of a process: rows, and inode -> row."""
+    text = subprocess.run(
+        ["nsenter", f"--net=/proc/{pid}/ns/net", "ss", "-Htuanpe"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    ).stdout
+    rows, inodes = [], {}
+    for line in text.splitlines():
+        fields = line.split(None, 6)
+        local, remote = ss_end(fields[4]), ss_end(fields[5])
+        if remote[1] is None:
+            remote = (None, None)
+        rest = fields[6] if len(fields) > 6 else ""
+        owners = re.findall(r",pid=(\d+),fd=(\d+)\)", rest)
+        one = Row(
+            (
+                fields[0],
+                "ipv6" if ":" in local[0] else "ipv4",
+                *local,
+                *remote,
+                STATES[fields[1]],
+                frozenset((int(p), int(f)) for p, f in owners),
+            )
+        )
+        rows.append(one)
+        inode = re.search(r"\bino:(\d+)", rest)
+        if inode:
+            inodes[int(inode.group(1))] = one
+    return rows, inodes
+
+
+def population(t):
+    """Three namespaces full of sockets: {netns: (process, rows)}."""
+    makers = [t.fork(populate, comm=f"pt-maker{n}", netns="new") for n in range(3)]
+    spaces = {}
+    for maker in makers:
+        inode, rows = maker.hear()
+        spaces[inode] = (maker, rows)
+    equal(len(spaces), 3, "namespaces")
+    count = sum(len(rows) for _, rows in spaces.values())
+    check(count >= 2000, f"the population is only {count}")
+    return spaces
+
+
+def of_space(records, inode):
+    return [told_row(r) for r in records if r["netns"] == inode]
+
+
+@test(netns=False)
+def population_of_2000(t):
+    spaces = population(t)
+    records = listed(t)
+    for inode, (maker, rows) in spaces.items():
+        # What the program knows is what ss and /proc say, but for the bound and idle.
+        seen, inodes = ss_rows(maker.pid)
+        idle = [r for r in rows if r[0] == "tcp" and r[6] == "BOUND"]
+        equal(len(idle), IDLE + IDLE6, "bound and idle sockets")
+        same(
+            seen, [r for r in rows if r not in set(idle)], f"ss against the program (netns {inode})"
+        )
+        same(of_space(records, inode), rows, f"ls against the program (netns {inode})")
+        # Each descriptor that ls names is a socket, and the one that ss says it is.
+        for record in (r for r in records if r["netns"] == inode):
+            for owner in record.get("pids", []):
+                link = os.readlink(f"/proc/{owner['pid']}/fd/{owner['fd']}")
+                number = int(re.fullmatch(r"socket:\[(\d+)\]", link).group(1))
+                if record["state"] != "BOUND" or record["protocol"] == "udp":
+                    equal(inodes[number], told_row(record), f"socket {number}")
+        names = {p["comm"] for r in records if r["netns"] == inode for p in r.get("pids", [])}
+        equal(names, {maker.comm}, f"names of processes in netns {inode}")
+    ids = [r["socket"] for r in records if "socket" in r and r["netns"] in spaces]
+    equal(len(ids), len(set(ids)), "sockets with a name of their own")
+
+
+@test(netns=False)
+def options_t_u_l_a(t):
+    spaces = population(t)
+    runs = {
+        args: listed(t, *args.split())
+        for args in ("-a", "-t", "-u", "-l", "-ta", "-ua", "-tl", "-ul", "-tul -a")
+    }
+    for inode, (_, rows) in spaces.items():
+
+        def of(*protocols, states=None):
+            return [r for r in rows if r[0] in protocols and (not states or r[6] in states)]
+
+        def told(args):
+            return of_space(runs[args], inode)
+
+        same(told("-a"), rows, "-a")
+        same(told("-ta"), of("tcp"), "-ta")
+        same(told("-ua"), of("udp"), "-ua")
+        same(told("-tul -a"), rows, "-tul -a")
+        same(told("-tl"), of("tcp", states=["LISTEN"]), "-tl")
+        same(told("-ul"), of("udp", states=["BOUND"]), "-ul")
+        same(told("-l"), of("tcp", states=["LISTEN"]) + of("udp", states=["BOUND"]), "-l")
+        for args, protocol in (("-t", "tcp"), ("-u", "udp")):
+            equal({r[0] for r in told(args)}, {protocol}, f"protocols of {args}")
+            connected = of(protocol, states=["ESTABLISHED"])
+            same(
+                [r for r in told(args) if r[6] == "ESTABLISHED"],
+                connected,
+                f"established of {args}",
+            )
+
+
+@test()
+def ports_and_namespace(t):
+    """ls PORT..., -P, -N, --protocol: the shared filters."""
+    with tcp(("127.0.0.1", 5001), backlog=1), tcp(("127.0.0.1", 5002)), udp(
+        ("127.0.0.1", 5001)
+    ), tcp(("::1", 5003)):
+
+        def told(*args):
+            return sorted(
+                (r["protocol"], r["local_port"]) for r in listed(t, *args) if r["netns"] == t.netns
+            )
+
+        everything = [("tcp", 5001), ("tcp", 5002), ("tcp", 5003), ("udp", 5001)]
+        equal(told(), everything, "ls")
+        equal(told("5001"), [("tcp", 5001), ("udp", 5001)], "ls 5001")
+        equal(told("-P", "5002-5003"), [("tcp", 5002), ("tcp", 5003)], "ls -P")
+        equal(told("--protocol", "udp"), [("udp", 5001)], "ls --protocol")
+        equal(told("-6"), [("tcp", 5003)], "ls -6")
+        equal(told("-N", t.netns), everything, "ls -N")
+        equal(
+            [r for r in listed(t, "-N", t.netns) if r["netns"] != t.netns],
+            [],
+            "other namespaces in ls -N",
+        )
+        equal(told("-p", 1), [], "ls -p 1")
+        equal(told("-p", os.getpid()), everything, "ls -p")
+
+
+@test()
+def fields_of_a_socket(t):
+    with tcp(("127.0.0.1", 5001), REUSEADDR, REUSEPORT, backlog=6) as sock:
+        child = t.fork(stay, comm="pt-heir", keep=[sock])
+        found = [r for r in listed(t) if r["netns"] == t.netns]
+        equal(len(found), 1, "sockets of this namespace")
+        record = found[0]
+        equal(sorted(record.get("options", [])), ["reuseaddr", "reuseport"], "options")
+        equal(record["state"], "LISTEN", "state")
+        equal(record.get("uid"), os.getuid(), "uid")
+        equal(
+            sorted(record["pids"], key=str),
+            sorted(
+                [dict(t.holder, fd=sock.fileno()), dict(child.holder, fd=sock.fileno())], key=str
+            ),
+            "pids",
+        )
+
+
+@test()
+def mptcp_once(t):
+    from test_protocols import IPPROTO_MPTCP, need_mptcp
+
+    need_mptcp()
+    with tcp(("127.0.0.1", 5001), backlog=1, protocol=IPPROTO_MPTCP):
+        found = [r for r in listed(t) if r["netns"] == t.netns]
+        equal(
+            [(r["protocol"], r["local_port"], r["state"]) for r in found],
+            [("mptcp", 5001, "LISTEN")],
+            "sockets of this namespace",
+        )
+        equal([(p["pid"], p["comm"]) for p in found[0]["pids"]], [(os.getpid(), "pt-test")], "pids")
+
+
+@test()
+def kernel_owned(t):
+    """A VXLAN device has a UDP port and no process."""
+    made = subprocess.run(
+        ["ip", "link", "add", "vx0", "type", "vxlan", "id", "5", "dstport", "4789", "dev", "lo"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if (
+        made.returncode
+        or subprocess.run(
+            ["ip", "link", "set", "vx0", "up"], check=False, capture_output=True
+        ).returncode
+    ):
+        raise Skip(f"this kernel has no VXLAN: {made.stderr.strip()}")
+    found = [r for r in listed(t) if r["netns"] == t.netns and r["local_port"] == 4789]
+    check(found, "ls does not show the port of the device")
+    for record in found:
+        equal(
+            (record["protocol"], record.get("kernel_owned"), record.get("pids", [])),
+            ("udp", True, []),
+            "socket of the device",
+        )
+
+
+@test()
+def as_text(t):
+    with tcp(("127.0.0.1", 5001), backlog=1), tcp(("0.0.0.0", 5002), backlog=1):
+        done = t.command("ls", "-N", t.netns)
+        equal((done.returncode, done.stderr.decode()), (0, ""), "exit status and stderr")
+        text = done.stdout.decode()
+        for want in ("127.0.0.1:5001", "*:5002", "pt-test", str(os.getpid()), "LISTEN"):
+            check(want in text, f"{want!r} is not in\n{text}")

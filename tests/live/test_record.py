@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A recording and its replay, against the live stream of the same moments."""
+
+import json
+import os
+
+from porttrace_test import (
+    SOCKET_EVENTS,
+    check,
+    equal,
+    pair_on,
+    refused,
+    sysctl,
+    tcp,
+    test,
+    udp,
+)
+
+# What two runs of the programs in the kernel measure each for itself.
+PER_RUN = {"time", "boot_ns", "duration_ns", "since", "interval_s"}
+
+
+def comparable(value):
+    """A record without what is measured anew by each run."""
+    if isinstance(value, dict):
+        return {k: comparable(v) for k, v in value.items() if k not in PER_RUN}
+    return [comparable(v) for v in value] if isinstance(value, list) else value
+
+
+def replay(t, path, *args, status=0):
+    done = t.command("replay", path, "--json", *args)
+    equal(done.returncode, status, f"the replay's status ({done.stderr.decode()})")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def story(t):
+    """Binds, a refusal with a holder, connections, an exhausted range."""
+    sysctl("ipv4/ip_local_port_range", "40000 40003")
+    with tcp(("127.0.0.1", 5001), backlog=1) as listener:
+        check(refused(tcp, ("127.0.0.1", 5001)) == "EADDRINUSE", "not refused")
+        client, server = pair_on(listener)
+        client.close()
+        server.close()
+        with udp(("127.0.0.1", 5002)):
+            held = [tcp(("127.0.0.1", 0)) for _ in range(3)]
+            check(refused(tcp, ("127.0.0.1", 0)) == "EADDRINUSE", "not refused")
+            for sock in held:
+                sock.close()
+
+
+@test()
+def replay_shows_what_was_live(t):
+    path = os.path.join(t.temp(), "capture")
+    with t.text("record", path, "-N", t.netns) as record, t.trace("-N", t.netns) as trace:
+        story(t)
+        trace.mark()
+        equal(record.stop(), 0, "the status of record")
+        equal(bytes(record.out), b"", "what record writes to stdout")
+        live = [r for r in trace.records if r["event"] in SOCKET_EVENTS]
+    shown = replay(t, path)
+    equal([shown[0]["event"], shown[-1]["event"]], ["start", "stop"], "first and last record")
+    events = [r for r in shown if r["event"] in SOCKET_EVENTS]
+    equal(
+        [comparable(r) for r in events],
+        [comparable(r) for r in live[: len(events)]],
+        "what was replayed, against what was live",
+    )
+    check(sum("conflict" in r for r in events) == 2, "the refusals are explained")
+    check(f"{len(events)} events, 0 lost" in record.text, f"the totals: {record.text!r}")
+
+
+@test()
+def filters_of_replay_are_those_of_the_kernel(t):
+    path = os.path.join(t.temp(), "capture")
+    filters = (["5001", "-x"], ["--protocol=tcp", "-e", "bind,listen", "-n", "3"], ["-D", "5001"])
+    with t.text("record", path, "-N", t.netns) as record:
+        traces = [t.trace("-N", t.netns, *f, marker=False) for f in filters]
+        story(t)
+        equal(record.stop(), 0, "the status of record")
+        for trace in traces:
+            trace.stop()
+    for given, trace in zip(filters, traces):
+        live = [comparable(r) for r in trace.records if r["event"] in SOCKET_EVENTS]
+        events = [comparable(r) for r in replay(t, path, *given) if r["event"] in SOCKET_EVENTS]
+        # What a holder is known for depends on what else the run saw.
+        for record_ in live + events:
+            record_.pop("conflict", None)
+        check(events, f"{given}: nothing came through")
+        equal(events, live, f"replay with {given}, against live")
+
+
+@test()
+def killed_recording_can_be_replayed(t):
+    path = os.path.join(t.temp(), "capture")
+    with t.text("record", path, "-N", t.netns) as record, t.trace("-N", t.netns) as trace:
+        tcp(("127.0.0.1", 5001)).close()
+        trace.once(event="close", local_port=5001)
+        # Written with the batch that it came in; killed between two, the file has no end.
+        trace.mark()
+        record.stop(9)
+    shown = replay(t, path, status=1)
+    check(shown[0]["event"] == "start" and shown[0]["kernel"] == os.uname().release, "the start")
+    equal([r["event"] for r in shown if r.get("local_port") == 5001], ["bind", "close"], "events")
+
+
+@test(netns=False)
+def recording_goes_to_a_full_disk(t):
+    done = t.command("record", "/dev/full", "-q", "-d", "5")
+    equal((done.returncode, done.stdout), (1, b""), "status and stdout")
+    equal(
+        done.stderr.decode(),
+        "porttrace: writing /dev/full: No space left on device\n",
+        "what is said",
+    )

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Storms: as many records as operations, nothing lost by default, memory back afterwards."""
+
+import collections
+import json
+import os
+import signal
+import subprocess
+
+from porttrace_test import (
+    PORTTRACE,
+    STORM,
+    Failure,
+    Process,
+    check,
+    die_with_parent,
+    equal,
+    netns_inode,
+    test,
+    until,
+)
+
+COUNT = 20000
+
+
+def storm(me, mode, count):
+    """Runs build/tests/storm in a namespace of its own: (netns, pid, what it said)."""
+    process = subprocess.Popen(
+        [STORM, mode, str(count)], stdout=subprocess.PIPE, preexec_fn=die_with_parent
+    )
+    said, _ = process.communicate()
+    check(process.returncode == 0, f"storm {mode} ended with {process.returncode}")
+    del me
+    return netns_inode(), process.pid, json.loads(said)
+
+
+def run_storm(t, mode, count=COUNT):
+    if not os.access(STORM, os.X_OK):
+        raise Failure(f"{STORM} is not built")
+    child = Process(storm, mode, count, comm="pt-storm", netns="new").start()
+    t.processes.append(child)
+    netns, pid, said = child.result()
+    equal(said["count"], count, "operations of the storm")
+    return netns, pid
+
+
+def traced_storm(t, mode, *args):
+    """A storm while porttrace writes JSON to a file, as it does by default: (stream, pid)."""
+    out = open(os.path.join(t.temp(), "out.json"), "wb")
+    trace = t.trace(*args, stdout=out, marker=False)
+    out.close()
+    before = trace.vm_kib()
+    trace.netns, pid = run_storm(t, mode)
+    # The pause of the storm's end is over when its memory is back.
+    until(
+        lambda: trace.vm_kib() <= before + 4096,
+        f"memory comes back (before: {before} KiB, highest {trace.vm_kib('VmHWM')} KiB)",
+        deadline=15,
+    )
+    print(f"{mode}: VmRSS {before} -> {trace.vm_kib()} KiB, highest {trace.vm_kib('VmHWM')} KiB")
+    status, stop = trace.stop()
+    equal(status, 0, f"exit status\n{trace.stderr()}\n")
+    equal(stop["lost"], 0, "records lost")
+    equal(trace.find(event="lost"), [], "lost records")
+    return trace, pid
+
+
+def tally(trace, pid, *names):
+    return collections.Counter(tuple(r.get(n) for n in names) for r in trace.find(pid=pid))
+
+
+@test(alone=True)
+def connect(t):
+    with traced_storm_of(t, "connect") as (trace, pid):
+        counts = tally(trace, pid, "event", "errno")
+        equal(counts[("connect", None)], COUNT, "connects")
+        listener = trace.find(event="listen", pid=pid)[0]["local_port"]
+        connects = trace.find(event="connect", pid=pid)
+        equal({r["remote_port"] for r in connects}, {listener}, "ports connected to")
+        equal(len({r["socket"] for r in connects}), COUNT, "different sockets")
+        closes = trace.find(event="close", pid=pid)
+        equal(sum(r.get("remote_port") == listener for r in closes), COUNT, "closes of clients")
+        equal(
+            sum(r["local_port"] == listener and "remote_port" in r for r in closes),
+            COUNT,
+            "closes of accepted sockets",
+        )
+        equal(len(closes), 2 * COUNT + 1, "closes")
+        ports = {r["socket"]: r["local_port"] for r in connects}
+        closed = {r["socket"]: r["local_port"] for r in closes if r.get("remote_port") == listener}
+        equal(ports == closed, True, "each connect is closed with the port that it had")
+        allocated = sum(r["ephemeral"].get("allocated", 0) for r in trace.find(event="churn"))
+        check(allocated in (COUNT, COUNT + 1), f"churn counts {allocated} ports taken")
+
+
+class traced_storm_of:  # pylint: disable=invalid-name
+    """with traced_storm_of(t, mode) as (trace, pid): the stream is verified at the end."""
+
+    def __init__(self, t, mode, *args):
+        self.trace, self.pid = traced_storm(t, mode, *args)
+
+    def __enter__(self):
+        self.trace.__enter__()
+        return self.trace, self.pid
+
+    def __exit__(self, *what):
+        return self.trace.__exit__(*what)
+
+
+@test(alone=True)
+def bind(t):
+    with traced_storm_of(t, "bind") as (trace, pid):
+        equal(
+            dict(tally(trace, pid, "event", "errno")),
+            {("bind", None): COUNT, ("close", None): COUNT},
+            "records of the storm",
+        )
+        binds = trace.find(event="bind", pid=pid)
+        check(
+            all(
+                r.get("requested_port") == 0 and r.get("ephemeral") and r["local_port"]
+                for r in binds
+            ),
+            "a bind to port 0 without its port",
+        )
+
+
+@test(alone=True)
+def refused(t):
+    with traced_storm_of(t, "refused") as (trace, pid):
+        counts = tally(trace, pid, "event", "errno")
+        equal(counts[("bind", "EADDRINUSE")], COUNT, "refused binds")
+        causes = collections.Counter(
+            r["conflict"]["cause"] for r in trace.find(event="bind", pid=pid) if r.get("errno")
+        )
+        equal(dict(causes), {"listener-exists": COUNT}, "causes")
+        equal(len(trace.find(event="close", pid=pid)), 1, "closes: only the holder had a port")
+
+
+@test(alone=True)
+def udp(t):
+    with traced_storm_of(t, "udp") as (trace, pid):
+        equal(
+            dict(tally(trace, pid, "event", "protocol")),
+            {("bind", "udp"): COUNT + 1, ("close", "udp"): COUNT + 1},
+            "records of the storm",
+        )
+
+
+@test(alone=True)
+def filtered_out(t):
+    """A storm that a filter hides leaves no record of a socket at all."""
+    with traced_storm_of(t, "connect", "-P", "1") as (trace, pid):
+        equal(trace.find(pid=pid), [], "records of the storm")
+
+
+@test(alone=True)
+def nobody_reads(t):
+    """A reader that does not read: what was lost is counted, told, and in the exit status."""
+    process = subprocess.Popen(
+        [PORTTRACE, "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=die_with_parent,
+    )
+    try:
+        check(b'"start"' in process.stdout.readline(), "no start record")
+        _, pid = run_storm(t, "connect")
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.wait()
+    records = [json.loads(line) for line in out.decode("utf-8", "strict").splitlines()]
+    told = sum(r["event"] == "connect" and r.get("pid") == pid for r in records)
+    lost = records[-1].get("lost")
+    equal(records[-1]["event"], "stop", "last record")
+    if lost:
+        equal(process.returncode, 5, "exit status after losses")
+        check(
+            any(r["event"] == "lost" and r["count"] > 0 and r.get("reason") for r in records),
+            "lost, but no lost record",
+        )
+    else:
+        equal(
+            (process.returncode, told), (0, COUNT), "exit status and connects, nothing being lost"
+        )

@@ -1,0 +1,564 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`porttrace why` against the kernel: what it foretells is what a bind() then does."""
+
+import array
+import json
+import os
+import socket
+import subprocess
+
+from porttrace_test import (
+    CLONE_NEWNET,
+    DUAL,
+    NOBODY,
+    REUSEADDR,
+    REUSEPORT,
+    Skip,
+    V6ONLY,
+    at_end,
+    check,
+    close_first,
+    equal,
+    libc,
+    libc_check,
+    netns_inode,
+    new_netns,
+    pair_on,
+    port_of,
+    run_text,
+    stay,
+    sysctl,
+    tcp,
+    test,
+    timewaits,
+    udp,
+    until,
+)
+
+CLONE_NEWUSER = 0x10000000
+IPPROTO_MPTCP = 262
+PORT = 5001
+
+ARGUMENTS = {REUSEADDR: "--reuseaddr", REUSEPORT: "--reuseport", V6ONLY: "--v6only"}
+ERRORS = {
+    "privileged-port": "EACCES",
+    "not-local-address": "EADDRNOTAVAIL",
+    "address-tentative": "EADDRNOTAVAIL",
+    "scope-missing": "EINVAL",  # ENODEV where the device is not there
+    "bad-address": "EINVAL",
+}
+FIELDS = {
+    "v", "time", "protocol", "address", "port", "free", "cause", "why", "fix", "holders", "service",
+    "range", "privileged", "reserved", "in_ephemeral_range",
+}  # fmt: skip
+
+
+def ask(t, question, *args):
+    """The record of `why --json`, checked for form, and against -q and the text."""
+    done = t.command("why", "--json", *args, question)
+    equal(done.stderr, b"", f"stderr of why {question}")
+    lines = done.stdout.decode("utf-8", "strict").splitlines()
+    equal(len(lines), 1, "lines of JSON")
+    record = json.loads(lines[0])
+    status = 0 if record["free"] else 1
+    equal(done.returncode, status, f"exit status of why --json {question}")
+    check(set(record) <= FIELDS, f"fields that are not promised: {set(record) - FIELDS}")
+    for name in ("v", "time", "protocol", "address", "port", "free", "why", "holders"):
+        check(name in record, f"no {name}: {record}")
+    for name in ("cause", "fix"):
+        equal(name in record, not record["free"], f"there is a {name}: {record}")
+    done = t.command("why", "-q", *args, question)
+    equal((done.returncode, done.stdout, done.stderr), (status, b"", b""), f"why -q {question}")
+    done = t.command("why", *args, question)
+    equal((done.returncode, done.stderr), (status, b""), f"why {question}")
+    text = " ".join(done.stdout.decode().split())
+    check(("a bind would " + ("succeed" if record["free"] else "fail")) in text, text)
+    return record
+
+
+def outcome(me, kind, where, options, protocol=0):
+    """Binds as asked; the name of the errno, None when it worked."""
+    family = socket.AF_INET6 if ":" in where[0] else socket.AF_INET
+    try:
+        with socket.socket(family, kind, protocol) as sock:
+            for option in options:
+                sock.setsockopt(*option)
+            sock.bind(where)
+            return None
+    except OSError as error:
+        return __import__("errno").errorcode[error.errno]
+
+
+def agree(t, question, where, *options, cause=None, pids=None, uid=None, args=(), kind=None, protocol=0):
+    """Asks, then binds: both must say the same. pids: of all holders, a set."""
+    kind = kind or (socket.SOCK_DGRAM if question.startswith("udp") else socket.SOCK_STREAM)
+    told = ask(t, question, *[ARGUMENTS[o] for o in options if o in ARGUMENTS],
+               *(["--uid", uid] if uid is not None else []), *args)  # fmt: skip
+    truth = t.fork(outcome, kind, where, options, protocol, comm="pt-binder", uid=uid).result()
+    equal(told["free"], truth is None, f"free, where bind says {truth}: {told}")
+    equal(told.get("cause"), cause, f"cause: {told}")
+    if cause:
+        equal(truth, ERRORS.get(cause, "EADDRINUSE"), f"errno of {cause}")
+    if pids is not None:
+        found = {p["pid"] for h in told["holders"] for p in h.get("pids", [])}
+        equal(found, set(pids), f"processes of the holders: {told['holders']}")
+    return told
+
+
+ME = os.getpid
+
+
+# --- somebody has the port ------------------------------------------------------------------------
+
+
+@test()
+def nobody(t):
+    told = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), pids=[])
+    equal((told["protocol"], told["address"], told["port"]), ("tcp", "127.0.0.1", PORT), "question")
+    agree(t, str(PORT), ("::", PORT), DUAL)
+    agree(t, f"*:{PORT}", ("::", PORT), DUAL)
+    agree(t, f"tcp:{PORT}", ("0.0.0.0", PORT))
+    agree(t, f"tcp4:{PORT}", ("0.0.0.0", PORT))
+    agree(t, f"udp:{PORT}", ("::", PORT), DUAL)
+    agree(t, f"udp:[::1]:{PORT}", ("::1", PORT))
+
+
+@test()
+def listener(t):
+    with tcp(("127.0.0.1", PORT), backlog=1):
+        told = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), cause="listener-exists", pids=[ME()])
+        holder = told["holders"][0]
+        equal((holder["state"], holder["local_address"], holder["pids"]), ("LISTEN", "127.0.0.1", [t.holder]),
+              "holder")  # fmt: skip
+        check("pt-test" in told["why"], told["why"])
+        agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), REUSEADDR, cause="listener-exists")
+        agree(t, f"127.0.0.2:{PORT}", ("127.0.0.2", PORT), pids=[])
+        agree(t, f"[::1]:{PORT}", ("::1", PORT), pids=[])
+        agree(t, f"0.0.0.0:{PORT}", ("0.0.0.0", PORT), cause="wildcard-overlap", pids=[ME()])
+        agree(t, f"[::]:{PORT}", ("::", PORT), DUAL, cause="dual-stack-overlap", pids=[ME()])
+        agree(t, f"[::]:{PORT}", ("::", PORT), V6ONLY)
+        agree(t, f"udp:{PORT}", ("0.0.0.0", PORT))
+        # Without an address the answer does not speak of IPv6, where IPv4 is in the way.
+        agree(t, str(PORT), ("::", PORT), DUAL, cause="wildcard-overlap", pids=[ME()])
+
+
+@test()
+def listener_everywhere(t):
+    with tcp(("0.0.0.0", PORT), backlog=1):
+        agree(t, str(PORT), ("::", PORT), DUAL, cause="listener-exists", pids=[ME()])
+        agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), cause="wildcard-overlap", pids=[ME()])
+        agree(t, f"[::ffff:127.0.0.1]:{PORT}", ("::ffff:127.0.0.1", PORT), DUAL, cause="dual-stack-overlap")
+    with tcp(("::", PORT), DUAL, backlog=1):
+        agree(t, str(PORT), ("::", PORT), DUAL, cause="listener-exists", pids=[ME()])
+        agree(t, f"0.0.0.0:{PORT}", ("0.0.0.0", PORT), cause="dual-stack-overlap", pids=[ME()])
+        agree(t, f"[::1]:{PORT}", ("::1", PORT), cause="wildcard-overlap", pids=[ME()])
+    with tcp(("::", PORT), V6ONLY, backlog=1):
+        agree(t, f"0.0.0.0:{PORT}", ("0.0.0.0", PORT), pids=[])
+        agree(t, f"tcp6:{PORT}", ("::", PORT), DUAL, cause="listener-exists")
+
+
+@test()
+def bound_and_idle(t):
+    """ss does not show it."""
+    with tcp(("127.0.0.1", PORT)):
+        told = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), cause="bound-not-listening", pids=[ME()])
+        equal(told["holders"][0]["state"], "BOUND", "state")
+
+
+@test()
+def several_processes(t):
+    with tcp(("127.0.0.1", PORT), backlog=1) as sock:
+        workers = [t.fork(stay, comm=f"pt-worker{n}", keep=[sock]) for n in range(3)]
+        told = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), cause="listener-exists",
+                     pids=[ME(), *(w.pid for w in workers)])  # fmt: skip
+        equal(len(told["holders"]), 1, "sockets")
+
+
+@test()
+def in_flight(t):
+    """A listener that is nowhere but in an unread message."""
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    sock = tcp(("127.0.0.1", PORT), backlog=1)
+    ends[0].sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [sock.fileno()]))])
+    sock.close()
+    agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), cause="listener-exists", pids=[])
+
+
+@test()
+def in_flight_and_idle(t):
+    """No iterator of the kernel shows this one; sock_diag does since 6.8."""
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    sock = tcp(("127.0.0.1", PORT))
+    ends[0].sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [sock.fileno()]))])
+    sock.close()
+    agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), cause="bound-not-listening", pids=[])
+    agree(t, str(PORT), ("0.0.0.0", PORT), cause="wildcard-overlap", pids=[])
+    agree(t, f"127.0.0.2:{PORT}", ("127.0.0.2", PORT), pids=[])
+
+
+# --- options --------------------------------------------------------------------------------------
+
+
+@test()
+def reuse_options(t):
+    question, where = f"127.0.0.1:{PORT}", ("127.0.0.1", PORT)
+    with tcp(where, REUSEADDR):
+        agree(t, question, where, cause="reuseaddr-missing", pids=[ME()])
+        told = agree(t, question, where, REUSEADDR, pids=[ME()])
+        check("SO_REUSEADDR" in told["why"], told["why"])
+        agree(t, question, where, REUSEPORT, cause="reuseport-missing-on-holder")
+    with tcp(where):
+        agree(t, question, where, REUSEADDR, cause="reuseaddr-missing-on-holder", pids=[ME()])
+    with tcp(where, REUSEPORT, backlog=1):
+        agree(t, question, where, cause="reuseport-missing", pids=[ME()])
+        agree(t, question, where, REUSEPORT, pids=[ME()])
+        agree(t, question, where, REUSEADDR, cause="reuse-option-mismatch", pids=[ME()])
+        told = agree(t, question, where, REUSEPORT, uid=NOBODY, cause="reuseport-uid", pids=[ME()])
+        check(str(NOBODY) in told["why"], told["why"])
+
+
+@test()
+def udp_sockets(t):
+    question, where = f"udp:127.0.0.1:{PORT}", ("127.0.0.1", PORT)
+    with udp(where):
+        told = agree(t, question, where, cause="udp-holder", pids=[ME()])
+        equal(told["holders"][0]["protocol"], "udp", "protocol of the holder")
+        agree(t, f"127.0.0.1:{PORT}", where, pids=[])
+        agree(t, f"udp:{PORT}", ("0.0.0.0", PORT), cause="wildcard-overlap", pids=[ME()])
+    with udp(where, REUSEADDR):
+        agree(t, question, where, REUSEADDR, pids=[ME()])
+        agree(t, question, where, REUSEADDR, uid=NOBODY, pids=[ME()])
+        agree(t, question, where, cause="reuseaddr-missing", pids=[ME()])
+    with udp(where) as sock:
+        sock.connect(("127.0.0.1", 9))
+        agree(t, question, where, cause="udp-connected-holder", pids=[ME()])
+
+
+# --- connections ----------------------------------------------------------------------------------
+
+
+@test()
+def time_wait(t):
+    question, where = f"127.0.0.1:{PORT}", ("127.0.0.1", PORT)
+    for options in ((), (REUSEADDR,)):
+        with tcp(where, *options, backlog=1) as server:
+            client, accepted = pair_on(server)
+            close_first(accepted, client, PORT)
+        told = agree(t, question, where, cause="time-wait")
+        equal(told["holders"][0]["state"], "TIME_WAIT", "state")
+        check(0 < told["holders"][0]["expires_in_s"] <= 60, f"time left: {told['holders']}")
+        if options:
+            agree(t, question, where, REUSEADDR)
+        else:
+            agree(t, question, where, REUSEADDR, cause="time-wait-holder-noreuse")
+            subprocess.run(["ss", "-K", "state", "time-wait"], check=False, capture_output=True, timeout=20)
+            if timewaits(PORT):
+                raise Skip("ss -K does not end a TIME_WAIT here")
+
+
+@test()
+def left_behind(t):
+    """The server is gone; a connection that it accepted is not."""
+    question, where = f"127.0.0.1:{PORT}", ("127.0.0.1", PORT)
+    with tcp(where, backlog=1) as server:
+        client, accepted = pair_on(server)
+    with client, accepted:
+        agree(t, question, where, cause="accepted-connection", pids=[ME()])
+        agree(t, question, where, REUSEADDR, cause="accepted-connection", pids=[ME()])
+
+
+@test()
+def outgoing(t):
+    with tcp(("127.0.0.1", 5002), backlog=1) as server:
+        client, accepted = pair_on(server)
+        with client, accepted:
+            port = port_of(client)
+            told = agree(t, f"127.0.0.1:{port}", ("127.0.0.1", port), cause="ephemeral-holder", pids=[ME()])
+            equal(told["in_ephemeral_range"], True, "in_ephemeral_range")
+
+
+@test()
+def half_closed(t):
+    """The process has closed, its peer has not: first a full socket, then a FIN_WAIT2 of the kernel's."""
+    question, where = f"127.0.0.1:{PORT}", ("127.0.0.1", PORT)
+    with tcp(where, backlog=1) as server:
+        client, accepted = pair_on(server)
+    accepted.close()
+    at_end(client)
+    with client:
+        until(lambda: ask(t, question).get("cause") == "fin-wait2", "FIN_WAIT2 of the kernel's")
+        agree(t, question, where, cause="fin-wait2", pids=[])
+        agree(t, question, where, REUSEADDR, cause="fin-wait2")
+
+
+@test()
+def orphan(t):
+    """The process has closed with data that its peer does not take."""
+    question, where = f"127.0.0.1:{PORT}", ("127.0.0.1", PORT)
+    with tcp(where, backlog=1) as server:
+        client, accepted = pair_on(server)
+    accepted.setblocking(False)
+    try:
+        while True:
+            accepted.send(bytes(65536))
+    except BlockingIOError:
+        pass
+    accepted.close()
+    with client:
+        told = agree(t, question, where, cause="orphan", pids=[])
+        equal(told["holders"][0]["state"], "FIN_WAIT1", "state")
+
+
+@test()
+def many_connections(t):
+    """The listener is named, however many connections it has."""
+    with tcp(("127.0.0.1", PORT), REUSEADDR, backlog=1000) as server:
+        pairs = [pair_on(server) for _ in range(300)]
+        told = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), cause="listener-exists", pids=[ME()])
+        equal(told["holders"][0]["state"], "LISTEN", "the first holder")
+        agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), REUSEADDR, cause="listener-exists")
+        server.close()
+        told = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), REUSEADDR)
+        for pair in pairs:
+            for sock in pair:
+                sock.close()
+
+
+@test()
+def mptcp(t):
+    try:
+        sock = tcp(("127.0.0.1", PORT), backlog=1, protocol=IPPROTO_MPTCP)
+    except OSError as error:
+        raise Skip(f"no MPTCP: {error}") from None
+    with sock:
+        told = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), cause="listener-exists", pids=[ME()])
+        equal([h["protocol"] for h in told["holders"]], ["mptcp"], "protocols of holders")
+        agree(t, f"mptcp:127.0.0.1:{PORT}", ("127.0.0.1", PORT), cause="listener-exists",
+              protocol=IPPROTO_MPTCP, pids=[ME()])  # fmt: skip
+
+
+@test()
+def kernel_socket(t):
+    made = subprocess.run(["ip", "link", "add", "vx0", "type", "vxlan", "id", "5", "dstport", "4789", "dev", "lo"],
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    if made.returncode:
+        raise Skip(f"this kernel has no VXLAN: {made.stderr.strip()}")
+    subprocess.run(["ip", "link", "set", "vx0", "up"], check=True)
+    agree(t, "udp4:4789", ("0.0.0.0", 4789), cause="kernel-socket", pids=[])
+
+
+# --- the address ----------------------------------------------------------------------------------
+
+
+@test()
+def not_local(t):
+    agree(t, f"192.0.2.1:{PORT}", ("192.0.2.1", PORT), cause="not-local-address")
+    agree(t, f"udp:192.0.2.1:{PORT}", ("192.0.2.1", PORT), cause="not-local-address")
+    agree(t, f"[2001:db8::1]:{PORT}", ("2001:db8::1", PORT), cause="not-local-address")
+    agree(t, f"[::ffff:192.0.2.1]:{PORT}", ("::ffff:192.0.2.1", PORT), DUAL, cause="not-local-address")
+    agree(t, f"0.0.0.1:{PORT}", ("0.0.0.1", PORT), cause="not-local-address")
+    agree(t, f"127.255.255.255:{PORT}", ("127.255.255.255", PORT))
+    agree(t, f"127.9.9.9:{PORT}", ("127.9.9.9", PORT))
+    agree(t, f"224.0.0.5:{PORT}", ("224.0.0.5", PORT))
+    agree(t, f"udp:255.255.255.255:{PORT}", ("255.255.255.255", PORT))
+    sysctl("ipv4/ip_nonlocal_bind", 1)
+    agree(t, f"192.0.2.1:{PORT}", ("192.0.2.1", PORT))
+    sysctl("ipv6/ip_nonlocal_bind", 1)
+    agree(t, f"[2001:db8::1]:{PORT}", ("2001:db8::1", PORT))
+
+
+@test()
+def loopback_down(t):
+    subprocess.run(["ip", "link", "set", "lo", "down"], check=True)
+    agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT))  # its route stays
+    agree(t, f"[::1]:{PORT}", ("::1", PORT), cause="not-local-address")
+    agree(t, str(PORT), ("::", PORT), DUAL)
+
+
+def device_up():
+    """A device pt0 with a carrier."""
+    made = subprocess.run(["ip", "link", "add", "pt0", "type", "veth", "peer", "name", "pt1"], check=False,
+                          capture_output=True, text=True)  # fmt: skip
+    if made.returncode:
+        raise Skip(f"this kernel has no veth: {made.stderr.strip()}")
+    for name in ("pt0", "pt1"):
+        subprocess.run(["ip", "link", "set", name, "up"], check=True)
+    until(lambda: "state UP" in run_text("ip", "link", "show", "pt0"), "carrier")
+
+
+@test()
+def kinds_of_ipv6(t):
+    device_up()
+    subprocess.run(["ip", "address", "add", "fe80::5/64", "dev", "pt0", "nodad"], check=True)
+    index = socket.if_nametoindex("pt0")
+    agree(t, f"[fe80::5]:{PORT}", ("fe80::5", PORT), cause="scope-missing")
+    agree(t, f"[fe80::5%pt0]:{PORT}", ("fe80::5", PORT, 0, index))
+    agree(t, f"[fe80::5%{index}]:{PORT}", ("fe80::5", PORT, 0, index))
+    agree(t, f"[fe80::6%pt0]:{PORT}", ("fe80::6", PORT, 0, index), cause="not-local-address")
+    agree(t, f"[fe80::5%lo]:{PORT}", ("fe80::5", PORT, 0, 1), cause="not-local-address")
+    agree(t, f"[ff0e::1]:{PORT}", ("ff0e::1", PORT), cause="bad-address")
+    agree(t, f"udp:[ff0e::1]:{PORT}", ("ff0e::1", PORT))
+    agree(t, f"udp:[ff02::1]:{PORT}", ("ff02::1", PORT), cause="scope-missing")
+    agree(t, f"[::ffff:127.0.0.1]:{PORT}", ("::ffff:127.0.0.1", PORT), V6ONLY, cause="bad-address")
+    equal(ask(t, f"[fe80::5%nosuch]:{PORT}")["cause"], "scope-missing", "cause of a device that is not there")
+    with tcp(("fe80::5", PORT, 0, index)):
+        agree(t, f"[fe80::5%pt0]:{PORT}", ("fe80::5", PORT, 0, index), cause="bound-not-listening")
+
+
+@test()
+def tentative(t):
+    device_up()
+    sysctl("ipv6/conf/pt0/dad_transmits", 30)
+    subprocess.run(["ip", "address", "add", "2001:db8::5/64", "dev", "pt0"], check=True)
+    agree(t, f"[2001:db8::5]:{PORT}", ("2001:db8::5", PORT), cause="address-tentative")
+
+
+@test()
+def bindv6only(t):
+    sysctl("ipv6/bindv6only", 1)
+    with tcp(("127.0.0.1", PORT), backlog=1):
+        agree(t, f"[::]:{PORT}", ("::", PORT))
+        equal(ask(t, str(PORT))["free"], False, "free, where every address is meant")
+
+
+# --- the permission -------------------------------------------------------------------------------
+
+
+@test()
+def privileged(t):
+    told = agree(t, "0.0.0.0:80", ("0.0.0.0", 80))
+    equal((told["service"], told["range"], told["privileged"]), ("http", "well-known", True), "port 80")
+    agree(t, "0.0.0.0:80", ("0.0.0.0", 80), uid=NOBODY, cause="privileged-port")
+    agree(t, "[::]:80", ("::", 80), DUAL, uid=NOBODY, cause="privileged-port")
+    agree(t, "0.0.0.0:1024", ("0.0.0.0", 1024), uid=NOBODY)
+    # IPv4 asks for the address first, IPv6 for the privilege.
+    agree(t, "192.0.2.1:80", ("192.0.2.1", 80), uid=NOBODY, cause="not-local-address")
+    agree(t, "[2001:db8::1]:80", ("2001:db8::1", 80), uid=NOBODY, cause="privileged-port")
+    with tcp(("0.0.0.0", 80), backlog=1):
+        told = agree(t, "0.0.0.0:80", ("0.0.0.0", 80), uid=NOBODY, cause="privileged-port", pids=[ME()])
+        text = t.command("why", "--uid", "nobody", "0.0.0.0:80").stdout.decode()
+        check("pt-test" in text, f"the holder is not in\n{text}")
+    sysctl("ipv4/ip_unprivileged_port_start", 80)
+    told = agree(t, "0.0.0.0:80", ("0.0.0.0", 80), uid=NOBODY)
+    equal(told["privileged"], False, "privileged")
+    agree(t, "0.0.0.0:79", ("0.0.0.0", 79), uid=NOBODY, cause="privileged-port")
+
+
+def bind_when_told(me, flags, where):
+    libc_check(libc.unshare(flags))
+    if flags & CLONE_NEWNET:
+        new_netns()
+    me.tell(netns_inode())
+    me.hear()
+    return outcome(me, socket.SOCK_STREAM, where, ())
+
+
+@test()
+def as_a_process(t):
+    """--pid: its namespace, its user, and its capabilities where they count."""
+    with tcp(("0.0.0.0", PORT), backlog=1):
+        for flags, uid, port, cause in (
+            (0, None, PORT, "listener-exists"),
+            (0, None, 80, None),
+            (0, NOBODY, 80, "privileged-port"),
+            (CLONE_NEWNET, None, PORT, None),
+            # Root of a user namespace of its own, but the network belongs to another.
+            (CLONE_NEWUSER, None, 80, "privileged-port"),
+            (CLONE_NEWUSER | CLONE_NEWNET, None, 80, None),
+            (CLONE_NEWUSER | CLONE_NEWNET, NOBODY, 80, None),
+            (CLONE_NEWUSER, NOBODY, 80, "privileged-port"),
+        ):
+            child = t.fork(bind_when_told, flags, ("0.0.0.0", port), comm="pt-caller", uid=uid)
+            child.hear()
+            told = ask(t, f"0.0.0.0:{port}", "--pid", child.pid)
+            child.tell()
+            truth = child.result()
+            what = f"{flags:#x} as {uid}: port {port}"
+            equal(told["free"], truth is None, f"{what}: free, where bind says {truth}: {told}")
+            equal(told.get("cause"), cause, f"cause of {what}")
+            if cause == "privileged-port":
+                check("pt-caller" in told["why"], told["why"])
+
+
+def listen_and_stay(me, where):
+    with tcp(where, backlog=1):
+        me.tell(netns_inode())
+        me.hear()
+
+
+@test()
+def other_namespaces(t):
+    child = t.fork(listen_and_stay, ("0.0.0.0", PORT), comm="pt-there", netns="new")
+    there = child.hear()
+    agree(t, str(PORT), ("::", PORT), DUAL, pids=[])
+    text = t.command("why", PORT).stdout.decode()
+    check(f"{there}" in text and "pt-there" in text, f"the listener next door is not in\n{text}")
+    for args in (("--netns", there), ("--pid", child.pid), ("-N", f"/proc/{child.pid}/ns/net")):
+        told = ask(t, f"0.0.0.0:{PORT}", *args)
+        equal((told.get("cause"), told["holders"][0]["pids"]), ("listener-exists", [child.holder]), f"{args}")
+
+
+# --- any port -------------------------------------------------------------------------------------
+
+
+@test()
+def any_port(t):
+    agree(t, "127.0.0.1:0", ("127.0.0.1", 0))
+    agree(t, "0", ("::", 0), DUAL)
+    sysctl("ipv4/ip_local_port_range", "40000 40003")
+    sysctl("ipv4/ip_local_reserved_ports", "40002")
+    with tcp(("127.0.0.1", 40000), REUSEADDR), tcp(("127.0.0.1", 40002)), tcp(("127.0.0.1", 40001)):
+        agree(t, "127.0.0.1:0", ("127.0.0.1", 0))
+        with tcp(("127.0.0.1", 40003)):
+            agree(t, "127.0.0.1:0", ("127.0.0.1", 0), cause="range-exhausted")
+            agree(t, "127.0.0.1:0", ("127.0.0.1", 0), REUSEADDR, cause="range-exhausted")
+            agree(t, "0", ("0.0.0.0", 0), cause="range-exhausted")
+            agree(t, "127.0.0.2:0", ("127.0.0.2", 0))
+            agree(t, "udp:127.0.0.1:0", ("127.0.0.1", 0))
+    told = ask(t, "40002")
+    equal((told["reserved"], told["in_ephemeral_range"], told["range"]), (True, True, "registered"), "40002")
+    told = ask(t, "40004")
+    equal((told["reserved"], told["in_ephemeral_range"]), (False, False), "40004")
+    equal(ask(t, "50000")["range"], "dynamic", "range of 50000")
+
+
+# --- the command line -----------------------------------------------------------------------------
+
+
+@test(netns=False, root=False)
+def misuse(t):
+    for args in ((), ("80", "81"), ("65536",), ("-1",), ("tcp",), ("tcp:",), ("xyz:80",), ("::1:80",),
+                 ("[::1]",), ("[::1]80",), ("[127.0.0.1]:80",), ("127.0.0.1/8:80",), ("1.2.3:80",),
+                 ("tcp4:[::1]:80",), ("tcp6:127.0.0.1:80",), ("--v6only", "127.0.0.1:80"), ("127.0.0.1%lo:80",),
+                 ("--uid", "nosuchuser", "80"), ("--pid", "0", "80"), ("--netns", "nosuch", "80"),
+                 ("nosuchservice",), ("80x",), ("[fe80::1%]:80",), ("[/0::]:80",)):  # fmt: skip
+        done = t.command("why", *args)
+        equal((done.returncode, done.stdout), (2, b""), f"why {args}")
+        check(done.stderr.startswith(b"porttrace") and len(done.stderr.splitlines()) <= 3, f"{done.stderr}")
+
+
+@test()
+def nobody_there(t):
+    child = t.fork(stay)
+    child.tell()
+    child.result()
+    equal(t.command("why", "--pid", child.pid, "80").returncode, 2, "why --pid of a process that has gone")
+    equal(t.command("why", "--netns", "1", "80").returncode, 2, "why --netns of a namespace that is not there")
+
+
+@test()
+def services(t):
+    told = ask(t, "udp:domain")
+    equal((told["port"], told["service"]), (53, "domain"), "udp:domain")
+    check("service" not in ask(t, "4"), "a service for port 4")
+
+
+@test()
+def as_text(t):
+    with tcp(("127.0.0.1", 5432), backlog=1):
+        text = t.command("why", 5432).stdout.decode()
+        for want in ("tcp *:5432: a bind would fail, EADDRINUSE", "held by pt-test[", "LISTEN 127.0.0.1:5432",
+                     "\nwhy ", "\nfix ", "\nport    postgresql, registered"):  # fmt: skip
+            check(want in text, f"{want!r} is not in\n{text}")
+        text = t.command("why", "127.0.0.2:5432").stdout.decode()
+        check("not in the way" in text, f"the listener beside is not in\n{text}")
