@@ -167,6 +167,11 @@ static bool sample_namespace(struct live *live, struct wire_netns *event, const 
 {
 	bool gone = netns_enter(live->namespaces, event->netns) != 0;
 
+	/* Or just the process by which it was found has: there may be another way in. */
+	if (gone) {
+		netns_list_scan(live->namespaces);
+		gone = netns_enter(live->namespaces, event->netns) != 0;
+	}
 	if (!gone) {
 		netns_read(event);
 		netns_leave(live->namespaces);
