@@ -20,20 +20,15 @@
 #define RECENT_CALLERS	64
 #define CENSUS_VALID_NS 1000000000ULL
 #define CACHED_FDS	512
-#define CACHED_SOCKETS	LOOK_COOKIES_MAX
 
 struct explainer {
 	struct model *model;
 	struct source *source;
 	source_event_fn event;
 	void *context;
-	/* The descriptors that looks have found, and when each socket was looked for. */
+	/* The descriptors that the last looks have found; each event says when. */
 	struct wire_socket fds[CACHED_FDS];
 	size_t fd_count;
-	struct {
-		uint64_t cookie, looked_ns;
-	} sockets[CACHED_SOCKETS];
-	size_t socket_count;
 	uint64_t look_end_ns, look_took_ns;
 	/* For whom it was looked, when. */
 	struct {
@@ -108,25 +103,21 @@ bool explainer_take(struct explainer *explainer, const struct wire_socket *event
 	return false;
 }
 
-static void forget_socket(struct explainer *explainer, size_t index)
+/* Drops the descriptors that are old, and those of the sockets that are looked for now. */
+static void forget_fds(struct explainer *explainer, const struct look *look, uint64_t now)
 {
-	uint64_t cookie = explainer->sockets[index].cookie;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < explainer->fd_count; i++) {
-		if (explainer->fds[i].sock.cookie != cookie)
-			explainer->fds[kept++] = explainer->fds[i];
+		const struct wire_socket *found = &explainer->fds[i];
+		bool keep = found->hdr.boot_ns + LOOK_VALID_NS >= now;
+
+		for (size_t j = 0; keep && j < look->cookie_count; j++)
+			keep = look->cookies[j] != found->sock.cookie;
+		if (keep)
+			explainer->fds[kept++] = *found;
 	}
 	explainer->fd_count = kept;
-	explainer->sockets[index] = explainer->sockets[--explainer->socket_count];
-}
-
-static void forget_old(struct explainer *explainer, uint64_t now)
-{
-	for (size_t i = explainer->socket_count; i-- > 0;) {
-		if (explainer->sockets[i].looked_ns + LOOK_VALID_NS < now)
-			forget_socket(explainer, i);
-	}
 }
 
 /* What was found of this socket lately is told again, for this failure. */
@@ -148,22 +139,15 @@ static bool may_have_fds(const struct wire_sock *sock)
 	return sock->cookie && sock->state != WIRE_TCP_TIME_WAIT && !(sock->flags & WIRE_ORPHAN);
 }
 
-static void look_paced(struct explainer *explainer, const struct look *look, uint64_t now)
+static void look_paced(struct explainer *explainer, const struct look *look)
 {
-	uint64_t begin = clock_boot_ns(), end;
+	uint64_t begin = clock_boot_ns();
 
-	if (explainer->socket_count + look->cookie_count > CACHED_SOCKETS)
-		explainer->socket_count = explainer->fd_count = 0;
-	for (size_t i = 0; i < look->cookie_count; i++) {
-		explainer->sockets[explainer->socket_count].cookie = look->cookies[i];
-		explainer->sockets[explainer->socket_count++].looked_ns = now;
-	}
 	explainer->looking = true;
 	explainer->source->ops->look(explainer->source, look);
 	explainer->looking = false;
-	end = clock_boot_ns();
-	explainer->look_took_ns = end - begin;
-	explainer->look_end_ns = end;
+	explainer->look_end_ns = clock_boot_ns();
+	explainer->look_took_ns = explainer->look_end_ns - begin;
 }
 
 /* Whether it is this process's turn for a look; if so, that is noted. */
@@ -197,7 +181,7 @@ static void look_for_holders(struct explainer *explainer, uint64_t failure_id, u
 	if (!failure || !explainer->source)
 		return;
 	storm = !may_look(explainer, pid);
-	forget_old(explainer, now);
+	forget_fds(explainer, &look, now);
 	for (size_t i = 0; i < failure->holder_count && look.cookie_count < LOOK_COOKIES_MAX; i++) {
 		const struct wire_sock *sock = &failure->holders[i].sock;
 
@@ -208,17 +192,11 @@ static void look_for_holders(struct explainer *explainer, uint64_t failure_id, u
 		else
 			cookies[look.cookie_count++] = sock->cookie;
 	}
+	if (!look.cookie_count)
+		return;
 	look.cookies = cookies;
-	for (size_t i = explainer->socket_count; i-- > 0;) {
-		for (size_t j = 0; j < look.cookie_count; j++) {
-			if (explainer->sockets[i].cookie == cookies[j]) {
-				forget_socket(explainer, i);
-				break;
-			}
-		}
-	}
-	if (look.cookie_count)
-		look_paced(explainer, &look, now);
+	forget_fds(explainer, &look, now);
+	look_paced(explainer, &look);
 }
 
 /* A connection's port, or port 0, is refused for want of any: all sockets of the namespace count. */
