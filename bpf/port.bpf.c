@@ -70,6 +70,7 @@ static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6
 	if (!task_fill(&event.task))
 		event.task.uid = event.sock.uid;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
+	event.duration_ns = search_take();
 	if (error)
 		event.sock.flags &= ~WIRE_PORT_CHOSEN; /* nothing was chosen */
 	if (addr) {
@@ -114,6 +115,7 @@ __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
 	if (!task_fill(&event.task))
 		event.task.uid = event.sock.uid;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
+	search_take();
 	record = record_find(event.sock.cookie);
 	if (!error) {
 		if (!record && port_was_chosen(&event.sock))
@@ -132,7 +134,7 @@ __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
 }
 
 /* sk has its port; of MPTCP it may be the subflow, whose port the MPTCP socket gets later. */
-__hidden void on_connect(struct sock *sk)
+static __always_inline void connect_fact(struct sock *sk)
 {
 	struct wire_connect event = {};
 	struct sock_record *record;
@@ -144,6 +146,7 @@ __hidden void on_connect(struct sock *sk)
 	if (!task_fill(&event.task))
 		event.task.uid = event.sock.uid;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
+	event.duration_ns = search_take();
 	event.requested_port = event.sock.flags & WIRE_PORT_CHOSEN ? 0 : event.sock.local_port;
 	record = record_find(event.sock.cookie);
 	/* A UDP socket may connect() as often as it likes; the port is the one it had. */
@@ -154,7 +157,12 @@ __hidden void on_connect(struct sock *sk)
 		emit(&event, WIRE_CONNECT, sizeof(event));
 }
 
-__hidden void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
+__hidden void on_connect(struct sock *sk)
+{
+	connect_fact(sk);
+}
+
+static __always_inline void connect_failed_fact(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
 {
 	struct wire_connect event = {.error = error};
 
@@ -166,6 +174,7 @@ __hidden void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr
 	if (!task_fill(&event.task))
 		event.task.uid = event.sock.uid;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
+	event.duration_ns = search_take();
 	event.requested_port = event.sock.local_port;
 	if (!event.sock.local_port && (error == EADDRNOTAVAIL || error == EAGAIN))
 		churn_count(&event.sock, &event.task, CHURN_FAILED);
@@ -175,6 +184,38 @@ __hidden void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr
 	if (addr && error == EADDRNOTAVAIL && event.sock.local_port)
 		holders_emit((__u64)sk, event.sock.local_port, event.sock.protocol, event.failure_id);
 	emit(&event, WIRE_CONNECT, sizeof(event));
+}
+
+__hidden void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
+{
+	connect_failed_fact(sk, addr, error);
+}
+
+/* The kernel follows eight calls and no more: hence the inlining. */
+__hidden void on_connect_result(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
+{
+	__u16 protocol = sock_protocol(sk);
+	bool udp = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
+
+	switch (error) {
+	case 0:
+		if (udp && !addr->sin6_family)
+			on_disconnect(sk);
+		else if (udp)
+			connect_fact(sk);
+		break;
+	case EPERM:
+	case EAGAIN:
+	case EACCES:
+	case EINVAL:
+	case EADDRINUSE:
+	case EADDRNOTAVAIL:
+		connect_failed_fact(sk, addr, error);
+		break;
+	case EISCONN: /* of a connection it is how programs ask whether it stands */
+		if (BPF_CORE_READ(sk, __sk_common.skc_state) == WIRE_TCP_LISTEN)
+			connect_failed_fact(sk, addr, error);
+	}
 }
 
 __hidden void on_accept(struct sock *sk)

@@ -129,8 +129,14 @@ static void facts_missing(const struct trace *trace, const char **missing)
 	size_t count = 0;
 
 	for (int i = 0; i < FACT_COUNT; i++) {
-		if (!facts[i].wanted || facts[i].works)
+		if (!facts[i].wanted || (!facts[i].works && hooks[i].optional))
 			continue;
+		if (facts[i].works) {
+			if (facts[i].reason[0])
+				fprintf(stderr, "porttrace: %s by %s; traced by %s instead (see 'porttrace doctor')\n",
+					hooks[i].name, facts[i].reason, backend_name(facts[i].backend));
+			continue;
+		}
 		missing[count++] = hooks[i].name;
 		fprintf(stderr, "porttrace: %s is not traced (%s): %s; see 'porttrace doctor'\n", hooks[i].name,
 			hooks[i].loses, facts[i].reason);
@@ -164,7 +170,7 @@ static void tell_start(struct trace *trace)
 		.boot_ns = clock_boot_ns(),
 		.version = PORTTRACE_VERSION,
 		.kernel = kernel.release,
-		.probes = backend_name(BACKEND_TRACEPOINT),
+		.probes = live_probes(trace->session.source),
 		.missing = missing,
 		.sockets = port_table_count(model_ports(trace->session.model)),
 		.netns_count = live_netns_count(trace->session.source),

@@ -301,6 +301,11 @@ const struct kernel_fact *live_facts(const struct source *source)
 	return kernel_facts(live_of(source)->kernel);
 }
 
+const char *live_probes(const struct source *source)
+{
+	return kernel_probes(live_of(source)->kernel);
+}
+
 size_t live_netns_count(const struct source *source)
 {
 	return netns_list_count(live_of(source)->namespaces);
