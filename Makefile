@@ -30,7 +30,7 @@ BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPFARCH) -Ivmlinux/$(A
 
 # ---- sources, as the data flows -----------------------------------------------------------------
 
-BPF := read emit filter sock task record churn search holder port fentry kprobe tracepoint iter
+BPF := read emit filter sock task record churn timewait twsk search holder port fentry kprobe tracepoint iter
 
 CORE := \
 	util/address util/errno_name util/escape util/time_format \

@@ -266,3 +266,44 @@ int BPF_PROG(fentry_hash_connect6_enter, void *death_row, struct sock *sk)
 	search_enter(sk);
 	return 0;
 }
+
+SEC("?fexit/inet_twsk_alloc")
+int BPF_PROG(fentry_twsk_alloc, struct sock *sk, void *death_row, int state,
+	     struct inet_timewait_sock *tw)
+{
+	return twsk_alloc(sk, (struct sock *)tw, state);
+}
+
+SEC("?fexit/tcp_twsk_unique")
+int BPF_PROG(fentry_twsk_unique, struct sock *sk, struct sock *tw, void *timestamps, int result)
+{
+	return twsk_unique(tw, result);
+}
+
+/* A new prototype now and then, so bpf_get_func_ret() (5.17), before which it had three arguments. */
+SEC("?fexit/tcp_timewait_state_process")
+int fentry_twsk_process(__u64 *ctx)
+{
+	__u64 result = 0;
+
+	bpf_get_func_ret(ctx, &result);
+	return twsk_process((struct sock *)ctx[0], result);
+}
+
+SEC("?fexit/tcp_timewait_state_process")
+int BPF_PROG(fentry_twsk_process_old, struct sock *tw, void *skb, void *header, int result)
+{
+	return twsk_process(tw, result);
+}
+
+SEC("?fentry/inet_twsk_deschedule_put")
+int BPF_PROG(fentry_twsk_deschedule, struct sock *tw)
+{
+	return twsk_deschedule(tw);
+}
+
+SEC("?fentry/inet_twsk_kill")
+int BPF_PROG(fentry_twsk_kill, struct sock *tw)
+{
+	return twsk_kill(tw);
+}

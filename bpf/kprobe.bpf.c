@@ -16,10 +16,16 @@ enum stash_slot {
 	STASH_DGRAM_CONNECT,
 	STASH_DENIED,
 	STASH_AUTOBIND,
+	STASH_TWSK_ALLOC,
+	STASH_TWSK_UNIQUE,
+	STASH_TWSK_PROCESS,
 };
 
+/* TIME_WAITs are handled with softirqs off, by whatever runs: the processor is the thread. */
+#define STASH_OF_CPU(slot) ((slot) | 1ULL << 32)
+
 struct stash_key {
-	__u64 thread; /* pid_tgid */
+	__u64 thread; /* pid_tgid, or the processor */
 	__u64 slot;
 };
 
@@ -46,10 +52,19 @@ static __always_inline void addr_read(struct sockaddr_in6 *out, const void *addr
 		bpf_probe_read_kernel(out, sizeof(struct sockaddr_in), addr);
 }
 
+static __always_inline __u64 stash_thread(__u64 slot)
+{
+	return slot >> 32 ? bpf_get_smp_processor_id() : bpf_get_current_pid_tgid();
+}
+
 static __always_inline int stash_put(__u64 slot, struct stash *stash)
 {
-	struct stash_key key = {.thread = bpf_get_current_pid_tgid(), .slot = slot};
+	struct stash_key key = {.thread = stash_thread(slot), .slot = slot};
 
+	if (!bpf_map_update_elem(&stashes, &key, stash, BPF_NOEXIST))
+		return 0;
+	/* The return of this thread's last such call was missed. */
+	emit_lost(WIRE_LOST_MISSED);
 	bpf_map_update_elem(&stashes, &key, stash, BPF_ANY);
 	return 0;
 }
@@ -73,7 +88,7 @@ static __always_inline int stash_asked(__u64 slot, const void *of, const void *a
 /* false: the entry was missed. */
 static __always_inline bool stash_take(__u64 slot, struct stash *out)
 {
-	struct stash_key key = {.thread = bpf_get_current_pid_tgid(), .slot = slot};
+	struct stash_key key = {.thread = stash_thread(slot), .slot = slot};
 	struct stash *stash = bpf_map_lookup_elem(&stashes, &key);
 
 	if (!stash)
@@ -453,4 +468,64 @@ int BPF_KRETPROBE(kprobe_udp_get_port_exit)
 {
 	search_exit();
 	return 0;
+}
+
+SEC("?kprobe/inet_twsk_alloc")
+int BPF_KPROBE(kprobe_twsk_alloc, struct sock *sk, void *death_row, int state)
+{
+	return stash_args(STASH_OF_CPU(STASH_TWSK_ALLOC), sk, NULL, state);
+}
+
+SEC("?kretprobe/inet_twsk_alloc")
+int BPF_KRETPROBE(kprobe_twsk_alloc_exit, struct sock *tw)
+{
+	struct stash stash;
+
+	if (!stash_take(STASH_OF_CPU(STASH_TWSK_ALLOC), &stash))
+		return 0;
+	return twsk_alloc((struct sock *)stash.of, tw, stash.size);
+}
+
+SEC("?kprobe/tcp_twsk_unique")
+int BPF_KPROBE(kprobe_twsk_unique, struct sock *sk, struct sock *tw)
+{
+	return stash_args(STASH_OF_CPU(STASH_TWSK_UNIQUE), tw, NULL, 0);
+}
+
+SEC("?kretprobe/tcp_twsk_unique")
+int BPF_KRETPROBE(kprobe_twsk_unique_exit, int result)
+{
+	struct stash stash;
+
+	if (!stash_take(STASH_OF_CPU(STASH_TWSK_UNIQUE), &stash))
+		return 0;
+	return twsk_unique((struct sock *)stash.of, result);
+}
+
+SEC("?kprobe/tcp_timewait_state_process")
+int BPF_KPROBE(kprobe_twsk_process, struct sock *tw)
+{
+	return stash_args(STASH_OF_CPU(STASH_TWSK_PROCESS), tw, NULL, 0);
+}
+
+SEC("?kretprobe/tcp_timewait_state_process")
+int BPF_KRETPROBE(kprobe_twsk_process_exit, int result)
+{
+	struct stash stash;
+
+	if (!stash_take(STASH_OF_CPU(STASH_TWSK_PROCESS), &stash))
+		return 0;
+	return twsk_process((struct sock *)stash.of, result);
+}
+
+SEC("?kprobe/inet_twsk_deschedule_put")
+int BPF_KPROBE(kprobe_twsk_deschedule, struct sock *tw)
+{
+	return twsk_deschedule(tw);
+}
+
+SEC("?kprobe/inet_twsk_kill")
+int BPF_KPROBE(kprobe_twsk_kill, struct sock *tw)
+{
+	return twsk_kill(tw);
 }

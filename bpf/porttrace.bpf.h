@@ -97,8 +97,27 @@ void record_store(const struct wire_sock *sock, const struct wire_task *owner, s
 		  __u64 now, __u32 flags);
 void record_drop(__u64 cookie);
 
-/* churn.bpf.c: counters that stay exact whatever the stream loses. */
+/* churn.bpf.c: counters that stay exact whatever the stream loses. task: whose it is; NULL: not asked. */
 void churn_count(const struct wire_sock *sock, const struct wire_task *task, __u32 counter);
+/* A search for a port took so long; connects: by connect() of TCP, with its destination in `sock`. */
+void churn_search(const struct wire_sock *sock, __u64 duration_ns, bool connects);
+
+/* timewait.bpf.c: TIME_WAIT, from hooks on inet_twsk_*() where timewait_hooked says that there are. */
+extern const volatile bool timewait_hooked;
+void on_timewait_enter(struct sock *sk, struct sock *tw, __u8 substate);
+void on_timewait_end(struct sock *tw, __u32 action);
+void on_timewait_overflow(struct sock *sk);
+/* ... and from the end of a connection where not. */
+void timewait_begin(struct sock_record *record);
+bool timewait_is_left(struct sock *sk);
+bool timewait_is_full(struct sock *sk);
+
+/* twsk.bpf.c: the same from what the kernel's functions on a struct inet_timewait_sock came to. Return 0. */
+int twsk_alloc(struct sock *sk, struct sock *tw, int state);
+int twsk_unique(struct sock *tw, int may);
+int twsk_process(struct sock *tw, int result);
+int twsk_deschedule(struct sock *tw);
+int twsk_kill(struct sock *tw);
 
 /* holder.bpf.c: every socket that has this port in the namespace of the socket at `address`, sent as
  * wire_socket events. Returns 0. */

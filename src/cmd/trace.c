@@ -33,7 +33,7 @@ struct trace {
 	int output_err, capture_err;
 	const char *path; /* of the capture; NULL: the stream is shown */
 	struct capture_header header;
-	uint64_t lost_told[WIRE_LOST_TABLE + 1];
+	uint64_t lost_told[WIRE_LOST_MISSED + 1];
 };
 
 static uint64_t lost_of(struct trace *trace, uint32_t reason)
@@ -48,7 +48,7 @@ static uint64_t lost_of(struct trace *trace, uint32_t reason)
 /* As an event like any other, so that a capture has them too. */
 static void tell_losses(struct trace *trace)
 {
-	for (uint32_t reason = WIRE_LOST_RING; reason <= WIRE_LOST_TABLE; reason++) {
+	for (uint32_t reason = WIRE_LOST_RING; reason <= WIRE_LOST_MISSED; reason++) {
 		uint64_t lost = lost_of(trace, reason), told = trace->lost_told[reason];
 		struct wire_lost event = {
 			.hdr = {.size = sizeof(event), .kind = WIRE_LOST, .boot_ns = clock_boot_ns()},

@@ -106,9 +106,15 @@ const struct hook hooks[FACT_COUNT] = {
 	[FACT_TIMEWAIT] = {
 		FACT_TIMEWAIT, "timewait", "TIME_WAIT's end, reuse and overflow, as they happen",
 		NULL,
+		FENTRY(WAY("fentry_twsk_alloc", "fentry_twsk_unique", "fentry_twsk_process",
+			   "fentry_twsk_deschedule", "fentry_twsk_kill"),
+		       WAY("fentry_twsk_alloc", "fentry_twsk_unique", "fentry_twsk_process_old",
+			   "fentry_twsk_deschedule", "fentry_twsk_kill")),
+		KPROBE(WAY("kprobe_twsk_alloc", "kprobe_twsk_alloc_exit",
+			   "kprobe_twsk_unique", "kprobe_twsk_unique_exit",
+			   "kprobe_twsk_process", "kprobe_twsk_process_exit",
+			   "kprobe_twsk_deschedule", "kprobe_twsk_kill")),
 		.without = {
-			[BACKEND_FENTRY] = "not yet",
-			[BACKEND_KPROBE] = "not yet",
 			[BACKEND_TRACEPOINT] = "only its begin, by tcp-end; counts are the kernel's own",
 		},
 		.optional = true,

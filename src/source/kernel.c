@@ -138,6 +138,7 @@ static int skeleton_load(struct kernel *kernel, const struct settings *settings)
 	skeleton->rodata->has_call_regs = kernel->choice.call_regs;
 	skeleton->rodata->has_cookies = kernel->choice.cookies;
 	skeleton->rodata->searches_timed = kernel->choice.facts[FACT_SEARCH].works;
+	skeleton->rodata->timewait_hooked = kernel->choice.facts[FACT_TIMEWAIT].works;
 	skeleton->rodata->uring_kinds = uring_kinds(&kernel->choice);
 	for (size_t i = 0; i < sizeof(snapshot_programs) / sizeof(snapshot_programs[0]); i++)
 		autoload(kernel, snapshot_programs[i]);
