@@ -44,7 +44,7 @@ endif
 
 # ---- sources, as the data flows -----------------------------------------------------------------
 
-BPF := read emit filter sock task record churn holder port tracepoint iter
+BPF := read emit filter sock task record churn timewait twsk search holder port fentry kprobe tracepoint iter
 
 CORE := \
 	util/address util/errno_name util/escape util/time_format \
@@ -56,7 +56,7 @@ CORE := \
 
 PROGRAM := \
 	main loop util/clock \
-	source/kernel source/hooks source/features source/kernel_fs \
+	source/kernel source/choice source/hooks source/functions source/features source/kernel_fs \
 	source/live source/snapshot source/netns source/process \
 	cmd/trace cmd/record cmd/replay cmd/session cmd/explain cmd/who cmd/ls cmd/doctor \
 	cmd/options cmd/option_values cmd/output \
