@@ -7,15 +7,19 @@
 #include "porttrace.bpf.h"
 
 /*
- * The address that bind() was given. It is kept at the entry, for a cgroup program may rewrite the
- * kernel's copy before the return.
+ * The calls under way of bind(), with the address that it was given, and of listen(). Both have an inner
+ * function since "io_uring: Introduce IORING_OP_BIND" (6.11), which io_uring calls too and which compilers
+ * inline for the system call, or do not: gcc does on arm64, where the copy for io_uring can be probed and
+ * is not on the system call's path. So both levels are probed; the inner one takes what the outer one put,
+ * and the outer one tells what it finds still there. The address is kept at the entry, for a cgroup
+ * program may rewrite the kernel's copy before the return.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
 	__type(key, __u64); /* pid_tgid */
 	__type(value, struct sockaddr_in6);
-} fentry_addrs SEC(".maps");
+} fentry_calls SEC(".maps");
 
 static __always_inline void addr_read(struct sockaddr_in6 *out, const void *addr, int size)
 {
@@ -38,7 +42,7 @@ int BPF_PROG(fentry_bind_addr, struct socket *socket, void *addr, int size)
 	struct sockaddr_in6 asked = {};
 
 	addr_read(&asked, addr, size);
-	bpf_map_update_elem(&fentry_addrs, &id, &asked, BPF_ANY);
+	bpf_map_update_elem(&fentry_calls, &id, &asked, BPF_ANY);
 	return 0;
 }
 
@@ -46,29 +50,39 @@ SEC("?fexit/__sys_bind_socket")
 int BPF_PROG(fentry_bind_socket, struct socket *socket, void *addr, int size, int result)
 {
 	__u64 id = bpf_get_current_pid_tgid();
-	struct sockaddr_in6 *asked = bpf_map_lookup_elem(&fentry_addrs, &id);
+	struct sockaddr_in6 *asked = bpf_map_lookup_elem(&fentry_calls, &id);
 	struct sock *sk = sock_of_socket(socket);
 
 	if (sk && asked)
 		on_bind(sk, asked, -result);
-	bpf_map_delete_elem(&fentry_addrs, &id);
+	bpf_map_delete_elem(&fentry_calls, &id);
 	return 0;
 }
 
-/* Where only system calls bind: before "io_uring: Introduce IORING_OP_BIND" (6.11). */
-SEC("?fexit/__sys_bind")
-int BPF_PROG(fentry_bind, int fd, void *addr, int size, int result)
+SEC("?fentry/__sys_bind")
+int BPF_PROG(fentry_bind_enter, int fd, void *addr, int size)
 {
-	struct sock *sk = sock_of_fd(fd);
+	__u64 id = bpf_get_current_pid_tgid();
 	struct sockaddr_in6 asked = {};
 
-	if (!sk)
-		return 0;
 	if (size >= (int)sizeof(asked))
 		bpf_probe_read_user(&asked, sizeof(asked), addr);
 	else if (size >= (int)sizeof(struct sockaddr_in))
 		bpf_probe_read_user(&asked, sizeof(struct sockaddr_in), addr);
-	on_bind(sk, &asked, -result);
+	bpf_map_update_elem(&fentry_calls, &id, &asked, BPF_ANY);
+	return 0;
+}
+
+SEC("?fexit/__sys_bind")
+int BPF_PROG(fentry_bind, int fd, void *addr, int size, int result)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct sockaddr_in6 *asked = bpf_map_lookup_elem(&fentry_calls, &id);
+	struct sock *sk = asked ? sock_of_fd(fd) : NULL;
+
+	if (sk)
+		on_bind(sk, asked, -result);
+	bpf_map_delete_elem(&fentry_calls, &id);
 	return 0;
 }
 
@@ -95,13 +109,29 @@ static __always_inline int listen_exit(struct sock *sk, int backlog, int result)
 SEC("?fexit/__sys_listen_socket")
 int BPF_PROG(fentry_listen_socket, struct socket *socket, int backlog, int result)
 {
+	__u64 id = bpf_get_current_pid_tgid();
+
+	bpf_map_delete_elem(&fentry_calls, &id);
 	return listen_exit(sock_of_socket(socket), backlog, result);
+}
+
+SEC("?fentry/__sys_listen")
+int BPF_PROG(fentry_listen_enter, int fd, int backlog)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct sockaddr_in6 none = {};
+
+	bpf_map_update_elem(&fentry_calls, &id, &none, BPF_ANY);
+	return 0;
 }
 
 SEC("?fexit/__sys_listen")
 int BPF_PROG(fentry_listen, int fd, int backlog, int result)
 {
-	return listen_exit(sock_of_fd(fd), backlog, result);
+	__u64 id = bpf_get_current_pid_tgid();
+
+	/* Nothing to take: the inner function has told it. */
+	return bpf_map_delete_elem(&fentry_calls, &id) ? 0 : listen_exit(sock_of_fd(fd), backlog, result);
 }
 
 SEC("?fexit/kernel_listen")

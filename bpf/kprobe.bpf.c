@@ -6,11 +6,17 @@
  */
 #include "porttrace.bpf.h"
 
-/* One for each function that needs its arguments at its return: they nest. */
+/*
+ * One for each function that needs its arguments at its return: they nest. __sys_bind() and __sys_listen()
+ * are probed at both levels, for the compiler decides whether the inner one is on their path (see
+ * fentry.bpf.c); the return of the inner one takes the stash of the outer one too.
+ */
 enum stash_slot {
 	STASH_BIND,
+	STASH_BIND_SOCKET,
 	STASH_KERNEL_BIND,
 	STASH_LISTEN,
+	STASH_LISTEN_SOCKET,
 	STASH_KERNEL_LISTEN,
 	STASH_CONNECT,
 	STASH_DGRAM_CONNECT,
@@ -98,6 +104,13 @@ static __always_inline bool stash_take(__u64 slot, struct stash *out)
 	return true;
 }
 
+static __always_inline void stash_drop(__u64 slot)
+{
+	struct stash_key key = {.thread = stash_thread(slot), .slot = slot};
+
+	bpf_map_delete_elem(&stashes, &key);
+}
+
 static __always_inline bool is_subflow(struct sock *sk)
 {
 	return sock_of_user(sk) != sk;
@@ -106,21 +119,21 @@ static __always_inline bool is_subflow(struct sock *sk)
 SEC("?kprobe/__sys_bind_socket")
 int BPF_KPROBE(kprobe_bind_socket, struct socket *socket, void *addr, int size)
 {
-	return stash_asked(STASH_BIND, socket, addr, size);
+	return stash_asked(STASH_BIND_SOCKET, socket, addr, size);
 }
 
 SEC("?kretprobe/__sys_bind_socket")
 int BPF_KRETPROBE(kprobe_bind_socket_exit, int result)
 {
 	struct stash stash;
-	struct sock *sk = stash_take(STASH_BIND, &stash) ? sock_of_socket((void *)stash.of) : NULL;
+	struct sock *sk = stash_take(STASH_BIND_SOCKET, &stash) ? sock_of_socket((void *)stash.of) : NULL;
 
+	stash_drop(STASH_BIND);
 	if (sk)
 		on_bind(sk, &stash.asked, -result);
 	return 0;
 }
 
-/* Where only system calls bind: before "io_uring: Introduce IORING_OP_BIND" (6.11). */
 SEC("?kprobe/__sys_bind")
 int BPF_KPROBE(kprobe_bind, int fd, void *addr, int size)
 {
@@ -139,6 +152,7 @@ int BPF_KRETPROBE(kprobe_bind_exit, int result)
 	struct stash stash;
 	struct sock *sk = stash_take(STASH_BIND, &stash) ? sock_of_fd(stash.of) : NULL;
 
+	stash_drop(STASH_BIND_SOCKET); /* the inner return was missed, which loses nothing */
 	if (sk)
 		on_bind(sk, &stash.asked, -result);
 	return 0;
@@ -171,7 +185,7 @@ static __always_inline int listen_exit(struct sock *sk, __u32 backlog, int resul
 SEC("?kprobe/__sys_listen_socket")
 int BPF_KPROBE(kprobe_listen_socket, struct socket *socket, int backlog)
 {
-	return stash_args(STASH_LISTEN, socket, NULL, backlog);
+	return stash_args(STASH_LISTEN_SOCKET, socket, NULL, backlog);
 }
 
 SEC("?kretprobe/__sys_listen_socket")
@@ -179,8 +193,9 @@ int BPF_KRETPROBE(kprobe_listen_socket_exit, int result)
 {
 	struct stash stash;
 
-	if (!stash_take(STASH_LISTEN, &stash))
+	if (!stash_take(STASH_LISTEN_SOCKET, &stash))
 		return 0;
+	stash_drop(STASH_LISTEN);
 	return listen_exit(sock_of_socket((void *)stash.of), stash.size, result);
 }
 
@@ -197,6 +212,7 @@ int BPF_KRETPROBE(kprobe_listen_exit, int result)
 
 	if (!stash_take(STASH_LISTEN, &stash))
 		return 0;
+	stash_drop(STASH_LISTEN_SOCKET);
 	return listen_exit(sock_of_fd(stash.of), stash.size, result);
 }
 
