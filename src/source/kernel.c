@@ -19,6 +19,7 @@
 
 #include "porttrace.skel.h"
 #include "porttrace/wire.h"
+#include "source/functions.h"
 #include "source/kernel_fs.h"
 
 #define LINKS_MAX 64
@@ -249,7 +250,7 @@ static int attach_fact(struct kernel *kernel, enum fact which)
 		if (!link) {
 			char reason[128];
 
-			snprintf(reason, sizeof(reason), "%s not attached: %s", name, strerror(errno));
+			snprintf(reason, sizeof(reason), "%s not attached: %s", name, functions_strerror(errno));
 			choice_refuse(&kernel->choice, which, reason);
 			return -EAGAIN;
 		}
