@@ -185,7 +185,7 @@ int holders_emit(__u64 address, __u16 port, __u16 protocol, __u64 failure_id)
 
 	walk.udp = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
 	walk.caller = sk;
-	if (protocol == IPPROTO_MPTCP)
+	if (bpf_core_field_exists(struct tcp_sock, is_mptcp) && protocol == IPPROTO_MPTCP)
 		walk.caller = BPF_CORE_READ((struct mptcp_sock *)sk, first);
 	walk.net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
 	if (walk.udp ? udp_start(&walk, sk) : tcp_start(&walk, sk))
