@@ -9,11 +9,13 @@
 # V=1 shows commands, SAN=1 adds the sanitizers, DEBUG=1 drops optimisation, WERROR=1 is CI's.
 
 VERSION := 0.1
-BUILD   ?= build
 CC      ?= gcc
 CLANG   ?= clang
-ARCH    := $(shell uname -m | sed 's/aarch64/arm64/')
+HOST    := $(shell uname -m | sed 's/aarch64/arm64/')
+ARCH    := $(HOST)
 BPFARCH := $(ARCH:x86_64=x86)
+CROSS   := $(filter-out $(ARCH),arm64)
+BUILD   ?= build$(if $(filter-out $(HOST),$(ARCH)),/$(ARCH))
 PREFIX  ?= /usr/local
 Q       := $(if $(V),,@)
 say      = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
@@ -25,8 +27,20 @@ ifdef SAN
 CFLAGS   += -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 LDFLAGS  += -fsanitize=address,undefined
 endif
+# New kernels (7.2) are built with -fms-extensions; so is the C of their types.
 BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPFARCH) -Ivmlinux/$(ARCH) -Iinclude -Ibpf \
-            -Wall -Wno-compare-distinct-pointer-types $(if $(WERROR),-Werror) -MMD -MP
+            -fms-extensions -Wno-microsoft-anon-tag -Wall -Wno-compare-distinct-pointer-types \
+            $(if $(WERROR),-Werror) -MMD -MP
+
+# Another machine's program, ARCH=arm64: its libraries are Debian's packages for it, unpacked into a cache.
+SYSROOT_OF = ./tools/fetch-debs --arch=$(1) sysroot-$(1) libbpf-dev libyajl-dev libcmocka-dev uthash-dev
+ifneq ($(ARCH),$(HOST))
+TRIPLET := $(ARCH:arm64=aarch64)-linux-gnu
+SYSROOT := $(shell $(call SYSROOT_OF,$(ARCH)))
+$(if $(SYSROOT),,$(error no libraries for $(ARCH)))
+CC      := $(TRIPLET)-gcc --sysroot=$(SYSROOT)
+AR      := $(TRIPLET)-ar
+endif
 
 # ---- sources, as the data flows -----------------------------------------------------------------
 
@@ -55,7 +69,7 @@ PROGRAM_LIBS := -lbpf
 
 # ---- goals --------------------------------------------------------------------------------------
 
-.PHONY: all help deps deps-test deps-bench run check bench clean install uninstall vmlinux
+.PHONY: all help deps deps-test deps-bench run check cross bench clean install uninstall vmlinux
 
 all: $(BUILD)/porttrace ## the program, at build/porttrace
 
@@ -78,7 +92,15 @@ run: deps ## install, build, and trace live
 check: deps-test ## install, build, and run every test (live ones need root)
 	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all check-programs
 	$(Q)$(MAKE) -j$$(nproc) --no-print-directory SAN=1 BUILD=$(BUILD)/san all check-programs
+	$(if $(CROSS),$(Q)if $(call SYSROOT_OF,$(CROSS)) >/dev/null; then $(MAKE) --no-print-directory cross; \
+		else rm -rf $(BUILD)/$(CROSS); fi)
 	$(Q)tests/run $(BUILD) $(TESTS)
+
+cross: ## install, and build the program and its tests for arm64, at build/arm64
+	$(Q)./tools/install-deps cross
+	$(if $(CROSS),$(Q)$(MAKE) -j$$(nproc) --no-print-directory ARCH=$(CROSS) BUILD=$(BUILD)/$(CROSS) \
+		all check-programs)
+	$(if $(CROSS),$(Q)ln -sfn "$$($(call SYSROOT_OF,$(CROSS)))" $(BUILD)/$(CROSS)/sysroot)
 
 bench: deps-test deps-bench ## what tracing costs, against the untraced machine
 	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all check-programs
@@ -151,8 +173,16 @@ $(BUILD)/tests/storm: tests/live/storm.c
 
 # ---- vmlinux.h ----------------------------------------------------------------------------------
 
+# Another machine's is that of Debian's newest kernel, whose image holds its types.
 vmlinux: ## make vmlinux/<arch>/vmlinux.h again, from the running kernel
+ifeq ($(ARCH),$(HOST))
 	$(Q)$(BPFTOOL) btf dump file /sys/kernel/btf/vmlinux format c > vmlinux/$(ARCH)/vmlinux.h
+else
+	$(Q)mkdir -p $(BUILD) vmlinux/$(ARCH)
+	$(Q)./tools/fetch-debs --arch=$(ARCH) --suite=sid --alone $(BUILD)/linux linux-image-cloud-$(ARCH) >/dev/null
+	$(Q)./tools/kernel-btf $$(find $(BUILD)/linux -name 'vmlinuz*') $(BUILD)/vmlinux.btf
+	$(Q)$(BPFTOOL) btf dump file $(BUILD)/vmlinux.btf format c > vmlinux/$(ARCH)/vmlinux.h
+endif
 
 # ---- install ------------------------------------------------------------------------------------
 
