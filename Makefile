@@ -30,7 +30,7 @@ BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPFARCH) -Ivmlinux/$(A
 
 # ---- sources, as the data flows -----------------------------------------------------------------
 
-BPF := read emit filter sock task record churn holder port tracepoint iter
+BPF := read emit filter sock task record churn timewait twsk search holder port fentry kprobe tracepoint iter
 
 CORE := \
 	util/address util/errno_name util/escape util/time_format \
@@ -42,7 +42,7 @@ CORE := \
 
 PROGRAM := \
 	main loop util/clock \
-	source/kernel source/hooks source/features source/kernel_fs \
+	source/kernel source/choice source/hooks source/functions source/features source/kernel_fs \
 	source/live source/snapshot source/netns source/process \
 	cmd/trace cmd/record cmd/replay cmd/session cmd/explain cmd/who cmd/ls cmd/doctor \
 	cmd/options cmd/option_values cmd/output \

@@ -2,7 +2,6 @@
 /* Ports taken, given back and refused, counted where they happen: per namespace, and per process and
  * destination. User space reads totals; a full ring buffer changes none of them. */
 #include "porttrace.bpf.h"
-#include "porttrace/churn.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -11,7 +10,8 @@ struct {
 	__type(value, struct churn_counts);
 } churn_namespaces SEC(".maps");
 
-/* The least used make room: a total that matters is one that grows. */
+/* The least used make room: a total that matters is one that grows. What went with them is the namespace's
+ * total less the sum of its flows. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
@@ -25,43 +25,107 @@ static void count(struct churn_counts *counts, __u32 counter)
 		__sync_fetch_and_add(&counts->values[counter], 1);
 }
 
+/* A new entry's value is too large for the stack of those who count. */
+static const struct churn_counts nothing = {};
+
+static __always_inline struct churn_counts *counts_of(void *map, const void *key)
+{
+	struct churn_counts *counts = bpf_map_lookup_elem(map, key);
+
+	if (counts)
+		return counts;
+	bpf_map_update_elem(map, key, &nothing, BPF_NOEXIST);
+	return bpf_map_lookup_elem(map, key);
+}
+
 static void count_flow(const struct wire_sock *sock, const struct wire_task *task, __u32 counter)
 {
-	struct churn_flow flow = {.pid = task->pid, .netns = sock->netns};
+	struct churn_flow flow = {
+		.pid = task->pid,
+		.start_ms = task->start_boot_ns / 1000000,
+		.netns = sock->netns,
+		.protocol = sock->protocol,
+	};
 	struct churn_counts *counts;
 
+	__builtin_memcpy(flow.local_addr, sock->local_addr, sizeof(flow.local_addr));
 	/* Of an accepted connection the remote end is whoever came, not a destination. */
 	if (!(sock->flags & WIRE_ACCEPTED)) {
-		__builtin_memcpy(flow.addr, sock->remote_addr, sizeof(flow.addr));
-		flow.port = sock->remote_port;
+		__builtin_memcpy(flow.remote_addr, sock->remote_addr, sizeof(flow.remote_addr));
+		flow.remote_port = sock->remote_port;
 	}
-	counts = bpf_map_lookup_elem(&churn_flows, &flow);
-	if (!counts) {
-		struct churn_counts first = {.start_boot_ns = task->start_boot_ns};
-
-		__builtin_memcpy(first.comm, task->comm, sizeof(first.comm));
-		bpf_map_update_elem(&churn_flows, &flow, &first, BPF_NOEXIST);
-		counts = bpf_map_lookup_elem(&churn_flows, &flow);
+	counts = counts_of(&churn_flows, &flow);
+	if (!counts)
+		return;
+	if (!counts->start_boot_ns) {
+		counts->start_boot_ns = task->start_boot_ns;
+		__builtin_memcpy(counts->comm, task->comm, sizeof(counts->comm));
 	}
-	if (counts)
-		count(counts, counter);
+	count(counts, counter);
 }
 
 __hidden void churn_count(const struct wire_sock *sock, const struct wire_task *task, __u32 counter)
 {
 	__u32 netns = sock->netns;
-	struct churn_counts *counts = bpf_map_lookup_elem(&churn_namespaces, &netns);
+	struct churn_counts *counts = counts_of(&churn_namespaces, &netns);
 
-	if (!counts) {
-		struct churn_counts first = {};
-
-		bpf_map_update_elem(&churn_namespaces, &netns, &first, BPF_NOEXIST);
-		counts = bpf_map_lookup_elem(&churn_namespaces, &netns);
-	}
 	if (counts)
 		count(counts, counter);
 	else
 		emit_lost(WIRE_LOST_MAP);
-	if (task && task->pid && (counter == CHURN_ALLOCATED || counter == CHURN_TIMEWAIT))
+	if (task && task->pid)
 		count_flow(sock, task, counter);
+}
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct churn_search_key);
+	__type(value, struct churn_search);
+} churn_searches SEC(".maps");
+
+static const struct churn_search no_search = {};
+
+static __u32 log2_of(__u64 value)
+{
+	__u32 result = 0;
+
+	for (__u32 shift = 32; shift; shift >>= 1) {
+		if (value >> shift) {
+			value >>= shift;
+			result += shift;
+		}
+	}
+	return result < CHURN_SEARCH_BUCKETS ? result : CHURN_SEARCH_BUCKETS - 1;
+}
+
+static void search_add(const struct churn_search_key *key, __u64 duration_ns)
+{
+	struct churn_search *search = bpf_map_lookup_elem(&churn_searches, key);
+	__u32 bucket = log2_of(duration_ns);
+
+	if (!search) {
+		bpf_map_update_elem(&churn_searches, key, &no_search, BPF_NOEXIST);
+		search = bpf_map_lookup_elem(&churn_searches, key);
+	}
+	if (!search)
+		return;
+	if (bucket < CHURN_SEARCH_BUCKETS)
+		__sync_fetch_and_add(&search->buckets[bucket], 1);
+	__sync_fetch_and_add(&search->total_ns, duration_ns);
+	/* Two at once may leave the lesser: a maximum is not worth a loop. */
+	if (duration_ns > search->max_ns)
+		search->max_ns = duration_ns;
+}
+
+__hidden void churn_search(const struct wire_sock *sock, __u64 duration_ns, bool connects)
+{
+	struct churn_search_key key = {.netns = sock->netns, .connects = connects};
+
+	search_add(&key, duration_ns);
+	if (!connects || duration_ns < CHURN_SEARCH_LONG_NS)
+		return;
+	__builtin_memcpy(key.remote_addr, sock->remote_addr, sizeof(key.remote_addr));
+	key.remote_port = sock->remote_port;
+	search_add(&key, duration_ns);
 }

@@ -95,23 +95,36 @@ static void socket_write(struct seq_file *seq, struct sock *sk, struct task_stru
 	bpf_seq_write(seq, &event, sizeof(event));
 }
 
+/* With its type where the kernel knows it, as bpf_get_socket_cookie() wants it. */
+static __always_inline struct sock *file_sock(struct file *file)
+{
+	struct socket *socket;
+
+	/* "bpf: Add a bpf_sock_from_file helper" (5.11) */
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_sock_from_file)) {
+		socket = bpf_sock_from_file(file);
+		return socket ? socket->sk : NULL;
+	}
+	if ((file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
+		return NULL;
+	socket = file->private_data;
+	return BPF_CORE_READ(socket, sk);
+}
+
 SEC("?iter/task_file")
 int snapshot_files(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct socket *socket;
 	struct sock *sk;
 
 	if (!task || !file)
 		return 0;
-	socket = bpf_sock_from_file(file);
-	if (!socket)
-		return 0;
-	sk = socket->sk;
+	sk = file_sock(file);
 	if (!sk || !port_looked_for(sk) || !sock_is_traced(sk))
 		return 0;
-	bpf_get_socket_cookie(sk);
+	if (has_cookies)
+		bpf_get_socket_cookie(sk);
 	socket_write(ctx->meta->seq, sk, task, ctx->fd);
 	return 0;
 }
@@ -123,7 +136,8 @@ int snapshot_tcp(struct bpf_iter__tcp *ctx)
 
 	if (!common || !port_looked_for((struct sock *)common))
 		return 0;
-	bpf_get_socket_cookie(common);
+	if (has_cookies)
+		bpf_get_socket_cookie(common);
 	socket_write(ctx->meta->seq, (struct sock *)common, NULL, -1);
 	return 0;
 }
@@ -135,7 +149,8 @@ int snapshot_udp(struct bpf_iter__udp *ctx)
 
 	if (!udp || !port_looked_for((struct sock *)udp))
 		return 0;
-	bpf_get_socket_cookie(udp);
+	if (has_cookies)
+		bpf_get_socket_cookie(udp);
 	socket_write(ctx->meta->seq, (struct sock *)udp, NULL, -1);
 	return 0;
 }

@@ -70,6 +70,7 @@ static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6
 	if (!task_fill(&event.task))
 		event.task.uid = event.sock.uid;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
+	event.duration_ns = search_take();
 	if (error)
 		event.sock.flags &= ~WIRE_PORT_CHOSEN; /* nothing was chosen */
 	if (addr) {
@@ -85,10 +86,12 @@ static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6
 		}
 	}
 	if (!event.sock.local_port && (error == EADDRINUSE || error == EAGAIN))
-		churn_count(&event.sock, &event.task, CHURN_FAILED);
+		churn_count(&event.sock, &event.task,
+			    how & WIRE_BIND_IMPLICIT ? CHURN_FAILED_SEND : CHURN_FAILED_BIND);
 	if (!error && event.sock.local_port) {
 		if (port_was_chosen(&event.sock))
-			churn_count(&event.sock, &event.task, CHURN_ALLOCATED);
+			churn_count(&event.sock, &event.task,
+				    how & WIRE_BIND_IMPLICIT ? CHURN_BY_AUTOBIND : CHURN_BY_BIND);
 		record_take(&event.sock, &event.task, NULL, event.hdr.boot_ns);
 	}
 	if (!wanted(&event.sock, &event.task, WIRE_BIND, error))
@@ -114,13 +117,14 @@ __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
 	if (!task_fill(&event.task))
 		event.task.uid = event.sock.uid;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
+	search_take();
 	record = record_find(event.sock.cookie);
 	if (!error) {
 		if (!record && port_was_chosen(&event.sock))
-			churn_count(&event.sock, &event.task, CHURN_ALLOCATED);
+			churn_count(&event.sock, &event.task, CHURN_BY_AUTOBIND);
 		record_take(&event.sock, &event.task, record, event.hdr.boot_ns);
 	} else if (error == EADDRINUSE && !event.sock.local_port) {
-		churn_count(&event.sock, &event.task, CHURN_FAILED);
+		churn_count(&event.sock, &event.task, CHURN_FAILED_LISTEN);
 	}
 	if (!wanted(&event.sock, &event.task, WIRE_LISTEN, error))
 		return;
@@ -132,7 +136,7 @@ __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
 }
 
 /* sk has its port; of MPTCP it may be the subflow, whose port the MPTCP socket gets later. */
-__hidden void on_connect(struct sock *sk)
+static __always_inline void connect_fact(struct sock *sk)
 {
 	struct wire_connect event = {};
 	struct sock_record *record;
@@ -144,17 +148,24 @@ __hidden void on_connect(struct sock *sk)
 	if (!task_fill(&event.task))
 		event.task.uid = event.sock.uid;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
+	event.duration_ns = search_take();
 	event.requested_port = event.sock.flags & WIRE_PORT_CHOSEN ? 0 : event.sock.local_port;
 	record = record_find(event.sock.cookie);
 	/* A UDP socket may connect() as often as it likes; the port is the one it had. */
 	if (port_was_chosen(&event.sock) && (!record || record->sock.local_port != event.sock.local_port))
-		churn_count(&event.sock, &event.task, CHURN_ALLOCATED);
+		churn_count(&event.sock, &event.task,
+			    is_udp(&event.sock) ? CHURN_BY_AUTOBIND : CHURN_BY_CONNECT);
 	record_take(&event.sock, &event.task, record, event.hdr.boot_ns);
 	if (wanted(&event.sock, &event.task, WIRE_CONNECT, 0))
 		emit(&event, WIRE_CONNECT, sizeof(event));
 }
 
-__hidden void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
+__hidden void on_connect(struct sock *sk)
+{
+	connect_fact(sk);
+}
+
+static __always_inline void connect_failed_fact(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
 {
 	struct wire_connect event = {.error = error};
 
@@ -166,15 +177,49 @@ __hidden void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr
 	if (!task_fill(&event.task))
 		event.task.uid = event.sock.uid;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
+	event.duration_ns = search_take();
 	event.requested_port = event.sock.local_port;
 	if (!event.sock.local_port && (error == EADDRNOTAVAIL || error == EAGAIN))
-		churn_count(&event.sock, &event.task, CHURN_FAILED);
+		churn_count(&event.sock, &event.task,
+			    error == EAGAIN ? CHURN_FAILED_CONNECT_AGAIN : CHURN_FAILED_CONNECT);
 	if (!wanted(&event.sock, &event.task, WIRE_CONNECT, error))
 		return;
 	event.failure_id = event.hdr.boot_ns;
 	if (addr && error == EADDRNOTAVAIL && event.sock.local_port)
 		holders_emit((__u64)sk, event.sock.local_port, event.sock.protocol, event.failure_id);
 	emit(&event, WIRE_CONNECT, sizeof(event));
+}
+
+__hidden void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
+{
+	connect_failed_fact(sk, addr, error);
+}
+
+/* The kernel follows eight calls and no more: hence the inlining. */
+__hidden void on_connect_result(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
+{
+	__u16 protocol = sock_protocol(sk);
+	bool udp = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
+
+	switch (error) {
+	case 0:
+		if (udp && !addr->sin6_family)
+			on_disconnect(sk);
+		else if (udp)
+			connect_fact(sk);
+		break;
+	case EPERM:
+	case EAGAIN:
+	case EACCES:
+	case EINVAL:
+	case EADDRINUSE:
+	case EADDRNOTAVAIL:
+		connect_failed_fact(sk, addr, error);
+		break;
+	case EISCONN: /* of a connection it is how programs ask whether it stands */
+		if (BPF_CORE_READ(sk, __sk_common.skc_state) == WIRE_TCP_LISTEN)
+			connect_failed_fact(sk, addr, error);
+	}
 }
 
 __hidden void on_accept(struct sock *sk)
@@ -249,7 +294,7 @@ __hidden void on_close(struct sock *of)
 	ends = !event.next_state && (is_udp(&event.sock) || state == WIRE_TCP_CLOSE || state == WIRE_TCP_LISTEN);
 	released = ends && !(flags & RECORD_RELEASED);
 	if (released && port_was_chosen(&event.sock))
-		churn_count(&event.sock, NULL, CHURN_RELEASED);
+		churn_count(&event.sock, record ? &record->owner : &event.task, CHURN_RELEASED);
 	/* An orphan that still has data to send may hold the port for minutes: know whose it was. */
 	if (!record && (event.next_state || (!ends && READ(sk, sk_wmem_queued))))
 		record_store(&event.sock, &event.task, (void *)bpf_get_current_task(), 0, RECORD_CLOSED);
@@ -271,7 +316,7 @@ __hidden void on_disconnect(struct sock *sk)
 
 	if (!record || sock_port(sk))
 		return;
-	churn_count(&record->sock, NULL, CHURN_RELEASED);
+	churn_count(&record->sock, &record->owner, CHURN_RELEASED);
 	if (wanted_of(record, &record->sock))
 		release_emit(&record->sock, &record->owner);
 	record_drop(cookie);
@@ -302,16 +347,6 @@ static void still_bound_emit(struct sock *sk, const struct sock_record *record)
 	emit(&event, WIRE_SOCKET, sizeof(event));
 }
 
-static void timewait_emit(const struct sock_record *record)
-{
-	struct wire_timewait event = {.action = WIRE_TIMEWAIT_ENTER};
-
-	event.sock = record->sock;
-	event.sock.state = WIRE_TCP_TIME_WAIT;
-	event.task = record->owner;
-	emit(&event, WIRE_TIMEWAIT, sizeof(event));
-}
-
 /* An accepted connection that nobody has closed yet: nobody was seen to take its port, but how it ends
  * is what its close must tell. */
 static void ownerless_end(struct sock *sk, __u32 error)
@@ -323,12 +358,13 @@ static void ownerless_end(struct sock *sk, __u32 error)
 	ended_sock_fill(&sock, sk);
 	if (!sock.local_port || !sock.cookie)
 		return;
-	record_store(&sock, &nobody, NULL, 0, error ? 0 : RECORD_TIMEWAIT);
+	record_store(&sock, &nobody, NULL, 0, 0);
 	record = record_find(sock.cookie);
-	if (record)
-		record->error = error;
+	if (!record)
+		return;
+	record->error = error;
 	if (!error)
-		churn_count(&sock, NULL, CHURN_TIMEWAIT);
+		timewait_begin(record);
 }
 
 /* The connection's end, mostly in softirq: everything here is its owner's. */
@@ -338,21 +374,25 @@ static void on_tcp_closed(struct sock *of, int old_state)
 	struct sock_record *record = record_find(sock_cookie(sock_of_user(sk)));
 	__u32 error = READ(sk, sk_err);
 	/* tcp_time_wait() makes a small socket of its own and ends this one: no state says TIME_WAIT. */
-	bool timewait = !error && (old_state == WIRE_TCP_FIN_WAIT2 || old_state == WIRE_TCP_CLOSING);
-	bool wanted_here, still_bound;
+	bool may_wait = old_state == WIRE_TCP_FIN_WAIT2 || old_state == WIRE_TCP_CLOSING;
+	bool timewait, wanted_here, still_bound;
 
+	if (timewait_hooked)
+		timewait = record && record->flags & RECORD_TIMEWAIT;
+	else
+		timewait = may_wait && timewait_is_left(of);
 	if (!record) {
-		if (error || timewait)
-			ownerless_end(sk, error);
+		if (error || (timewait && !timewait_hooked))
+			ownerless_end(sk, timewait ? 0 : error);
 		return;
 	}
 	if (timewait) {
-		churn_count(&record->sock, &record->owner, CHURN_TIMEWAIT);
-		record->flags |= RECORD_TIMEWAIT;
-		if (filter_kind(WIRE_TIMEWAIT, 0) && wanted_of(record, &record->sock))
-			timewait_emit(record);
+		if (!timewait_hooked)
+			timewait_begin(record);
 		return;
 	}
+	if (!timewait_hooked && may_wait && !error && timewait_is_full(sk))
+		on_timewait_overflow(sk);
 	if (error)
 		record->error = error;
 	wanted_here = wanted_of(record, &record->sock);
@@ -360,7 +400,7 @@ static void on_tcp_closed(struct sock *of, int old_state)
 	if (!still_bound && !(record->flags & RECORD_RELEASED)) {
 		record->flags |= RECORD_RELEASED;
 		if (port_was_chosen(&record->sock))
-			churn_count(&record->sock, NULL, CHURN_RELEASED);
+			churn_count(&record->sock, &record->owner, CHURN_RELEASED);
 		/* Told when user space would otherwise keep the port: a process still has the socket, or
 		 * its close promised a TIME_WAIT that a reset has cut short. */
 		if (wanted_here && (!(record->flags & RECORD_CLOSED) || old_state != WIRE_TCP_LAST_ACK ||

@@ -36,6 +36,11 @@
 #define SK_FORCE_REUSE	   2
 #define PF_KTHREAD	   0x00200000
 #define SHUTDOWN_MASK	   3
+#define S_IFMT		   00170000
+#define S_IFSOCK	   0140000
+
+/* Whether tracing programs may call bpf_get_socket_cookie() (5.12). */
+extern const volatile bool has_cookies;
 
 /* filter.bpf.c: is it wanted? Asked before anything is built. */
 extern const volatile struct settings settings;
@@ -57,6 +62,9 @@ bool sock_fold_subflow(struct wire_sock *out, struct sock *sk);
 /* An address as a process gave it, IPv4 mapped. */
 void sock_set_addr(__u8 *out, const struct sockaddr_in6 *addr);
 struct sock *sock_of_fd(int fd);
+/* Both: NULL where there is no internet socket with ports. */
+struct sock *sock_of_file(struct file *file);
+struct sock *sock_of_socket(struct socket *socket);
 /* The socket that user space knows: an MPTCP subflow's is its MPTCP socket. */
 struct sock *sock_of_user(struct sock *sk);
 bool sock_is_traced(struct sock *sk);
@@ -89,18 +97,44 @@ void record_store(const struct wire_sock *sock, const struct wire_task *owner, s
 		  __u64 now, __u32 flags);
 void record_drop(__u64 cookie);
 
-/* churn.bpf.c: counters that stay exact whatever the stream loses. */
+/* churn.bpf.c: counters that stay exact whatever the stream loses. task: whose it is; NULL: not asked. */
 void churn_count(const struct wire_sock *sock, const struct wire_task *task, __u32 counter);
+/* A search for a port took so long; connects: by connect() of TCP, with its destination in `sock`. */
+void churn_search(const struct wire_sock *sock, __u64 duration_ns, bool connects);
+
+/* timewait.bpf.c: TIME_WAIT, from hooks on inet_twsk_*() where timewait_hooked says that there are. */
+extern const volatile bool timewait_hooked;
+void on_timewait_enter(struct sock *sk, struct sock *tw, __u8 substate);
+void on_timewait_end(struct sock *tw, __u32 action);
+void on_timewait_overflow(struct sock *sk);
+/* ... and from the end of a connection where not. */
+void timewait_begin(struct sock_record *record);
+bool timewait_is_left(struct sock *sk);
+bool timewait_is_full(struct sock *sk);
+
+/* twsk.bpf.c: the same from what the kernel's functions on a struct inet_timewait_sock came to. Return 0. */
+int twsk_alloc(struct sock *sk, struct sock *tw, int state);
+int twsk_unique(struct sock *tw, int may);
+int twsk_process(struct sock *tw, int result);
+int twsk_deschedule(struct sock *tw);
+int twsk_kill(struct sock *tw);
 
 /* holder.bpf.c: every socket that has this port in the namespace of the socket at `address`, sent as
  * wire_socket events. Returns 0. */
 int holders_emit(__u64 address, __u16 port, __u16 protocol, __u64 failure_id);
+
+/* search.bpf.c: how long the current thread's call has spent looking for a port. */
+void search_enter(struct sock *sk);
+struct sock *search_exit(void); /* as a plain address; NULL: its entry was not seen */
+__u64 search_take(void); /* nanoseconds since the last such; 0: not measured */
 
 /* port.bpf.c: the facts. `error` is positive or 0. */
 void on_bind(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error);
 void on_listen(struct sock *sk, __u32 backlog, __u32 error);
 void on_connect(struct sock *sk);
 void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error);
+/* What connect() came to, sorted out: a TCP connection that took its port is told by on_connect(). */
+void on_connect_result(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error);
 void on_accept(struct sock *sk);
 void on_close(struct sock *sk);
 void on_disconnect(struct sock *sk);

@@ -5,8 +5,7 @@
 #include "read.bpf.h"
 #include "compat.bpf.h"
 
-#define S_IFMT	 00170000
-#define S_IFSOCK 0140000
+const volatile bool has_cookies = true;
 
 static __always_inline void addr_map_ipv4(__u8 *out, __u32 addr)
 {
@@ -28,6 +27,9 @@ __hidden __u64 sock_cookie(struct sock *of)
 	struct mptcp_sock *msk = AS(struct mptcp_sock, of);
 	__u8 state = READ(sk, __sk_common.skc_state);
 
+	/* No kernel pointer is a cookie; those born since have one, so its reuse confuses nobody. */
+	if (!has_cookies && !cookie)
+		return (__u64)of;
 	if (state == WIRE_TCP_TIME_WAIT || state == WIRE_TCP_NEW_SYN_RECV ||
 	    sock_protocol(sk) != IPPROTO_MPTCP)
 		return cookie;
@@ -222,27 +224,38 @@ __hidden void sock_set_addr(__u8 *out, const struct sockaddr_in6 *addr)
 		addr_map_ipv4(out, ((const struct sockaddr_in *)addr)->sin_addr.s_addr);
 }
 
+__hidden struct sock *sock_of_socket(struct socket *of)
+{
+	struct socket *socket = AS(struct socket, of);
+	struct sock *sk;
+
+	/* Not READ(): a plain address can be passed to any kind of function. */
+	if (bpf_core_read(&sk, sizeof(sk), &socket->sk) || !sk)
+		return NULL;
+	return sock_is_traced(sk) ? sk : NULL;
+}
+
+__hidden struct sock *sock_of_file(struct file *of)
+{
+	struct file *file = AS(struct file, of);
+
+	if ((READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	return sock_of_socket(READ(file, private_data));
+}
+
 __hidden struct sock *sock_of_fd(int fd)
 {
 	struct task_struct *task = AS(struct task_struct, bpf_get_current_task());
 	struct fdtable *table = READ(task, files, fdt);
 	struct file **files = READ(table, fd);
 	struct file *file = NULL;
-	struct socket *socket;
-	struct sock *sk;
 
 	if (fd < 0 || (__u32)fd >= READ(table, max_fds))
 		return NULL;
 	if (bpf_probe_read_kernel(&file, sizeof(file), files + fd) || !file)
 		return NULL;
-	file = AS(struct file, file);
-	if ((READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return NULL;
-	socket = READ(file, private_data);
-	/* Not READ(): a plain address can be passed to any kind of function. */
-	if (bpf_core_read(&sk, sizeof(sk), &socket->sk) || !sk)
-		return NULL;
-	return sock_is_traced(sk) ? sk : NULL;
+	return sock_of_file(file);
 }
 
 __hidden struct sock *sock_of_user(struct sock *sk)

@@ -8,19 +8,40 @@
 #endif
 
 enum churn_counter {
-	CHURN_ALLOCATED, /* a port that the kernel chose was taken */
-	CHURN_RELEASED,	 /* such a port was given back by its socket */
-	CHURN_FAILED,	 /* no port was to be had */
-	CHURN_TIMEWAIT,	 /* a TIME_WAIT began */
+	/* A port that the kernel chose was taken: by connect() of TCP, by bind() to port 0, or without
+	 * either (listen(), a connect() or send of UDP). */
+	CHURN_BY_CONNECT,
+	CHURN_BY_BIND,
+	CHURN_BY_AUTOBIND,
+	CHURN_RELEASED, /* its socket gave such a port back; a TIME_WAIT's end is CHURN_TIMEWAIT_RELEASED */
+	/* No port was to be had: EADDRNOTAVAIL and EAGAIN of connect(), EADDRINUSE of bind() and
+	 * listen(), EAGAIN of a send. */
+	CHURN_FAILED_CONNECT,
+	CHURN_FAILED_CONNECT_AGAIN,
+	CHURN_FAILED_BIND,
+	CHURN_FAILED_LISTEN,
+	CHURN_FAILED_SEND,
+	CHURN_TIMEWAIT,		 /* a TIME_WAIT began */
+	CHURN_TIMEWAIT_CHOSEN,	 /* of these: on a port that the kernel chose */
+	CHURN_TIMEWAIT_OVERFLOW, /* it could not begin: tcp_max_tw_buckets, or no memory */
+	/* Only where a backend has hooks on the end of a TIME_WAIT. */
+	CHURN_TIMEWAIT_EXPIRED,
+	CHURN_TIMEWAIT_REUSED,
+	CHURN_TIMEWAIT_KILLED,
+	CHURN_TIMEWAIT_RELEASED, /* of these: gave a chosen port back */
+	CHURN_COUNTERS,
 };
-#define CHURN_COUNTERS 4
 
+/* One process towards one destination. start_ms (of CLOCK_BOOTTIME, low bits) tells processes apart that
+ * have the same pid one after the other. */
 struct churn_flow {
-	__u8 addr[16]; /* remote; zero for a bind and for accepted connections */
+	__u8 remote_addr[16]; /* zero for a bind and for accepted connections, and the port with it */
+	__u8 local_addr[16];
 	__u32 pid;
+	__u32 start_ms;
 	__u32 netns;
-	__u16 port;
-	__u16 reserved[3];
+	__u16 remote_port;
+	__u16 protocol;
 };
 
 struct churn_counts {
@@ -28,5 +49,25 @@ struct churn_counts {
 	__u64 start_boot_ns; /* of the process, flows only */
 	char comm[16];
 };
+
+/* Searches for a port, by how long they took: bucket n counts those of 2^n ns and more (n = 0: all
+ * shorter ones), the last one all longer ones. Only where a backend measures them. */
+#define CHURN_SEARCH_BUCKETS 32
+
+struct churn_search_key {
+	__u8 remote_addr[16]; /* zero: all of the namespace */
+	__u32 netns;
+	__u16 remote_port;
+	__u16 connects; /* 1: by connect(), 0: by bind(), listen() or a send */
+};
+
+struct churn_search {
+	__u64 buckets[CHURN_SEARCH_BUCKETS];
+	__u64 total_ns;
+	__u64 max_ns;
+};
+
+/* From here on a search is kept by destination too: it stepped over thousands of ports. */
+#define CHURN_SEARCH_LONG_NS 100000
 
 #endif

@@ -188,7 +188,7 @@ struct wire_timewait {
 	struct wire_sock sock;
 	struct wire_task task;
 	__u32 action;
-	__u32 reserved;
+	__u32 substate; /* ENTER: the state it stands for, FIN_WAIT2 or TIME_WAIT; 0: not known */
 };
 
 struct wire_release {
@@ -265,6 +265,7 @@ enum wire_lost_reason {
 	WIRE_LOST_MAP = 2,     /* a kernel map was full: an owner or a counter is missing */
 	WIRE_LOST_INVALID = 3, /* bytes that are no event */
 	WIRE_LOST_TABLE = 4,   /* the port table was full: an entry was evicted */
+	WIRE_LOST_MISSED = 5,  /* a return probe missed a call (kprobe) */
 };
 
 struct wire_lost {

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "porttrace/settings.h"
-#include "source/hooks.h"
+#include "source/choice.h"
 
 struct bpf_map;
 struct bpf_program;
@@ -21,13 +21,6 @@ struct kernel_options {
 	uint32_t facts;	      /* bit per enum fact; 0: only the snapshot */
 	int backend;	      /* enum backend, or -1: the best that works */
 	bool verbose;	      /* libbpf's own words go to stderr */
-};
-
-/* How it went with one fact. */
-struct kernel_fact {
-	bool wanted, works;
-	enum backend backend;	/* where it works */
-	char reason[160];	/* why not; "" where it works or was not wanted */
 };
 
 struct kernel;
@@ -42,6 +35,8 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 void kernel_close(struct kernel *kernel);
 
 const struct kernel_fact *kernel_facts(const struct kernel *kernel); /* [FACT_COUNT] */
+/* "fentry", "kprobe", "tracepoint", or what there is of them, joined by "+". Static. */
+const char *kernel_probes(const struct kernel *kernel);
 
 /* Borrowed. NULL: not in this build, or not loaded. */
 struct bpf_program *kernel_program(const struct kernel *kernel, const char *name);

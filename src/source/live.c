@@ -97,19 +97,32 @@ static void live_name_device(struct source *source, uint32_t netns, uint32_t ifi
 	netns_leave(live->namespaces);
 }
 
+static uint64_t allocated(const struct churn_counts *counts)
+{
+	return counts->values[CHURN_BY_CONNECT] + counts->values[CHURN_BY_BIND] +
+	       counts->values[CHURN_BY_AUTOBIND];
+}
+
+static uint64_t failed(const struct churn_counts *counts)
+{
+	return counts->values[CHURN_FAILED_CONNECT] + counts->values[CHURN_FAILED_CONNECT_AGAIN] +
+	       counts->values[CHURN_FAILED_BIND] + counts->values[CHURN_FAILED_LISTEN] +
+	       counts->values[CHURN_FAILED_SEND];
+}
+
 static void flow_event(struct live *live, const struct churn_flow *flow, const struct churn_counts *counts)
 {
 	struct wire_traffic event = {
 		.hdr = {.size = sizeof(event), .kind = WIRE_TRAFFIC, .boot_ns = clock_boot_ns()},
 		.task = {.pid = flow->pid, .start_boot_ns = counts->start_boot_ns},
 		.netns = flow->netns,
-		.remote_port = flow->port,
-		.allocated = counts->values[CHURN_ALLOCATED],
+		.remote_port = flow->remote_port,
+		.allocated = allocated(counts),
 		.timewait = counts->values[CHURN_TIMEWAIT],
 	};
 
 	memcpy(event.task.comm, counts->comm, sizeof(event.task.comm));
-	memcpy(event.remote_addr, flow->addr, sizeof(event.remote_addr));
+	memcpy(event.remote_addr, flow->remote_addr, sizeof(event.remote_addr));
 	live->event(live->context, &event, sizeof(event));
 }
 
@@ -179,9 +192,9 @@ static bool sample_namespace(struct live *live, struct wire_netns *event, const 
 		event->timewait_live = 0;
 	}
 	event->hdr.boot_ns = clock_boot_ns();
-	event->ephemeral_allocated = counts->values[CHURN_ALLOCATED];
+	event->ephemeral_allocated = allocated(counts);
 	event->ephemeral_released = counts->values[CHURN_RELEASED];
-	event->ephemeral_failed = counts->values[CHURN_FAILED];
+	event->ephemeral_failed = failed(counts);
 	live->event(live->context, event, sizeof(*event));
 	return !gone;
 }
@@ -190,9 +203,9 @@ static bool has_changed(const struct told *told, const struct churn_counts *coun
 {
 	return !told->event.hdr.boot_ns || told->event.timewait_live ||
 	       told->timewaits != counts->values[CHURN_TIMEWAIT] ||
-	       told->event.ephemeral_allocated != counts->values[CHURN_ALLOCATED] ||
+	       told->event.ephemeral_allocated != allocated(counts) ||
 	       told->event.ephemeral_released != counts->values[CHURN_RELEASED] ||
-	       told->event.ephemeral_failed != counts->values[CHURN_FAILED];
+	       told->event.ephemeral_failed != failed(counts);
 }
 
 /* One that was silent for a while: its interval begins where everybody's does, with what it had. */
@@ -299,6 +312,11 @@ static const struct source_ops live_ops = {
 const struct kernel_fact *live_facts(const struct source *source)
 {
 	return kernel_facts(live_of(source)->kernel);
+}
+
+const char *live_probes(const struct source *source)
+{
+	return kernel_probes(live_of(source)->kernel);
 }
 
 size_t live_netns_count(const struct source *source)
