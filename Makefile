@@ -30,7 +30,7 @@ BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPFARCH) -Ivmlinux/$(A
 
 # ---- sources, as the data flows -----------------------------------------------------------------
 
-BPF := read emit filter sock task record churn holder port tracepoint iter
+BPF := read emit filter sock task record churn holder cgroup port tracepoint iter
 
 CORE := \
 	util/address util/errno_name util/escape util/time_format \

@@ -59,6 +59,8 @@ void sock_set_addr(__u8 *out, const struct sockaddr_in6 *addr);
 struct sock *sock_of_fd(int fd);
 /* The socket that user space knows: an MPTCP subflow's is its MPTCP socket. */
 struct sock *sock_of_user(struct sock *sk);
+/* The other way round: of an MPTCP socket its first subflow, else itself. */
+struct sock *sock_of_subflow(struct sock *sk);
 bool sock_is_traced(struct sock *sk);
 __u64 sock_cookie(struct sock *sk);
 __u16 sock_port(struct sock *sk);
@@ -96,8 +98,23 @@ void churn_count(const struct wire_sock *sock, const struct wire_task *task, __u
  * wire_socket events. Returns 0. */
 int holders_emit(__u64 address, __u16 port, __u16 protocol, __u64 failure_id);
 
-/* port.bpf.c: the facts. `error` is positive or 0. */
-void on_bind(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error);
+/* cgroup.bpf.c: a bind() or connect() as it was after the programs of every cgroup. */
+struct asked {
+	__u64 cookie; /* of the socket; 0: told already */
+	struct sockaddr_in6 addr;
+	__u32 flags; /* WIRE_ASKED, WIRE_REFUSED_BY_CGROUP */
+};
+/* What the running call of this thread asked for, once; NULL: it did not come that far, or nobody looked. */
+struct asked *asked_take(struct sock *sk);
+/* wire_sock.flags of a refused call. has_hook: a cgroup is asked about calls of this kind. */
+__u32 refused_flags(const struct asked *asked, bool has_hook);
+
+/*
+ * port.bpf.c: the facts. `error` is positive or 0. `effective`: what a bind() of `addr` became after the
+ * programs of its cgroup; NULL: the backend does not see that.
+ */
+void on_bind(struct sock *sk, const struct sockaddr_in6 *addr, const struct sockaddr_in6 *effective,
+	     __u32 error);
 void on_listen(struct sock *sk, __u32 backlog, __u32 error);
 void on_connect(struct sock *sk);
 void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error);

@@ -250,6 +250,16 @@ __hidden struct sock *sock_of_user(struct sock *sk)
 	return user_of(sk);
 }
 
+__hidden struct sock *sock_of_subflow(struct sock *of)
+{
+	struct sock *sk = AS(struct sock, of);
+	struct mptcp_sock *msk = AS(struct mptcp_sock, of);
+
+	if (READ_BITS(sk, sk_protocol) != IPPROTO_MPTCP)
+		return of;
+	return READ(msk, first) ?: of;
+}
+
 /* An MPTCP socket leaves the queue to its first subflow. */
 __hidden __u32 sock_backlog(struct sock *of)
 {

@@ -92,7 +92,7 @@ int tracepoint_exit_bind(struct trace_event_raw_sys_exit *ctx)
 	struct sock *sk = sock_of_call(&call, &addr);
 
 	if (sk)
-		on_bind(sk, &addr, error);
+		on_bind(sk, &addr, NULL, error);
 	return 0;
 }
 
@@ -234,7 +234,7 @@ int BPF_PROG(tracepoint_uring, struct io_ring_ctx *ring_ctx, void *req, struct i
 	}
 	switch (op) {
 	case URING_OP_BIND:
-		on_bind(sk, &addr, -result);
+		on_bind(sk, &addr, NULL, -result);
 		break;
 	case URING_OP_LISTEN:
 		on_listen(sk, sock_backlog(sk), -result);

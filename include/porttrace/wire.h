@@ -67,6 +67,12 @@ struct wire_hdr {
 #define WIRE_FORCE_REUSE	   (1U << 21) /* TCP_REPAIR: sk_reuse is SK_FORCE_REUSE */
 #define WIRE_UNSHARED_BUCKET	   (1U << 22) /* bucket fastreuse -1: connect() made the bucket */
 #define WIRE_ACCEPTED		   (1U << 23) /* seen to come out of a listener */
+/* ... and of a refused call, how far it came. */
+#define WIRE_ASKED		   (1U << 24) /* to the cgroup's hook: past seccomp and security modules */
+#define WIRE_NOT_ASKED		   (1U << 25) /* the hook is there and did not run */
+#define WIRE_REFUSED_BY_CGROUP	   (1U << 26) /* a BPF program of a cgroup said no */
+#define WIRE_FILTERED		   (1U << 27) /* the thread's seccomp filter does not simply allow it */
+#define WIRE_TENTATIVE		   (1U << 28) /* IFA_F_TENTATIVE: its address is being checked */
 
 /* wire_sock.state: the kernel's TCP states (include/net/tcp_states.h). UDP uses ESTABLISHED and CLOSE. */
 enum wire_state {

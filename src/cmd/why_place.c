@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 
 #include "cmd/option_values.h"
@@ -78,27 +77,19 @@ static uint32_t check_ipv4(const uint8_t ipv4[4])
 	return sysctl_is_set("/proc/sys/net/ipv4/ip_nonlocal_bind") ? 0 : EADDRNOTAVAIL;
 }
 
-/* ipv6_chk_addr(): 00000000000000000000000000000001 01 80 10 80 lo; index, prefix, scope, flags */
+/* ipv6_chk_addr() */
 static uint32_t find_ipv6(const uint8_t address[16], struct why_place *place)
 {
-	FILE *file = fopen("/proc/thread-self/net/if_inet6", "re");
-	char wanted[33], found[33];
-	unsigned int ifindex, flags;
-	uint32_t error = EADDRNOTAVAIL;
-
-	for (int i = 0; i < 16; i++)
-		snprintf(wanted + 2 * i, 3, "%02x", address[i]);
-	while (file && error && fscanf(file, "%32s %x %*x %*x %x %*s", found, &ifindex, &flags) == 3) {
-		if (strcmp(found, wanted) != 0 || (place->ifindex && place->ifindex != ifindex))
-			continue;
-		if (flags & IFA_F_TENTATIVE && !(flags & IFA_F_OPTIMISTIC))
-			place->is_tentative = true;
-		else
-			error = 0;
+	switch (netns_find_ipv6(address, place->ifindex)) {
+	case NETNS_ADDRESS_USABLE:
+		return 0;
+	case NETNS_ADDRESS_TENTATIVE:
+		place->is_tentative = true;
+		break;
+	case NETNS_ADDRESS_NONE:
+		break;
 	}
-	if (file)
-		fclose(file);
-	return error;
+	return EADDRNOTAVAIL;
 }
 
 /* __ipv6_addr_needs_scope_id(): fe80::/10, and multicast of an interface or link */

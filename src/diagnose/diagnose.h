@@ -45,8 +45,8 @@ struct claim {
 	uint16_t requested_port;
 	uint16_t bound_port;		/* had_port: which; 0: not known */
 	bool had_port;			/* the socket had a port before this bind() */
-	bool address_tentative;		/* IFA_F_TENTATIVE; no event tells this yet */
-	bool by_seccomp;		/* a filter gave the errno; no event tells this yet */
+	bool address_tentative;		/* IFA_F_TENTATIVE */
+	bool by_seccomp;		/* a filter gave the errno */
 	bool has_net_bind_service;	/* only for error 0 */
 	const struct bucket *bucket;	/* only for error 0; NULL: not known, or there is none */
 };

@@ -56,6 +56,11 @@ const struct hook hooks[FACT_COUNT] = {
 		"a short program runs at every socket()",
 		TRACEPOINT("tracepoint_sock_create"),
 	},
+	[FACT_ASKED] = {
+		FACT_ASKED, "cgroup", "what BPF programs of a cgroup make of a bind or connect, or refuse",
+		"a short program runs at every bind() and connect()",
+		TRACEPOINT("asked_bind4", "asked_bind6", "asked_connect4", "asked_connect6"),
+	},
 };
 /* clang-format on */
 

@@ -19,10 +19,11 @@ enum fact {
 	FACT_CLOSE,
 	FACT_TCP_END,
 	FACT_IDENTITY,
+	FACT_ASKED,
 	FACT_COUNT
 };
 
-#define HOOK_PROGRAMS_MAX 3
+#define HOOK_PROGRAMS_MAX 4
 
 struct hook {
 	enum fact fact;

@@ -217,6 +217,7 @@ static struct bpf_link *attach(struct kernel *kernel, struct bpf_program *progra
 	case BPF_PROG_TYPE_TRACEPOINT:
 		return attach_tracepoint(kernel, program);
 	case BPF_PROG_TYPE_CGROUP_SOCK:
+	case BPF_PROG_TYPE_CGROUP_SOCK_ADDR:
 	case BPF_PROG_TYPE_SOCK_OPS:
 		return bpf_program__attach_cgroup(program, kernel->cgroup_root);
 	default:
@@ -299,6 +300,7 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 		if (i != FACT_IDENTITY)
 			attach_fact(kernel, (enum fact)i);
 	}
+	kernel->skeleton->bss->asked_hooks = kernel->facts[FACT_ASKED].works;
 	return kernel;
 }
 
