@@ -49,20 +49,6 @@ static bool no_task_filter(void)
 	       !settings.cgroup_id;
 }
 
-/*
- * A connection whose port nobody asked for came by connect() or out of a listener. Since 6.18 the kernel
- * remembers the former (SOCK_CONNECT_BIND, with tw_connect_bind for its TIME_WAIT).
- */
-static void tell_accepted(struct wire_sock *sock)
-{
-	if (bpf_core_field_exists(struct inet_timewait_sock, tw_connect_bind) && sock->remote_port &&
-	    sock->protocol == IPPROTO_TCP && sock->state != WIRE_TCP_TIME_WAIT &&
-	    sock->flags & WIRE_PORT_CHOSEN && !(sock->flags & WIRE_CONNECT_BIND)) {
-		sock->flags |= WIRE_ACCEPTED;
-		sock->flags &= ~WIRE_PORT_CHOSEN;
-	}
-}
-
 static void socket_write(struct seq_file *seq, struct sock *sk, struct task_struct *task, int fd)
 {
 	struct wire_socket event = {.fd = fd, .failure_id = look.failure_id};
@@ -72,7 +58,8 @@ static void socket_write(struct seq_file *seq, struct sock *sk, struct task_stru
 	if (!event.sock.local_port || !sock_fold_subflow(&event.sock, sk) || !looked_for(&event.sock, task))
 		return;
 	sock_fill_more(&event, sk);
-	tell_accepted(&event.sock);
+	sock_tell_accepted(&event.sock, sk);
+	event.sock.flags |= sock_bucket_flags(&event.sock, sk);
 	record = record_find(event.sock.cookie);
 	if (record && record->owner.pid) {
 		event.since_boot_ns = record->since_ns;

@@ -18,6 +18,7 @@
 
 #include "porttrace/churn.h"
 #include "porttrace/settings.h"
+#include "porttrace/walk.h"
 #include "porttrace/wire.h"
 
 #define AF_INET	      2
@@ -50,6 +51,10 @@ void emit_lost(__u32 reason);
 
 /* sock.bpf.c: struct sock -> struct wire_sock. */
 void sock_fill(struct wire_sock *out, struct sock *sk);
+/* Says of a connection that it came out of a listener, where that can be seen. */
+void sock_tell_accepted(struct wire_sock *out, struct sock *sk);
+/* WIRE_SHARED_BUCKET or WIRE_UNSHARED_BUCKET; 0: not TCP, or not in any bucket. */
+__u32 sock_bucket_flags(const struct wire_sock *out, struct sock *sk);
 /* Adds what only a socket at rest has: TIME_WAIT's remaining time and state, a listener's queue. */
 void sock_fill_more(struct wire_socket *out, struct sock *sk);
 /* Makes an MPTCP socket of what its subflow `sk` said; false: not its first subflow. */

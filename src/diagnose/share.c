@@ -146,21 +146,32 @@ static bool is_end_of_search(const struct claim *claim, const struct wire_sock *
 	       overlap_between(sk, sk2) != OVERLAP_NONE && reuseport_matches(sk, sk2, sk2->uid);
 }
 
-static bool is_port_free(const struct claim *claim, const struct failure *failure)
+/* The sockets are `stride` bytes apart. */
+struct chain {
+	const struct wire_sock *first;
+	size_t count, stride;
+};
+
+static bool is_port_free(const struct claim *claim, const struct chain *chain)
 {
+	const char *at = (const char *)chain->first;
+	enum overlap overlap;
+
 	if (bucket_lets_in(claim))
 		return true;
-	for (size_t i = 0; failure && i < failure->holder_count; i++) {
-		if (conflict_between(claim, &failure->holders[i], NULL))
+	for (size_t i = 0; i < chain->count; i++, at += chain->stride) {
+		const struct wire_sock *sk2 = (const struct wire_sock *)at;
+
+		if (sock_refuses(claim, sk2, false, &overlap))
 			return false;
-		if (is_end_of_search(claim, &failure->holders[i].sock))
+		if (is_end_of_search(claim, sk2))
 			return true;
 	}
 	return true;
 }
 
-uint32_t diagnose_verdict(const struct claim *claim, const struct failure *failure,
-			  const struct netns_entry *netns)
+static uint32_t verdict(const struct claim *claim, const struct chain *chain,
+			const struct netns_entry *netns)
 {
 	uint32_t error = 0;
 
@@ -173,7 +184,25 @@ uint32_t diagnose_verdict(const struct claim *claim, const struct failure *failu
 	/* The backlog is all that listen() changes in a listener. */
 	if (claim->call == CLAIM_LISTEN && claim->sock.state == WIRE_TCP_LISTEN)
 		return 0;
-	if (is_port_free(claim, failure))
+	if (is_port_free(claim, chain))
 		return 0;
 	return claim->call == CLAIM_CONNECT ? EADDRNOTAVAIL : EADDRINUSE;
+}
+
+uint32_t diagnose_verdict(const struct claim *claim, const struct failure *failure,
+			  const struct netns_entry *netns)
+{
+	struct chain chain = {.stride = sizeof(struct holder)};
+
+	if (failure && failure->holder_count) {
+		chain.first = &failure->holders[0].sock;
+		chain.count = failure->holder_count;
+	}
+	return verdict(claim, &chain, netns);
+}
+
+uint32_t diagnose_verdict_in_order(const struct claim *claim, const struct wire_sock *socks, size_t count,
+				   const struct netns_entry *netns)
+{
+	return verdict(claim, &(struct chain){socks, count, sizeof(*socks)}, netns);
 }

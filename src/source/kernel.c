@@ -28,6 +28,7 @@ struct kernel {
 	struct bpf_link *links[LINKS_MAX];
 	size_t link_count;
 	bool direct_reads; /* bpf/read.bpf.h: tried first */
+	bool port;	   /* kernel_options.port, until the kernel refuses its program */
 	bool call_regs;	   /* bpf/tracepoint.bpf.c: a return has its call's arguments */
 	int cgroup_root, tracefs;
 };
@@ -130,7 +131,9 @@ static int skeleton_load(struct kernel *kernel, const struct settings *settings)
 	skeleton->rodata->settings = *settings;
 	skeleton->rodata->direct_reads = kernel->direct_reads;
 	skeleton->rodata->has_call_regs = kernel->call_regs;
-	for (size_t i = 0; i < sizeof(snapshot_programs) / sizeof(snapshot_programs[0]); i++)
+	bpf_program__set_autoload(skeleton->progs.holder_walk, kernel->port);
+	/* Without tcp and udp, the last two: the walk is in their place. */
+	for (size_t i = 0; i < (kernel->port ? 1 : sizeof(snapshot_programs) / sizeof(snapshot_programs[0])); i++)
 		bpf_program__set_autoload(bpf_object__find_program_by_name(skeleton->obj,
 									   snapshot_programs[i]),
 					  true);
@@ -149,7 +152,7 @@ static int skeleton_load(struct kernel *kernel, const struct settings *settings)
 /* Leaves out what the kernel refuses: first the quick way to read it, then one fact a round. */
 static int load_what_works(struct kernel *kernel, const struct settings *settings)
 {
-	for (int round = 0; round <= FACT_COUNT + 1; round++) {
+	for (int round = 0; round <= FACT_COUNT + 2; round++) {
 		struct kernel_fact *fact;
 		int err;
 
@@ -160,6 +163,8 @@ static int load_what_works(struct kernel *kernel, const struct settings *setting
 		fact = fact_of(kernel, load_report.program);
 		if (kernel->direct_reads && err != -EPERM)
 			kernel->direct_reads = false;
+		else if (kernel->port && err != -EPERM)
+			kernel->port = false;
 		else if (fact && err != -EPERM)
 			fact_fail(fact, load_report.reason);
 		else
@@ -272,6 +277,7 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	kernel->cgroup_root = kernel->tracefs = -1;
 	kernel->direct_reads = true;
+	kernel->port = options->port;
 	kernel->call_regs =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_task_pt_regs, NULL) == 1;
 	for (int i = 0; i < FACT_COUNT; i++) {

@@ -117,7 +117,12 @@ static int live_look(struct source *source, const struct look *look)
 {
 	struct live *live = live_of(source);
 
-	return snapshot_look(live->snapshot, look, live->event, live->context);
+	int err = snapshot_look(live->snapshot, look, live->event, live->context);
+
+	/* What a walk has found comes by the ring. */
+	if (!err && look->walk && look->walk->done)
+		ring_buffer__consume(live->ring);
+	return err;
 }
 
 static void live_describe(struct source *source, const struct wire_task *task)
@@ -370,10 +375,10 @@ struct source *live_open(const struct kernel_options *options, source_event_fn e
 	live->namespaces = netns_list_new();
 	if (live->namespaces)
 		live->snapshot = snapshot_new(live->kernel, live->namespaces);
-	if (live->snapshot && options->facts)
+	if (live->snapshot && (options->facts || options->port))
 		live->ring = ring_buffer__new(bpf_map__fd(kernel_map(live->kernel, "ring")), ring_event, live,
 					      NULL);
-	if (live->ring || (live->snapshot && !options->facts))
+	if (live->ring || (live->snapshot && !options->facts && !options->port))
 		return &live->source;
 	snprintf(reason, size, "reading the events of the kernel: %s", strerror(errno));
 fail:

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "porttrace/walk.h"
 #include "porttrace/wire.h"
 
 /* `data` is aligned to 8 and valid during the call only. */
@@ -21,6 +22,10 @@ struct look {
 	/* 0: every port; else only sockets on this one. With `netns`, those of other namespaces come too
 	 * where a process has them open: these cost nothing more. */
 	uint16_t port;
+	/* Of `port` in `netns`: what the kernel has in the tables of `protocol`, if it can be asked; else
+	 * `done` is 0 afterwards, and the sockets were found another way. NULL: no walk. */
+	uint16_t protocol;
+	struct port_walk *walk;
 	const uint64_t *cookies; /* only these sockets, by their descriptors */
 	size_t cookie_count;	 /* 0: every socket */
 };
