@@ -12,7 +12,12 @@ struct look_settings look = {};
 /* Asked first: where a look is for one port, this is all that most sockets cost. */
 static bool port_looked_for(struct sock *sk)
 {
-	return !look.port || sock_port(sk) == look.port;
+	__u16 port;
+
+	if (!look.port)
+		return true;
+	port = sock_port(sk);
+	return look.port_high ? port >= look.port && port <= look.port_high : port == look.port;
 }
 
 /* Without branches: the verifier follows each to the end of the program, at 40 ms for 64 of them. */
@@ -32,7 +37,7 @@ static bool cookie_looked_for(__u64 cookie)
 /* Sockets are looked for by their descriptors. */
 static bool looked_for(const struct wire_sock *sock, bool has_fd)
 {
-	if (look.netns && !look.port && sock->netns != look.netns)
+	if (look.netns && (!look.port || look.port_high) && sock->netns != look.netns)
 		return false;
 	return !has_fd || !look.cookie_count || cookie_looked_for(sock->cookie);
 }
@@ -96,7 +101,8 @@ int snapshot_files(struct bpf_iter__task_file *ctx)
 	if (!socket)
 		return 0;
 	sk = socket->sk;
-	if (!sk || !port_looked_for(sk) || !sock_is_traced(sk))
+	if (!sk || (look.idle && sk->__sk_common.skc_state != WIRE_TCP_CLOSE) || !port_looked_for(sk) ||
+	    !sock_is_traced(sk))
 		return 0;
 	bpf_get_socket_cookie(sk);
 	socket_write(ctx->meta->seq, sk, task, ctx->fd);

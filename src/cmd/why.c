@@ -188,30 +188,54 @@ static int visit(struct why_question *question)
 	return err ? cannot_enter(question, err) : EXIT_DONE;
 }
 
-/* A port is looked for everywhere, a whole range in one namespace only. */
-static int look(struct why_question *question)
+static int look_for(struct why_question *question, const struct look *look)
+{
+	int err = question->source->ops->look(question->source, look);
+
+	question->boot_ns = clock_boot_ns();
+	if (!err)
+		return EXIT_DONE;
+	fprintf(stderr, "porttrace: the sockets could not be read: %s\n", strerror(-err));
+	return EXIT_FAILED;
+}
+
+/* For one port: everywhere, since a process that has it elsewhere is worth telling. Only then is the
+ * namespace entered: a socket of it may be all that keeps it. */
+static int look_for_port(struct why_question *question)
 {
 	const struct look look = {
 		.netns = question->caller.netns,
 		.port = question->options.port,
 		.protocol = question->options.protocol,
-		.walk = question->options.port ? &question->walk : NULL,
+		.walk = &question->walk,
 	};
-	int status = EXIT_DONE, err;
+	int status = look_for(question, &look);
 
-	/* What is reserved does not count as used, so it has to be known by then. For one port it is the
-	 * other way round: a socket of it may be all that keeps the namespace. */
-	if (!question->options.port)
-		status = visit(question);
-	if (status)
-		return status;
-	err = question->source->ops->look(question->source, &look);
-	question->boot_ns = clock_boot_ns();
-	if (err) {
-		fprintf(stderr, "porttrace: the sockets could not be read: %s\n", strerror(-err));
-		return EXIT_FAILED;
-	}
-	return question->options.port ? visit(question) : EXIT_DONE;
+	return status ? status : visit(question);
+}
+
+/* What is reserved does not count as used, so it has to be known before. Whose the sockets are matters only
+ * when they are too many: to look at every descriptor costs as much as all the rest. */
+static int look_for_range(struct why_question *question, bool with_owners)
+{
+	struct look look = {
+		.netns = question->caller.netns,
+		.port = question->place.settings.range_low,
+		.port_high = question->place.settings.range_high,
+		.idle = !with_owners,
+	};
+
+	return look_for(question, &look);
+}
+
+static int look(struct why_question *question)
+{
+	int status;
+
+	if (question->options.port)
+		return look_for_port(question);
+	status = visit(question);
+	return status ? status : look_for_range(question, false);
 }
 
 /* An MPTCP socket has been seen as itself; here comes its subflow. */
@@ -284,6 +308,13 @@ static int answer(struct why_question *question)
 	make_claim(question);
 	who_is(question->model, question->source, &question->claim.task);
 	error = decide_by_sockets(question, netns);
+	if (!question->options.port && error == EADDRINUSE) {
+		int status = look_for_range(question, true);
+
+		if (status)
+			return status;
+		error = decide_by_sockets(question, netns);
+	}
 	/* Only who would call a port free has to look under the carpet as well. */
 	if (question->walk.done)
 		count_unseen(question);

@@ -168,6 +168,8 @@ int snapshot_look(struct snapshot *snapshot, const struct look *look, source_eve
 	settings->failure_id = look->failure_id;
 	settings->netns = look->netns;
 	settings->port = look->port;
+	settings->port_high = look->port_high;
+	settings->idle = look->idle;
 	settings->cookie_count = look->cookie_count < LOOK_COOKIES_MAX ? look->cookie_count :
 									    LOOK_COOKIES_MAX;
 	memset(settings->cookies, 0, sizeof(settings->cookies));
