@@ -158,7 +158,8 @@ static __always_inline void bucket_step(struct walk *walk)
 	/* The ports of a VRF are its own; whoever has no device is in none. */
 	if (device && !walk->device)
 		return;
-	if (walk->asked && device == walk->device)
+	/* A device's own VRF first, where it is one. */
+	if (walk->asked && (device == walk->device || (!device && !walk->asked->has_bucket)))
 		bucket_tell(walk->asked, bucket);
 	if (bpf_core_field_exists(bucket->bhash2))
 		walk->buckets2 = BPF_CORE_READ(bucket, bhash2.first);

@@ -112,6 +112,7 @@ static void make_claim(struct why_question *question)
 		.task = question->caller.task,
 		.address_tentative = place->is_tentative,
 		.has_net_bind_service = place->is_privileged,
+		.autobind_reuse = place->autobind_reuse,
 	};
 	if (question->walk.has_bucket) {
 		bucket_fill(&question->bucket, &question->walk);

@@ -48,6 +48,7 @@ struct claim {
 	bool address_tentative;		/* IFA_F_TENTATIVE */
 	bool by_seccomp;		/* a filter gave the errno */
 	bool has_net_bind_service;	/* only for error 0 */
+	bool autobind_reuse;		/* net.ipv4.ip_autobind_reuse; only for error 0 */
 	const struct bucket *bucket;	/* only for error 0; NULL: not known, or there is none */
 };
 

@@ -38,12 +38,15 @@ static bool reuseport_matches(const struct wire_sock *sk, const struct wire_sock
 	return sk2->state == WIRE_TCP_TIME_WAIT || sk->uid == uid2;
 }
 
+static bool reuseaddr_matches(const struct wire_sock *sk, const struct wire_sock *sk2)
+{
+	return both_have(sk, sk2, WIRE_REUSEADDR) && sk2->state != WIRE_TCP_LISTEN;
+}
+
 /* inet_bind_conflict() with relax and reuseport_ok: inet_csk_get_port() for a given port */
 static bool tcp_may_share(const struct wire_sock *sk, const struct wire_sock *sk2, uint32_t uid2)
 {
-	if (both_have(sk, sk2, WIRE_REUSEADDR) && sk2->state != WIRE_TCP_LISTEN)
-		return true;
-	return reuseport_matches(sk, sk2, uid2);
+	return reuseaddr_matches(sk, sk2) || reuseport_matches(sk, sk2, uid2);
 }
 
 /*
@@ -61,9 +64,10 @@ static bool may_share(const struct claim *claim, const struct wire_sock *sk2, ui
 
 	if (sock_is_udp(sk))
 		return udp_may_share(sk, sk2, uid2);
-	/* inet_csk_find_open_port() takes a port that nobody meets, and asks for no options. */
+	/* inet_csk_find_open_port() takes a port that nobody meets, and asks for no options but in a second
+	 * round that the namespace has to allow. */
 	if (!sk->local_port)
-		return false;
+		return claim->autobind_reuse && reuseaddr_matches(sk, sk2);
 	return sk->flags & WIRE_FORCE_REUSE || tcp_may_share(sk, sk2, uid2);
 }
 
