@@ -125,7 +125,7 @@ $(BUILD)/porttrace: $(PROGRAM:%=$(BUILD)/src/%.o) $(BUILD)/libporttrace-core.a
 # ---- tests --------------------------------------------------------------------------------------
 
 .PHONY: check-programs
-check-programs: $(UNIT:%=$(BUILD)/tests/%) $(BUILD)/tests/wire_text $(BUILD)/tests/storm $(BUILD)/tests/diff
+check-programs: $(UNIT:%=$(BUILD)/tests/%) $(BUILD)/tests/wire_text $(BUILD)/tests/storm $(BUILD)/tests/planted $(BUILD)/tests/diff
 
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(BUILD)/libporttrace-core.a
 	$(call say,TEST,$@)
@@ -144,7 +144,7 @@ $(BUILD)/tests/diff: $(wildcard tests/diff/*.c) $(wildcard tests/diff/*.h) $(BUI
 	$(Q)$(CC) $(CPPFLAGS) -Itests/diff $(filter-out -MMD -MP,$(CFLAGS)) $(LDFLAGS) $(filter %.c %.a,$^) -o $@ \
 		$(CORE_LIBS)
 
-$(BUILD)/tests/storm: tests/live/storm.c
+$(BUILD)/tests/storm $(BUILD)/tests/planted: $(BUILD)/tests/%: tests/live/%.c
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< -o $@
