@@ -91,7 +91,7 @@ int BPF_PROG(fentry_bind, int fd, void *addr, int size, int result)
 		return 0;
 	sk = sock_of_fd(fd);
 	if (sk)
-		on_bind(sk, &call->asked, -result);
+		on_bind(sk, &call->asked, NULL, -result);
 	return call_done();
 }
 
@@ -114,7 +114,7 @@ int BPF_PROG(fentry_bind_socket, struct socket *socket, void *addr, int size, in
 		return 0;
 	sk = sock_of_socket(socket);
 	if (sk)
-		on_bind(sk, &call->asked, -result);
+		on_bind(sk, &call->asked, NULL, -result);
 	return call_done();
 }
 
@@ -127,7 +127,7 @@ int BPF_PROG(fentry_kernel_bind, struct socket *socket, void *addr, int size, in
 	if (!sk || is_subflow(sk))
 		return 0;
 	addr_read(&asked, addr, size);
-	on_bind(sk, &asked, -result);
+	on_bind(sk, &asked, NULL, -result);
 	return 0;
 }
 

@@ -126,7 +126,7 @@ int BPF_KRETPROBE(kprobe_bind_socket_exit, int result)
 	struct sock *sk = stash_take(STASH_BIND_SOCKET, &stash) ? sock_of_socket((void *)stash.of) : NULL;
 
 	if (sk)
-		on_bind(sk, &stash.asked, -result);
+		on_bind(sk, &stash.asked, NULL, -result);
 	return 0;
 }
 
@@ -149,7 +149,7 @@ int BPF_KRETPROBE(kprobe_bind_exit, int result)
 	struct sock *sk = stash_take(STASH_BIND, &stash) ? sock_of_fd(stash.of) : NULL;
 
 	if (sk)
-		on_bind(sk, &stash.asked, -result);
+		on_bind(sk, &stash.asked, NULL, -result);
 	return 0;
 }
 
@@ -166,7 +166,7 @@ int BPF_KRETPROBE(kprobe_kernel_bind_exit, int result)
 	struct sock *sk = stash_take(STASH_KERNEL_BIND, &stash) ? sock_of_socket((void *)stash.of) : NULL;
 
 	if (sk && !is_subflow(sk))
-		on_bind(sk, &stash.asked, -result);
+		on_bind(sk, &stash.asked, NULL, -result);
 	return 0;
 }
 

@@ -13,6 +13,8 @@
 #define KPROBE(...) .ways[BACKEND_KPROBE] = {__VA_ARGS__}
 #define TRACEPOINT(...) .ways[BACKEND_TRACEPOINT] = {__VA_ARGS__}
 
+#define ASKED_WAY WAY("asked_bind4", "asked_bind6", "asked_connect4", "asked_connect6")
+
 const struct hook hooks[FACT_COUNT] = {
 	[FACT_BIND] = {
 		FACT_BIND, "bind", "binds and their errors",
@@ -142,6 +144,13 @@ const struct hook hooks[FACT_COUNT] = {
 		FENTRY(IDENTITY_WAYS),
 		KPROBE(IDENTITY_WAYS),
 		TRACEPOINT(IDENTITY_WAYS),
+	},
+	[FACT_ASKED] = {
+		FACT_ASKED, "cgroup", "what BPF programs of a cgroup make of a bind or connect, or refuse",
+		"a short program runs at every bind() and connect()",
+		FENTRY(ASKED_WAY),
+		KPROBE(ASKED_WAY),
+		TRACEPOINT(ASKED_WAY),
 	},
 };
 /* clang-format on */
