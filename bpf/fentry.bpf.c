@@ -7,19 +7,48 @@
 #include "porttrace.bpf.h"
 
 /*
- * The calls under way of bind(), with the address that it was given, and of listen(). Both have an inner
- * function since "io_uring: Introduce IORING_OP_BIND" (6.11), which io_uring calls too and which compilers
- * inline for the system call, or do not: gcc does on arm64, where the copy for io_uring can be probed and
- * is not on the system call's path. So both levels are probed; the inner one takes what the outer one put,
- * and the outer one tells what it finds still there. The address is kept at the entry, for a cgroup
- * program may rewrite the kernel's copy before the return.
+ * A bind or listen under way. The functions that system calls and io_uring share are compiled into the
+ * former on some kernels (6.12), and called by them on others (7.2): whoever comes first reports it.
+ * The address is kept at the entry, for a cgroup program may rewrite the kernel's copy before the return.
  */
+struct fentry_call {
+	struct sockaddr_in6 asked;
+	__u32 by; /* FENTRY_SYSCALL, FENTRY_SHARED */
+};
+#define FENTRY_SYSCALL 1
+#define FENTRY_SHARED  2
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
 	__type(key, __u64); /* pid_tgid */
-	__type(value, struct sockaddr_in6);
+	__type(value, struct fentry_call);
 } fentry_calls SEC(".maps");
+
+static __always_inline int call_enter(struct fentry_call *call)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+
+	bpf_map_update_elem(&fentry_calls, &id, call, call->by == FENTRY_SHARED ? BPF_NOEXIST : BPF_ANY);
+	return 0;
+}
+
+/* The call that is to be reported here; call_done() must follow. NULL: not here. */
+static __always_inline struct fentry_call *call_of(__u32 by)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct fentry_call *call = bpf_map_lookup_elem(&fentry_calls, &id);
+
+	return call && call->by == by ? call : NULL;
+}
+
+static __always_inline int call_done(void)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+
+	bpf_map_delete_elem(&fentry_calls, &id);
+	return 0;
+}
 
 static __always_inline void addr_read(struct sockaddr_in6 *out, const void *addr, int size)
 {
@@ -35,55 +64,58 @@ static __always_inline bool is_subflow(struct sock *sk)
 	return sock_of_user(sk) != sk;
 }
 
-SEC("?fentry/__sys_bind_socket")
-int BPF_PROG(fentry_bind_addr, struct socket *socket, void *addr, int size)
+static __always_inline void addr_read_user(struct sockaddr_in6 *out, const void *addr, int size)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-	struct sockaddr_in6 asked = {};
-
-	addr_read(&asked, addr, size);
-	bpf_map_update_elem(&fentry_calls, &id, &asked, BPF_ANY);
-	return 0;
-}
-
-SEC("?fexit/__sys_bind_socket")
-int BPF_PROG(fentry_bind_socket, struct socket *socket, void *addr, int size, int result)
-{
-	__u64 id = bpf_get_current_pid_tgid();
-	struct sockaddr_in6 *asked = bpf_map_lookup_elem(&fentry_calls, &id);
-	struct sock *sk = sock_of_socket(socket);
-
-	if (sk && asked)
-		on_bind(sk, asked, -result);
-	bpf_map_delete_elem(&fentry_calls, &id);
-	return 0;
+	if (size >= (int)sizeof(*out))
+		bpf_probe_read_user(out, sizeof(*out), addr);
+	else if (size >= (int)sizeof(struct sockaddr_in))
+		bpf_probe_read_user(out, sizeof(struct sockaddr_in), addr);
 }
 
 SEC("?fentry/__sys_bind")
 int BPF_PROG(fentry_bind_enter, int fd, void *addr, int size)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-	struct sockaddr_in6 asked = {};
+	struct fentry_call call = {.by = FENTRY_SYSCALL};
 
-	if (size >= (int)sizeof(asked))
-		bpf_probe_read_user(&asked, sizeof(asked), addr);
-	else if (size >= (int)sizeof(struct sockaddr_in))
-		bpf_probe_read_user(&asked, sizeof(struct sockaddr_in), addr);
-	bpf_map_update_elem(&fentry_calls, &id, &asked, BPF_ANY);
-	return 0;
+	addr_read_user(&call.asked, addr, size);
+	return call_enter(&call);
 }
 
 SEC("?fexit/__sys_bind")
 int BPF_PROG(fentry_bind, int fd, void *addr, int size, int result)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-	struct sockaddr_in6 *asked = bpf_map_lookup_elem(&fentry_calls, &id);
-	struct sock *sk = asked ? sock_of_fd(fd) : NULL;
+	struct fentry_call *call = call_of(FENTRY_SYSCALL);
+	struct sock *sk;
 
+	if (!call)
+		return 0;
+	sk = sock_of_fd(fd);
 	if (sk)
-		on_bind(sk, asked, -result);
-	bpf_map_delete_elem(&fentry_calls, &id);
-	return 0;
+		on_bind(sk, &call->asked, NULL, -result);
+	return call_done();
+}
+
+SEC("?fentry/__sys_bind_socket")
+int BPF_PROG(fentry_bind_socket_enter, struct socket *socket, void *addr, int size)
+{
+	struct fentry_call call = {.by = FENTRY_SHARED};
+
+	addr_read(&call.asked, addr, size);
+	return call_enter(&call);
+}
+
+SEC("?fexit/__sys_bind_socket")
+int BPF_PROG(fentry_bind_socket, struct socket *socket, void *addr, int size, int result)
+{
+	struct fentry_call *call = call_of(FENTRY_SHARED);
+	struct sock *sk;
+
+	if (!call)
+		return 0;
+	sk = sock_of_socket(socket);
+	if (sk)
+		on_bind(sk, &call->asked, NULL, -result);
+	return call_done();
 }
 
 SEC("?fexit/kernel_bind")
@@ -95,7 +127,7 @@ int BPF_PROG(fentry_kernel_bind, struct socket *socket, void *addr, int size, in
 	if (!sk || is_subflow(sk))
 		return 0;
 	addr_read(&asked, addr, size);
-	on_bind(sk, &asked, -result);
+	on_bind(sk, &asked, NULL, -result);
 	return 0;
 }
 
@@ -106,32 +138,38 @@ static __always_inline int listen_exit(struct sock *sk, int backlog, int result)
 	return 0;
 }
 
-SEC("?fexit/__sys_listen_socket")
-int BPF_PROG(fentry_listen_socket, struct socket *socket, int backlog, int result)
-{
-	__u64 id = bpf_get_current_pid_tgid();
-
-	bpf_map_delete_elem(&fentry_calls, &id);
-	return listen_exit(sock_of_socket(socket), backlog, result);
-}
-
 SEC("?fentry/__sys_listen")
-int BPF_PROG(fentry_listen_enter, int fd, int backlog)
+int BPF_PROG(fentry_listen_enter, int fd)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-	struct sockaddr_in6 none = {};
+	struct fentry_call call = {.by = FENTRY_SYSCALL};
 
-	bpf_map_update_elem(&fentry_calls, &id, &none, BPF_ANY);
-	return 0;
+	return call_enter(&call);
 }
 
 SEC("?fexit/__sys_listen")
 int BPF_PROG(fentry_listen, int fd, int backlog, int result)
 {
-	__u64 id = bpf_get_current_pid_tgid();
+	if (!call_of(FENTRY_SYSCALL))
+		return 0;
+	listen_exit(sock_of_fd(fd), backlog, result);
+	return call_done();
+}
 
-	/* Nothing to take: the inner function has told it. */
-	return bpf_map_delete_elem(&fentry_calls, &id) ? 0 : listen_exit(sock_of_fd(fd), backlog, result);
+SEC("?fentry/__sys_listen_socket")
+int BPF_PROG(fentry_listen_socket_enter, struct socket *socket)
+{
+	struct fentry_call call = {.by = FENTRY_SHARED};
+
+	return call_enter(&call);
+}
+
+SEC("?fexit/__sys_listen_socket")
+int BPF_PROG(fentry_listen_socket, struct socket *socket, int backlog, int result)
+{
+	if (!call_of(FENTRY_SHARED))
+		return 0;
+	listen_exit(sock_of_socket(socket), backlog, result);
+	return call_done();
 }
 
 SEC("?fexit/kernel_listen")
