@@ -271,7 +271,7 @@ __hidden struct sock *sock_of_subflow(struct sock *of)
 	struct sock *sk = AS(struct sock, of);
 	struct mptcp_sock *msk = AS(struct mptcp_sock, of);
 
-	if (READ_BITS(sk, sk_protocol) != IPPROTO_MPTCP)
+	if (!HAS_MPTCP || READ_BITS(sk, sk_protocol) != IPPROTO_MPTCP)
 		return of;
 	return READ(msk, first) ?: of;
 }

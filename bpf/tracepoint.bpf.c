@@ -220,11 +220,16 @@ int BPF_PROG(tracepoint_uring, struct io_ring_ctx *ring_ctx, void *request, stru
 	return uring_done(request, entry->res);
 }
 
-/* Before "io_uring: pass in struct io_uring_cqe to io_uring_complete tracepoint" (6.15) the result was an
- * argument of its own; there was no bind and no listen. */
+/*
+ * Before "io_uring: pass in struct io_uring_cqe to io_uring_complete tracepoint" (6.15) the result was an
+ * argument of its own; there was no bind and no listen. The last two arguments came with the request (5.19):
+ * asking for one keeps the kernels away that have only its user_data.
+ */
 SEC("?tp_btf/io_uring_complete")
-int BPF_PROG(tracepoint_uring_old, void *ring_ctx, void *request, __u64 user_data, int result)
+int BPF_PROG(tracepoint_uring_old, void *ring_ctx, void *request, __u64 user_data, int result,
+	     unsigned int flags, __u64 extra1, __u64 extra2)
 {
+	asm volatile("" : : "r"(extra2));
 	return uring_done(request, result);
 }
 
