@@ -11,7 +11,7 @@
 extern struct ring_map ring SEC(".maps");
 
 #ifdef BOUNDED_WALKS
-#define WALK_STEPS	128
+#define WALK_STEPS	48
 #else
 #define WALK_STEPS	65536
 #endif
@@ -237,8 +237,10 @@ static bool tcp_start(struct walk *walk, struct sock *sk)
 
 	if (bpf_core_field_exists(struct inet_timewait_death_row, hashinfo))
 		table = BPF_CORE_READ(net, ipv4.tcp_death_row.hashinfo);
-	else
+	else if (bpf_core_field_exists(proto->h.hashinfo))
 		table = BPF_CORE_READ(proto, h.hashinfo);
+	else
+		return false;
 	size = BPF_CORE_READ(table, bhash_size);
 	slot = BPF_CORE_READ(table, bhash);
 	if (!slot || !size)
@@ -259,8 +261,10 @@ static bool udp_start(struct walk *walk, struct sock *sk)
 
 	if (bpf_core_field_exists(struct netns_ipv4, udp_table) && sock_protocol(sk) == IPPROTO_UDP)
 		table = BPF_CORE_READ(net, ipv4.udp_table);
-	else
+	else if (bpf_core_field_exists(proto->h.udp_table))
 		table = BPF_CORE_READ(proto, h.udp_table);
+	else
+		return false; /* UDP-Lite went when the field did (7.1) */
 	slot = BPF_CORE_READ(table, hash);
 	if (!slot)
 		return false;

@@ -39,7 +39,7 @@ static int call_enter(__u32 fd, __u64 addr, __u32 value)
 }
 
 /* false: its entry was not seen. */
-static bool call_take(struct call *out)
+static __always_inline bool call_take(struct call *out)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	struct call *call;
@@ -60,7 +60,7 @@ static bool call_take(struct call *out)
 	return true;
 }
 
-static void addr_read(struct sockaddr_in6 *out, const struct call *call)
+static __always_inline void addr_read(struct sockaddr_in6 *out, const struct call *call)
 {
 	const void *addr = (const void *)call->addr;
 
