@@ -256,7 +256,7 @@ static int attach_fact(struct kernel *kernel, enum fact which)
 		if (!link) {
 			char reason[128];
 
-			snprintf(reason, sizeof(reason), "%s not attached: %s", name, strerror(errno));
+			snprintf(reason, sizeof(reason), "%s not attached: %s", name, functions_strerror(errno));
 			choice_refuse(&kernel->choice, which, reason);
 			return -EAGAIN;
 		}
