@@ -26,7 +26,7 @@ static __always_inline void record_take(const struct wire_sock *sock, const stru
 }
 
 /* The socket's port is free again, or was never really taken: user space must not keep it. */
-static void release_emit(const struct wire_sock *sock, const struct wire_task *task)
+static __noinline void release_emit(const struct wire_sock *sock, const struct wire_task *task)
 {
 	struct wire_release event = {};
 
@@ -347,7 +347,7 @@ __hidden void on_udp_send(struct sock *of, int result)
 }
 
 /* A port that was bound explicitly outlives its connection or its listening, until close(). */
-static void still_bound_emit(struct sock *sk, const struct sock_record *record)
+static __noinline void still_bound_emit(struct sock *sk, const struct sock_record *record)
 {
 	struct wire_socket event = {.fd = -1};
 
@@ -361,7 +361,7 @@ static void still_bound_emit(struct sock *sk, const struct sock_record *record)
 
 /* An accepted connection that nobody has closed yet: nobody was seen to take its port, but how it ends
  * is what its close must tell. */
-static void ownerless_end(struct sock *sk, __u32 error)
+static __noinline void ownerless_end(struct sock *sk, __u32 error)
 {
 	struct sock_record *record;
 	struct wire_task nobody = {};

@@ -132,7 +132,7 @@ static void facts_missing(const struct trace *trace, const char **missing)
 		if (!facts[i].wanted || (!facts[i].works && hooks[i].optional))
 			continue;
 		if (facts[i].works) {
-			if (facts[i].reason[0])
+			if (facts[i].fell_back)
 				fprintf(stderr, "porttrace: %s by %s; traced by %s instead (see 'porttrace doctor')\n",
 					hooks[i].name, facts[i].reason, backend_name(facts[i].backend));
 			continue;
