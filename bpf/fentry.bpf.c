@@ -7,15 +7,48 @@
 #include "porttrace.bpf.h"
 
 /*
- * The address that bind() was given. It is kept at the entry, for a cgroup program may rewrite the
- * kernel's copy before the return.
+ * A bind or listen under way. The functions that system calls and io_uring share are compiled into the
+ * former on some kernels (6.12), and called by them on others (7.2): whoever comes first reports it.
+ * The address is kept at the entry, for a cgroup program may rewrite the kernel's copy before the return.
  */
+struct fentry_call {
+	struct sockaddr_in6 asked;
+	__u32 by; /* FENTRY_SYSCALL, FENTRY_SHARED */
+};
+#define FENTRY_SYSCALL 1
+#define FENTRY_SHARED  2
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
 	__type(key, __u64); /* pid_tgid */
-	__type(value, struct sockaddr_in6);
-} fentry_addrs SEC(".maps");
+	__type(value, struct fentry_call);
+} fentry_calls SEC(".maps");
+
+static __always_inline int call_enter(struct fentry_call *call)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+
+	bpf_map_update_elem(&fentry_calls, &id, call, call->by == FENTRY_SHARED ? BPF_NOEXIST : BPF_ANY);
+	return 0;
+}
+
+/* The call that is to be reported here; call_done() must follow. NULL: not here. */
+static __always_inline struct fentry_call *call_of(__u32 by)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct fentry_call *call = bpf_map_lookup_elem(&fentry_calls, &id);
+
+	return call && call->by == by ? call : NULL;
+}
+
+static __always_inline int call_done(void)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+
+	bpf_map_delete_elem(&fentry_calls, &id);
+	return 0;
+}
 
 static __always_inline void addr_read(struct sockaddr_in6 *out, const void *addr, int size)
 {
@@ -31,45 +64,58 @@ static __always_inline bool is_subflow(struct sock *sk)
 	return sock_of_user(sk) != sk;
 }
 
-SEC("?fentry/__sys_bind_socket")
-int BPF_PROG(fentry_bind_addr, struct socket *socket, void *addr, int size)
+static __always_inline void addr_read_user(struct sockaddr_in6 *out, const void *addr, int size)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-	struct sockaddr_in6 asked = {};
+	if (size >= (int)sizeof(*out))
+		bpf_probe_read_user(out, sizeof(*out), addr);
+	else if (size >= (int)sizeof(struct sockaddr_in))
+		bpf_probe_read_user(out, sizeof(struct sockaddr_in), addr);
+}
 
-	addr_read(&asked, addr, size);
-	bpf_map_update_elem(&fentry_addrs, &id, &asked, BPF_ANY);
-	return 0;
+SEC("?fentry/__sys_bind")
+int BPF_PROG(fentry_bind_enter, int fd, void *addr, int size)
+{
+	struct fentry_call call = {.by = FENTRY_SYSCALL};
+
+	addr_read_user(&call.asked, addr, size);
+	return call_enter(&call);
+}
+
+SEC("?fexit/__sys_bind")
+int BPF_PROG(fentry_bind, int fd, void *addr, int size, int result)
+{
+	struct fentry_call *call = call_of(FENTRY_SYSCALL);
+	struct sock *sk;
+
+	if (!call)
+		return 0;
+	sk = sock_of_fd(fd);
+	if (sk)
+		on_bind(sk, &call->asked, NULL, -result);
+	return call_done();
+}
+
+SEC("?fentry/__sys_bind_socket")
+int BPF_PROG(fentry_bind_socket_enter, struct socket *socket, void *addr, int size)
+{
+	struct fentry_call call = {.by = FENTRY_SHARED};
+
+	addr_read(&call.asked, addr, size);
+	return call_enter(&call);
 }
 
 SEC("?fexit/__sys_bind_socket")
 int BPF_PROG(fentry_bind_socket, struct socket *socket, void *addr, int size, int result)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-	struct sockaddr_in6 *asked = bpf_map_lookup_elem(&fentry_addrs, &id);
-	struct sock *sk = sock_of_socket(socket);
+	struct fentry_call *call = call_of(FENTRY_SHARED);
+	struct sock *sk;
 
-	if (sk && asked)
-		on_bind(sk, asked, -result);
-	bpf_map_delete_elem(&fentry_addrs, &id);
-	return 0;
-}
-
-/* Where only system calls bind: before "io_uring: Introduce IORING_OP_BIND" (6.11). */
-SEC("?fexit/__sys_bind")
-int BPF_PROG(fentry_bind, int fd, void *addr, int size, int result)
-{
-	struct sock *sk = sock_of_fd(fd);
-	struct sockaddr_in6 asked = {};
-
-	if (!sk)
+	if (!call)
 		return 0;
-	if (size >= (int)sizeof(asked))
-		bpf_probe_read_user(&asked, sizeof(asked), addr);
-	else if (size >= (int)sizeof(struct sockaddr_in))
-		bpf_probe_read_user(&asked, sizeof(struct sockaddr_in), addr);
-	on_bind(sk, &asked, -result);
-	return 0;
+	sk = sock_of_socket(socket);
+	if (sk)
+		on_bind(sk, &call->asked, NULL, -result);
+	return call_done();
 }
 
 SEC("?fexit/kernel_bind")
@@ -81,7 +127,7 @@ int BPF_PROG(fentry_kernel_bind, struct socket *socket, void *addr, int size, in
 	if (!sk || is_subflow(sk))
 		return 0;
 	addr_read(&asked, addr, size);
-	on_bind(sk, &asked, -result);
+	on_bind(sk, &asked, NULL, -result);
 	return 0;
 }
 
@@ -92,16 +138,38 @@ static __always_inline int listen_exit(struct sock *sk, int backlog, int result)
 	return 0;
 }
 
-SEC("?fexit/__sys_listen_socket")
-int BPF_PROG(fentry_listen_socket, struct socket *socket, int backlog, int result)
+SEC("?fentry/__sys_listen")
+int BPF_PROG(fentry_listen_enter, int fd)
 {
-	return listen_exit(sock_of_socket(socket), backlog, result);
+	struct fentry_call call = {.by = FENTRY_SYSCALL};
+
+	return call_enter(&call);
 }
 
 SEC("?fexit/__sys_listen")
 int BPF_PROG(fentry_listen, int fd, int backlog, int result)
 {
-	return listen_exit(sock_of_fd(fd), backlog, result);
+	if (!call_of(FENTRY_SYSCALL))
+		return 0;
+	listen_exit(sock_of_fd(fd), backlog, result);
+	return call_done();
+}
+
+SEC("?fentry/__sys_listen_socket")
+int BPF_PROG(fentry_listen_socket_enter, struct socket *socket)
+{
+	struct fentry_call call = {.by = FENTRY_SHARED};
+
+	return call_enter(&call);
+}
+
+SEC("?fexit/__sys_listen_socket")
+int BPF_PROG(fentry_listen_socket, struct socket *socket, int backlog, int result)
+{
+	if (!call_of(FENTRY_SHARED))
+		return 0;
+	listen_exit(sock_of_socket(socket), backlog, result);
+	return call_done();
 }
 
 SEC("?fexit/kernel_listen")

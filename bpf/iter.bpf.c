@@ -12,7 +12,12 @@ struct look_settings look = {};
 /* Asked first: where a look is for one port, this is all that most sockets cost. */
 static bool port_looked_for(struct sock *sk)
 {
-	return !look.port || sock_port(sk) == look.port;
+	__u16 port;
+
+	if (!look.port)
+		return true;
+	port = sock_port(sk);
+	return look.port_high ? port >= look.port && port <= look.port_high : port == look.port;
 }
 
 /* Without branches: the verifier follows each to the end of the program, at 40 ms for 64 of them. */
@@ -32,7 +37,7 @@ static bool cookie_looked_for(__u64 cookie)
 /* Sockets are looked for by their descriptors. */
 static bool looked_for(const struct wire_sock *sock, bool has_fd)
 {
-	if (look.netns && !look.port && sock->netns != look.netns)
+	if (look.netns && (!look.port || look.port_high) && sock->netns != look.netns)
 		return false;
 	return !has_fd || !look.cookie_count || cookie_looked_for(sock->cookie);
 }
@@ -49,20 +54,6 @@ static bool no_task_filter(void)
 	       !settings.cgroup_id;
 }
 
-/*
- * A connection whose port nobody asked for came by connect() or out of a listener. Since 6.18 the kernel
- * remembers the former (SOCK_CONNECT_BIND, with tw_connect_bind for its TIME_WAIT).
- */
-static void tell_accepted(struct wire_sock *sock)
-{
-	if (bpf_core_field_exists(struct inet_timewait_sock, tw_connect_bind) && sock->remote_port &&
-	    sock->protocol == IPPROTO_TCP && sock->state != WIRE_TCP_TIME_WAIT &&
-	    sock->flags & WIRE_PORT_CHOSEN && !(sock->flags & WIRE_CONNECT_BIND)) {
-		sock->flags |= WIRE_ACCEPTED;
-		sock->flags &= ~WIRE_PORT_CHOSEN;
-	}
-}
-
 static void socket_write(struct seq_file *seq, struct sock *sk, struct task_struct *task, int fd)
 {
 	struct wire_socket event = {.fd = fd, .failure_id = look.failure_id};
@@ -72,7 +63,8 @@ static void socket_write(struct seq_file *seq, struct sock *sk, struct task_stru
 	if (!event.sock.local_port || !sock_fold_subflow(&event.sock, sk) || !looked_for(&event.sock, task))
 		return;
 	sock_fill_more(&event, sk);
-	tell_accepted(&event.sock);
+	sock_tell_accepted(&event.sock, sk);
+	event.sock.flags |= sock_bucket_flags(&event.sock, sk);
 	record = record_find(event.sock.cookie);
 	if (record && record->owner.pid) {
 		event.since_boot_ns = record->since_ns;
@@ -121,7 +113,8 @@ int snapshot_files(struct bpf_iter__task_file *ctx)
 	if (!task || !file)
 		return 0;
 	sk = file_sock(file);
-	if (!sk || !port_looked_for(sk) || !sock_is_traced(sk))
+	if (!sk || (look.idle && BPF_CORE_READ(sk, __sk_common.skc_state) != WIRE_TCP_CLOSE) ||
+	    !port_looked_for(sk) || !sock_is_traced(sk))
 		return 0;
 	if (has_cookies)
 		bpf_get_socket_cookie(sk);

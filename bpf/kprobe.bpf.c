@@ -9,8 +9,10 @@
 /* One for each function that needs its arguments at its return: they nest. */
 enum stash_slot {
 	STASH_BIND,
+	STASH_BIND_SOCKET,
 	STASH_KERNEL_BIND,
 	STASH_LISTEN,
+	STASH_LISTEN_SOCKET,
 	STASH_KERNEL_LISTEN,
 	STASH_CONNECT,
 	STASH_DGRAM_CONNECT,
@@ -98,6 +100,13 @@ static __always_inline bool stash_take(__u64 slot, struct stash *out)
 	return true;
 }
 
+static __always_inline bool stash_has(__u64 slot)
+{
+	struct stash_key key = {.thread = stash_thread(slot), .slot = slot};
+
+	return bpf_map_lookup_elem(&stashes, &key);
+}
+
 static __always_inline bool is_subflow(struct sock *sk)
 {
 	return sock_of_user(sk) != sk;
@@ -106,21 +115,21 @@ static __always_inline bool is_subflow(struct sock *sk)
 SEC("?kprobe/__sys_bind_socket")
 int BPF_KPROBE(kprobe_bind_socket, struct socket *socket, void *addr, int size)
 {
-	return stash_asked(STASH_BIND, socket, addr, size);
+	/* What a system call called, and did not have compiled in, it reports itself. */
+	return stash_has(STASH_BIND) ? 0 : stash_asked(STASH_BIND_SOCKET, socket, addr, size);
 }
 
 SEC("?kretprobe/__sys_bind_socket")
 int BPF_KRETPROBE(kprobe_bind_socket_exit, int result)
 {
 	struct stash stash;
-	struct sock *sk = stash_take(STASH_BIND, &stash) ? sock_of_socket((void *)stash.of) : NULL;
+	struct sock *sk = stash_take(STASH_BIND_SOCKET, &stash) ? sock_of_socket((void *)stash.of) : NULL;
 
 	if (sk)
-		on_bind(sk, &stash.asked, -result);
+		on_bind(sk, &stash.asked, NULL, -result);
 	return 0;
 }
 
-/* Where only system calls bind: before "io_uring: Introduce IORING_OP_BIND" (6.11). */
 SEC("?kprobe/__sys_bind")
 int BPF_KPROBE(kprobe_bind, int fd, void *addr, int size)
 {
@@ -140,7 +149,7 @@ int BPF_KRETPROBE(kprobe_bind_exit, int result)
 	struct sock *sk = stash_take(STASH_BIND, &stash) ? sock_of_fd(stash.of) : NULL;
 
 	if (sk)
-		on_bind(sk, &stash.asked, -result);
+		on_bind(sk, &stash.asked, NULL, -result);
 	return 0;
 }
 
@@ -157,7 +166,7 @@ int BPF_KRETPROBE(kprobe_kernel_bind_exit, int result)
 	struct sock *sk = stash_take(STASH_KERNEL_BIND, &stash) ? sock_of_socket((void *)stash.of) : NULL;
 
 	if (sk && !is_subflow(sk))
-		on_bind(sk, &stash.asked, -result);
+		on_bind(sk, &stash.asked, NULL, -result);
 	return 0;
 }
 
@@ -171,7 +180,7 @@ static __always_inline int listen_exit(struct sock *sk, __u32 backlog, int resul
 SEC("?kprobe/__sys_listen_socket")
 int BPF_KPROBE(kprobe_listen_socket, struct socket *socket, int backlog)
 {
-	return stash_args(STASH_LISTEN, socket, NULL, backlog);
+	return stash_has(STASH_LISTEN) ? 0 : stash_args(STASH_LISTEN_SOCKET, socket, NULL, backlog);
 }
 
 SEC("?kretprobe/__sys_listen_socket")
@@ -179,7 +188,7 @@ int BPF_KRETPROBE(kprobe_listen_socket_exit, int result)
 {
 	struct stash stash;
 
-	if (!stash_take(STASH_LISTEN, &stash))
+	if (!stash_take(STASH_LISTEN_SOCKET, &stash))
 		return 0;
 	return listen_exit(sock_of_socket((void *)stash.of), stash.size, result);
 }
@@ -366,12 +375,11 @@ int BPF_KPROBE(kprobe_autobind, struct sock *sk)
 SEC("?kretprobe/inet_autobind")
 int BPF_KRETPROBE(kprobe_autobind_exit, int result)
 {
-	struct stash_key connecting = {.thread = bpf_get_current_pid_tgid(), .slot = STASH_DGRAM_CONNECT};
 	struct stash stash;
 	struct sock *sk;
 	__u16 protocol;
 
-	if (!stash_take(STASH_AUTOBIND, &stash) || bpf_map_lookup_elem(&stashes, &connecting))
+	if (!stash_take(STASH_AUTOBIND, &stash) || stash_has(STASH_DGRAM_CONNECT))
 		return 0;
 	sk = (struct sock *)stash.of;
 	protocol = sock_protocol(sk);

@@ -61,9 +61,10 @@ static bool port_was_chosen(const struct wire_sock *sock)
 }
 
 /* addr: what bind() was given; NULL: a send took, or wanted, any port. */
-static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error,
-				      __u16 how)
+static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6 *addr,
+				      const struct sockaddr_in6 *effective, __u32 error, __u16 how)
 {
+	struct asked *asked = addr ? asked_take(sk) : NULL;
 	struct wire_bind event = {.error = error, .how = how};
 
 	sock_fill(&event.sock, sk);
@@ -71,8 +72,12 @@ static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6
 		event.task.uid = event.sock.uid;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
 	event.duration_ns = search_take();
-	if (error)
+	if (error) {
 		event.sock.flags &= ~WIRE_PORT_CHOSEN; /* nothing was chosen */
+		event.sock.flags |= refused_flags(asked, addr);
+	}
+	if (!effective)
+		effective = asked ? &asked->addr : addr;
 	if (addr) {
 		event.requested_port = bpf_ntohs(addr->sin6_port);
 		if (error && event.sock.local_port) {
@@ -81,8 +86,8 @@ static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6
 		}
 		sock_set_addr(event.requested_addr, addr);
 		if (error) {
-			event.sock.local_port = event.requested_port;
-			__builtin_memcpy(event.sock.local_addr, event.requested_addr, 16);
+			event.sock.local_port = bpf_ntohs(effective->sin6_port);
+			sock_set_addr(event.sock.local_addr, effective);
 		}
 	}
 	if (!event.sock.local_port && (error == EADDRINUSE || error == EAGAIN))
@@ -103,9 +108,10 @@ static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6
 	emit(&event, WIRE_BIND, sizeof(event));
 }
 
-__hidden void on_bind(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
+__hidden void on_bind(struct sock *sk, const struct sockaddr_in6 *addr, const struct sockaddr_in6 *effective,
+		      __u32 error)
 {
-	bind_fact(sk, addr, error, 0);
+	bind_fact(sk, addr, effective, error, 0);
 }
 
 __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
@@ -123,8 +129,10 @@ __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
 		if (!record && port_was_chosen(&event.sock))
 			churn_count(&event.sock, &event.task, CHURN_BY_AUTOBIND);
 		record_take(&event.sock, &event.task, record, event.hdr.boot_ns);
-	} else if (error == EADDRINUSE && !event.sock.local_port) {
-		churn_count(&event.sock, &event.task, CHURN_FAILED_LISTEN);
+	} else {
+		event.sock.flags |= refused_flags(NULL, false);
+		if (error == EADDRINUSE && !event.sock.local_port)
+			churn_count(&event.sock, &event.task, CHURN_FAILED_LISTEN);
 	}
 	if (!wanted(&event.sock, &event.task, WIRE_LISTEN, error))
 		return;
@@ -168,8 +176,12 @@ __hidden void on_connect(struct sock *sk)
 static __always_inline void connect_failed_fact(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
 {
 	struct wire_connect event = {.error = error};
+	struct asked *asked = addr ? asked_take(sk) : NULL;
 
 	sock_fill(&event.sock, sk);
+	event.sock.flags |= refused_flags(asked, addr);
+	if (asked)
+		addr = &asked->addr;
 	if (addr) {
 		sock_set_addr(event.sock.remote_addr, addr);
 		event.sock.remote_port = bpf_ntohs(addr->sin6_port);
@@ -331,7 +343,7 @@ __hidden void on_udp_send(struct sock *of, int result)
 	if (failed ? result != -EAGAIN :
 		     READ_BITS(sk, sk_userlocks) & SOCK_BINDPORT_LOCK || record_find(sock_cookie(sk)))
 		return;
-	bind_fact(sk, NULL, failed ? EAGAIN : 0, WIRE_BIND_IMPLICIT);
+	bind_fact(sk, NULL, NULL, failed ? EAGAIN : 0, WIRE_BIND_IMPLICIT);
 }
 
 /* A port that was bound explicitly outlives its connection or its listening, until close(). */

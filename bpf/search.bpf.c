@@ -41,12 +41,12 @@ __hidden struct sock *search_exit(void)
 
 __hidden __u64 search_take(void)
 {
-	__u64 id = bpf_get_current_pid_tgid();
 	struct search *search;
-	__u64 spent;
+	__u64 spent, id;
 
 	if (!searches_timed)
 		return 0;
+	id = bpf_get_current_pid_tgid();
 	search = bpf_map_lookup_elem(&searches, &id);
 	if (!search)
 		return 0;

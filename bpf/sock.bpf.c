@@ -16,6 +16,9 @@ static __always_inline void addr_map_ipv4(__u8 *out, __u32 addr)
 	words[3] = addr;
 }
 
+/* CONFIG_MPTCP: struct mptcp_sock is known. */
+#define HAS_MPTCP bpf_core_field_exists(struct tcp_sock, is_mptcp)
+
 /*
  * An accepted MPTCP socket is a copy of its listener, cookie included (mptcp_sk_clone_init() calls
  * sk_clone_lock(), which leaves it): the connection's token tells the two apart.
@@ -30,7 +33,7 @@ __hidden __u64 sock_cookie(struct sock *of)
 	/* No kernel pointer is a cookie; those born since have one, so its reuse confuses nobody. */
 	if (!has_cookies && !cookie)
 		return (__u64)of;
-	if (state == WIRE_TCP_TIME_WAIT || state == WIRE_TCP_NEW_SYN_RECV ||
+	if (!HAS_MPTCP || state == WIRE_TCP_TIME_WAIT || state == WIRE_TCP_NEW_SYN_RECV ||
 	    sock_protocol(sk) != IPPROTO_MPTCP)
 		return cookie;
 	if (READ_BITS(msk, pm.server_side))
@@ -188,7 +191,7 @@ static __always_inline struct sock *user_of(struct sock *of)
 	struct inet_connection_sock *icsk;
 	struct tcp_sock *tcp;
 
-	if (!bpf_core_field_exists(struct tcp_sock, is_mptcp))
+	if (!HAS_MPTCP)
 		return of;
 	tcp = AS(struct tcp_sock, sk);
 	if (READ_BITS(sk, sk_protocol) != IPPROTO_TCP || !READ_BITS(tcp, is_mptcp))
@@ -206,7 +209,7 @@ __hidden bool sock_fold_subflow(struct wire_sock *out, struct sock *sk)
 	if (out->protocol == IPPROTO_TCP && out->state != WIRE_TCP_TIME_WAIT &&
 	    out->state != WIRE_TCP_NEW_SYN_RECV)
 		user = user_of(sk);
-	if (user == sk)
+	if (!HAS_MPTCP || user == sk)
 		return true;
 	out->cookie = sock_cookie(user);
 	out->protocol = IPPROTO_MPTCP;
@@ -263,13 +266,62 @@ __hidden struct sock *sock_of_user(struct sock *sk)
 	return user_of(sk);
 }
 
+__hidden struct sock *sock_of_subflow(struct sock *of)
+{
+	struct sock *sk = AS(struct sock, of);
+	struct mptcp_sock *msk = AS(struct mptcp_sock, of);
+
+	if (READ_BITS(sk, sk_protocol) != IPPROTO_MPTCP)
+		return of;
+	return READ(msk, first) ?: of;
+}
+
+/*
+ * A connection whose port nobody asked for came out of a listener, by connect() (SOCK_CONNECT_BIND since
+ * 6.18) or by a bind() of port 0. It has the backlog of the listener that it is a copy of
+ * (sk_clone_lock()): other sockets never had one.
+ */
+__hidden void sock_tell_accepted(struct wire_sock *out, struct sock *of)
+{
+	struct sock *sk = AS(struct sock, of);
+
+	if (!out->remote_port || out->protocol != IPPROTO_TCP || out->state == WIRE_TCP_TIME_WAIT ||
+	    out->state == WIRE_TCP_NEW_SYN_RECV || !(out->flags & WIRE_PORT_CHOSEN) ||
+	    out->flags & WIRE_CONNECT_BIND || !READ(sk, sk_max_ack_backlog))
+		return;
+	out->flags |= WIRE_ACCEPTED;
+	out->flags &= ~WIRE_PORT_CHOSEN;
+}
+
+__hidden __u32 sock_bucket_flags(const struct wire_sock *out, struct sock *of)
+{
+	struct inet_bind_bucket *bucket;
+
+	if (out->protocol != IPPROTO_TCP || out->state == WIRE_TCP_NEW_SYN_RECV)
+		return 0;
+	if (out->state == WIRE_TCP_TIME_WAIT) {
+		struct inet_timewait_sock *tw = AS(struct inet_timewait_sock, of);
+
+		bucket = AS(struct inet_bind_bucket, READ(tw, tw_tb));
+	} else {
+		struct inet_connection_sock *icsk = AS(struct inet_connection_sock, of);
+
+		bucket = AS(struct inet_bind_bucket, READ(icsk, icsk_bind_hash));
+	}
+	if (!bucket)
+		return 0;
+	/* As __inet_hash_connect() asks. */
+	return READ(bucket, fastreuse) >= 0 || READ(bucket, fastreuseport) >= 0 ? WIRE_SHARED_BUCKET :
+										 WIRE_UNSHARED_BUCKET;
+}
+
 /* An MPTCP socket leaves the queue to its first subflow. */
 __hidden __u32 sock_backlog(struct sock *of)
 {
 	struct sock *sk = AS(struct sock, of);
 	struct mptcp_sock *msk = AS(struct mptcp_sock, of);
 
-	if (READ_BITS(sk, sk_protocol) == IPPROTO_MPTCP)
+	if (HAS_MPTCP && READ_BITS(sk, sk_protocol) == IPPROTO_MPTCP)
 		sk = READ(msk, first);
 	return READ(sk, sk_max_ack_backlog);
 }

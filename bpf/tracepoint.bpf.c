@@ -95,7 +95,7 @@ int tracepoint_exit_bind(struct trace_event_raw_sys_exit *ctx)
 	struct sock *sk = sock_of_call(&call, &addr);
 
 	if (sk)
-		on_bind(sk, &addr, error);
+		on_bind(sk, &addr, NULL, error);
 	return 0;
 }
 
@@ -200,7 +200,7 @@ static __always_inline int uring_done(struct io_kiocb *request, int result)
 	switch (op) {
 	case URING_OP_BIND:
 		if (uring_kinds & 1U << WIRE_BIND)
-			on_bind(sk, &addr, -result);
+			on_bind(sk, &addr, NULL, -result);
 		break;
 	case URING_OP_LISTEN:
 		if (uring_kinds & 1U << WIRE_LISTEN)

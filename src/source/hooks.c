@@ -13,13 +13,17 @@
 #define KPROBE(...) .ways[BACKEND_KPROBE] = {__VA_ARGS__}
 #define TRACEPOINT(...) .ways[BACKEND_TRACEPOINT] = {__VA_ARGS__}
 
+#define ASKED_WAY WAY("asked_bind4", "asked_bind6", "asked_connect4", "asked_connect6")
+
 const struct hook hooks[FACT_COUNT] = {
 	[FACT_BIND] = {
 		FACT_BIND, "bind", "binds and their errors",
 		"every system call of the machine takes the traced path: 55 ns, a third of a getppid()",
-		FENTRY(WAY("fentry_bind_addr", "fentry_bind_socket", "fentry_kernel_bind"),
-		       WAY("fentry_bind", "fentry_kernel_bind")),
-		KPROBE(WAY("kprobe_bind_socket", "kprobe_bind_socket_exit",
+		FENTRY(WAY("fentry_bind_enter", "fentry_bind", "fentry_bind_socket_enter",
+			   "fentry_bind_socket", "fentry_kernel_bind"),
+		       WAY("fentry_bind_enter", "fentry_bind", "fentry_kernel_bind")),
+		KPROBE(WAY("kprobe_bind", "kprobe_bind_exit",
+			   "kprobe_bind_socket", "kprobe_bind_socket_exit",
 			   "kprobe_kernel_bind", "kprobe_kernel_bind_exit"),
 		       WAY("kprobe_bind", "kprobe_bind_exit",
 			   "kprobe_kernel_bind", "kprobe_kernel_bind_exit")),
@@ -29,9 +33,11 @@ const struct hook hooks[FACT_COUNT] = {
 	[FACT_LISTEN] = {
 		FACT_LISTEN, "listen", "listening sockets and their errors",
 		"as bind",
-		FENTRY(WAY("fentry_listen_socket", "fentry_kernel_listen"),
-		       WAY("fentry_listen", "fentry_kernel_listen")),
-		KPROBE(WAY("kprobe_listen_socket", "kprobe_listen_socket_exit",
+		FENTRY(WAY("fentry_listen_enter", "fentry_listen", "fentry_listen_socket_enter",
+			   "fentry_listen_socket", "fentry_kernel_listen"),
+		       WAY("fentry_listen_enter", "fentry_listen", "fentry_kernel_listen")),
+		KPROBE(WAY("kprobe_listen", "kprobe_listen_exit",
+			   "kprobe_listen_socket", "kprobe_listen_socket_exit",
 			   "kprobe_kernel_listen", "kprobe_kernel_listen_exit"),
 		       WAY("kprobe_listen", "kprobe_listen_exit",
 			   "kprobe_kernel_listen", "kprobe_kernel_listen_exit")),
@@ -138,6 +144,13 @@ const struct hook hooks[FACT_COUNT] = {
 		FENTRY(IDENTITY_WAYS),
 		KPROBE(IDENTITY_WAYS),
 		TRACEPOINT(IDENTITY_WAYS),
+	},
+	[FACT_ASKED] = {
+		FACT_ASKED, "cgroup", "what BPF programs of a cgroup make of a bind or connect, or refuse",
+		"a short program runs at every bind() and connect()",
+		FENTRY(ASKED_WAY),
+		KPROBE(ASKED_WAY),
+		TRACEPOINT(ASKED_WAY),
 	},
 };
 /* clang-format on */

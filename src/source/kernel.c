@@ -17,19 +17,21 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "porttrace.skel.h"
+#include "porttrace_direct.skel.h"
 #include "porttrace/wire.h"
+#include "source/functions.h"
 #include "source/kernel_fs.h"
+#include "source/programs.h"
 
 #define LINKS_MAX 64
 
 struct kernel {
-	struct porttrace *skeleton;
+	struct porttrace_direct *skeleton;
 	struct choice choice;
 	struct bpf_link *links[LINKS_MAX];
 	size_t link_count;
-	bool direct_reads; /* bpf/read.bpf.h: tried first */
-
+	enum programs_variant variant;
+	bool port;	   /* kernel_options.port, until the kernel refuses its program */
 	int cgroup_root, tracefs;
 };
 
@@ -127,20 +129,22 @@ static uint32_t uring_kinds(const struct choice *choice)
 
 static int skeleton_load(struct kernel *kernel, const struct settings *settings)
 {
-	struct porttrace *skeleton = porttrace__open();
+	struct porttrace_direct *skeleton = programs_open(kernel->variant);
 
 	if (!skeleton)
 		return -errno;
 	kernel->skeleton = skeleton;
 	choice_settle(&kernel->choice, skeleton->obj);
 	skeleton->rodata->settings = *settings;
-	skeleton->rodata->direct_reads = kernel->direct_reads;
 	skeleton->rodata->has_call_regs = kernel->choice.call_regs;
 	skeleton->rodata->has_cookies = kernel->choice.cookies;
 	skeleton->rodata->searches_timed = kernel->choice.facts[FACT_SEARCH].works;
 	skeleton->rodata->timewait_hooked = kernel->choice.facts[FACT_TIMEWAIT].works;
 	skeleton->rodata->uring_kinds = uring_kinds(&kernel->choice);
-	for (size_t i = 0; i < sizeof(snapshot_programs) / sizeof(snapshot_programs[0]); i++)
+	if (kernel->port)
+		autoload(kernel, "holder_walk");
+	/* Without tcp and udp, the last two: the walk is in their place. */
+	for (size_t i = 0; i < (kernel->port ? 1 : sizeof(snapshot_programs) / sizeof(snapshot_programs[0])); i++)
 		autoload(kernel, snapshot_programs[i]);
 	for (int i = 0; i < FACT_COUNT; i++) {
 		const char *name;
@@ -148,14 +152,14 @@ static int skeleton_load(struct kernel *kernel, const struct settings *settings)
 		for (int j = 0; (name = choice_program(&kernel->choice, (enum fact)i, j)); j++)
 			autoload(kernel, name);
 	}
-	return porttrace__load(skeleton);
+	return porttrace_direct__load(skeleton);
 }
 
 static void unload(struct kernel *kernel)
 {
 	while (kernel->link_count)
 		bpf_link__destroy(kernel->links[--kernel->link_count]);
-	porttrace__destroy(kernel->skeleton);
+	porttrace_direct__destroy(kernel->skeleton);
 	kernel->skeleton = NULL;
 }
 
@@ -170,8 +174,10 @@ static int try_load(struct kernel *kernel, const struct settings *settings)
 	if (!err)
 		return 0;
 	fact = choice_fact_of(&kernel->choice, load_report.program);
-	if (kernel->direct_reads && err != -EPERM)
-		kernel->direct_reads = false;
+	if (kernel->variant == PROGRAMS_DIRECT && err != -EPERM)
+		kernel->variant = PROGRAMS_PLAIN;
+	else if (kernel->port && err != -EPERM)
+		kernel->port = false;
 	else if (kernel->choice.cookies && !kernel->choice.functions && err != -EPERM)
 		kernel->choice.cookies = false;
 	else if (fact != FACT_COUNT && err != -EPERM)
@@ -229,6 +235,7 @@ static struct bpf_link *attach(struct kernel *kernel, struct bpf_program *progra
 	case BPF_PROG_TYPE_TRACEPOINT:
 		return attach_tracepoint(kernel, program);
 	case BPF_PROG_TYPE_CGROUP_SOCK:
+	case BPF_PROG_TYPE_CGROUP_SOCK_ADDR:
 	case BPF_PROG_TYPE_SOCK_OPS:
 		return bpf_program__attach_cgroup(program, kernel->cgroup_root);
 	default:
@@ -309,8 +316,13 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 	libbpf_set_print(print_hear);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	kernel->cgroup_root = kernel->tracefs = -1;
-	kernel->direct_reads = true;
+	kernel->variant = programs_best();
+	kernel->port = options->port && kernel->variant != PROGRAMS_BOUNDED;
 	err = choice_init(&kernel->choice, options->facts, options->backend);
+	/* Known beforehand, a refusal is not waited for. */
+	if (!err && kernel->variant == PROGRAMS_DIRECT && options->facts &&
+	    !functions_has(kernel->choice.functions, "fentry/bpf_rdonly_cast"))
+		kernel->variant = PROGRAMS_PLAIN;
 	if (!err && options->facts) {
 		kernel->cgroup_root = kernel_fs_open("cgroup2");
 		kernel->tracefs = kernel_fs_open("tracefs");
@@ -318,6 +330,8 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 	if (!err)
 		err = load_and_attach(kernel, options);
 	choice_done(&kernel->choice);
+	if (!err && options->facts)
+		kernel->skeleton->bss->asked_hooks = kernel->choice.facts[FACT_ASKED].works;
 	if (!err)
 		return kernel;
 	describe_failure(err, reason, size);

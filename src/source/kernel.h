@@ -19,6 +19,7 @@ struct bpf_link;
 struct kernel_options {
 	const struct settings *settings;
 	uint32_t facts;	      /* bit per enum fact; 0: only the snapshot */
+	bool port;	      /* looks are for one port: its tables are walked, where the kernel can do that */
 	int backend;	      /* enum backend, or -1: the best that works */
 	bool verbose;	      /* libbpf's own words go to stderr */
 };

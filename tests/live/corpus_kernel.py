@@ -103,7 +103,7 @@ class Uring:
 # --- BPF programs of a cgroup ---------------------------------------------------------------------
 
 PROG_CGROUP_SOCK, PROG_CGROUP_SOCK_ADDR = 9, 18
-INET4_BIND, INET4_CONNECT, INET4_POST_BIND = 8, 10, 12
+INET4_BIND, INET6_BIND, INET4_CONNECT, INET6_CONNECT, INET4_POST_BIND = 8, 9, 10, 11, 12
 EXIT = struct.pack("=BBhi", 0x95, 0, 0, 0)
 
 
@@ -118,6 +118,12 @@ def rewrite_port(port):
             struct.pack("=BBhi", 0x63, 0x21, 24, 0) + answer(1))
 
 
+def rewrite_address(address):
+    """The same of the address: ctx->user_ip4."""
+    return (struct.pack("=BBh4s", 0xb7, 2, 0, socket.inet_aton(address)) +
+            struct.pack("=BBhi", 0x63, 0x21, 4, 0) + answer(1))
+
+
 def bpf(command, attributes):
     return syscall(SYS_BPF, command, ctypes.create_string_buffer(attributes, len(attributes)),
                    len(attributes))
@@ -126,8 +132,8 @@ def bpf(command, attributes):
 class Cgroup:
     """A cgroup of the test's own, with programs attached."""
 
-    def __init__(self, name):
-        self.path = os.path.join(cgroup2_mount(), f"porttrace-{name}-{os.getpid()}")
+    def __init__(self, name, above=None):
+        self.path = os.path.join(above.path if above else cgroup2_mount(), f"porttrace-{name}-{os.getpid()}")
         os.mkdir(self.path)
 
     def attach(self, kind, where, code):

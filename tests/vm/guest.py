@@ -12,11 +12,15 @@ import subprocess
 import tempfile
 import threading
 
+import foreign
 import image
 import kernels
 from kernels import Missing
 
 MEMORY = os.environ.get("PORTTRACE_VM_MEMORY", "1024")  # MiB
+
+# Debian's name of this machine.
+OWN = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, "amd64")
 
 # What differs by machine.
 MACHINES = {
@@ -24,6 +28,18 @@ MACHINES = {
         "qemu": ["qemu-system-x86_64", "-machine", "pc", "-accel", "tcg,thread=single",
                  "-cpu", "qemu64,-cx16"],
         "console": "ttyS0",
+        "serial": ["-serial", "file:{console}", "-serial", "stdio", "-serial", "file:{status}"],
+        "lines": ["ttyS1", "ttyS2"],  # of what the command says, and of its status
+    },
+    "arm64": {
+        "qemu": ["qemu-system-aarch64", "-machine", "virt", "-accel", "tcg,thread=single",
+                 "-cpu", "cortex-a72"],
+        "console": "ttyAMA0",
+        "serial": ["-serial", "file:{console}",  # the machine has only one of its own
+                   "-chardev", "stdio,id=said,signal=off", "-device", "pci-serial,chardev=said",
+                   "-chardev", "file,id=status,path={status}",
+                   "-device", "pci-serial,chardev=status"],
+        "lines": ["ttyS0", "ttyS1"],
     },
 }
 
@@ -35,14 +51,16 @@ class Lost(Exception):
 class Guest:
     """What is booted: made once, run as often as wanted."""
 
-    def __init__(self, kernel, build, tree, arch="amd64", append=""):
+    def __init__(self, kernel, build, tree, arch=OWN, append=""):
         self.arch, self.append = arch, append
         self.build, self.tree = os.path.abspath(build), os.path.abspath(tree)
         if not shutil.which(MACHINES[arch]["qemu"][0]):
             raise Missing(f"no {MACHINES[arch]['qemu'][0]}")
         deb = kernel if kernel.endswith(".deb") else kernels.fetch(kernel, arch)
         self.vmlinuz, root = kernels.unpack(deb)
-        self.parts = [image.system(), image.modules(root, deb)]
+        self.own = arch == OWN
+        self.parts = [image.system() if self.own else foreign.system(arch),
+                      image.modules(root, deb)]
 
     def run(self, command, output, limit=None):
         """Runs a shell command; each piece of what it says goes to output(bytes) as it comes.
@@ -51,7 +69,7 @@ class Guest:
         """
         with tempfile.TemporaryDirectory(prefix="porttrace-vm-") as work:
             initrd = os.path.join(work, "initrd")
-            own = image.program(self.build, self.tree, command, os.path.join(work, "own"))
+            own = image.program(self.build, self.tree, command, os.path.join(work, "own"), self.own)
             with open(initrd, "wb") as file:
                 for part in (*self.parts, own):
                     with open(part, "rb") as source:
@@ -68,12 +86,13 @@ class Guest:
     def _boot(self, work, initrd, output, limit):
         machine = MACHINES[self.arch]
         status, console = os.path.join(work, "status"), os.path.join(work, "console")
+        lines = " ".join(f"{n}={line}" for n, line in zip(("OUTPUT", "STATUS"), machine["lines"]))
         process = subprocess.Popen(
             [*machine["qemu"], "-m", MEMORY, "-smp", "1", "-nodefaults", "-display", "none",
              "-no-reboot", "-kernel", self.vmlinuz, "-initrd", initrd,
              "-append", f"console={machine['console']} quiet panic=-1 oops=panic "
-                        f"mitigations=off net.ifnames=0 {self.append}",
-             "-serial", f"file:{console}", "-serial", "stdio", "-serial", f"file:{status}"],
+                        f"mitigations=off net.ifnames=0 {self.append} {lines}",
+             *(word.format(console=console, status=status) for word in machine["serial"])],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         timer = threading.Timer(limit, process.kill) if limit else None
         try:

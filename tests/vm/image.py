@@ -62,7 +62,7 @@ def _put_program(root, path, where=None):
         _put(root, library)
 
 
-def _pack(root, archive):
+def pack(root, archive):
     """Makes a cpio archive of the kernel's kind of everything in root."""
     names = subprocess.run(["find", ".", "-mindepth", "1", "-print0"], cwd=root,
                            capture_output=True, check=True).stdout
@@ -98,6 +98,29 @@ def _python(root):
         os.symlink(program, root + "/usr/bin/python3")
 
 
+def make_folders(root):
+    """The folders of a system, with the merged /usr of Debian: a path is where it is here."""
+    for name in ("bin", "sbin", "lib", "lib64"):
+        os.makedirs(f"{root}/usr/{name}")
+        os.symlink(f"usr/{name}", f"{root}/{name}")
+    for name in ("proc", "sys", "dev", "tmp", "run", "root", "etc", "var/tmp", "mnt"):
+        os.makedirs(f"{root}/{name}")
+
+
+def make_links(root):
+    """What calls busybox and the shell, where the system has no program of that name; and init."""
+    for applet in APPLETS:
+        if not os.path.lexists(f"{root}/usr/bin/{applet}"):
+            os.symlink("busybox", f"{root}/usr/bin/{applet}")
+    os.symlink("../bin/busybox", f"{root}/usr/sbin/modprobe")  # the kernel's own helper
+    for name in ("sh", "bash"):
+        if not os.path.lexists(f"{root}/usr/bin/{name}"):
+            os.symlink("dash", f"{root}/usr/bin/{name}")
+    with open(f"{root}/etc/hosts", "w", encoding="ascii") as file:
+        file.write("127.0.0.1 localhost\n::1 localhost\n")
+    shutil.copy(os.path.join(HERE, "init"), f"{root}/init")
+
+
 def system():
     """The archive of the guest's system, made when the machine's programs have changed."""
     programs = [_which(name) for name in ("busybox", *TOOLS)] + [os.path.realpath(sys.executable)]
@@ -112,31 +135,16 @@ def system():
     if os.path.exists(archive):
         return archive
     with tempfile.TemporaryDirectory(dir=os.path.dirname(archive)) as root:
-        # The merged /usr of Debian, so that /bin and /lib of a path are where they are here.
-        for name in ("bin", "sbin", "lib", "lib64"):
-            os.makedirs(f"{root}/usr/{name}")
-            os.symlink(f"usr/{name}", f"{root}/{name}")
-        for name in ("proc", "sys", "dev", "tmp", "run", "root", "etc", "var/tmp", "mnt"):
-            os.makedirs(f"{root}/{name}")
+        make_folders(root)
         _put(root, programs[0], "/usr/bin/busybox")
-        for applet in APPLETS:
-            os.symlink("busybox", f"{root}/usr/bin/{applet}")
         for path in programs[1:-1]:
-            where = "/usr/bin/" + os.path.basename(path)
-            if os.path.lexists(root + where):
-                os.unlink(root + where)
-            _put_program(root, os.path.realpath(path), where)
-        os.symlink("../bin/busybox", f"{root}/usr/sbin/modprobe")  # the kernel's own helper
-        os.symlink("dash", f"{root}/usr/bin/sh")
-        os.symlink("dash", f"{root}/usr/bin/bash")
+            _put_program(root, os.path.realpath(path), "/usr/bin/" + os.path.basename(path))
+        make_links(root)
         _python(root)
         for name in ("passwd", "group", "services", "protocols", "nsswitch.conf"):
             if os.path.exists(f"/etc/{name}"):
                 _put(root, f"/etc/{name}")
-        with open(f"{root}/etc/hosts", "w", encoding="ascii") as file:
-            file.write("127.0.0.1 localhost\n::1 localhost\n")
-        shutil.copy(os.path.join(HERE, "init"), f"{root}/init")
-        return _pack(root, archive)
+        return pack(root, archive)
 
 
 def modules(root, deb):
@@ -146,12 +154,15 @@ def modules(root, deb):
         with tempfile.TemporaryDirectory(dir=os.path.dirname(archive)) as work:
             os.mkdir(f"{work}/usr")
             shutil.copytree(f"{root}/lib", f"{work}/usr/lib")
-            _pack(work, archive)
+            pack(work, archive)
     return archive
 
 
-def program(build, tree, command, archive):
-    """The archive of what is tested: the build's programs, the tree's tests, the command."""
+def program(build, tree, command, archive, libraries=True):
+    """The archive of what is tested: the build's programs, the tree's tests, the command.
+
+    libraries: those that the programs are linked with, from this machine.
+    """
     with tempfile.TemporaryDirectory() as root:
         programs = [os.path.join(build, "porttrace")]
         programs += [p for p in glob.glob(os.path.join(build, "tests/*"))
@@ -160,7 +171,7 @@ def program(build, tree, command, archive):
             raise Missing(f"no {programs[0]}: run make first")
         for path in programs:
             _put(root, path, "/porttrace/build/" + os.path.relpath(path, build))
-        for path in _libraries(programs):
+        for path in _libraries(programs) if libraries else ():
             os.makedirs(f"{root}/usr", exist_ok=True)
             _put(root, path, path if path.startswith("/usr/") else "/usr" + path)
         for name in ("tests", "docs", "README.md"):
@@ -175,4 +186,4 @@ def program(build, tree, command, archive):
         os.makedirs(f"{root}/run")
         with open(f"{root}/run/command", "w", encoding="utf-8") as file:
             file.write(command)
-        return _pack(root, archive)
+        return pack(root, archive)
