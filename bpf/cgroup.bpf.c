@@ -19,6 +19,13 @@
 /* Whether the programs below are attached: user space says so. */
 bool asked_hooks = false;
 
+/* A call as it was after the programs of every cgroup. */
+struct asked {
+	__u64 cookie; /* of the socket; 0: told already */
+	struct sockaddr_in6 addr;
+	__u32 flags; /* WIRE_ASKED, WIRE_REFUSED_BY_CGROUP */
+};
+
 /* By thread, which makes one call at a time. Written in place: a thread that has bound before costs no
  * update of the map. */
 struct {
@@ -95,19 +102,22 @@ int asked_connect6(struct bpf_sock_addr *ctx)
 	return ask(ctx, true);
 }
 
-__hidden struct asked *asked_take(struct sock *sk)
+/* Global, as refused_flags(): the verifier looks at it once and not from every state of its callers. */
+__u32 asked_take(__u64 address, struct sockaddr_in6 *addr)
 {
 	__u64 id = bpf_get_current_pid_tgid(), cookie;
 	struct asked *asked = bpf_map_lookup_elem(&asked_calls, &id);
+	struct sock *sk = (struct sock *)address;
 
-	if (!asked || !asked->cookie)
-		return NULL;
+	if (!addr || !asked || !asked->cookie)
+		return 0;
 	cookie = asked->cookie;
 	asked->cookie = 0;
 	/* MPTCP hands the call on to its first subflow. */
 	if (cookie != sock_cookie(sk) && cookie != sock_cookie(sock_of_subflow(sk)))
-		return NULL;
-	return asked;
+		return 0;
+	*addr = asked->addr;
+	return asked->flags;
 }
 
 /*
@@ -137,13 +147,9 @@ static bool may_be_filtered(void)
 	return !(word & 1UL << nr % (8 * sizeof(word)));
 }
 
-__hidden __u32 refused_flags(const struct asked *asked, bool has_hook)
+__u32 refused_flags(__u32 asked, bool has_hook)
 {
-	__u32 flags = asked ? asked->flags : 0;
-
-	if (!asked && may_be_filtered())
-		flags |= WIRE_FILTERED;
-	if (!asked && has_hook && asked_hooks)
-		flags |= WIRE_NOT_ASKED;
-	return flags;
+	if (asked)
+		return asked;
+	return (may_be_filtered() ? WIRE_FILTERED : 0) | (has_hook && asked_hooks ? WIRE_NOT_ASKED : 0);
 }

@@ -64,9 +64,16 @@ static bool port_was_chosen(const struct wire_sock *sock)
 static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6 *addr,
 				      const struct sockaddr_in6 *effective, __u32 error, __u16 how)
 {
-	struct asked *asked = addr ? asked_take(sk) : NULL;
 	struct wire_bind event = {.error = error, .how = how};
+	struct sockaddr_in6 became = {};
+	__u32 asked = 0;
 
+	if (addr) {
+		became = *addr;
+		asked = asked_take((__u64)sk, &became);
+		if (effective)
+			became = *effective;
+	}
 	sock_fill(&event.sock, sk);
 	if (!task_fill(&event.task))
 		event.task.uid = event.sock.uid;
@@ -75,8 +82,6 @@ static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6
 		event.sock.flags &= ~WIRE_PORT_CHOSEN; /* nothing was chosen */
 		event.sock.flags |= refused_flags(asked, addr);
 	}
-	if (!effective)
-		effective = asked ? &asked->addr : addr;
 	if (addr) {
 		event.requested_port = bpf_ntohs(addr->sin6_port);
 		if (error && event.sock.local_port) {
@@ -85,8 +90,8 @@ static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6
 		}
 		sock_set_addr(event.requested_addr, addr);
 		if (error) {
-			event.sock.local_port = bpf_ntohs(effective->sin6_port);
-			sock_set_addr(event.sock.local_addr, effective);
+			event.sock.local_port = bpf_ntohs(became.sin6_port);
+			sock_set_addr(event.sock.local_addr, &became);
 		}
 	}
 	if (!event.sock.local_port && (error == EADDRINUSE || error == EAGAIN))
@@ -102,7 +107,7 @@ static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6
 		event.failure_id = event.hdr.boot_ns;
 		holders_emit((__u64)sk, event.sock.local_port, event.sock.protocol, event.failure_id);
 	}
-	emit(&event, WIRE_BIND, sizeof(event));
+	emit_outcome(&event, WIRE_BIND, sizeof(event), error);
 }
 
 __hidden void on_bind(struct sock *sk, const struct sockaddr_in6 *addr, const struct sockaddr_in6 *effective,
@@ -126,7 +131,7 @@ __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
 			churn_count(&event.sock, &event.task, CHURN_ALLOCATED);
 		record_take(&event.sock, &event.task, record, event.hdr.boot_ns);
 	} else {
-		event.sock.flags |= refused_flags(NULL, false);
+		event.sock.flags |= refused_flags(0, false);
 		if (error == EADDRINUSE && !event.sock.local_port)
 			churn_count(&event.sock, &event.task, CHURN_FAILED);
 	}
@@ -136,7 +141,7 @@ __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
 		event.failure_id = event.hdr.boot_ns;
 		holders_emit((__u64)sk, event.sock.local_port, event.sock.protocol, event.failure_id);
 	}
-	emit(&event, WIRE_LISTEN, sizeof(event));
+	emit_outcome(&event, WIRE_LISTEN, sizeof(event), error);
 }
 
 /* sk has its port; of MPTCP it may be the subflow, whose port the MPTCP socket gets later. */
@@ -165,15 +170,18 @@ __hidden void on_connect(struct sock *sk)
 __hidden void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
 {
 	struct wire_connect event = {.error = error};
-	struct asked *asked = addr ? asked_take(sk) : NULL;
+	struct sockaddr_in6 became = {};
+	__u32 asked = 0;
 
+	if (addr) {
+		became = *addr;
+		asked = asked_take((__u64)sk, &became);
+	}
 	sock_fill(&event.sock, sk);
 	event.sock.flags |= refused_flags(asked, addr);
-	if (asked)
-		addr = &asked->addr;
 	if (addr) {
-		sock_set_addr(event.sock.remote_addr, addr);
-		event.sock.remote_port = bpf_ntohs(addr->sin6_port);
+		sock_set_addr(event.sock.remote_addr, &became);
+		event.sock.remote_port = bpf_ntohs(became.sin6_port);
 	}
 	if (!task_fill(&event.task))
 		event.task.uid = event.sock.uid;
@@ -186,7 +194,7 @@ __hidden void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr
 	event.failure_id = event.hdr.boot_ns;
 	if (addr && error == EADDRNOTAVAIL && event.sock.local_port)
 		holders_emit((__u64)sk, event.sock.local_port, event.sock.protocol, event.failure_id);
-	emit(&event, WIRE_CONNECT, sizeof(event));
+	emit_outcome(&event, WIRE_CONNECT, sizeof(event), error);
 }
 
 __hidden void on_accept(struct sock *sk)

@@ -47,6 +47,8 @@ bool filter_kind(__u32 kind, __u32 error);
 
 /* emit.bpf.c: the one way out. `event` begins with a wire_hdr, which is filled here. */
 void emit(void *event, __u16 kind, __u16 size);
+/* The same of a call: a refusal has room in the ring when there is none for others. */
+void emit_outcome(void *event, __u16 kind, __u16 size, __u32 error);
 void emit_lost(__u32 reason);
 
 /* sock.bpf.c: struct sock -> struct wire_sock. */
@@ -103,16 +105,14 @@ void churn_count(const struct wire_sock *sock, const struct wire_task *task, __u
  * wire_socket events. Returns 0. */
 int holders_emit(__u64 address, __u16 port, __u16 protocol, __u64 failure_id);
 
-/* cgroup.bpf.c: a bind() or connect() as it was after the programs of every cgroup. */
-struct asked {
-	__u64 cookie; /* of the socket; 0: told already */
-	struct sockaddr_in6 addr;
-	__u32 flags; /* WIRE_ASKED, WIRE_REFUSED_BY_CGROUP */
-};
-/* What the running call of this thread asked for, once; NULL: it did not come that far, or nobody looked. */
-struct asked *asked_take(struct sock *sk);
-/* wire_sock.flags of a refused call. has_hook: a cgroup is asked about calls of this kind. */
-__u32 refused_flags(const struct asked *asked, bool has_hook);
+/*
+ * cgroup.bpf.c: of the running call of this thread on the socket at `address`, once: *addr becomes what it
+ * asks for after the programs of every cgroup. WIRE_ASKED and more; 0: it did not come that far, or nobody
+ * looked, and *addr is as before.
+ */
+__u32 asked_take(__u64 address, struct sockaddr_in6 *addr);
+/* wire_sock.flags of a refused call. asked: by asked_take(); has_hook: a cgroup is asked about such calls. */
+__u32 refused_flags(__u32 asked, bool has_hook);
 
 /*
  * port.bpf.c: the facts. `error` is positive or 0. `effective`: what a bind() of `addr` became after the

@@ -16,8 +16,10 @@
 #include "util/clock.h"
 
 #define LOOK_VALID_NS	100000000ULL
+#define ALLOWANCE_NS	200000000ULL
 #define LOOK_PAUSE	4 /* times as long as the look took */
 #define RECENT_CALLERS	64
+#define RECENT_HOLDERS	256
 #define CENSUS_VALID_NS 1000000000ULL
 #define CACHED_FDS	512
 
@@ -29,13 +31,19 @@ struct explainer {
 	/* The descriptors that the last looks have found; each event says when. */
 	struct wire_socket fds[CACHED_FDS];
 	size_t fd_count;
-	uint64_t look_end_ns, look_took_ns;
+	uint64_t allowance_ns, allowed_ns;
+	uint64_t look_end_ns, look_took_ns; /* took: of this thread's own time */
 	/* For whom it was looked, when. */
 	struct {
 		uint32_t pid;
 		uint64_t looked_ns;
 	} callers[RECENT_CALLERS];
 	size_t caller_next;
+	/* Which holders it was for, when. */
+	struct {
+		uint64_t cookie, looked_ns;
+	} holders[RECENT_HOLDERS];
+	size_t holder_next;
 	bool looking;
 	/* The sockets of one namespace, as counted last: a model of its own, for there may be many. */
 	struct model *census;
@@ -141,24 +149,65 @@ static bool may_have_fds(const struct wire_sock *sock)
 
 static void look_paced(struct explainer *explainer, const struct look *look)
 {
-	uint64_t begin = clock_boot_ns();
+	uint64_t begin = clock_cpu_ns();
 
 	explainer->looking = true;
 	explainer->source->ops->look(explainer->source, look);
 	explainer->looking = false;
 	explainer->look_end_ns = clock_boot_ns();
-	explainer->look_took_ns = explainer->look_end_ns - begin;
+	/* Not the time that other processes had meanwhile. */
+	explainer->look_took_ns = clock_cpu_ns() - begin;
+	explainer->allowance_ns -= explainer->look_took_ns < explainer->allowance_ns ? explainer->look_took_ns :
+											explainer->allowance_ns;
 }
 
-/* Whether it is this process's turn for a look; if so, that is noted. */
-static bool may_look(struct explainer *explainer, uint32_t pid)
+/* Whether one of these sockets has not been looked for lately. */
+static bool has_unlooked(const struct explainer *explainer, const struct failure *failure, uint64_t now)
+{
+	for (size_t i = 0; i < failure->holder_count; i++) {
+		uint64_t cookie = failure->holders[i].sock.cookie;
+		bool looked = !may_have_fds(&failure->holders[i].sock);
+
+		for (size_t j = 0; j < RECENT_HOLDERS && !looked; j++)
+			looked = explainer->holders[j].cookie == cookie &&
+				 now - explainer->holders[j].looked_ns < LOOK_VALID_NS;
+		if (!looked)
+			return true;
+	}
+	return false;
+}
+
+static void note_looked(struct explainer *explainer, uint64_t cookie, uint64_t now)
+{
+	size_t next = explainer->holder_next;
+
+	explainer->holders[next].cookie = cookie;
+	explainer->holders[next].looked_ns = now;
+	explainer->holder_next = (next + 1) % RECENT_HOLDERS;
+}
+
+/* Refusals come in batches, so what was not used for a while may be used at once. */
+static bool has_allowance(struct explainer *explainer, uint64_t now)
+{
+	explainer->allowance_ns += (now - explainer->allowed_ns) / 2;
+	explainer->allowed_ns = now;
+	if (explainer->allowance_ns > ALLOWANCE_NS)
+		explainer->allowance_ns = ALLOWANCE_NS;
+	return explainer->allowance_ns >= explainer->look_took_ns;
+}
+
+/*
+ * Whether there is time for a look; if so, that is noted. Half of all time for holders that are new, a fifth
+ * for callers that are: a storm is of one caller over one holder.
+ */
+static bool may_look(struct explainer *explainer, const struct failure *failure, uint32_t pid)
 {
 	uint64_t now = clock_boot_ns(), since = now - explainer->look_end_ns;
 	size_t next = explainer->caller_next;
 
-	if (since < explainer->look_took_ns)
+	if (!has_allowance(explainer, now))
 		return false;
-	if (since < LOOK_PAUSE * explainer->look_took_ns) {
+	if (since < LOOK_PAUSE * explainer->look_took_ns && !has_unlooked(explainer, failure, now)) {
 		for (size_t i = 0; i < RECENT_CALLERS; i++) {
 			if (explainer->callers[i].pid == pid &&
 			    now - explainer->callers[i].looked_ns < LOOK_VALID_NS)
@@ -180,7 +229,7 @@ static void look_for_holders(struct explainer *explainer, uint64_t failure_id, u
 
 	if (!failure || !explainer->source)
 		return;
-	storm = !may_look(explainer, pid);
+	storm = !may_look(explainer, failure, pid);
 	forget_fds(explainer, &look, now);
 	for (size_t i = 0; i < failure->holder_count && look.cookie_count < LOOK_COOKIES_MAX; i++) {
 		const struct wire_sock *sock = &failure->holders[i].sock;
@@ -191,6 +240,8 @@ static void look_for_holders(struct explainer *explainer, uint64_t failure_id, u
 			answer_again(explainer, sock->cookie, failure_id);
 		else
 			cookies[look.cookie_count++] = sock->cookie;
+		if (!storm)
+			note_looked(explainer, sock->cookie, clock_boot_ns());
 	}
 	if (!look.cookie_count)
 		return;
