@@ -78,7 +78,8 @@ struct conflict {
 	const struct holder *holders[CONFLICT_HOLDERS_MAX];
 	size_t holder_count;
 	size_t holder_more;	/* that conflict but are not listed; diagnose() leaves it 0 */
-	bool predicted;		/* false: by the rules the call should have worked */
+	bool predicted;		/* false: by the rules, and what was found, the call should have worked;
+				 * `why` says so */
 };
 
 /* Whether `holder` refuses `claim` (sections 3 a, b, c of the catalogue), and how the addresses

@@ -40,6 +40,17 @@ void fix_none(const struct finding *f, char *out)
 	(void)out;
 }
 
+/* A range with room says so itself. */
+void why_unpredicted(const struct finding *f, char *out)
+{
+	size_t others = f->failure ? f->failure->holder_count : 0;
+
+	if (f->claim->sock.local_port && others)
+		say(out, " By the rules that porttrace knows %s %s on the port would not refuse it.",
+		    others == 1 ? "the one socket" : amount(others).s,
+		    others == 1 ? "that is left" : "sockets that are left");
+}
+
 void why_not_local(const struct finding *f, char *out)
 {
 	const char *device = device_name(f);
