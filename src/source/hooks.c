@@ -58,7 +58,7 @@ const struct hook hooks[FACT_COUNT] = {
 	},
 	[FACT_ASKED] = {
 		FACT_ASKED, "cgroup", "what BPF programs of a cgroup make of a bind or connect, or refuse",
-		"a short program runs at every bind() and connect()",
+		"a short program runs at every bind() and connect(): 0.3 us",
 		TRACEPOINT("asked_bind4", "asked_bind6", "asked_connect4", "asked_connect6"),
 	},
 };
