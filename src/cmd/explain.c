@@ -16,6 +16,7 @@
 #include "util/clock.h"
 
 #define LOOK_VALID_NS	100000000ULL
+#define SEARCH_PAUSE_NS 1000000000ULL
 #define ALLOWANCE_NS	200000000ULL
 #define LOOK_PAUSE	4 /* times as long as the look took */
 #define RECENT_CALLERS	64
@@ -45,6 +46,8 @@ struct explainer {
 	} holders[RECENT_HOLDERS];
 	size_t holder_next;
 	bool looking;
+	bool look_sure; /* the last refusal's holders were looked for just now */
+	uint64_t searched_cookie, searched_ns; /* without descriptors */
 	/* The sockets of one namespace, as counted last: a model of its own, for there may be many. */
 	struct model *census;
 	uint32_t census_netns;
@@ -230,6 +233,7 @@ static void look_for_holders(struct explainer *explainer, uint64_t failure_id, u
 	if (!failure || !explainer->source)
 		return;
 	storm = !may_look(explainer, failure, pid);
+	explainer->look_sure = !storm;
 	forget_fds(explainer, &look, now);
 	for (size_t i = 0; i < failure->holder_count && look.cookie_count < LOOK_COOKIES_MAX; i++) {
 		const struct wire_sock *sock = &failure->holders[i].sock;
@@ -248,6 +252,28 @@ static void look_for_holders(struct explainer *explainer, uint64_t failure_id, u
 	look.cookies = cookies;
 	forget_fds(explainer, &look, now);
 	look_paced(explainer, &look);
+}
+
+/*
+ * Who has the socket neither took the port before our eyes nor has a descriptor of it. One search for each
+ * such socket: another would find as little.
+ */
+static void search_for_hidden(struct explainer *explainer, const struct failure *failure, uint64_t now)
+{
+	for (size_t i = 0; i < failure->holder_count; i++) {
+		const struct holder *holder = &failure->holders[i];
+		struct wire_socket socket = {.sock = holder->sock, .failure_id = failure->id, .inode = holder->inode,
+					     .backlog = holder->backlog, .substate = holder->substate};
+
+		if (!holder->inode || holder->pid_count || holder->owner.pid ||
+		    holder->sock.flags & WIRE_KERNEL_OWNED ||
+		    (explainer->searched_cookie == holder->sock.cookie &&
+		     now - explainer->searched_ns < SEARCH_PAUSE_NS))
+			continue;
+		explainer->searched_cookie = holder->sock.cookie;
+		explainer->searched_ns = now;
+		explainer->source->ops->search(explainer->source, &socket);
+	}
 }
 
 /* A connection's port, or port 0, is refused for want of any: all sockets of the namespace count. */
@@ -334,6 +360,9 @@ bool explain(struct explainer *explainer, const struct wire_hdr *event, struct c
 	failure_id = wire_failure_of(event);
 	if (failure_id)
 		look_for_holders(explainer, failure_id, claim.task.pid, event->boot_ns);
+	failure = failure_id ? model_failure(explainer->model, failure_id) : NULL;
+	if (failure && explainer->source && explainer->look_sure)
+		search_for_hidden(explainer, failure, event->boot_ns);
 	about_range = is_about_range(&claim);
 	if (about_range) {
 		struct model *census = census_of(explainer, claim.sock.netns, event->boot_ns);

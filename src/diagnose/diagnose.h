@@ -107,8 +107,8 @@ void diagnose(const struct claim *claim, const struct failure *failure, const st
 uint32_t diagnose_verdict(const struct claim *claim, const struct failure *failure,
 			  const struct netns_entry *netns);
 
-/* The same, of sockets without what is known of their processes: those of UDP in that order. */
-uint32_t diagnose_verdict_in_order(const struct claim *claim, const struct wire_sock *socks, size_t count,
+/* The same, of sockets as a look has found them: those of UDP in that order. */
+uint32_t diagnose_verdict_in_order(const struct claim *claim, const struct wire_socket *found, size_t count,
 				   const struct netns_entry *netns);
 
 /* What a cause identifier means, in one line; NULL: no such cause. */

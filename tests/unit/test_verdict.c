@@ -103,15 +103,15 @@ static void a_reset_dual_stack_client_meets_ipv4(void **state)
 static void a_chain_is_judged_like_holders(void **state)
 {
 	struct claim claim = make_claim(IPPROTO_UDP, "0.0.0.0", WIRE_REUSEPORT);
-	struct wire_sock chain[100];
+	struct wire_socket chain[100] = {0};
 
 	(void)state;
 	for (size_t i = 0; i < 100; i++) {
-		chain[i] = claim_sock(IPPROTO_UDP, "10.0.0.1", WIRE_REUSEPORT);
-		chain[i].cookie = 2 + i;
+		chain[i].sock = claim_sock(IPPROTO_UDP, "10.0.0.1", WIRE_REUSEPORT);
+		chain[i].sock.cookie = 2 + i;
 	}
 	assert_int_equal(diagnose_verdict_in_order(&claim, chain, 100, NULL), 0);
-	chain[99].flags = 0;
+	chain[99].sock.flags = 0;
 	assert_int_equal(diagnose_verdict_in_order(&claim, chain, 100, NULL), 0);
 	assert_int_equal(diagnose_verdict_in_order(&claim, chain + 99, 1, NULL), EADDRINUSE);
 	claim.sock.flags = 0;
