@@ -150,6 +150,11 @@ static bool may_have_fds(const struct wire_sock *sock)
 	return sock->cookie && sock->state != WIRE_TCP_TIME_WAIT && !(sock->flags & WIRE_ORPHAN);
 }
 
+static void spend(struct explainer *explainer, uint64_t took_ns)
+{
+	explainer->allowance_ns -= took_ns < explainer->allowance_ns ? took_ns : explainer->allowance_ns;
+}
+
 static void look_paced(struct explainer *explainer, const struct look *look)
 {
 	uint64_t begin = clock_cpu_ns();
@@ -160,8 +165,7 @@ static void look_paced(struct explainer *explainer, const struct look *look)
 	explainer->look_end_ns = clock_boot_ns();
 	/* Not the time that other processes had meanwhile. */
 	explainer->look_took_ns = clock_cpu_ns() - begin;
-	explainer->allowance_ns -= explainer->look_took_ns < explainer->allowance_ns ? explainer->look_took_ns :
-											explainer->allowance_ns;
+	spend(explainer, explainer->look_took_ns);
 }
 
 /* Whether one of these sockets has not been looked for lately. */
@@ -256,10 +260,12 @@ static void look_for_holders(struct explainer *explainer, uint64_t failure_id, u
 
 /*
  * Who has the socket neither took the port before our eyes nor has a descriptor of it. One search for each
- * such socket: another would find as little.
+ * such socket, out of the same allowance: another would find as little.
  */
 static void search_for_hidden(struct explainer *explainer, const struct failure *failure, uint64_t now)
 {
+	uint64_t begin;
+
 	for (size_t i = 0; i < failure->holder_count; i++) {
 		const struct holder *holder = &failure->holders[i];
 		struct wire_socket socket = {.sock = holder->sock, .failure_id = failure->id, .inode = holder->inode,
@@ -268,11 +274,14 @@ static void search_for_hidden(struct explainer *explainer, const struct failure 
 		if (!holder->inode || holder->pid_count || holder->owner.pid ||
 		    holder->sock.flags & WIRE_KERNEL_OWNED ||
 		    (explainer->searched_cookie == holder->sock.cookie &&
-		     now - explainer->searched_ns < SEARCH_PAUSE_NS))
+		     now - explainer->searched_ns < SEARCH_PAUSE_NS) ||
+		    !has_allowance(explainer, clock_boot_ns()))
 			continue;
 		explainer->searched_cookie = holder->sock.cookie;
 		explainer->searched_ns = now;
+		begin = clock_cpu_ns();
 		explainer->source->ops->search(explainer->source, &socket);
+		spend(explainer, clock_cpu_ns() - begin);
 	}
 }
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@ struct suspect {
 };
 
 struct search {
+	uint64_t inode;
 	char name[32]; /* "socket:[12345]" */
 	uint64_t end_ns;
 	hidden_found_fn found;
@@ -113,6 +115,47 @@ static bool has_message(const char *path)
 	return count;
 }
 
+/*
+ * Whether the first message of a unix socket brings a descriptor of this file. To peek takes nothing out of
+ * the queue; the descriptors that it makes for us are closed at once.
+ */
+static bool message_brings(uint32_t pid, int fd, uint64_t inode)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(253 * sizeof(int))]; /* SCM_MAX_FD */
+	} control;
+	char data[4096];
+	struct iovec part = {.iov_base = data, .iov_len = sizeof(data)};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+				 .msg_controllen = sizeof(control)};
+	int process = (int)syscall(SYS_pidfd_open, pid, 0);
+	int copy = process < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, process, fd, 0);
+	bool found = false;
+	struct stat st;
+
+	if (process >= 0)
+		close(process);
+	if (copy < 0)
+		return false;
+	if (recvmsg(copy, &message, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC) >= 0) {
+		for (struct cmsghdr *at = CMSG_FIRSTHDR(&message); at; at = CMSG_NXTHDR(&message, at)) {
+			const int *brought = (const int *)CMSG_DATA(at);
+			size_t count = (at->cmsg_len - CMSG_LEN(0)) / sizeof(*brought);
+
+			if (at->cmsg_level != SOL_SOCKET || at->cmsg_type != SCM_RIGHTS)
+				continue;
+			for (size_t i = 0; i < count; i++) {
+				found |= fstat(brought[i], &st) == 0 && S_ISSOCK(st.st_mode) &&
+					 st.st_ino == inode;
+				close(brought[i]);
+			}
+		}
+	}
+	close(copy);
+	return found;
+}
+
 static bool has_registered(const struct search *search, uint32_t pid, const char *fd, const char *link)
 {
 	char path[64];
@@ -140,10 +183,14 @@ static bool look_at_fds(struct search *search, uint32_t pid)
 			continue;
 		link[length] = '\0';
 		found = has_registered(search, pid, entry->d_name, link);
-		if (strncmp(link, "socket:", 7) != 0 || search->message.several)
+		if (strncmp(link, "socket:", 7) != 0)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%u/fdinfo/%.16s", pid, entry->d_name);
-		if (has_message(path))
+		if (!has_message(path))
+			continue;
+		if (message_brings(pid, atoi(entry->d_name), search->inode))
+			found = true;
+		else
 			suspect_add(&search->message, pid);
 	}
 	if (fds)
@@ -202,7 +249,12 @@ static void look_at(struct search *search, uint32_t pid)
 
 void hidden_find(uint64_t inode, uint64_t budget_ns, hidden_found_fn found, void *context)
 {
-	struct search search = {.end_ns = clock_boot_ns() + budget_ns, .found = found, .context = context};
+	struct search search = {
+		.inode = inode,
+		.end_ns = clock_boot_ns() + budget_ns,
+		.found = found,
+		.context = context,
+	};
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
 

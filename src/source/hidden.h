@@ -13,9 +13,10 @@
 typedef void (*hidden_found_fn)(void *context, const struct wire_task *task);
 
 /*
- * Looks through /proc for the socket with this inode number, for at most `budget_ns`. What a mapping or an
- * io_uring has is certain. A message or a call does not say which socket it is about: these processes are
- * told only if nobody else is found in that position. Of a process pid, start, comm and uid are told.
+ * Looks through /proc for the socket with this inode number, for at most `budget_ns`. What a mapping, an
+ * io_uring or the first message of a queue has is certain. A later message and a call do not say which socket
+ * they are about: these processes are told only if nobody else is found in that position. Of a process pid,
+ * start, comm and uid are told.
  */
 void hidden_find(uint64_t inode, uint64_t budget_ns, hidden_found_fn found, void *context);
 
