@@ -24,14 +24,15 @@ extern struct ring_map ring SEC(".maps");
 struct walk {
 	/* the next node on each level of the chain, NULL when a level is done */
 	struct hlist_node *buckets, *buckets2, *sockets;
-	struct net *net;
-	struct sock *caller;
-	struct port_walk *asked; /* NULL: for a refusal */
-	__u64 failure_id;
-	__u32 connected, sent;
+	struct sock *caller; /* it is in the namespace that is walked */
+	union { /* 64 bytes in all: old kernels round every frame up to 32 */
+		struct port_walk *asked;
+		__u64 failure_id;
+	};
 	__u32 device; /* of the caller */
+	__u16 connected, sent;
 	__u16 port;
-	bool udp, done;
+	bool udp, done, is_asked;
 };
 
 #define NODE_ENTRY(node, type, member) ((type *)((char *)(node) - bpf_core_field_offset(type, member)))
@@ -109,8 +110,8 @@ static __always_inline void holder_emit(struct walk *walk, struct sock *sk)
 {
 	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
 
-	if (walk->asked ? !asked_enough(walk->asked, sk, state) : !refused_enough(walk, state))
-		holder_tell((__u64)sk, walk->failure_id, walk->udp);
+	if (walk->is_asked ? !asked_enough(walk->asked, sk, state) : !refused_enough(walk, state))
+		holder_tell((__u64)sk, walk->is_asked ? 0 : walk->failure_id, walk->udp);
 }
 
 static struct hlist_node *next_of(struct hlist_node *node)
@@ -121,12 +122,17 @@ static struct hlist_node *next_of(struct hlist_node *node)
 	return (unsigned long)next & 1 ? NULL : next;
 }
 
+static __always_inline struct net *net_of(const struct walk *walk)
+{
+	return BPF_CORE_READ(walk->caller, __sk_common.skc_net.net);
+}
+
 static bool same_net(struct walk *walk, possible_net_t *of)
 {
 	struct net *net = NULL;
 
 	bpf_core_read(&net, sizeof(net), &of->net);
-	return net == walk->net;
+	return net == net_of(walk);
 }
 
 static __always_inline void socket_step(struct walk *walk)
@@ -174,7 +180,7 @@ static __always_inline void bucket_step(struct walk *walk)
 	if (device && !walk->device)
 		return;
 	/* A device's own VRF first, where it is one. */
-	if (walk->asked && (device == walk->device || (!device && !walk->asked->has_bucket)))
+	if (walk->is_asked && (device == walk->device || (!device && !walk->asked->has_bucket)))
 		bucket_tell(walk->asked, bucket);
 	if (bpf_core_field_exists(bucket->bhash2))
 		walk->buckets2 = BPF_CORE_READ(bucket, bhash2.first);
@@ -195,7 +201,7 @@ static long walk_step(__u32 index, void *context)
 	struct walk *walk = context;
 
 #ifndef BOUNDED_WALKS
-	if (!walk->asked && walk->sent > WALK_SOCKETS)
+	if (!walk->is_asked && walk->sent > WALK_SOCKETS)
 		return 1;
 #endif
 	if (walk->sockets)
@@ -231,7 +237,7 @@ static bool tcp_start(struct walk *walk, struct sock *sk)
 {
 	struct proto___tables *proto = (void *)BPF_CORE_READ(sk, __sk_common.skc_prot);
 	struct inet_bind_hashbucket *slot;
-	struct net *net = walk->net;
+	struct net *net = net_of(walk);
 	struct inet_hashinfo *table;
 	__u32 size, index;
 
@@ -254,7 +260,7 @@ static bool tcp_start(struct walk *walk, struct sock *sk)
 static bool udp_start(struct walk *walk, struct sock *sk)
 {
 	struct proto___tables *proto = (void *)BPF_CORE_READ(sk, __sk_common.skc_prot);
-	struct net *net = walk->net;
+	struct net *net = net_of(walk);
 	struct udp_table *table;
 	struct udp_hslot *slot;
 	__u32 index;
@@ -278,7 +284,6 @@ static __always_inline void walk_begin(struct walk *walk, struct sock *sk)
 {
 	walk->caller = sk;
 	walk->device = BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if);
-	walk->net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
 }
 
 /*
@@ -293,7 +298,7 @@ int holders_emit(__u64 address, __u16 port, __u16 protocol, __u64 failure_id)
 	walk_begin(&walk, sk);
 	walk.udp = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
 	if (bpf_core_field_exists(struct tcp_sock, is_mptcp) && protocol == IPPROTO_MPTCP)
-		walk.caller = BPF_CORE_READ((struct mptcp_sock *)sk, first);
+		walk.caller = BPF_CORE_READ((struct mptcp_sock *)sk, first) ?: sk;
 	if (walk.udp ? udp_start(&walk, sk) : tcp_start(&walk, sk))
 		walk_run(&walk, WALK_STEPS);
 	return 0;
@@ -314,6 +319,7 @@ int holder_walk(struct port_walk *asked)
 		return 0;
 	protocol = sock_protocol(sk);
 	walk.asked = asked;
+	walk.is_asked = true;
 	walk_begin(&walk, sk);
 	walk.udp = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
 	if (!(walk.udp ? udp_start(&walk, sk) : tcp_start(&walk, sk)))

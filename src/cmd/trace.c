@@ -268,6 +268,7 @@ static int finish(struct trace *trace)
 		.boot_ns = clock_boot_ns(),
 		.events = trace->session.events,
 		.lost = trace->session.lost,
+		.unpredicted = trace->session.unpredicted,
 	};
 	end_capture(trace, &report);
 	trace->session.renderer->stop(trace->session.render, &report);

@@ -217,6 +217,8 @@ static void json_stop(struct render *render, const struct stop_report *report)
 	begin_record(render, report->boot_ns, "stop");
 	put_number(render->line, "events", report->events);
 	put_number(render->line, "lost", report->lost);
+	if (report->unpredicted)
+		put_number(render->line, "unpredicted", report->unpredicted);
 	json_line_end(render->line);
 }
 

@@ -12,6 +12,7 @@
 #include <bpf/libbpf.h>
 
 #include "porttrace/churn.h"
+#include "source/hidden.h"
 #include "source/netns.h"
 #include "source/process.h"
 #include "source/snapshot.h"
@@ -20,6 +21,7 @@
 
 #define FLOW_BATCH	 256
 #define ADDRESS_VALID_NS 100000000ULL
+#define SEARCH_NS	 100000000ULL
 
 /* As sent last, and the TIME_WAITs that had been counted by then. */
 struct told {
@@ -134,6 +136,32 @@ static void live_describe(struct source *source, const struct wire_task *task)
 		return;
 	event.hdr.boot_ns = clock_boot_ns();
 	live->event(live->context, &event, sizeof(event));
+}
+
+struct hidden_delivery {
+	struct live *live;
+	struct wire_socket event;
+};
+
+static void hidden_event(void *context, const struct wire_task *task)
+{
+	struct hidden_delivery *delivery = context;
+
+	delivery->event.task = *task;
+	delivery->live->event(delivery->live->context, &delivery->event, sizeof(delivery->event));
+}
+
+static void live_search(struct source *source, const struct wire_socket *holder)
+{
+	struct hidden_delivery delivery = {.live = live_of(source), .event = *holder};
+
+	delivery.event.hdr = (struct wire_hdr){
+		.size = sizeof(delivery.event),
+		.kind = WIRE_SOCKET,
+		.boot_ns = clock_boot_ns(),
+	};
+	delivery.event.fd = WIRE_FD_HIDDEN;
+	hidden_find(holder->inode, SEARCH_NS, hidden_event, &delivery);
 }
 
 static void live_name_device(struct source *source, uint32_t netns, uint32_t ifindex)
@@ -357,6 +385,7 @@ static const struct source_ops live_ops = {
 	.drain = live_drain,
 	.look = live_look,
 	.describe = live_describe,
+	.search = live_search,
 	.name_device = live_name_device,
 	.sample = live_sample,
 	.lost = live_lost,
