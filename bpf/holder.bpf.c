@@ -124,7 +124,9 @@ static struct hlist_node *next_of(struct hlist_node *node)
 
 static __always_inline struct net *net_of(const struct walk *walk)
 {
-	return BPF_CORE_READ(walk->caller, __sk_common.skc_net.net);
+	struct sock *sk = walk->caller;
+
+	return BPF_CORE_READ(sk, __sk_common.skc_net.net);
 }
 
 static bool same_net(struct walk *walk, possible_net_t *of)
