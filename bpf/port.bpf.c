@@ -152,6 +152,7 @@ __hidden void on_connect(struct sock *sk)
 	if (port_was_chosen(&event.sock) && (!record || record->sock.local_port != event.sock.local_port))
 		churn_count(&event.sock, &event.task,
 			    is_udp(&event.sock) ? CHURN_BY_AUTOBIND : CHURN_BY_CONNECT);
+	churn_connect(&event.sock, &event.task, record);
 	record_take(&event.sock, &event.task, record, event.hdr.boot_ns);
 	if (wanted(&event.sock, &event.task, WIRE_CONNECT, 0))
 		emit(&event, WIRE_CONNECT, sizeof(event));

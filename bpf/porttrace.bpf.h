@@ -91,6 +91,9 @@ void record_drop(__u64 cookie);
 
 /* churn.bpf.c: counters that stay exact whatever the stream loses. task: whose it is; NULL: not asked. */
 void churn_count(const struct wire_sock *sock, const struct wire_task *task, __u32 counter);
+/* What a connection that has its port tells of how it came by it. record: of before; NULL: it had none. */
+void churn_connect(const struct wire_sock *sock, const struct wire_task *task,
+		   const struct sock_record *record);
 /* A search for a port took so long; connects: by connect() of TCP, with its destination in `sock`. */
 void churn_search(const struct wire_sock *sock, __u64 duration_ns, bool connects);
 

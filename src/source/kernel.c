@@ -17,6 +17,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "porttrace/census.h"
 #include "porttrace.skel.h"
 #include "source/kernel_fs.h"
 
@@ -28,11 +29,13 @@ struct kernel {
 	struct bpf_link *links[LINKS_MAX];
 	size_t link_count;
 	bool direct_reads; /* bpf/read.bpf.h: tried first */
+	bool census;	   /* bpf/census.bpf.c: what it counts is not known without it */
 	bool call_regs;	   /* bpf/tracepoint.bpf.c: a return has its call's arguments */
 	int cgroup_root, tracefs;
 };
 
 static const char *const snapshot_programs[] = {"snapshot_files", "snapshot_tcp", "snapshot_udp"};
+static const char *const census_programs[] = {"census_tcp", "census_udp"};
 
 /* libbpf tells which program was refused, and why, only by printing it. */
 static __thread struct {
@@ -93,6 +96,24 @@ const struct kernel_fact *kernel_facts(const struct kernel *kernel)
 	return kernel->facts;
 }
 
+struct census *kernel_census(const struct kernel *kernel, uint8_t **ports)
+{
+	if (!kernel->census)
+		return NULL;
+	*ports = kernel->skeleton->bss->census_ports;
+	return &kernel->skeleton->bss->census;
+}
+
+uint64_t kernel_flows_made(const struct kernel *kernel)
+{
+	return __atomic_load_n(&kernel->skeleton->bss->churn_flows_made, __ATOMIC_RELAXED);
+}
+
+bool kernel_timewait_is_hooked(const struct kernel *kernel)
+{
+	return kernel->skeleton->rodata->timewait_hooked;
+}
+
 static void fact_fail(struct kernel_fact *fact, const char *reason)
 {
 	fact->works = false;
@@ -134,6 +155,10 @@ static int skeleton_load(struct kernel *kernel, const struct settings *settings)
 		bpf_program__set_autoload(bpf_object__find_program_by_name(skeleton->obj,
 									   snapshot_programs[i]),
 					  true);
+	for (size_t i = 0; kernel->census && i < sizeof(census_programs) / sizeof(census_programs[0]); i++)
+		bpf_program__set_autoload(bpf_object__find_program_by_name(skeleton->obj,
+									   census_programs[i]),
+					  true);
 	for (int i = 0; i < FACT_COUNT; i++) {
 		const struct kernel_fact *fact = &kernel->facts[i];
 
@@ -149,7 +174,7 @@ static int skeleton_load(struct kernel *kernel, const struct settings *settings)
 /* Leaves out what the kernel refuses: first the quick way to read it, then one fact a round. */
 static int load_what_works(struct kernel *kernel, const struct settings *settings)
 {
-	for (int round = 0; round <= FACT_COUNT + 1; round++) {
+	for (int round = 0; round <= FACT_COUNT + 2; round++) {
 		struct kernel_fact *fact;
 		int err;
 
@@ -160,6 +185,8 @@ static int load_what_works(struct kernel *kernel, const struct settings *setting
 		fact = fact_of(kernel, load_report.program);
 		if (kernel->direct_reads && err != -EPERM)
 			kernel->direct_reads = false;
+		else if (kernel->census && err != -EPERM && !strncmp(load_report.program, "census_", 7))
+			kernel->census = false;
 		else if (fact && err != -EPERM)
 			fact_fail(fact, load_report.reason);
 		else
@@ -271,6 +298,7 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	kernel->cgroup_root = kernel->tracefs = -1;
 	kernel->direct_reads = true;
+	kernel->census = options->facts;
 	kernel->call_regs =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_task_pt_regs, NULL) == 1;
 	for (int i = 0; i < FACT_COUNT; i++) {

@@ -29,10 +29,10 @@ uint32_t netns_list_get(const struct netns_list *list, size_t index);
 int netns_enter(struct netns_list *list, uint32_t netns);
 void netns_leave(struct netns_list *list);
 
-/* The counters and settings of the namespace that this thread is in, except porttrace's own counts. */
-void netns_read(struct wire_netns *out);
-/* Of the same: 1 for each port that net.ipv4.ip_local_reserved_ports lists. */
+/* Of the namespace that this thread is in: 1 for each port that net.ipv4.ip_local_reserved_ports lists. */
 #define NETNS_PORTS 65536
 void netns_read_reserved(uint8_t reserved[NETNS_PORTS]);
+/* Likewise: its counters and settings, except porttrace's own counts. */
+void netns_read(struct wire_netns *out, uint8_t reserved[NETNS_PORTS]);
 
 #endif
