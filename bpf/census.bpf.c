@@ -94,17 +94,32 @@ static __always_inline bool is_first_parity(__u16 port)
 	return !((port - census.low) & 1);
 }
 
+static __always_inline void addr_map_ipv4(__u8 *out, __u32 addr)
+{
+	__u32 *words = (__u32 *)out;
+
+	words[2] = bpf_htonl(0xffff);
+	words[3] = addr;
+}
+
 static __always_inline void tuple_add(struct sock *sk, __u16 port, bool timewait)
 {
 	struct census_key key = {.protocol = IPPROTO_TCP};
-	struct wire_sock sock = {};
 	struct census_pool *pool;
 	__u32 narrowed = 0;
 
-	sock_fill(&sock, sk);
-	__builtin_memcpy(key.local_addr, sock.local_addr, sizeof(key.local_addr));
-	__builtin_memcpy(key.remote_addr, sock.remote_addr, sizeof(key.remote_addr));
-	key.remote_port = sock.remote_port;
+	/* Not sock_fill(): this is once for each of perhaps a hundred thousand. */
+	key.remote_port = bpf_ntohs(READ(sk, __sk_common.skc_dport));
+	if (READ(sk, __sk_common.skc_family) == AF_INET) {
+		addr_map_ipv4(key.local_addr, READ(sk, __sk_common.skc_rcv_saddr));
+		addr_map_ipv4(key.remote_addr, READ(sk, __sk_common.skc_daddr));
+	} else {
+		struct in6_addr local = READ(sk, __sk_common.skc_v6_rcv_saddr);
+		struct in6_addr remote = READ(sk, __sk_common.skc_v6_daddr);
+
+		__builtin_memcpy(key.local_addr, &local, sizeof(local));
+		__builtin_memcpy(key.remote_addr, &remote, sizeof(remote));
+	}
 	pool = pool_of(&key);
 	if (!pool)
 		return;
@@ -132,7 +147,7 @@ static __always_inline bool bucket_is_connects(struct inet_bind_bucket *of)
 }
 
 /* Whether the kernel chose the port that a TIME_WAIT has: if connect() made the bucket it did; else the
- * connection's record knows, or that it did not come out of a listener. */
+ * connection's record knows; else it is, if it cannot have come out of a listener. */
 static __always_inline bool timewait_is_chosen(struct sock *sk, __u16 port, bool connects)
 {
 	struct sock_record *record;
@@ -142,7 +157,7 @@ static __always_inline bool timewait_is_chosen(struct sock *sk, __u16 port, bool
 	record = record_find(READ(sk, __sk_common.skc_cookie.counter));
 	if (record)
 		return record->sock.flags & WIRE_PORT_CHOSEN && !(record->sock.flags & WIRE_ACCEPTED);
-	return in_range(port) && !(census_ports[port] & CENSUS_LISTEN);
+	return in_range(port) && !churn_was_listened(READ(sk, __sk_common.skc_net.net, ns.inum), port);
 }
 
 static void listener_write(struct seq_file *seq, struct sock *sk)
@@ -173,7 +188,7 @@ static __always_inline void socket_count(struct seq_file *seq, struct sock *of)
 	if (state == WIRE_TCP_NEW_SYN_RECV)
 		return;
 	if (state == WIRE_TCP_LISTEN) {
-		mark(port, CENSUS_LISTEN);
+		churn_listen(READ(sk, __sk_common.skc_net.net, ns.inum), port);
 		if (in_range(port))
 			listener_write(seq, of);
 		return;

@@ -80,6 +80,31 @@ __hidden void churn_count(const struct wire_sock *sock, const struct wire_task *
 		count_flow(sock, task, counter);
 }
 
+/* Ports that were listened on: what comes out of a listener has its port, and nobody chose it for that.
+ * Key: network namespace, port. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u8);
+} churn_listens SEC(".maps");
+
+__hidden void churn_listen(__u32 netns, __u16 port)
+{
+	__u64 key = (__u64)netns << 16 | port;
+	__u8 listened = 1;
+
+	if (!bpf_map_lookup_elem(&churn_listens, &key))
+		bpf_map_update_elem(&churn_listens, &key, &listened, BPF_ANY);
+}
+
+__hidden bool churn_was_listened(__u32 netns, __u16 port)
+{
+	__u64 key = (__u64)netns << 16 | port;
+
+	return bpf_map_lookup_elem(&churn_listens, &key);
+}
+
 static __always_inline bool is_to_itself(const struct wire_sock *sock)
 {
 	const __u64 *local = (const void *)sock->local_addr, *remote = (const void *)sock->remote_addr;

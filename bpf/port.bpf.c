@@ -48,8 +48,10 @@ static void ended_sock_fill(struct wire_sock *out, struct sock *sk)
 	sock_fill(out, sk);
 	if (!out->local_port)
 		out->local_port = bpf_ntohs(READ(inet, inet_sport));
-	/* An outgoing connection has a record; this one came in, on its listener's port. */
-	if (out->remote_port && !is_udp(out)) {
+	/* An outgoing connection has a record, unless many others made it go; this one came in, on its
+	 * listener's port. */
+	if (out->remote_port && !is_udp(out) && !(out->flags & WIRE_CONNECT_BIND) &&
+	    churn_was_listened(out->netns, out->local_port)) {
 		out->flags |= WIRE_ACCEPTED;
 		out->flags &= ~WIRE_PORT_CHOSEN;
 	}
@@ -120,6 +122,7 @@ __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
 	if (!error) {
 		if (!record && port_was_chosen(&event.sock))
 			churn_count(&event.sock, &event.task, CHURN_BY_AUTOBIND);
+		churn_listen(event.sock.netns, event.sock.local_port);
 		record_take(&event.sock, &event.task, record, event.hdr.boot_ns);
 	} else if (error == EADDRINUSE && !event.sock.local_port) {
 		churn_count(&event.sock, &event.task, CHURN_FAILED_LISTEN);
@@ -256,7 +259,7 @@ __hidden void on_close(struct sock *of)
 	if (released && port_was_chosen(&event.sock))
 		churn_count(&event.sock, record ? &record->owner : &event.task, CHURN_RELEASED);
 	/* An orphan that still has data to send may hold the port for minutes: know whose it was. */
-	if (!record && (event.next_state || (!ends && READ(sk, sk_wmem_queued))))
+	if (!record && (event.next_state || (!ends && (READ(sk, sk_wmem_queued) || port_was_chosen(&event.sock)))))
 		record_store(&event.sock, &event.task, (void *)bpf_get_current_task(), 0, RECORD_CLOSED);
 	else if (record && ends)
 		record_drop(cookie);

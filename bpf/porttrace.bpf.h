@@ -94,6 +94,9 @@ void churn_count(const struct wire_sock *sock, const struct wire_task *task, __u
 /* What a connection that has its port tells of how it came by it. record: of before; NULL: it had none. */
 void churn_connect(const struct wire_sock *sock, const struct wire_task *task,
 		   const struct sock_record *record);
+/* A port has a listener, or had one not so long ago. */
+void churn_listen(__u32 netns, __u16 port);
+bool churn_was_listened(__u32 netns, __u16 port);
 /* A search for a port took so long; connects: by connect() of TCP, with its destination in `sock`. */
 void churn_search(const struct wire_sock *sock, __u64 duration_ns, bool connects);
 

@@ -13,10 +13,9 @@
 #include "porttrace/wire.h"
 
 /* census_ports: what a port is. */
-#define CENSUS_TCP    1 /* has a bind bucket: a socket or a TIME_WAIT */
-#define CENSUS_BOUND  2 /* bind() or listen() made the bucket: connect() passes it by */
-#define CENSUS_LISTEN 4
-#define CENSUS_UDP    8
+#define CENSUS_TCP   1 /* has a bind bucket: a socket or a TIME_WAIT */
+#define CENSUS_BOUND 2 /* bind() or listen() made the bucket: connect() passes it by */
+#define CENSUS_UDP   4
 
 #define CENSUS_PORTS 65536
 

@@ -168,18 +168,16 @@ static void range_of(const struct census_pool *pool, const struct wire_netns *ne
 }
 
 /*
- * The ports that a search may come upon. connect() goes through an even number of them, so the last of an
- * odd range is never taken (__inet_hash_connect()); not so within an IP_LOCAL_PORT_RANGE (6.8).
+ * The ports that a search may come upon. Of an odd number connect() leaves one out each time, but not always
+ * the same one (__inet_hash_connect()).
  */
 static uint32_t capacity_of(const struct census_taker *taker, const struct counted *counted,
 			    const struct wire_pool *pool, const uint8_t *reserved)
 {
-	uint32_t high = pool->range_high, capacity = 0;
 	bool connects = is_for_connect(counted);
+	uint32_t capacity = 0;
 
-	if (connects && !counted->pool.range_low && !counted->pool.range_high && high > pool->range_low)
-		high -= !((high - pool->range_low) & 1);
-	for (uint32_t port = pool->range_low; port <= high; port++)
+	for (uint32_t port = pool->range_low; port <= pool->range_high; port++)
 		capacity += !reserved[port] && !(connects && taker->ports[port] & CENSUS_BOUND);
 	return capacity;
 }

@@ -14,7 +14,7 @@
 #include "source/sample_flows.h"
 #include "util/clock.h"
 
-#define CENSUS_SHARE 50 /* of the time is what a census may take: one in so many */
+#define CENSUS_SHARE 25 /* of the time is what a census may take: one in so many */
 
 /* A namespace, as sent last. */
 struct told {
@@ -201,6 +201,9 @@ static bool enter(struct sampler *sampler, uint32_t netns)
 static void sample_namespace(struct sampler *sampler, struct told *told, struct wire_netns *event,
 			     const struct churn_counts *counts, bool with_census, bool last)
 {
+	uint64_t overflowed = told->event.timewait_overflowed;
+	bool is_first = !told->event.hdr.boot_ns;
+
 	event->has = 0;
 	event->flows_forgotten = sample_flows_forgotten(sampler->flows);
 	counts_fill(event, counts);
@@ -224,7 +227,7 @@ static void sample_namespace(struct sampler *sampler, struct told *told, struct 
 	else
 		event->ephemeral_released += told->timewait_released;
 	event->hdr.boot_ns = clock_boot_ns();
-	if (event->timewait_overflowed > told->event.timewait_overflowed && told->event.hdr.boot_ns)
+	if (!is_first && event->timewait_overflowed > overflowed)
 		sample_overflow(sampler->flows, event);
 	sampler->event(sampler->context, event, sizeof(*event));
 }

@@ -24,7 +24,7 @@ void sampler_free(struct sampler *sampler);
 
 /*
  * Ends an interval: the namespaces in which something changed. The first call begins the first interval.
- * Ports are counted as long as that takes at most a fiftieth of the time; last: once more, whatever it takes.
+ * Ports are counted as long as that takes at most a twenty-fifth of the time; last: once more, whatever it takes.
  */
 void sampler_interval(struct sampler *sampler, bool last);
 /* One namespace out of turn: its interval goes on. */
