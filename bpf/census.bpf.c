@@ -154,10 +154,11 @@ static __always_inline bool timewait_is_chosen(struct sock *sk, __u16 port, bool
 
 	if (connects)
 		return true;
+	if (!in_range(port) || churn_was_listened(READ(sk, __sk_common.skc_net.net, ns.inum), port))
+		return false;
+	/* Last, for whatever is asked for stays, and another record makes room. */
 	record = record_find(READ(sk, __sk_common.skc_cookie.counter));
-	if (record)
-		return record->sock.flags & WIRE_PORT_CHOSEN && !(record->sock.flags & WIRE_ACCEPTED);
-	return in_range(port) && !churn_was_listened(READ(sk, __sk_common.skc_net.net, ns.inum), port);
+	return !record || (record->sock.flags & WIRE_PORT_CHOSEN && !(record->sock.flags & WIRE_ACCEPTED));
 }
 
 static void listener_write(struct seq_file *seq, struct sock *sk)

@@ -259,7 +259,7 @@ __hidden void on_close(struct sock *of)
 	if (released && port_was_chosen(&event.sock))
 		churn_count(&event.sock, record ? &record->owner : &event.task, CHURN_RELEASED);
 	/* An orphan that still has data to send may hold the port for minutes: know whose it was. */
-	if (!record && (event.next_state || (!ends && (READ(sk, sk_wmem_queued) || port_was_chosen(&event.sock)))))
+	if (!record && (event.next_state || (!ends && READ(sk, sk_wmem_queued))))
 		record_store(&event.sock, &event.task, (void *)bpf_get_current_task(), 0, RECORD_CLOSED);
 	else if (record && ends)
 		record_drop(cookie);
@@ -321,13 +321,24 @@ static void ownerless_end(struct sock *sk, __u32 error)
 	ended_sock_fill(&sock, sk);
 	if (!sock.local_port || !sock.cookie)
 		return;
+	if (!error) {
+		timewait_ownerless(&sock);
+		return;
+	}
 	record_store(&sock, &nobody, NULL, 0, 0);
 	record = record_find(sock.cookie);
-	if (!record)
-		return;
-	record->error = error;
-	if (!error)
-		timewait_begin(record);
+	if (record)
+		record->error = error;
+}
+
+/* No process will close it any more: many others made its record go, and its port comes back here. */
+static void orphan_end(struct sock *sk)
+{
+	struct wire_sock sock = {};
+
+	ended_sock_fill(&sock, sk);
+	if (!sock_port(sk) && port_was_chosen(&sock))
+		churn_count(&sock, NULL, CHURN_RELEASED);
 }
 
 /* The connection's end, mostly in softirq: everything here is its owner's. */
@@ -345,7 +356,9 @@ static void on_tcp_closed(struct sock *of, int old_state)
 	else
 		timewait = may_wait && timewait_is_left(of);
 	if (!record) {
-		if (error || (timewait && !timewait_hooked))
+		if (!timewait && READ(sk, __sk_common.skc_flags) & 1UL << SOCK_DEAD)
+			orphan_end(sk);
+		else if (error || (timewait && !timewait_hooked))
 			ownerless_end(sk, timewait ? 0 : error);
 		return;
 	}

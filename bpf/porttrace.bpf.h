@@ -107,6 +107,7 @@ void on_timewait_end(struct sock *tw, __u32 action);
 void on_timewait_overflow(struct sock *sk);
 /* ... and from the end of a connection where not. */
 void timewait_begin(struct sock_record *record);
+void timewait_ownerless(const struct wire_sock *sock);
 bool timewait_is_left(struct sock *sk);
 bool timewait_is_full(struct sock *sk);
 

@@ -29,7 +29,8 @@ struct census_result {
 	/* Listeners that bind() put on a port of the range which is not reserved; task: who, if known. */
 	struct wire_socket listeners[CENSUS_LISTENERS_MAX];
 	size_t listener_count;
-	uint64_t end_boot_ns, took_ns;
+	uint64_t end_boot_ns;
+	uint64_t took_ns; /* of CPU time */
 };
 
 /*
