@@ -3,8 +3,10 @@
 when they run out, and what makes them. Truth: nstat, ss, the storm, and errno."""
 
 import errno
+import json
 import os
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -252,8 +254,6 @@ class Records:
     """The lines of a stream that has ended; find() as a Stream has it."""
 
     def __init__(self, out, netns):
-        import json
-
         self.all = [json.loads(line) for line in out.decode("utf-8", "strict").splitlines()]
         self.netns = netns
 
@@ -488,6 +488,69 @@ def self_connect(t):
         warning = trace.once(event="warning", kind="self-connect")
         equal((warning["pid"], warning["local_port"]), (os.getpid(), 40000), "who and where")
         sock.close()
+
+
+NGINX = """
+daemon off;
+worker_processes 2;
+pid {dir}/nginx.pid;
+error_log {dir}/error.log;
+events {{ worker_connections 256; }}
+http {{
+    access_log off;
+    client_body_temp_path {dir}/body;
+    proxy_temp_path {dir}/proxy;
+    fastcgi_temp_path {dir}/fastcgi;
+    uwsgi_temp_path {dir}/uwsgi;
+    scgi_temp_path {dir}/scgi;
+    server {{ listen 127.0.0.1:8080; location / {{ return 200 "well\\n"; }} }}
+    server {{ listen 127.0.0.1:8081; location / {{ proxy_pass http://127.0.0.1:8080; }} }}
+}}
+"""
+
+
+def listens(port):
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+@test(alone=True)
+def clean_servers_and_clients(t):
+    """nginx, curl, redis and wrk as Debian has them, under load: nothing to warn of."""
+    for program in ("nginx", "redis-server", "redis-benchmark", "wrk", "curl"):
+        if not shutil.which(program):
+            raise Skip(f"{program} is not installed (tools/install-deps test)")
+    where = t.temp()
+    os.chmod(where, 0o755)
+    with open(os.path.join(where, "nginx.conf"), "w", encoding="ascii") as file:
+        file.write(NGINX.format(dir=where))
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with t.trace("-e", "churn", "-i", 1, marker=False) as trace:
+        servers = [
+            subprocess.Popen(command, cwd=where, preexec_fn=die_with_parent, **quiet)
+            for command in (
+                ["nginx", "-c", f"{where}/nginx.conf"],
+                ["redis-server", "--port", "6379", "--save", "", "--bind", "127.0.0.1"],
+            )
+        ]
+        try:
+            for port in (8080, 8081, 6379):
+                until(lambda port=port: listens(port), f"a server listens on {port}")
+            for command in (
+                ["wrk", "-t", "1", "-c", "20", "-d", "2s", "http://127.0.0.1:8080/"],
+                ["wrk", "-t", "1", "-c", "5", "-d", "1s", "-H", "Connection: close", "http://127.0.0.1:8081/"],
+                ["redis-benchmark", "-n", "5000", "-c", "20", "-q", "-t", "set,get"],
+                *[["curl", "-s", "http://127.0.0.1:8081/"] for _ in range(20)],
+            ):
+                run = subprocess.run(command, cwd=where, check=False, timeout=20, **quiet)
+                equal(run.returncode, 0, f"exit status of {command[0]}")
+            until(lambda: total(trace, "ephemeral", "allocated") > 60, "their ports are counted")
+        finally:
+            for server in servers:
+                server.terminate()
+                server.wait()
+        trace.stop()
+        equal(trace.find(event="warning"), [], "warnings")
 
 
 # --- the command ----------------------------------------------------------------------------------
