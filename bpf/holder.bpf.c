@@ -25,14 +25,12 @@ struct walk {
 	/* the next node on each level of the chain, NULL when a level is done */
 	struct hlist_node *buckets, *buckets2, *sockets;
 	struct sock *caller; /* it is in the namespace that is walked */
-	union { /* 64 bytes in all: old kernels round every frame up to 32 */
-		struct port_walk *asked;
-		__u64 failure_id;
-	};
-	__u32 device; /* of the caller */
-	__u16 connected, sent;
+	struct port_walk *asked; /* NULL: for a refusal */
+	__u64 failure_id;
+	/* No larger: old kernels round every frame up to 32 bytes and give 512 to all together. */
 	__u16 port;
-	bool udp, done, is_asked;
+	__u8 connected, sent;
+	bool udp, done;
 };
 
 #define NODE_ENTRY(node, type, member) ((type *)((char *)(node) - bpf_core_field_offset(type, member)))
@@ -47,7 +45,12 @@ static __always_inline bool refused_enough(struct walk *walk, __u8 state)
 #ifdef BOUNDED_WALKS
 	return false; /* the steps are the limit: counts would make every one another for the verifier */
 #endif
-	return (is_connected(state) && ++walk->connected > WALK_CONNECTED) || ++walk->sent > WALK_SOCKETS;
+	if (is_connected(state)) {
+		if (walk->connected >= WALK_CONNECTED)
+			return true;
+		walk->connected++;
+	}
+	return ++walk->sent > WALK_SOCKETS;
 }
 
 /*
@@ -110,8 +113,8 @@ static __always_inline void holder_emit(struct walk *walk, struct sock *sk)
 {
 	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
 
-	if (walk->is_asked ? !asked_enough(walk->asked, sk, state) : !refused_enough(walk, state))
-		holder_tell((__u64)sk, walk->is_asked ? 0 : walk->failure_id, walk->udp);
+	if (walk->asked ? !asked_enough(walk->asked, sk, state) : !refused_enough(walk, state))
+		holder_tell((__u64)sk, walk->failure_id, walk->udp);
 }
 
 static struct hlist_node *next_of(struct hlist_node *node)
@@ -127,6 +130,13 @@ static __always_inline struct net *net_of(const struct walk *walk)
 	struct sock *sk = walk->caller;
 
 	return BPF_CORE_READ(sk, __sk_common.skc_net.net);
+}
+
+static __always_inline __u32 device_of(const struct walk *walk)
+{
+	struct sock *sk = walk->caller;
+
+	return BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if);
 }
 
 static bool same_net(struct walk *walk, possible_net_t *of)
@@ -169,20 +179,20 @@ static __always_inline void bucket_tell(struct port_walk *asked, struct inet_bin
 	}
 }
 
-static __always_inline void bucket_step(struct walk *walk)
+static __noinline void bucket_step(struct walk *walk)
 {
 	struct inet_bind_bucket *bucket = NODE_ENTRY(walk->buckets, struct inet_bind_bucket, node);
 
-	__u32 device = BPF_CORE_READ(bucket, l3mdev);
+	__u32 device = BPF_CORE_READ(bucket, l3mdev), own = device_of(walk);
 
 	walk->buckets = next_of(walk->buckets);
 	if (BPF_CORE_READ(bucket, port) != walk->port || !same_net(walk, &bucket->ib_net))
 		return;
 	/* The ports of a VRF are its own; whoever has no device is in none. */
-	if (device && !walk->device)
+	if (device && !own)
 		return;
 	/* A device's own VRF first, where it is one. */
-	if (walk->is_asked && (device == walk->device || (!device && !walk->asked->has_bucket)))
+	if (walk->asked && (device == own || (!device && !walk->asked->has_bucket)))
 		bucket_tell(walk->asked, bucket);
 	if (bpf_core_field_exists(bucket->bhash2))
 		walk->buckets2 = BPF_CORE_READ(bucket, bhash2.first);
@@ -203,7 +213,7 @@ static long walk_step(__u32 index, void *context)
 	struct walk *walk = context;
 
 #ifndef BOUNDED_WALKS
-	if (!walk->is_asked && walk->sent > WALK_SOCKETS)
+	if (!walk->asked && walk->sent > WALK_SOCKETS)
 		return 1;
 #endif
 	if (walk->sockets)
@@ -285,7 +295,6 @@ static bool udp_start(struct walk *walk, struct sock *sk)
 static __always_inline void walk_begin(struct walk *walk, struct sock *sk)
 {
 	walk->caller = sk;
-	walk->device = BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if);
 }
 
 /*
@@ -321,7 +330,6 @@ int holder_walk(struct port_walk *asked)
 		return 0;
 	protocol = sock_protocol(sk);
 	walk.asked = asked;
-	walk.is_asked = true;
 	walk_begin(&walk, sk);
 	walk.udp = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
 	if (!(walk.udp ? udp_start(&walk, sk) : tcp_start(&walk, sk)))

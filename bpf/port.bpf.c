@@ -48,8 +48,10 @@ static void ended_sock_fill(struct wire_sock *out, struct sock *sk)
 	sock_fill(out, sk);
 	if (!out->local_port)
 		out->local_port = bpf_ntohs(READ(inet, inet_sport));
-	/* An outgoing connection has a record; this one came in, on its listener's port. */
-	if (out->remote_port && !is_udp(out)) {
+	/* An outgoing connection has a record, unless many others made it go; this one came in, on its
+	 * listener's port. */
+	if (out->remote_port && !is_udp(out) && !(out->flags & WIRE_CONNECT_BIND) &&
+	    churn_was_listened(out->netns, out->local_port)) {
 		out->flags |= WIRE_ACCEPTED;
 		out->flags &= ~WIRE_PORT_CHOSEN;
 	}
@@ -128,6 +130,7 @@ __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
 	if (!error) {
 		if (!record && port_was_chosen(&event.sock))
 			churn_count(&event.sock, &event.task, CHURN_BY_AUTOBIND);
+		churn_listen(event.sock.netns, event.sock.local_port);
 		record_take(&event.sock, &event.task, record, event.hdr.boot_ns);
 	} else {
 		event.sock.flags |= refused_flags(0, false);
@@ -163,6 +166,7 @@ static __always_inline void connect_fact(struct sock *sk)
 	if (port_was_chosen(&event.sock) && (!record || record->sock.local_port != event.sock.local_port))
 		churn_count(&event.sock, &event.task,
 			    is_udp(&event.sock) ? CHURN_BY_AUTOBIND : CHURN_BY_CONNECT);
+	churn_connect(&event.sock, &event.task, record);
 	record_take(&event.sock, &event.task, record, event.hdr.boot_ns);
 	if (wanted(&event.sock, &event.task, WIRE_CONNECT, 0))
 		emit(&event, WIRE_CONNECT, sizeof(event));
@@ -370,13 +374,24 @@ static __noinline void ownerless_end(struct sock *sk, __u32 error)
 	ended_sock_fill(&sock, sk);
 	if (!sock.local_port || !sock.cookie)
 		return;
+	if (!error) {
+		timewait_ownerless(&sock);
+		return;
+	}
 	record_store(&sock, &nobody, NULL, 0, 0);
 	record = record_find(sock.cookie);
-	if (!record)
-		return;
-	record->error = error;
-	if (!error)
-		timewait_begin(record);
+	if (record)
+		record->error = error;
+}
+
+/* No process will close it any more: many others made its record go, and its port comes back here. */
+static void orphan_end(struct sock *sk)
+{
+	struct wire_sock sock = {};
+
+	ended_sock_fill(&sock, sk);
+	if (!sock_port(sk) && port_was_chosen(&sock))
+		churn_count(&sock, NULL, CHURN_RELEASED);
 }
 
 /* The connection's end, mostly in softirq: everything here is its owner's. */
@@ -394,7 +409,9 @@ static void on_tcp_closed(struct sock *of, int old_state)
 	else
 		timewait = may_wait && timewait_is_left(of);
 	if (!record) {
-		if (error || (timewait && !timewait_hooked))
+		if (!timewait && READ(sk, __sk_common.skc_flags) & 1UL << SOCK_DEAD)
+			orphan_end(sk);
+		else if (error || (timewait && !timewait_hooked))
 			ownerless_end(sk, timewait ? 0 : error);
 		return;
 	}

@@ -108,6 +108,12 @@ void record_drop(__u64 cookie);
 
 /* churn.bpf.c: counters that stay exact whatever the stream loses. task: whose it is; NULL: not asked. */
 void churn_count(const struct wire_sock *sock, const struct wire_task *task, __u32 counter);
+/* What a connection that has its port tells of how it came by it. record: of before; NULL: it had none. */
+void churn_connect(const struct wire_sock *sock, const struct wire_task *task,
+		   const struct sock_record *record);
+/* A port has a listener, or had one not so long ago. */
+void churn_listen(__u32 netns, __u16 port);
+bool churn_was_listened(__u32 netns, __u16 port);
 /* A search for a port took so long; connects: by connect() of TCP, with its destination in `sock`. */
 void churn_search(const struct wire_sock *sock, __u64 duration_ns, bool connects);
 
@@ -118,6 +124,7 @@ void on_timewait_end(struct sock *tw, __u32 action);
 void on_timewait_overflow(struct sock *sk);
 /* ... and from the end of a connection where not. */
 void timewait_begin(struct sock_record *record);
+void timewait_ownerless(const struct wire_sock *sock);
 bool timewait_is_left(struct sock *sk);
 bool timewait_is_full(struct sock *sk);
 

@@ -307,7 +307,7 @@ static void take_census(struct explainer *explainer, uint32_t netns, uint64_t no
 	explainer->counting = true;
 	explainer->source->ops->look(explainer->source, &look);
 	explainer->counting = false;
-	explainer->source->ops->sample(explainer->source, netns);
+	explainer->source->ops->sample(explainer->source, netns, false);
 }
 
 /* The namespace's sockets, counted at most once a second. NULL: count over the stream's own model. */
@@ -383,7 +383,7 @@ bool explain(struct explainer *explainer, const struct wire_hdr *event, struct c
 		describe_holders(explainer, failure);
 	netns = netns_table_find(model_namespaces(explainer->model), claim.sock.netns);
 	if (!netns && explainer->source) {
-		explainer->source->ops->sample(explainer->source, claim.sock.netns);
+		explainer->source->ops->sample(explainer->source, claim.sock.netns, false);
 		netns = netns_table_find(model_namespaces(explainer->model), claim.sock.netns);
 	}
 	diagnose(&claim, failure, about_range ? &pool : NULL, netns, explainer->model, event->boot_ns, conflict);

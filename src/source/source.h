@@ -53,8 +53,8 @@ struct source_ops {
 	/* The name of a device, as a wire_interface event. */
 	void (*name_device)(struct source *source, uint32_t netns, uint32_t ifindex);
 	/* Counters and settings of the namespaces in which something changed, or of this one (not 0), as
-	 * wire_traffic and wire_netns. */
-	void (*sample)(struct source *source, uint32_t netns);
+	 * wire_netns, and what goes with it (source/sample.h). last: nothing will follow, so spare no cost. */
+	void (*sample)(struct source *source, uint32_t netns, bool last);
 	/* Events lost so far, by wire_lost_reason. */
 	uint64_t (*lost)(const struct source *source, uint32_t reason);
 	void (*close)(struct source *source);
