@@ -100,11 +100,25 @@ static __always_inline bool stash_take(__u64 slot, struct stash *out)
 	return true;
 }
 
-static __always_inline bool stash_has(__u64 slot)
+/* The same in its place, which holds its thread's next call at the earliest. NULL: the entry was missed. */
+static __always_inline struct stash *stash_find(__u64 slot)
 {
 	struct stash_key key = {.thread = stash_thread(slot), .slot = slot};
 
 	return bpf_map_lookup_elem(&stashes, &key);
+}
+
+static __always_inline int stash_drop(__u64 slot)
+{
+	struct stash_key key = {.thread = stash_thread(slot), .slot = slot};
+
+	bpf_map_delete_elem(&stashes, &key);
+	return 0;
+}
+
+static __always_inline bool stash_has(__u64 slot)
+{
+	return stash_find(slot);
 }
 
 static __always_inline bool is_subflow(struct sock *sk)
@@ -122,12 +136,12 @@ int BPF_KPROBE(kprobe_bind_socket, struct socket *socket, void *addr, int size)
 SEC("?kretprobe/__sys_bind_socket")
 int BPF_KRETPROBE(kprobe_bind_socket_exit, int result)
 {
-	struct stash stash;
-	struct sock *sk = stash_take(STASH_BIND_SOCKET, &stash) ? sock_of_socket((void *)stash.of) : NULL;
+	struct stash *stash = stash_find(STASH_BIND_SOCKET);
+	struct sock *sk = stash ? sock_of_socket((void *)stash->of) : NULL;
 
 	if (sk)
-		on_bind(sk, &stash.asked, NULL, -result);
-	return 0;
+		on_bind(sk, &stash->asked, NULL, -result);
+	return stash_drop(STASH_BIND_SOCKET);
 }
 
 SEC("?kprobe/__sys_bind")
@@ -145,12 +159,12 @@ int BPF_KPROBE(kprobe_bind, int fd, void *addr, int size)
 SEC("?kretprobe/__sys_bind")
 int BPF_KRETPROBE(kprobe_bind_exit, int result)
 {
-	struct stash stash;
-	struct sock *sk = stash_take(STASH_BIND, &stash) ? sock_of_fd(stash.of) : NULL;
+	struct stash *stash = stash_find(STASH_BIND);
+	struct sock *sk = stash ? sock_of_fd(stash->of) : NULL;
 
 	if (sk)
-		on_bind(sk, &stash.asked, NULL, -result);
-	return 0;
+		on_bind(sk, &stash->asked, NULL, -result);
+	return stash_drop(STASH_BIND);
 }
 
 SEC("?kprobe/kernel_bind")
@@ -162,12 +176,12 @@ int BPF_KPROBE(kprobe_kernel_bind, struct socket *socket, void *addr, int size)
 SEC("?kretprobe/kernel_bind")
 int BPF_KRETPROBE(kprobe_kernel_bind_exit, int result)
 {
-	struct stash stash;
-	struct sock *sk = stash_take(STASH_KERNEL_BIND, &stash) ? sock_of_socket((void *)stash.of) : NULL;
+	struct stash *stash = stash_find(STASH_KERNEL_BIND);
+	struct sock *sk = stash ? sock_of_socket((void *)stash->of) : NULL;
 
 	if (sk && !is_subflow(sk))
-		on_bind(sk, &stash.asked, NULL, -result);
-	return 0;
+		on_bind(sk, &stash->asked, NULL, -result);
+	return stash_drop(STASH_KERNEL_BIND);
 }
 
 static __always_inline int listen_exit(struct sock *sk, __u32 backlog, int result)

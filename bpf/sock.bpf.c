@@ -19,6 +19,14 @@ static __always_inline void addr_map_ipv4(__u8 *out, __u32 addr)
 /* CONFIG_MPTCP: struct mptcp_sock is known. */
 #define HAS_MPTCP bpf_core_field_exists(struct tcp_sock, is_mptcp)
 
+/* Inlined within this file: a call more would be a frame more, and they are counted. */
+static __always_inline __u16 protocol_of(struct sock *of)
+{
+	struct sock *sk = AS(struct sock, of);
+
+	return READ_BITS(sk, sk_protocol);
+}
+
 /*
  * An accepted MPTCP socket is a copy of its listener, cookie included (mptcp_sk_clone_init() calls
  * sk_clone_lock(), which leaves it): the connection's token tells the two apart.
@@ -34,7 +42,7 @@ __hidden __u64 sock_cookie(struct sock *of)
 	if (!has_cookies && !cookie)
 		return (__u64)of;
 	if (!HAS_MPTCP || state == WIRE_TCP_TIME_WAIT || state == WIRE_TCP_NEW_SYN_RECV ||
-	    sock_protocol(sk) != IPPROTO_MPTCP)
+	    protocol_of(sk) != IPPROTO_MPTCP)
 		return cookie;
 	if (READ_BITS(msk, pm.server_side))
 		cookie |= (__u64)READ(msk, token) << 32;
@@ -50,9 +58,7 @@ __hidden __u16 sock_port(struct sock *of)
 
 __hidden __u16 sock_protocol(struct sock *of)
 {
-	struct sock *sk = AS(struct sock, of);
-
-	return READ_BITS(sk, sk_protocol);
+	return protocol_of(of);
 }
 
 /* Internet sockets that have ports: not raw, ICMP or anything of another family. */
@@ -64,7 +70,7 @@ __hidden bool sock_is_traced(struct sock *of)
 
 	if (family != AF_INET && family != AF_INET6)
 		return false;
-	protocol = sock_protocol(sk);
+	protocol = protocol_of(sk);
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_MPTCP ||
 	       protocol == IPPROTO_UDPLITE || protocol == IPPROTO_SCTP || protocol == IPPROTO_DCCP;
 }
@@ -172,6 +178,18 @@ static __u32 jiffies_to_ms(long delta)
 	return (__u64)delta * (__u64)ms / (__u64)jiffies;
 }
 
+/* 0: nothing holds it open. */
+static __always_inline __u64 file_inode(struct sock *of)
+{
+	struct sock *sk = AS(struct sock, of);
+	struct file *file = READ(sk, sk_socket, file);
+
+	if (!file)
+		return 0;
+	file = AS(struct file, file);
+	return READ(file, f_inode, i_ino);
+}
+
 __hidden void sock_fill_more(struct wire_socket *out, struct sock *sk)
 {
 	if (out->sock.state == WIRE_TCP_TIME_WAIT) {
@@ -182,6 +200,9 @@ __hidden void sock_fill_more(struct wire_socket *out, struct sock *sk)
 	} else if (out->sock.state == WIRE_TCP_LISTEN) {
 		out->backlog = sock_backlog(sk);
 	}
+	if (out->sock.state != WIRE_TCP_TIME_WAIT && out->sock.state != WIRE_TCP_NEW_SYN_RECV &&
+	    !(out->sock.flags & WIRE_ORPHAN))
+		out->inode = file_inode(sk);
 }
 
 static __always_inline struct sock *user_of(struct sock *of)
@@ -271,7 +292,7 @@ __hidden struct sock *sock_of_subflow(struct sock *of)
 	struct sock *sk = AS(struct sock, of);
 	struct mptcp_sock *msk = AS(struct mptcp_sock, of);
 
-	if (READ_BITS(sk, sk_protocol) != IPPROTO_MPTCP)
+	if (!HAS_MPTCP || READ_BITS(sk, sk_protocol) != IPPROTO_MPTCP)
 		return of;
 	return READ(msk, first) ?: of;
 }

@@ -39,7 +39,7 @@ static int call_enter(__u32 fd, __u64 addr, __u32 value)
 }
 
 /* false: its entry was not seen. */
-static bool call_take(struct call *out)
+static __always_inline bool call_take(struct call *out)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	struct call *call;
@@ -60,7 +60,7 @@ static bool call_take(struct call *out)
 	return true;
 }
 
-static void addr_read(struct sockaddr_in6 *out, const struct call *call)
+static __always_inline void addr_read(struct sockaddr_in6 *out, const struct call *call)
 {
 	const void *addr = (const void *)call->addr;
 
@@ -220,11 +220,16 @@ int BPF_PROG(tracepoint_uring, struct io_ring_ctx *ring_ctx, void *request, stru
 	return uring_done(request, entry->res);
 }
 
-/* Before "io_uring: pass in struct io_uring_cqe to io_uring_complete tracepoint" (6.15) the result was an
- * argument of its own; there was no bind and no listen. */
+/*
+ * Before "io_uring: pass in struct io_uring_cqe to io_uring_complete tracepoint" (6.15) the result was an
+ * argument of its own; there was no bind and no listen. The last two arguments came with the request (5.19):
+ * asking for one keeps the kernels away that have only its user_data.
+ */
 SEC("?tp_btf/io_uring_complete")
-int BPF_PROG(tracepoint_uring_old, void *ring_ctx, void *request, __u64 user_data, int result)
+int BPF_PROG(tracepoint_uring_old, void *ring_ctx, void *request, __u64 user_data, int result,
+	     unsigned int flags, __u64 extra1, __u64 extra2)
 {
+	asm volatile("" : : "r"(extra2));
 	return uring_done(request, result);
 }
 

@@ -96,8 +96,10 @@ static void advance(struct choice *choice, enum fact which)
 	fact->way = 0;
 	if (choice->is_fixed || fact->backend == BACKEND_TRACEPOINT)
 		fact->works = false;
-	else
+	else {
 		fact->backend++;
+		fact->fell_back = true;
+	}
 }
 
 void choice_refuse(struct choice *choice, enum fact which, const char *reason)

@@ -19,6 +19,7 @@ struct kernel_fact {
 	bool wanted, works;
 	enum backend backend; /* where it works */
 	int way;	      /* hooks[].ways[backend][way]; its programs may be none (hooks[].without) */
+	bool fell_back;	      /* a better backend was refused */
 	char reason[160];     /* why not, or why not by a better backend; "" else */
 };
 

@@ -94,7 +94,7 @@ bool features_backend(int backend, char *reason, size_t size)
 		functions = functions_open();
 		err = functions ? functions_try_fentry(functions, "inet_csk_get_port") : -errno;
 		functions_close(functions);
-		snprintf(reason, size, "the kernel refuses fentry programs: %s", strerror(-err));
+		snprintf(reason, size, "the kernel refuses fentry programs: %s", functions_strerror(-err));
 		return !err;
 	case BACKEND_KPROBE:
 		snprintf(reason, size, "this kernel has no kprobes (CONFIG_KPROBE_EVENTS)");

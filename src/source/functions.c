@@ -95,10 +95,21 @@ bool functions_has(struct functions *functions, const char *section)
 	       find(functions, name, BTF_KIND_TYPEDEF) > 0;
 }
 
+/* A kernel without trampolines for its machine loads a program for one, and refuses to attach it. */
+static int try_attach(int program)
+{
+	int link = bpf_raw_tracepoint_open(NULL, program);
+
+	if (link < 0)
+		return -errno;
+	close(link);
+	return 0;
+}
+
 static int try_load(const struct bpf_insn *insns, size_t count, enum bpf_attach_type type, int btf_id)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = type);
-	int fd;
+	int fd, err = 0;
 
 	if (btf_id < 0)
 		return btf_id;
@@ -106,8 +117,10 @@ static int try_load(const struct bpf_insn *insns, size_t count, enum bpf_attach_
 	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "try", "GPL", insns, count, &options);
 	if (fd < 0)
 		return -errno;
+	if (type == BPF_TRACE_FENTRY)
+		err = try_attach(fd);
 	close(fd);
-	return 0;
+	return err;
 }
 
 int functions_try_fentry(struct functions *functions, const char *function)
@@ -135,4 +148,10 @@ bool functions_try_cookies(struct functions *functions)
 	return try_load(insns, 4, BPF_TRACE_RAW_TP,
 			find(functions, "btf_trace_inet_sock_set_state",
 					       BTF_KIND_TYPEDEF)) == 0;
+}
+
+const char *functions_strerror(int err)
+{
+	/* ENOTSUPP is not meant for user space, and reaches it: arch_prepare_bpf_trampoline(). */
+	return err == 524 ? "not supported on this machine" : strerror(err);
 }

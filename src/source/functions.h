@@ -21,9 +21,12 @@ void functions_rest(struct functions *functions);
  * Of sections that BTF does not know (system calls, cgroup hooks) true. */
 bool functions_has(struct functions *functions, const char *section);
 
-/* 0, or -errno of loading an empty fentry program on a function: -ENOENT not there. */
+/* 0, or -errno of loading and attaching an empty fentry program on a function: -ENOENT not there, -524
+ * (ENOTSUPP) this kernel has no trampolines for its machine: arm64's 5.10 and 6.1. */
 int functions_try_fentry(struct functions *functions, const char *function);
 /* Whether tracing programs may ask for a socket's cookie: bpf_get_socket_cookie() (5.12). */
 bool functions_try_cookies(struct functions *functions);
+/* strerror() of what loading and attaching return; err is positive. */
+const char *functions_strerror(int err);
 
 #endif
