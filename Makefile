@@ -44,22 +44,23 @@ endif
 
 # ---- sources, as the data flows -----------------------------------------------------------------
 
-BPF := read emit filter sock task record churn timewait twsk search holder cgroup port fentry kprobe \
+BPF := read emit filter sock task record churn timewait twsk search census holder cgroup port fentry kprobe \
        tracepoint iter
 
 CORE := \
 	util/address util/errno_name util/escape util/time_format \
 	model/wire_check model/wire_filter model/wire_event model/model model/apply \
 	model/failure_ring model/closed_cache model/port_table model/process_table model/netns_table \
-	model/slab source/capture \
+	model/flow_table model/pool_table model/slab source/capture \
 	$(patsubst src/%.c,%,$(wildcard src/diagnose/*.c)) \
 	$(patsubst src/%.c,%,$(wildcard src/render/*.c))
 
 PROGRAM := \
 	main loop util/clock \
 	source/kernel source/programs source/choice source/hooks source/functions source/features source/kernel_fs \
-	source/live source/snapshot source/netns source/process \
-	cmd/trace cmd/record cmd/replay cmd/session cmd/explain cmd/who cmd/ls cmd/doctor \
+	source/live source/sample source/sample_flows source/census source/snapshot source/netns source/process \
+	source/hidden \
+	cmd/trace cmd/ephemeral cmd/record cmd/replay cmd/session cmd/explain cmd/who cmd/ls cmd/doctor \
 	cmd/options cmd/option_values cmd/output \
 	cmd/why cmd/why_tell cmd/why_options cmd/why_caller cmd/why_place cmd/why_holders cmd/why_idle
 

@@ -19,6 +19,8 @@ struct {
 	__type(value, struct churn_counts);
 } churn_flows SEC(".maps");
 
+__u64 churn_flows_made = 0;
+
 static void count(struct churn_counts *counts, __u32 counter)
 {
 	if (counter < CHURN_COUNTERS)
@@ -58,6 +60,7 @@ static void count_flow(const struct wire_sock *sock, const struct wire_task *tas
 	if (!counts)
 		return;
 	if (!counts->start_boot_ns) {
+		__sync_fetch_and_add(&churn_flows_made, 1);
 		counts->start_boot_ns = task->start_boot_ns;
 		__builtin_memcpy(counts->comm, task->comm, sizeof(counts->comm));
 	}
@@ -75,6 +78,51 @@ __hidden void churn_count(const struct wire_sock *sock, const struct wire_task *
 		emit_lost(WIRE_LOST_MAP);
 	if (task && task->pid)
 		count_flow(sock, task, counter);
+}
+
+/* Ports that were listened on: what comes out of a listener has its port, and nobody chose it for that.
+ * Key: network namespace, port. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u8);
+} churn_listens SEC(".maps");
+
+__hidden void churn_listen(__u32 netns, __u16 port)
+{
+	__u64 key = (__u64)netns << 16 | port;
+	__u8 listened = 1;
+
+	if (!bpf_map_lookup_elem(&churn_listens, &key))
+		bpf_map_update_elem(&churn_listens, &key, &listened, BPF_ANY);
+}
+
+__hidden bool churn_was_listened(__u32 netns, __u16 port)
+{
+	__u64 key = (__u64)netns << 16 | port;
+
+	return bpf_map_lookup_elem(&churn_listens, &key);
+}
+
+static __always_inline bool is_to_itself(const struct wire_sock *sock)
+{
+	const __u64 *local = (const void *)sock->local_addr, *remote = (const void *)sock->remote_addr;
+
+	return sock->local_port == sock->remote_port && local[0] == remote[0] && local[1] == remote[1];
+}
+
+__hidden void churn_connect(const struct wire_sock *sock, const struct wire_task *task,
+			    const struct sock_record *record)
+{
+	if (sock->protocol == IPPROTO_UDP || sock->protocol == IPPROTO_UDPLITE ||
+	    !(sock->flags & WIRE_PORT_CHOSEN))
+		return;
+	/* With IP_BIND_ADDRESS_NO_PORT bind() takes no port, and so leaves no record. */
+	if (record && record->sock.local_port == sock->local_port && !record->sock.remote_port)
+		churn_count(sock, task, CHURN_BIND_CONNECT);
+	else if (is_to_itself(sock))
+		churn_count(sock, task, CHURN_SELF_CONNECT);
 }
 
 struct {

@@ -63,6 +63,8 @@ static void socket_write(struct seq_file *seq, struct sock *sk, struct task_stru
 	if (!event.sock.local_port || !sock_fold_subflow(&event.sock, sk) || !looked_for(&event.sock, task))
 		return;
 	sock_fill_more(&event, sk);
+	if (settings.keep_owners && event.sock.state == WIRE_TCP_LISTEN)
+		churn_listen(event.sock.netns, event.sock.local_port);
 	sock_tell_accepted(&event.sock, sk);
 	event.sock.flags |= sock_bucket_flags(&event.sock, sk);
 	record = record_find(event.sock.cookie);

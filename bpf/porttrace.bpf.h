@@ -52,6 +52,8 @@ bool filter_kind(__u32 kind, __u32 error);
 
 /* emit.bpf.c: the one way out. `event` begins with a wire_hdr, which is filled here. */
 void emit(void *event, __u16 kind, __u16 size);
+/* The same of a call: a refusal has room in the ring when there is none for others. */
+void emit_outcome(void *event, __u16 kind, __u16 size, __u32 error);
 void emit_lost(__u32 reason);
 
 /* sock.bpf.c: struct sock -> struct wire_sock. */
@@ -106,6 +108,12 @@ void record_drop(__u64 cookie);
 
 /* churn.bpf.c: counters that stay exact whatever the stream loses. task: whose it is; NULL: not asked. */
 void churn_count(const struct wire_sock *sock, const struct wire_task *task, __u32 counter);
+/* What a connection that has its port tells of how it came by it. record: of before; NULL: it had none. */
+void churn_connect(const struct wire_sock *sock, const struct wire_task *task,
+		   const struct sock_record *record);
+/* A port has a listener, or had one not so long ago. */
+void churn_listen(__u32 netns, __u16 port);
+bool churn_was_listened(__u32 netns, __u16 port);
 /* A search for a port took so long; connects: by connect() of TCP, with its destination in `sock`. */
 void churn_search(const struct wire_sock *sock, __u64 duration_ns, bool connects);
 
@@ -116,6 +124,7 @@ void on_timewait_end(struct sock *tw, __u32 action);
 void on_timewait_overflow(struct sock *sk);
 /* ... and from the end of a connection where not. */
 void timewait_begin(struct sock_record *record);
+void timewait_ownerless(const struct wire_sock *sock);
 bool timewait_is_left(struct sock *sk);
 bool timewait_is_full(struct sock *sk);
 
@@ -143,8 +152,8 @@ struct asked {
 };
 /* What the running call of this thread asked for, once; NULL: it did not come that far, or nobody looked. */
 struct asked *asked_take(struct sock *sk);
-/* wire_sock.flags of a refused call. has_hook: a cgroup is asked about calls of this kind. */
-__u32 refused_flags(const struct asked *asked, bool has_hook);
+/* wire_sock.flags of a refused call. asked: its flags, or 0; has_hook: a cgroup is asked about calls of this kind. */
+__u32 refused_flags(__u32 asked, bool has_hook);
 
 /*
  * port.bpf.c: the facts. `error` is positive or 0. `effective`: what a bind() of `addr` became after the

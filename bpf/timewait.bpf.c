@@ -36,37 +36,41 @@ static __noinline void timewait_emit(const struct sock_record *record, const str
 	emit(&event, WIRE_TIMEWAIT, sizeof(event));
 }
 
+/* Counted whether there is a record or not: many others may have made it go. */
+static void timewait_count(const struct wire_sock *sock, const struct wire_task *owner)
+{
+	churn_count(sock, owner, CHURN_TIMEWAIT);
+	if (chosen(sock))
+		churn_count(sock, NULL, CHURN_TIMEWAIT_CHOSEN);
+}
+
 __hidden void timewait_begin(struct sock_record *record)
 {
 	record->flags |= RECORD_TIMEWAIT;
-	churn_count(&record->sock, &record->owner, CHURN_TIMEWAIT);
-	if (chosen(&record->sock))
-		churn_count(&record->sock, NULL, CHURN_TIMEWAIT_CHOSEN);
+	timewait_count(&record->sock, &record->owner);
 	/* An owner that was not seen is not told of: there is nothing to say but the socket. */
 	if (record->owner.pid)
 		timewait_emit(record, &record->sock, WIRE_TIMEWAIT_ENTER);
 }
 
-/* The record of a connection; made for one that nobody was seen to make, or to accept. */
-static struct sock_record *record_of(struct sock *sk)
+/* Of a connection that nobody was seen to make, or to accept. */
+static bool ownerless_fill(struct wire_sock *out, struct sock *sk, __u64 cookie)
 {
-	__u64 cookie = sock_cookie(sock_of_user(sk));
-	struct sock_record *record = record_find(cookie);
-	struct wire_task nobody = {};
-	struct wire_sock sock = {};
-
-	if (record)
-		return record;
-	sock_fill(&sock, sk);
-	if (!sock.local_port || !sock.cookie)
-		return NULL;
-	if (sock.remote_port) {
-		sock.flags |= WIRE_ACCEPTED;
-		sock.flags &= ~WIRE_PORT_CHOSEN;
+	sock_fill(out, sk);
+	out->cookie = cookie;
+	if (!(out->flags & WIRE_CONNECT_BIND) && churn_was_listened(out->netns, out->local_port)) {
+		out->flags |= WIRE_ACCEPTED;
+		out->flags &= ~WIRE_PORT_CHOSEN;
 	}
-	sock.cookie = cookie;
-	record_store(&sock, &nobody, NULL, 0, 0);
-	return record_find(cookie);
+	return out->local_port && cookie;
+}
+
+__hidden void timewait_ownerless(const struct wire_sock *sock)
+{
+	const struct wire_task nobody = {};
+
+	record_store(sock, &nobody, NULL, 0, RECORD_TIMEWAIT);
+	timewait_count(sock, NULL);
 }
 
 /*
@@ -75,19 +79,20 @@ static struct sock_record *record_of(struct sock *sk)
  */
 __hidden void on_timewait_enter(struct sock *sk, struct sock *tw, __u8 substate)
 {
-	struct sock_record *record = record_of(sk);
-	__u64 cookie = sock_cookie(sk);
+	__u64 cookie = sock_cookie(sock_of_user(sk)), own = sock_cookie(sk);
+	struct sock_record *record = record_find(cookie);
+	struct wire_sock sock = {};
 
 	(void)tw;
 	(void)substate;
-	if (!record)
-		return;
-	timewait_begin(record);
+	if (record)
+		timewait_begin(record);
+	else if (ownerless_fill(&sock, sk, cookie))
+		timewait_ownerless(&sock);
 	/* Of MPTCP the subflow leaves it, under its own identity. */
-	if (cookie != record->sock.cookie) {
-		struct wire_sock sock = record->sock;
-
-		sock.cookie = cookie;
+	if (record && own != cookie) {
+		sock = record->sock;
+		sock.cookie = own;
 		record_store(&sock, &record->owner, NULL, record->since_ns,
 			     record->flags | RECORD_CLOSED);
 	}
@@ -143,15 +148,19 @@ __hidden void on_timewait_end(struct sock *of, __u32 action)
 /* tcp_time_wait() got no inet_timewait_sock: the connection just ends. */
 __hidden void on_timewait_overflow(struct sock *sk)
 {
-	struct sock_record *record = record_of(sk);
+	__u64 cookie = sock_cookie(sock_of_user(sk));
+	struct sock_record *record = record_find(cookie);
+	struct wire_sock sock = {};
 
-	if (!record)
+	if (record)
+		sock = record->sock;
+	else if (!ownerless_fill(&sock, sk, cookie))
 		return;
-	churn_count(&record->sock, &record->owner, CHURN_TIMEWAIT_OVERFLOW);
-	timewait_emit(record, &record->sock, WIRE_TIMEWAIT_OVERFLOW);
+	churn_count(&sock, record ? &record->owner : NULL, CHURN_TIMEWAIT_OVERFLOW);
+	timewait_emit(record, &sock, WIRE_TIMEWAIT_OVERFLOW);
 }
 
-#define CHAIN_MAX 16
+#define CHAIN_MAX 24
 
 /* Global, so that the verifier looks at it once, and so with numbers for arguments. */
 int timewait_find(__u64 netns, __u32 hash, __u64 cookie, __u16 dport)
@@ -163,10 +172,17 @@ int timewait_find(__u64 netns, __u32 hash, __u64 cookie, __u16 dport)
 	struct inet_ehash_bucket *bucket =
 		AS(struct inet_ehash_bucket, (char *)READ(table, ehash) +
 						     index * bpf_core_type_size(struct inet_ehash_bucket));
-	__u64 node = 0; /* a number: the odd one ends the chain (hlist_nulls) */
+	__u64 node = 0; /* a number: an odd one ends the chain, and says which it was (hlist_nulls) */
 
 	bpf_core_read(&node, sizeof(node), &bucket->chain.first);
-	for (__u32 i = 0; i < CHAIN_MAX && node && !(node & 1); i++) {
+	for (__u32 i = 0; i < CHAIN_MAX && node; i++) {
+		if (node & 1) {
+			if (node >> 1 == index)
+				break;
+			/* A node was freed and taken for another chain while this stood on it: again. */
+			bpf_core_read(&node, sizeof(node), &bucket->chain.first);
+			continue;
+		}
 		struct sock *sk = AS(struct sock, node - bpf_core_field_offset(struct sock_common,
 									       skc_nulls_node));
 

@@ -9,17 +9,20 @@
  *   source/                  where events come from; the only folder that includes libbpf
  *     kernel.c hooks.c       choose, load and attach the programs
  *     live.c                 ring buffer, looks and counters as one source
+ *     sample*.c census.c     the counters of an interval, and how full the ports are
  *     snapshot.c netns.c     what exists already, in every network namespace
  *     process.c kernel_fs.c  /proc; tracefs and cgroup v2 wherever they are
  *     capture.c              the file that keeps a run, written and read
  *   model/                   what is true now: apply.c takes an event, the tables keep it; wire_check.c and
  *                            wire_filter.c stand before it
- *   diagnose/                why a call was refused: the kernel's rules, pure
+ *   diagnose/                why a call was refused: the kernel's rules, pure; forecast.c warning.c: before
+ *                            ports run out
  *   render/                  what the user sees: text, JSON
  *   cmd/                     a file per subcommand; only these join the folders
  *     trace.c explain.c      the live stream, and its refusals joined with their holders
  *     ls.c doctor.c          the port table once; what this kernel allows
  *     why*.c                 one port: who has it, would a bind succeed, what would help
+ *     ephemeral.c            the pools of ephemeral ports, an interval at a time
  *     record.c replay.c      the stream into a file, and out of it again
  *     session.c              what live and replay share: event -> model -> explanation -> report
  *     options.c              the options they share
@@ -36,6 +39,7 @@
 static const struct command commands[] = {
 	{"ls", "the port table, once", cmd_ls},
 	{"why", "who has a port, and whether a bind of it would succeed", cmd_why},
+	{"ephemeral", "how fast ephemeral ports are taken, how full they are, until when", cmd_ephemeral},
 	{"record", "keep the live stream in a file", cmd_record},
 	{"replay", "show a recorded stream again", cmd_replay},
 	{"doctor", "what this kernel and these privileges allow", cmd_doctor},

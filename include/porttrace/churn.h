@@ -7,6 +7,8 @@
 #include <linux/types.h>
 #endif
 
+#include "porttrace/wire.h"
+
 enum churn_counter {
 	/* A port that the kernel chose was taken: by connect() of TCP, by bind() to port 0, or without
 	 * either (listen(), a connect() or send of UDP). */
@@ -29,6 +31,9 @@ enum churn_counter {
 	CHURN_TIMEWAIT_REUSED,
 	CHURN_TIMEWAIT_KILLED,
 	CHURN_TIMEWAIT_RELEASED, /* of these: gave a chosen port back */
+	/* What makes ports run out, by flow: source/sample.c tells it once. */
+	CHURN_BIND_CONNECT, /* connect() on a port that bind() chose */
+	CHURN_SELF_CONNECT,
 	CHURN_COUNTERS,
 };
 
@@ -52,7 +57,7 @@ struct churn_counts {
 
 /* Searches for a port, by how long they took: bucket n counts those of 2^n ns and more (n = 0: all
  * shorter ones), the last one all longer ones. Only where a backend measures them. */
-#define CHURN_SEARCH_BUCKETS 32
+#define CHURN_SEARCH_BUCKETS WIRE_SEARCH_BUCKETS
 
 struct churn_search_key {
 	__u8 remote_addr[16]; /* zero: all of the namespace */

@@ -32,7 +32,10 @@
 	X(10, NETNS,    netns,    "settings and counters of one network namespace")                   \
 	X(11, TRAFFIC,  traffic,  "ports taken by one process towards one destination")               \
 	X(12, LOST,     lost,     "events that did not reach the reader")                             \
-	X(13, INTERFACE, interface, "the name of a network device")
+	X(13, INTERFACE, interface, "the name of a network device")                                   \
+	X(14, POOL,     pool,     "how many ports are taken from one address towards one destination") \
+	X(15, MISUSE,   misuse,   "a process uses ports in a way that makes them run out")            \
+	X(16, SEARCH,   search,   "how long searches for a port took")
 /* clang-format on */
 
 enum wire_kind {
@@ -211,6 +214,8 @@ struct wire_release {
  * kernel at the moment of that refusal.
  */
 #define WIRE_CENSUS (~0ULL)
+/* wire_socket.fd: task has it, by a mapping, an io_uring, a message or a call instead of a descriptor */
+#define WIRE_FD_HIDDEN 0x7fffffff
 struct wire_socket {
 	struct wire_hdr hdr;
 	struct wire_sock sock;
@@ -221,6 +226,7 @@ struct wire_socket {
 	__u32 expires_ms;    /* TIME_WAIT: time left; 0: not known */
 	__u32 backlog;	     /* LISTEN */
 	__u32 substate;	     /* TIME_WAIT: the state it stands for, FIN_WAIT2 or TIME_WAIT */
+	__u64 inode;	     /* of its file, as /proc/PID/fd has it; 0: no file, or not told */
 };
 
 /* Texts are bytes as the process or the file system gave them, cut at the size, NUL-terminated.
@@ -253,7 +259,30 @@ struct wire_netns {
 	__u16 range_low;	  /* net.ipv4.ip_local_port_range */
 	__u16 range_high;
 	__u32 ends_interval;	  /* 0: asked for in between, or the totals to begin from */
+	/* Of ephemeral_allocated: by connect() of TCP, by bind() to port 0, without either. */
+	__u64 by_connect;
+	__u64 by_bind;
+	__u64 by_autobind;
+	/* Of ephemeral_failed: by call and errno. */
+	__u64 failed_connect;	    /* EADDRNOTAVAIL */
+	__u64 failed_connect_again; /* EAGAIN: UDP */
+	__u64 failed_bind;	    /* EADDRINUSE */
+	__u64 failed_listen;	    /* EADDRINUSE */
+	__u64 failed_send;	    /* EAGAIN: UDP */
+	__u64 timewait_expired;	    /* with WIRE_NETNS_HOOKED */
+	__u32 has;		    /* WIRE_NETNS_* */
+	__u32 tw_reuse_delay_ms;    /* net.ipv4.tcp_tw_reuse_delay; where there is none, what it was before */
+	__u32 tw_max_buckets;	    /* net.ipv4.tcp_max_tw_buckets */
+	/* With WIRE_NETNS_CENSUS: ports of the range with a socket, and those that connect() passes by. */
+	__u32 tcp_in_use;
+	__u32 udp_in_use;
+	__u32 tcp_bound;
+	__u64 flows_forgotten; /* of all namespaces: processes and destinations whose counts made room */
 };
+
+#define WIRE_NETNS_READ	  1 /* its settings and the kernel's counters were read: it was there */
+#define WIRE_NETNS_CENSUS 2 /* the ports were counted; ephemeral_released is of now, not of the last count */
+#define WIRE_NETNS_HOOKED 4 /* timewait_*: what hooks have seen, not what the kernel counts itself */
 
 /* Totals since the probes were attached. */
 struct wire_traffic {
@@ -264,7 +293,63 @@ struct wire_traffic {
 	__u64 timewait;
 	__u32 netns;
 	__u16 remote_port;
-	__u16 reserved;
+	__u16 protocol;
+	__u8 local_addr[16];
+	__u64 released;
+	__u64 failed;
+	__u64 timewait_overflowed;
+};
+
+/*
+ * The ports that a search may take from local_addr towards the remote end; remote_port 0: by bind() to port
+ * 0, listen() or UDP, for which only the local address counts. At one moment, counted in the kernel's tables.
+ */
+#define WIRE_POOL_ENDS	  32
+#define WIRE_POOL_STEP_MS 2000
+struct wire_pool {
+	struct wire_hdr hdr;
+	__u8 local_addr[16];
+	__u8 remote_addr[16];
+	__u32 netns;
+	__u16 remote_port;
+	__u16 protocol;
+	__u32 capacity;	 /* ports that it has: without those reserved, and for connect() those bound */
+	__u32 in_use;	 /* TIME_WAIT included */
+	__u32 timewait;
+	__u32 first_parity; /* of those in use: on the half of the range that connect() tries first */
+	__u16 range_low, range_high; /* as narrowed by IP_LOCAL_PORT_RANGE */
+	__u32 reserved;
+	__u16 ends[WIRE_POOL_ENDS]; /* TIME_WAITs by the time left, in steps of WIRE_POOL_STEP_MS */
+};
+
+enum wire_misuse_kind {
+	WIRE_MISUSE_BIND_CONNECT = 1, /* bind(address, 0) before connect(), without IP_BIND_ADDRESS_NO_PORT */
+	WIRE_MISUSE_SERVICE_PORT = 2, /* listens on a port of the range that is not reserved */
+	WIRE_MISUSE_SELF_CONNECT = 3, /* a TCP connection to itself */
+	WIRE_MISUSE_OVERFLOW = 4,     /* TIME_WAITs that did not fit tcp_max_tw_buckets */
+};
+
+/* Once for a process and a kind. */
+struct wire_misuse {
+	struct wire_hdr hdr;
+	struct wire_sock sock; /* what is known of it: the listener, or the two ends */
+	struct wire_task task; /* pid 0: not known */
+	__u64 count;	       /* so far */
+	__u32 misuse;	       /* enum wire_misuse_kind */
+	__u32 limit;	       /* WIRE_MISUSE_OVERFLOW: tcp_max_tw_buckets */
+};
+
+/* Totals since the probes were attached; where a backend measures it. */
+#define WIRE_SEARCH_BUCKETS 32
+struct wire_search {
+	struct wire_hdr hdr;
+	__u8 remote_addr[16]; /* with remote_port 0: all of the namespace */
+	__u32 netns;
+	__u16 remote_port;
+	__u16 connects; /* 1: by connect() of TCP; 0: by bind(), listen() or UDP */
+	__u64 total_ns;
+	__u64 max_ns;
+	__u64 buckets[WIRE_SEARCH_BUCKETS]; /* [n]: 2^n ns and more */
 };
 
 enum wire_lost_reason {

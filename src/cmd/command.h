@@ -20,6 +20,7 @@ struct command {
 
 int cmd_trace(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
+int cmd_ephemeral(int argc, char **argv);
 int cmd_why(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_replay(int argc, char **argv);

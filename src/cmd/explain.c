@@ -16,8 +16,11 @@
 #include "util/clock.h"
 
 #define LOOK_VALID_NS	100000000ULL
+#define SEARCH_PAUSE_NS 1000000000ULL
+#define ALLOWANCE_NS	200000000ULL
 #define LOOK_PAUSE	4 /* times as long as the look took */
 #define RECENT_CALLERS	64
+#define RECENT_HOLDERS	256
 #define CENSUS_VALID_NS 1000000000ULL
 #define CACHED_FDS	512
 
@@ -29,14 +32,22 @@ struct explainer {
 	/* The descriptors that the last looks have found; each event says when. */
 	struct wire_socket fds[CACHED_FDS];
 	size_t fd_count;
-	uint64_t look_end_ns, look_took_ns;
+	uint64_t allowance_ns, allowed_ns;
+	uint64_t look_end_ns, look_took_ns; /* took: of this thread's own time */
 	/* For whom it was looked, when. */
 	struct {
 		uint32_t pid;
 		uint64_t looked_ns;
 	} callers[RECENT_CALLERS];
 	size_t caller_next;
+	/* Which holders it was for, when. */
+	struct {
+		uint64_t cookie, looked_ns;
+	} holders[RECENT_HOLDERS];
+	size_t holder_next;
 	bool looking;
+	bool look_sure; /* the last refusal's holders were looked for just now */
+	uint64_t searched_cookie, searched_ns; /* without descriptors */
 	/* The sockets of one namespace, as counted last: a model of its own, for there may be many. */
 	struct model *census;
 	uint32_t census_netns;
@@ -139,26 +150,71 @@ static bool may_have_fds(const struct wire_sock *sock)
 	return sock->cookie && sock->state != WIRE_TCP_TIME_WAIT && !(sock->flags & WIRE_ORPHAN);
 }
 
+static void spend(struct explainer *explainer, uint64_t took_ns)
+{
+	explainer->allowance_ns -= took_ns < explainer->allowance_ns ? took_ns : explainer->allowance_ns;
+}
+
 static void look_paced(struct explainer *explainer, const struct look *look)
 {
-	uint64_t begin = clock_boot_ns();
+	uint64_t begin = clock_cpu_ns();
 
 	explainer->looking = true;
 	explainer->source->ops->look(explainer->source, look);
 	explainer->looking = false;
 	explainer->look_end_ns = clock_boot_ns();
-	explainer->look_took_ns = explainer->look_end_ns - begin;
+	/* Not the time that other processes had meanwhile. */
+	explainer->look_took_ns = clock_cpu_ns() - begin;
+	spend(explainer, explainer->look_took_ns);
 }
 
-/* Whether it is this process's turn for a look; if so, that is noted. */
-static bool may_look(struct explainer *explainer, uint32_t pid)
+/* Whether one of these sockets has not been looked for lately. */
+static bool has_unlooked(const struct explainer *explainer, const struct failure *failure, uint64_t now)
+{
+	for (size_t i = 0; i < failure->holder_count; i++) {
+		uint64_t cookie = failure->holders[i].sock.cookie;
+		bool looked = !may_have_fds(&failure->holders[i].sock);
+
+		for (size_t j = 0; j < RECENT_HOLDERS && !looked; j++)
+			looked = explainer->holders[j].cookie == cookie &&
+				 now - explainer->holders[j].looked_ns < LOOK_VALID_NS;
+		if (!looked)
+			return true;
+	}
+	return false;
+}
+
+static void note_looked(struct explainer *explainer, uint64_t cookie, uint64_t now)
+{
+	size_t next = explainer->holder_next;
+
+	explainer->holders[next].cookie = cookie;
+	explainer->holders[next].looked_ns = now;
+	explainer->holder_next = (next + 1) % RECENT_HOLDERS;
+}
+
+/* Refusals come in batches, so what was not used for a while may be used at once. */
+static bool has_allowance(struct explainer *explainer, uint64_t now)
+{
+	explainer->allowance_ns += (now - explainer->allowed_ns) / 2;
+	explainer->allowed_ns = now;
+	if (explainer->allowance_ns > ALLOWANCE_NS)
+		explainer->allowance_ns = ALLOWANCE_NS;
+	return explainer->allowance_ns >= explainer->look_took_ns;
+}
+
+/*
+ * Whether there is time for a look; if so, that is noted. Half of all time for holders that are new, a fifth
+ * for callers that are: a storm is of one caller over one holder.
+ */
+static bool may_look(struct explainer *explainer, const struct failure *failure, uint32_t pid)
 {
 	uint64_t now = clock_boot_ns(), since = now - explainer->look_end_ns;
 	size_t next = explainer->caller_next;
 
-	if (since < explainer->look_took_ns)
+	if (!has_allowance(explainer, now))
 		return false;
-	if (since < LOOK_PAUSE * explainer->look_took_ns) {
+	if (since < LOOK_PAUSE * explainer->look_took_ns && !has_unlooked(explainer, failure, now)) {
 		for (size_t i = 0; i < RECENT_CALLERS; i++) {
 			if (explainer->callers[i].pid == pid &&
 			    now - explainer->callers[i].looked_ns < LOOK_VALID_NS)
@@ -180,7 +236,8 @@ static void look_for_holders(struct explainer *explainer, uint64_t failure_id, u
 
 	if (!failure || !explainer->source)
 		return;
-	storm = !may_look(explainer, pid);
+	storm = !may_look(explainer, failure, pid);
+	explainer->look_sure = !storm;
 	forget_fds(explainer, &look, now);
 	for (size_t i = 0; i < failure->holder_count && look.cookie_count < LOOK_COOKIES_MAX; i++) {
 		const struct wire_sock *sock = &failure->holders[i].sock;
@@ -191,12 +248,41 @@ static void look_for_holders(struct explainer *explainer, uint64_t failure_id, u
 			answer_again(explainer, sock->cookie, failure_id);
 		else
 			cookies[look.cookie_count++] = sock->cookie;
+		if (!storm)
+			note_looked(explainer, sock->cookie, clock_boot_ns());
 	}
 	if (!look.cookie_count)
 		return;
 	look.cookies = cookies;
 	forget_fds(explainer, &look, now);
 	look_paced(explainer, &look);
+}
+
+/*
+ * Who has the socket neither took the port before our eyes nor has a descriptor of it. One search for each
+ * such socket, out of the same allowance: another would find as little.
+ */
+static void search_for_hidden(struct explainer *explainer, const struct failure *failure, uint64_t now)
+{
+	uint64_t begin;
+
+	for (size_t i = 0; i < failure->holder_count; i++) {
+		const struct holder *holder = &failure->holders[i];
+		struct wire_socket socket = {.sock = holder->sock, .failure_id = failure->id, .inode = holder->inode,
+					     .backlog = holder->backlog, .substate = holder->substate};
+
+		if (!holder->inode || holder->pid_count || holder->owner.pid ||
+		    holder->sock.flags & WIRE_KERNEL_OWNED ||
+		    (explainer->searched_cookie == holder->sock.cookie &&
+		     now - explainer->searched_ns < SEARCH_PAUSE_NS) ||
+		    !has_allowance(explainer, clock_boot_ns()))
+			continue;
+		explainer->searched_cookie = holder->sock.cookie;
+		explainer->searched_ns = now;
+		begin = clock_cpu_ns();
+		explainer->source->ops->search(explainer->source, &socket);
+		spend(explainer, clock_cpu_ns() - begin);
+	}
 }
 
 /* A connection's port, or port 0, is refused for want of any: all sockets of the namespace count. */
@@ -221,7 +307,7 @@ static void take_census(struct explainer *explainer, uint32_t netns, uint64_t no
 	explainer->counting = true;
 	explainer->source->ops->look(explainer->source, &look);
 	explainer->counting = false;
-	explainer->source->ops->sample(explainer->source, netns);
+	explainer->source->ops->sample(explainer->source, netns, false);
 }
 
 /* The namespace's sockets, counted at most once a second. NULL: count over the stream's own model. */
@@ -283,6 +369,9 @@ bool explain(struct explainer *explainer, const struct wire_hdr *event, struct c
 	failure_id = wire_failure_of(event);
 	if (failure_id)
 		look_for_holders(explainer, failure_id, claim.task.pid, event->boot_ns);
+	failure = failure_id ? model_failure(explainer->model, failure_id) : NULL;
+	if (failure && explainer->source && explainer->look_sure)
+		search_for_hidden(explainer, failure, event->boot_ns);
 	about_range = is_about_range(&claim);
 	if (about_range) {
 		struct model *census = census_of(explainer, claim.sock.netns, event->boot_ns);
@@ -294,7 +383,7 @@ bool explain(struct explainer *explainer, const struct wire_hdr *event, struct c
 		describe_holders(explainer, failure);
 	netns = netns_table_find(model_namespaces(explainer->model), claim.sock.netns);
 	if (!netns && explainer->source) {
-		explainer->source->ops->sample(explainer->source, claim.sock.netns);
+		explainer->source->ops->sample(explainer->source, claim.sock.netns, false);
 		netns = netns_table_find(model_namespaces(explainer->model), claim.sock.netns);
 	}
 	diagnose(&claim, failure, about_range ? &pool : NULL, netns, explainer->model, event->boot_ns, conflict);

@@ -93,6 +93,18 @@ static const struct argp_option replay_rows[] = {
 	{0},
 };
 
+static const struct argp_option ephemeral_rows[] = {
+	{NULL, 0, NULL, 0, "Filters (lists are separated by commas), of pools and processes:", 1},
+	FILTER_ROWS,
+	{NULL, 0, NULL, 0, "The run:", 2},
+	{"duration", 'd', "SECONDS", 0, "stop after this time", 2},
+	{"count", 'n', "N", 0, "stop after N intervals", 2},
+	{"interval", 'i', "SECONDS", 0, "the length of an interval (1)", 2},
+	{"probes", KEY_PROBES, "BACKEND", 0, "auto, fentry, kprobe or tracepoint", 2},
+	OUTPUT_TITLE, OUTPUT_ROWS,
+	{0},
+};
+
 static const struct argp_option ls_rows[] = {
 	{NULL, 0, NULL, 0, "What, as ss means it:", 1},
 	{"tcp", 't', NULL, 0, "TCP sockets (and MPTCP)", 1},
@@ -231,6 +243,14 @@ static error_t parse_ls(int key, char *arg, struct argp_state *state)
 	}
 }
 
+/* It is about ports that nobody asked for: a bare one is a mistake. */
+static error_t parse_ephemeral(int key, char *arg, struct argp_state *state)
+{
+	if (key == ARGP_KEY_ARG)
+		argp_error(state, "'%s': it takes no arguments; to see one destination port, -D", arg);
+	return parse_common(key, arg, state);
+}
+
 /* The file first, then ports. */
 static error_t parse_capture(int key, char *arg, struct argp_state *state)
 {
@@ -255,6 +275,7 @@ void options_parse(struct options *options, enum options_for command, int argc, 
 		[OPTIONS_LS] = {ls_rows, parse_ls},
 		[OPTIONS_RECORD] = {record_rows, parse_capture},
 		[OPTIONS_REPLAY] = {replay_rows, parse_capture},
+		[OPTIONS_EPHEMERAL] = {ephemeral_rows, parse_ephemeral},
 	};
 	struct argp argp = {
 		.options = commands[command].rows,
@@ -266,12 +287,16 @@ void options_parse(struct options *options, enum options_for command, int argc, 
 	*options = (struct options){.backend = -1, .interval_s = 1};
 	argp_err_exit_status = EXIT_MISUSED;
 	argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, options);
-	if (!options->settings.kinds && !options->show_churn) {
+	if (command == OPTIONS_EPHEMERAL) {
+		options->show_churn = true;
+		options->counts_intervals = true;
+	} else if (!options->settings.kinds && !options->show_churn) {
 		options->settings.kinds = 1U << WIRE_BIND | 1U << WIRE_LISTEN | 1U << WIRE_CONNECT |
 					  1U << WIRE_CLOSE;
 		options->show_churn = !options->settings.failed_only;
 	}
-	options->settings.keep_owners = command == OPTIONS_TRACE || command == OPTIONS_RECORD;
+	options->settings.keep_owners = command == OPTIONS_TRACE || command == OPTIONS_RECORD ||
+					 command == OPTIONS_EPHEMERAL;
 }
 
 bool options_filter_sockets(const struct options *options)

@@ -22,12 +22,13 @@ struct options {
 	int backend;		  /* enum backend, or -1 */
 	double duration_s;	  /* 0: no end */
 	double interval_s;
-	uint64_t count;		  /* 0: no end */
+	uint64_t count;		  /* 0: no end; events, of ephemeral: intervals */
+	bool counts_intervals;
 	const char *file;	  /* of record and replay */
 };
 
 /* Which options a command takes. */
-enum options_for { OPTIONS_TRACE, OPTIONS_LS, OPTIONS_RECORD, OPTIONS_REPLAY };
+enum options_for { OPTIONS_TRACE, OPTIONS_LS, OPTIONS_RECORD, OPTIONS_REPLAY, OPTIONS_EPHEMERAL };
 
 /*
  * Fills *options from the command line. Errors, --help and --version end the process here (2, 0, 0), as

@@ -23,15 +23,32 @@ int session_init(struct session *session, const struct options *options, const s
 	session->render = session->renderer->open(render);
 	session->model = model_new(&limits);
 	session->explainer = session->model ? explainer_new(session->model) : NULL;
-	return session->render && session->explainer ? 0 : -ENOMEM;
+	session->warner = warner_new();
+	return session->render && session->explainer && session->warner ? 0 : -ENOMEM;
 }
 
 void session_done(struct session *session)
 {
 	explainer_free(session->explainer);
+	warner_free(session->warner);
 	model_free(session->model);
 	if (session->render)
 		session->renderer->close(session->render);
+}
+
+static void check_end(struct session *session, uint64_t count)
+{
+	if (session->options->count && count == session->options->count && session->on_end)
+		session->on_end(session->end_context);
+}
+
+void session_interval(struct session *session, uint64_t boot_ns)
+{
+	if (session->renderer->interval)
+		session->renderer->interval(session->render, boot_ns);
+	session->intervals++;
+	if (session->options->counts_intervals)
+		check_end(session, session->intervals);
 }
 
 static void report_event(struct session *session, const struct wire_hdr *event)
@@ -49,26 +66,40 @@ static void report_event(struct session *session, const struct wire_hdr *event)
 		report.interface = who_interface(session->model, session->source, report.sock);
 	if (explain(session->explainer, event, &conflict))
 		report.conflict = &conflict;
+	session->unpredicted += report.conflict && !conflict.predicted;
 	session->renderer->event(session->render, &report);
 	session->events++;
-	if (session->options->count && session->events == session->options->count && session->on_end)
-		session->on_end(session->end_context);
+	if (!session->options->counts_intervals)
+		check_end(session, session->events);
 }
 
-/* Sockets with a port of the range, TIME_WAIT included: what a search for a port must step over. */
-static void count_in_use(struct session *session, struct churn *churn)
+static void warn_of_pools(struct session *session, const struct churn *churn)
 {
-	const struct port_table *ports = model_ports(session->model);
+	struct forecast forecasts[FORECAST_POOLS_MAX];
+	size_t count = forecast_list(churn, session->model, forecasts);
+	struct warning warning;
 
-	for (const struct port_entry *entry = port_table_next(ports, NULL); entry;
-	     entry = port_table_next(ports, entry)) {
-		const struct wire_sock *sock = &entry->sock;
-
-		churn->ephemeral_in_use += sock->netns == churn->netns &&
-					   sock->local_port >= churn->range_low &&
-					   sock->local_port <= churn->range_high;
+	for (size_t i = 0; i < count; i++) {
+		if (warning_of_pool(session->warner, &forecasts[i], churn, &warning) &&
+		    session->renderer->warning)
+			session->renderer->warning(session->render, &warning, churn->now.hdr.boot_ns);
 	}
-	churn->in_use_known = !port_table_forgotten(ports) && !port_table_evicted(ports);
+}
+
+/* Sums are of a namespace; who and where to is as the filters say. */
+static void keep_wanted(const struct session *session, struct churn *churn)
+{
+	size_t kept = 0;
+
+	churn->only = &session->options->settings;
+	for (size_t i = 0; i < churn->top_count && kept < CHURN_TOP_COUNT; i++) {
+		const struct churn_top *top = &churn->top[i];
+
+		if (wire_filter_flow(churn->only, top->local_addr, top->remote_addr, top->remote_port,
+				     top->protocol, &top->task))
+			churn->top[kept++] = *top;
+	}
+	churn->top_count = kept;
 }
 
 static void report_churn(struct session *session, const struct wire_netns *event)
@@ -78,9 +109,20 @@ static void report_churn(struct session *session, const struct wire_netns *event
 	if (!netns_table_churn(model_namespaces(session->model), event->netns, &churn) ||
 	    !session->options->show_churn || !options_want_netns(session->options, event->netns))
 		return;
-	if (!session->is_partial)
-		count_in_use(session, &churn);
+	keep_wanted(session, &churn);
 	session->renderer->churn(session->render, &churn, session->model, event->hdr.boot_ns);
+	warn_of_pools(session, &churn);
+}
+
+static void report_misuse(struct session *session, const struct wire_misuse *event)
+{
+	struct warning warning;
+
+	if (!session->options->show_churn || !session->renderer->warning ||
+	    !wire_filter(&session->options->settings, &event->hdr))
+		return;
+	warning_of_misuse(event, netns_table_find(model_namespaces(session->model), event->sock.netns), &warning);
+	session->renderer->warning(session->render, &warning, event->hdr.boot_ns);
 }
 
 static const char *lost_reason(uint32_t reason)
@@ -151,6 +193,9 @@ static void take(struct session *session, const union wire_event *event)
 	case WIRE_LOST:
 		report_lost(session, &event->lost);
 		return;
+	case WIRE_MISUSE:
+		report_misuse(session, &event->misuse);
+		return;
 	case WIRE_BIND:
 	case WIRE_LISTEN:
 	case WIRE_CONNECT:
@@ -162,6 +207,8 @@ static void take(struct session *session, const union wire_event *event)
 	case WIRE_PROCESS:
 	case WIRE_TRAFFIC:
 	case WIRE_INTERFACE:
+	case WIRE_POOL:
+	case WIRE_SEARCH:
 		apply(session, event);
 		if (is_shown(session, &event->hdr))
 			report_event(session, &event->hdr);
@@ -176,6 +223,12 @@ static bool is_kept(const struct session *session, const union wire_event *event
 		return options_want_netns(session->options, event->netns.netns);
 	case WIRE_TRAFFIC:
 		return options_want_netns(session->options, event->traffic.netns);
+	case WIRE_POOL:
+		return options_want_netns(session->options, event->pool.netns);
+	case WIRE_SEARCH:
+		return options_want_netns(session->options, event->search.netns);
+	case WIRE_MISUSE:
+		return options_want_netns(session->options, event->misuse.sock.netns);
 	default:
 		return true;
 	}

@@ -13,6 +13,7 @@
 
 #include "cmd/explain.h"
 #include "cmd/options.h"
+#include "diagnose/warning.h"
 #include "model/model.h"
 #include "render/render.h"
 #include "source/capture.h"
@@ -24,6 +25,7 @@ struct session {
 	struct render *render;
 	struct model *model;
 	struct explainer *explainer;
+	struct warner *warner;
 	struct source *source;		/* NULL: a replay, where nothing can be asked any more */
 	struct capture_writer *capture; /* NULL: not recording */
 	void (*on_end)(void *context);	/* the count of --count is reached */
@@ -32,6 +34,8 @@ struct session {
 	bool is_partial;		/* it left out some sockets, so the table lacks them */
 	bool streaming;			/* false: what comes is the first snapshot */
 	uint64_t events;		/* shown */
+	uint64_t unpredicted;		/* refusals that the rules would have let in */
+	uint64_t intervals;		/* ended */
 	uint64_t lost;			/* on the way here, as WIRE_LOST tells */
 	uint64_t invalid, unknown;	/* no event; of a kind that a newer porttrace made */
 };
@@ -40,6 +44,9 @@ struct session {
 int session_init(struct session *session, const struct options *options, const struct renderer *renderer,
 		 const struct render_options *render);
 void session_done(struct session *session);
+
+/* An interval of --interval has ended, and its events are in. */
+void session_interval(struct session *session, uint64_t boot_ns);
 
 /* A source_event_fn; context is the session. */
 void session_event(void *context, const void *data, size_t size);

@@ -90,9 +90,9 @@ static void on_ring(void *context)
 	}
 }
 
-static void end_interval(struct trace *trace)
+static void end_interval(struct trace *trace, bool last)
 {
-	trace->session.source->ops->sample(trace->session.source, 0);
+	trace->session.source->ops->sample(trace->session.source, 0, last);
 	tell_losses(trace);
 }
 
@@ -102,7 +102,8 @@ static void on_interval(void *context)
 
 	model_advance(trace->session.model, clock_boot_ns());
 	explainer_idle(trace->session.explainer, clock_boot_ns());
-	end_interval(trace);
+	end_interval(trace, false);
+	session_interval(&trace->session, clock_boot_ns());
 	flush(trace);
 }
 
@@ -230,7 +231,7 @@ static int start(struct trace *trace)
 	err = trace->session.source->ops->look(trace->session.source, &everything);
 	if (err)
 		fprintf(stderr, "porttrace: the sockets that exist could not all be read: %s\n", strerror(-err));
-	trace->session.source->ops->sample(trace->session.source, 0);
+	trace->session.source->ops->sample(trace->session.source, 0, false);
 	trace->ring_id = loop_add_fd(trace->loop, trace->session.source->ops->fd(trace->session.source), on_ring, trace);
 	trace->batch_id = loop_add_timer(trace->loop, 0, on_ring, trace);
 	err = loop_add_timer(trace->loop, (uint64_t)(trace->session.options->interval_s * 1e9), on_interval, trace);
@@ -263,11 +264,12 @@ static int finish(struct trace *trace)
 	struct stop_report report;
 
 	trace->session.source->ops->drain(trace->session.source);
-	end_interval(trace);
+	end_interval(trace, true);
 	report = (struct stop_report){
 		.boot_ns = clock_boot_ns(),
 		.events = trace->session.events,
 		.lost = trace->session.lost,
+		.unpredicted = trace->session.unpredicted,
 	};
 	end_capture(trace, &report);
 	trace->session.renderer->stop(trace->session.render, &report);
@@ -321,7 +323,7 @@ int cmd_trace(int argc, char **argv)
 
 	options_parse(&options, OPTIONS_TRACE, argc, argv, "[PORT...]",
 		      "Tell live who takes which port, who is refused one, by whom and why.\v"
-		      "Commands: porttrace ls, why, record, replay, doctor. Exit status: 0 done, 1 failed, 2 misused, "
+		      "Commands: porttrace ls, why, ephemeral, record, replay, doctor. Exit status: 0 done, 1 failed, 2 misused, "
 		      "3 not allowed by this kernel or these privileges, 5 events were lost.");
 	if (!output_is_open())
 		return EXIT_FAILED;

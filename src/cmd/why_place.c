@@ -152,8 +152,7 @@ static void look_around(const struct why_options *options, const struct why_call
 {
 	int netns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 
-	netns_read(&place->settings);
-	netns_read_reserved(place->reserved);
+	netns_read(&place->settings, place->reserved);
 	place->has_ipv6 = has_ipv6();
 	place->is_v6only = sysctl_is_set("/proc/sys/net/ipv6/bindv6only");
 	place->autobind_reuse = sysctl_is_set("/proc/sys/net/ipv4/ip_autobind_reuse");

@@ -319,9 +319,14 @@ int model_apply(struct model *model, const struct wire_hdr *event)
 	case WIRE_TRAFFIC:
 		return netns_table_add_traffic(model->namespaces,
 					       (const struct wire_traffic *)event);
+	case WIRE_POOL:
+		return pool_table_add(model->pools, (const struct wire_pool *)event);
+	case WIRE_SEARCH:
+		return netns_table_add_search(model->namespaces, (const struct wire_search *)event);
 	case WIRE_INTERFACE:
 		return apply_interface(model, (const struct wire_interface *)event);
 	case WIRE_LOST:
+	case WIRE_MISUSE:
 		return 0;
 	}
 	return 0;

@@ -20,7 +20,8 @@ struct model *model_new(const struct model_limits *limits)
 	model->ports = port_table_new(sockets, limits && limits->timewaits ? limits->timewaits : sockets);
 	model->processes = process_table_new(processes);
 	model->namespaces = netns_table_new();
-	if (!model->ports || !model->processes || !model->namespaces) {
+	model->pools = pool_table_new();
+	if (!model->ports || !model->processes || !model->namespaces || !model->pools) {
 		model_free(model);
 		return NULL;
 	}
@@ -32,6 +33,7 @@ void model_free(struct model *model)
 	if (!model)
 		return;
 	failure_ring_done(&model->failures);
+	pool_table_free(model->pools);
 	netns_table_free(model->namespaces);
 	process_table_free(model->processes);
 	port_table_free(model->ports);
@@ -56,6 +58,11 @@ struct process_table *model_processes(struct model *model)
 struct netns_table *model_namespaces(struct model *model)
 {
 	return model->namespaces;
+}
+
+struct pool_table *model_pools(struct model *model)
+{
+	return model->pools;
 }
 
 const struct failure *model_failure(struct model *model, uint64_t failure_id)

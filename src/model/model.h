@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "model/netns_table.h"
+#include "model/pool_table.h"
 #include "model/port_table.h"
 #include "model/process_table.h"
 #include "porttrace/wire.h"
@@ -33,6 +34,7 @@ struct holder {
 	uint32_t expires_ms;	      /* TIME_WAIT: time left; 0: not known */
 	uint32_t substate;
 	uint32_t backlog;
+	uint64_t inode;		      /* of its file; 0: none, or not told */
 	struct wire_task pids[HOLDER_PIDS_MAX]; /* each process once, in order of discovery */
 	size_t pid_count;
 	size_t pid_more;	      /* processes beyond HOLDER_PIDS_MAX */
@@ -63,6 +65,7 @@ void model_advance(struct model *model, uint64_t now_boot_ns);
 struct port_table *model_ports(struct model *model);
 struct process_table *model_processes(struct model *model);
 struct netns_table *model_namespaces(struct model *model);
+struct pool_table *model_pools(struct model *model);
 
 /* The holders gathered for a refusal, borrowed until the next apply; NULL: none. Failures are kept
  * in a ring of 64: a failure is reported before 64 later ones arrive, or without its holders. */

@@ -13,6 +13,7 @@ struct model {
 	struct port_table *ports;
 	struct process_table *processes;
 	struct netns_table *namespaces;
+	struct pool_table *pools;
 	struct failure_ring failures;
 	struct closed_cache closed;
 	struct wire_interface interfaces[INTERFACES_MAX]; /* ifindex 0: free */

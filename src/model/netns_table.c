@@ -9,44 +9,38 @@
 #include "model/hash.h"
 
 #define NAMESPACES_MAX 4096
-#define FLOWS_MAX      4096
 #define SILENT_ROUNDS  10
 #define SILENT_NS      60000000000ULL
-
-struct flow_key {
-	uint8_t remote_addr[16];
-	uint32_t netns;
-	uint32_t pid;
-	uint64_t remote_port; /* this wide to leave no padding */
-};
-
-/* One process towards one destination: its totals now, and when this interval began. */
-struct flow {
-	struct flow_key key;
-	uint64_t interval; /* of the namespace when it was last reported; 0: it had none */
-	uint64_t allocated, allocated_before;
-	uint64_t timewait, timewait_before;
-	UT_hash_handle hh; /* the longest unreported first */
-};
 
 struct node {
 	struct netns_entry entry;
 	struct wire_netns told; /* the report that the last churn went up to */
 	bool has_told;
+	uint64_t expired_told;	/* of those before: see expired() */
+	struct wire_netns first; /* the totals when its first interval began */
+	struct wire_search searches[2], searches_told[2]; /* of wire_search.connects */
 	uint64_t interval;
 	UT_hash_handle hh; /* the longest unreported first */
 };
 
 struct netns_table {
 	struct node *nodes;
-	struct flow *flows;
+	struct flow_table *flows;
 	/* Counts up over all, so that a namespace that comes back begins one of its own. */
 	uint64_t last_interval;
 };
 
 struct netns_table *netns_table_new(void)
 {
-	return calloc(1, sizeof(struct netns_table));
+	struct netns_table *table = calloc(1, sizeof(*table));
+
+	if (!table)
+		return NULL;
+	table->flows = flow_table_new();
+	if (table->flows)
+		return table;
+	free(table);
+	return NULL;
 }
 
 static void node_drop(struct netns_table *table, struct node *node)
@@ -58,16 +52,12 @@ static void node_drop(struct netns_table *table, struct node *node)
 void netns_table_free(struct netns_table *table)
 {
 	struct node *node, *next_node;
-	struct flow *flow, *next_flow;
 
 	if (!table)
 		return;
 	HASH_ITER(hh, table->nodes, node, next_node)
 		node_drop(table, node);
-	HASH_ITER(hh, table->flows, flow, next_flow) {
-		HASH_DEL(table->flows, flow);
-		free(flow);
-	}
+	flow_table_free(table->flows);
 	free(table);
 }
 
@@ -157,38 +147,6 @@ int netns_table_add(struct netns_table *table, const struct wire_netns *event)
 	return 0;
 }
 
-/* A flow not seen before has all its totals ahead of it. */
-static struct flow *flow_add(struct netns_table *table, const struct wire_traffic *event)
-{
-	struct flow_key key = {
-		.netns = event->netns,
-		.pid = event->task.pid,
-		.remote_port = event->remote_port,
-	};
-	struct flow *flow;
-
-	memcpy(key.remote_addr, event->remote_addr, sizeof(key.remote_addr));
-	HASH_FIND(hh, table->flows, &key, sizeof(key), flow);
-	if (!flow && HASH_COUNT(table->flows) >= FLOWS_MAX) {
-		flow = table->flows;
-		HASH_DEL(table->flows, flow);
-		memset(flow, 0, sizeof(*flow));
-	} else if (flow) {
-		HASH_DEL(table->flows, flow);
-	} else {
-		flow = calloc(1, sizeof(*flow));
-		if (!flow)
-			return NULL;
-	}
-	flow->key = key;
-	HASH_ADD(hh, table->flows, key, sizeof(flow->key), flow);
-	if (!flow->hh.tbl) {
-		free(flow);
-		return NULL;
-	}
-	return flow;
-}
-
 static bool is_before(const struct churn_top *a, const struct churn_top *b)
 {
 	if (a->allocated != b->allocated)
@@ -198,7 +156,9 @@ static bool is_before(const struct churn_top *a, const struct churn_top *b)
 
 static bool is_same_flow(const struct churn_top *a, const struct churn_top *b)
 {
-	return a->task.pid == b->task.pid && a->remote_port == b->remote_port &&
+	return a->task.pid == b->task.pid && a->task.start_boot_ns == b->task.start_boot_ns &&
+	       a->remote_port == b->remote_port && a->protocol == b->protocol &&
+	       !memcmp(a->local_addr, b->local_addr, sizeof(a->local_addr)) &&
 	       !memcmp(a->remote_addr, b->remote_addr, sizeof(a->remote_addr));
 }
 
@@ -211,7 +171,7 @@ static void top_insert(struct netns_entry *entry, const struct churn_top *top)
 	for (i = 0; i < entry->traffic_count && !is_same_flow(&list[i], top); i++)
 		;
 	if (i == entry->traffic_count) {
-		if (i < CHURN_TOP_COUNT)
+		if (i < CHURN_TOP_KEPT)
 			entry->traffic_count++;
 		else if (is_before(top, &list[i - 1]))
 			i--;
@@ -226,86 +186,127 @@ static void top_insert(struct netns_entry *entry, const struct churn_top *top)
 int netns_table_add_traffic(struct netns_table *table, const struct wire_traffic *event)
 {
 	struct node *node = node_find(table, event->netns);
-	struct flow *flow = flow_add(table, event);
-	struct churn_top top = {.task = event->task, .remote_port = event->remote_port};
-	uint64_t interval = node ? node->interval : 0;
+	struct churn_top top;
+	int err = flow_table_add(table->flows, event, node ? node->interval : 0, &top);
 
-	if (!flow)
-		return -ENOMEM;
-	/* The kernel's map makes room too: a flow that it forgot counts from zero again. */
-	if (event->allocated < flow->allocated || event->timewait < flow->timewait) {
-		flow->allocated = flow->allocated_before = 0;
-		flow->timewait = flow->timewait_before = 0;
-	}
-	if (flow->interval != interval) {
-		flow->interval = interval;
-		flow->allocated_before = flow->allocated;
-		flow->timewait_before = flow->timewait;
-	}
-	flow->allocated = event->allocated;
-	flow->timewait = event->timewait;
-
-	memcpy(top.remote_addr, event->remote_addr, sizeof(top.remote_addr));
-	top.allocated = flow->allocated - flow->allocated_before;
-	top.timewait = flow->timewait - flow->timewait_before;
-	if (node && (top.allocated || top.timewait))
+	if (!err && node && (top.allocated || top.timewait || top.failed))
 		top_insert(&node->entry, &top);
+	return err;
+}
+
+int netns_table_add_search(struct netns_table *table, const struct wire_search *event)
+{
+	struct node *node = node_find(table, event->netns);
+
+	if (node && !event->remote_port)
+		node->searches[event->connects] = *event;
 	return 0;
 }
 
-/*
- * The kernel counts entries (since 27dd35e02235, 5.18) and not ends. What was entered and is not
- * live any more has ended: reused by a connect(), killed, or expired, which is the rest. TWKilled
- * are those that were given four seconds or less at their beginning; they are in `entered` too and
- * here taken for ended. The rest includes those that a SYN or a reset ended, of which there is no
- * count. The counters are read one by one while they move, so the rest may be below zero: then none.
- */
-static uint64_t expired(const struct churn *churn, uint64_t live_before)
+void netns_table_towards(const struct netns_table *table, const struct wire_pool *pool, uint64_t interval,
+			 struct churn_towards *towards)
 {
-	int64_t rest = (int64_t)(churn->timewait_entered - churn->timewait_reused -
-				 churn->timewait_killed - churn->timewait_live + live_before);
+	flow_table_towards(table->flows, pool, interval, towards);
+}
 
-	return rest > 0 ? rest : 0;
+/*
+ * Nothing counts all ends but hooks on them (WIRE_NETNS_HOOKED). What began and is not live any more has
+ * ended: reused by a connect(), killed (TWKilled: given four seconds or less at its beginning), or expired,
+ * which is the rest; so those that a SYN or a reset ended are here. The counters are read one by one while
+ * they move: the rest is taken of all intervals together, and what it is short of comes in a later one.
+ */
+static uint64_t expired(struct node *node)
+{
+	const struct wire_netns *now = &node->entry.now, *first = &node->first;
+	int64_t rest;
+	uint64_t told = node->expired_told;
+
+	if (now->has & WIRE_NETNS_HOOKED)
+		rest = (int64_t)(now->timewait_expired - first->timewait_expired);
+	else
+		rest = (int64_t)(now->timewait_entered - first->timewait_entered) -
+		       (int64_t)(now->timewait_reused - first->timewait_reused) -
+		       (int64_t)(now->timewait_killed - first->timewait_killed) -
+		       (int64_t)(now->timewait_live - first->timewait_live);
+	if (rest <= (int64_t)told)
+		return 0;
+	node->expired_told = (uint64_t)rest;
+	return (uint64_t)rest - told;
+}
+
+static void search_diff(const struct wire_search *now, const struct wire_search *before, struct churn_search_diff *out)
+{
+	out->max_ns = now->max_ns;
+	out->total_ns = now->total_ns - before->total_ns;
+	for (size_t i = 0; i < WIRE_SEARCH_BUCKETS; i++) {
+		out->buckets[i] = now->buckets[i] - before->buckets[i];
+		out->count += out->buckets[i];
+	}
+}
+
+static void churn_make(struct node *node, struct churn *churn)
+{
+	const struct wire_netns *now = &node->entry.now, *before = &node->told;
+
+	*churn = (struct churn){
+		.netns = now->netns,
+		.interval = node->interval,
+		.began_boot_ns = before->hdr.boot_ns,
+		.interval_s = (double)(now->hdr.boot_ns - before->hdr.boot_ns) / 1e9,
+		.now = *now,
+		.timewait_live = now->timewait_live,
+		.timewait_entered = now->timewait_entered - before->timewait_entered,
+		.timewait_reused = now->timewait_reused - before->timewait_reused,
+		.timewait_killed = now->timewait_killed - before->timewait_killed,
+		.timewait_overflowed = now->timewait_overflowed - before->timewait_overflowed,
+		.ephemeral_allocated = now->ephemeral_allocated - before->ephemeral_allocated,
+		.ephemeral_released = now->ephemeral_released - before->ephemeral_released,
+		.ephemeral_failed = now->ephemeral_failed - before->ephemeral_failed,
+		.by_connect = now->by_connect - before->by_connect,
+		.by_bind = now->by_bind - before->by_bind,
+		.by_autobind = now->by_autobind - before->by_autobind,
+		.failed_connect = now->failed_connect - before->failed_connect,
+		.failed_connect_again = now->failed_connect_again - before->failed_connect_again,
+		.failed_bind = now->failed_bind - before->failed_bind,
+		.failed_listen = now->failed_listen - before->failed_listen,
+		.failed_send = now->failed_send - before->failed_send,
+		.flows_forgotten = now->flows_forgotten - before->flows_forgotten,
+		.ephemeral_in_use = now->tcp_in_use + (uint64_t)now->udp_in_use,
+		.in_use_known = now->has & WIRE_NETNS_CENSUS,
+		.range_low = now->range_low,
+		.range_high = now->range_high,
+		.top_count = node->entry.traffic_count,
+	};
+	churn->timewait_expired = expired(node);
+	memcpy(churn->top, node->entry.traffic, sizeof(churn->top));
+	for (size_t i = 0; i < 2; i++)
+		search_diff(&node->searches[i], &node->searches_told[i], &churn->searches[i]);
 }
 
 bool netns_table_churn(struct netns_table *table, uint32_t netns, struct churn *churn)
 {
 	struct node *node = node_find(table, netns);
-	struct wire_netns now, before;
+	uint64_t live_before;
 	bool is_first;
 
 	if (!node || (node->has_told && node->told.hdr.boot_ns == node->entry.now.hdr.boot_ns))
 		return false;
-	now = node->entry.now;
-	before = node->told;
 	is_first = !node->has_told;
-	*churn = (struct churn){
-		.netns = netns,
-		.interval_s = (double)(now.hdr.boot_ns - before.hdr.boot_ns) / 1e9,
-		.timewait_live = now.timewait_live,
-		.timewait_entered = now.timewait_entered - before.timewait_entered,
-		.timewait_reused = now.timewait_reused - before.timewait_reused,
-		.timewait_killed = now.timewait_killed - before.timewait_killed,
-		.timewait_overflowed = now.timewait_overflowed - before.timewait_overflowed,
-		.ephemeral_allocated = now.ephemeral_allocated - before.ephemeral_allocated,
-		.ephemeral_released = now.ephemeral_released - before.ephemeral_released,
-		.ephemeral_failed = now.ephemeral_failed - before.ephemeral_failed,
-		.range_low = now.range_low,
-		.range_high = now.range_high,
-		.top_count = node->entry.traffic_count,
-	};
-	churn->timewait_expired = expired(churn, before.timewait_live);
-	memcpy(churn->top, node->entry.traffic, sizeof(churn->top));
+	if (is_first)
+		node->first = node->entry.now;
+	live_before = node->told.timewait_live;
+	churn_make(node, churn);
 
-	node->told = now;
+	node->told = node->entry.now;
 	node->has_told = true;
+	memcpy(node->searches_told, node->searches, sizeof(node->searches));
 	node->interval = ++table->last_interval;
 	memset(node->entry.traffic, 0, sizeof(node->entry.traffic));
 	node->entry.traffic_count = 0;
 
 	return !is_first &&
 	       (churn->timewait_entered || churn->timewait_reused || churn->timewait_killed ||
-		churn->timewait_overflowed || churn->ephemeral_allocated ||
+		churn->timewait_expired || churn->timewait_overflowed || churn->ephemeral_allocated ||
 		churn->ephemeral_released || churn->ephemeral_failed ||
-		now.timewait_live != before.timewait_live);
+		churn->timewait_live != live_before);
 }

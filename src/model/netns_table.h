@@ -10,36 +10,46 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/flow_table.h"
+#include "porttrace/settings.h"
 #include "porttrace/wire.h"
 
-#define CHURN_TOP_COUNT 5
+#define CHURN_TOP_COUNT 5  /* are shown */
+#define CHURN_TOP_KEPT	64 /* for a filter to choose from */
 
-/* What changed between two reports of a namespace. */
-struct churn_top {
-	struct wire_task task;
-	uint8_t remote_addr[16];
-	uint16_t remote_port;
-	uint64_t allocated;
-	uint64_t timewait;
+/* How long the searches of an interval took; max_ns since porttrace began. */
+struct churn_search_diff {
+	uint64_t count; /* 0: none, or not measured */
+	uint64_t total_ns, max_ns;
+	uint64_t buckets[WIRE_SEARCH_BUCKETS];
 };
 
+/* What changed between two reports of a namespace. */
 struct churn {
 	uint32_t netns;
+	uint64_t interval;	/* for netns_table_towards() */
+	uint64_t began_boot_ns;
 	double interval_s;
+	struct wire_netns now;	/* totals, and settings */
 	uint64_t timewait_live, timewait_entered, timewait_expired, timewait_reused,
 		timewait_killed, timewait_overflowed;
 	uint64_t ephemeral_allocated, ephemeral_released, ephemeral_failed;
-	uint64_t ephemeral_in_use;	/* ports of the range that the table knows to be taken */
-	bool in_use_known;		/* false where a filter keeps the table incomplete */
+	uint64_t by_connect, by_bind, by_autobind;
+	uint64_t failed_connect, failed_connect_again, failed_bind, failed_listen, failed_send;
+	uint64_t flows_forgotten;
+	uint64_t ephemeral_in_use;	/* ports of the range with a socket, TCP and UDP each */
+	bool in_use_known;		/* they were counted at the end of this interval */
 	uint16_t range_low, range_high;
-	struct churn_top top[CHURN_TOP_COUNT]; /* most allocated first */
+	struct churn_top top[CHURN_TOP_KEPT]; /* most allocated first */
 	size_t top_count;
+	const struct settings *only; /* which pools and processes are wanted; NULL: all */
+	struct churn_search_diff searches[2];  /* by bind(), listen() and UDP; by connect() */
 };
 
 struct netns_entry {
 	struct wire_netns now, before;	/* the last two reports */
 	bool has_before;
-	struct churn_top traffic[CHURN_TOP_COUNT]; /* of this interval */
+	struct churn_top traffic[CHURN_TOP_KEPT]; /* of this interval */
 	size_t traffic_count;
 };
 
@@ -51,6 +61,10 @@ const struct netns_entry *netns_table_find(const struct netns_table *table, uint
 int netns_table_add(struct netns_table *table, const struct wire_netns *event);
 /* A wire_traffic carries totals; the table keeps what was there before to tell the difference. */
 int netns_table_add_traffic(struct netns_table *table, const struct wire_traffic *event);
+int netns_table_add_search(struct netns_table *table, const struct wire_search *event);
+/* What went towards a destination in an interval that netns_table_churn() has told. */
+void netns_table_towards(const struct netns_table *table, const struct wire_pool *pool, uint64_t interval,
+			 struct churn_towards *towards);
 void netns_table_drop(struct netns_table *table, uint32_t netns);
 size_t netns_table_count(const struct netns_table *table);
 /* true and *churn filled when something changed since the last call for this namespace. */

@@ -38,6 +38,9 @@ static const uint16_t required[] = {
 	[WIRE_TRAFFIC] = UP_TO(traffic, remote_port),
 	[WIRE_LOST] = UP_TO(lost, reason),
 	[WIRE_INTERFACE] = UP_TO(interface, name),
+	[WIRE_POOL] = UP_TO(pool, ends),
+	[WIRE_MISUSE] = UP_TO(misuse, limit),
+	[WIRE_SEARCH] = UP_TO(search, buckets),
 };
 _Static_assert(sizeof(required) == sizeof(sizes), "a kind without a required part");
 
@@ -100,6 +103,14 @@ static bool check_fields(union wire_event *event)
 	case WIRE_LOST:
 		/* A reason that we do not know must not cost the count. */
 		return true;
+	case WIRE_POOL:
+		return event->pool.range_low && event->pool.range_low <= event->pool.range_high;
+	case WIRE_MISUSE:
+		return check_call(&event->misuse.sock, &event->misuse.task, 0) &&
+		       event->misuse.misuse >= WIRE_MISUSE_BIND_CONNECT &&
+		       event->misuse.misuse <= WIRE_MISUSE_OVERFLOW;
+	case WIRE_SEARCH:
+		return event->search.connects <= 1;
 	case WIRE_INTERFACE:
 		TERMINATE(event->interface.name);
 		return true;

@@ -14,6 +14,7 @@ BEGINS_ALIKE(close);
 BEGINS_ALIKE(timewait);
 BEGINS_ALIKE(release);
 BEGINS_ALIKE(socket);
+BEGINS_ALIKE(misuse);
 
 const struct wire_sock *wire_sock_of(const struct wire_hdr *event)
 {
@@ -26,12 +27,15 @@ const struct wire_sock *wire_sock_of(const struct wire_hdr *event)
 	case WIRE_TIMEWAIT:
 	case WIRE_RELEASE:
 	case WIRE_SOCKET:
+	case WIRE_MISUSE:
 		return &((const struct wire_bind *)event)->sock;
 	case WIRE_PROCESS:
 	case WIRE_NETNS:
 	case WIRE_TRAFFIC:
 	case WIRE_LOST:
 	case WIRE_INTERFACE:
+	case WIRE_POOL:
+	case WIRE_SEARCH:
 		return NULL;
 	}
 	return NULL;
@@ -48,6 +52,7 @@ const struct wire_task *wire_task_of(const struct wire_hdr *event)
 	case WIRE_TIMEWAIT:
 	case WIRE_RELEASE:
 	case WIRE_SOCKET:
+	case WIRE_MISUSE:
 		return &((const struct wire_bind *)event)->task;
 	case WIRE_PROCESS:
 		return &((const struct wire_process *)event)->task;
@@ -56,6 +61,8 @@ const struct wire_task *wire_task_of(const struct wire_hdr *event)
 	case WIRE_NETNS:
 	case WIRE_LOST:
 	case WIRE_INTERFACE:
+	case WIRE_POOL:
+	case WIRE_SEARCH:
 		return NULL;
 	}
 	return NULL;

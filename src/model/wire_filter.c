@@ -77,3 +77,19 @@ bool wire_filter(const struct settings *settings, const struct wire_hdr *event)
 
 	return !sock || (sock_wanted(settings, sock) && task_wanted(settings, task));
 }
+
+/* A local port is one of many here: its filter does not apply. Of a user only the sockets are known. */
+bool wire_filter_flow(const struct settings *settings, const uint8_t local_addr[16],
+		      const uint8_t remote_addr[16], uint16_t remote_port, uint16_t protocol,
+		      const struct wire_task *task)
+{
+	bool ipv4 = address_is_mapped(local_addr) || (remote_port && address_is_mapped(remote_addr));
+
+	if (settings->ipv4 != settings->ipv6 && ipv4 != settings->ipv4)
+		return false;
+	if (task && (!number_listed(&settings->pids, task->pid) || !name_listed(&settings->comms, task->comm)))
+		return false;
+	return port_listed(&settings->remote_ports, remote_port) && addr_listed(&settings->local, local_addr) &&
+	       addr_listed(&settings->remote, remote_addr) &&
+	       (!protocol || number_listed(&settings->protocols, protocol));
+}

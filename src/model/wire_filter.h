@@ -4,6 +4,7 @@
 #define PORTTRACE_MODEL_WIRE_FILTER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "porttrace/settings.h"
 #include "porttrace/wire.h"
@@ -14,5 +15,11 @@
  * those below it do not match. What is not about a socket passes.
  */
 bool wire_filter(const struct settings *settings, const struct wire_hdr *event);
+
+/* Whether the filters let through what went from one address to one peer; local_addr or remote_port zero: it
+ * is not known, or there is none. task NULL: of nobody in particular, so all processes' filters pass it. */
+bool wire_filter_flow(const struct settings *settings, const uint8_t local_addr[16],
+		      const uint8_t remote_addr[16], uint16_t remote_port, uint16_t protocol,
+		      const struct wire_task *task);
 
 #endif

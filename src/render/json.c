@@ -53,7 +53,7 @@ void json_begin(struct render *render, uint64_t boot_ns)
 	put_time(render, &render->event_time, boot_ns);
 }
 
-static void begin_record(struct render *render, uint64_t boot_ns, const char *event)
+void json_begin_event(struct render *render, uint64_t boot_ns, const char *event)
 {
 	struct json_line *line = render->line;
 
@@ -115,7 +115,7 @@ static void json_event(struct render *render, const struct report *report)
 
 	if (!report->sock || !name)
 		return;
-	begin_record(render, report->event->boot_ns, name);
+	json_begin_event(render, report->event->boot_ns, name);
 	json_fields(render, report, FIELD_OF_EVENT);
 	if (report->conflict) {
 		JSON_KEY(render->line, "conflict");
@@ -171,13 +171,13 @@ static void json_port(struct render *render, const struct port_report *port)
 		.interface = port->interface,
 	};
 
-	begin_record(render, now, "socket");
+	json_begin_event(render, now, "socket");
 	json_fields(render, &report, FIELD_OF_PORT);
 	put_descriptors(render->line, entry);
 	json_line_end(render->line);
 }
 
-static void put_number(struct json_line *line, const char *key, uint64_t number)
+void json_put_number(struct json_line *line, const char *key, uint64_t number)
 {
 	json_key(line, key, strlen(key));
 	json_number(line, number);
@@ -196,7 +196,7 @@ static void json_start(struct render *render, const struct start_report *report)
 	struct json_line *line = render->line;
 
 	render->start_boot_ns = report->boot_ns;
-	begin_record(render, report->boot_ns, "start");
+	json_begin_event(render, report->boot_ns, "start");
 	put_text(line, "version", report->version);
 	put_text(line, "kernel", report->kernel);
 	put_text(line, "probes", report->probes);
@@ -207,94 +207,27 @@ static void json_start(struct render *render, const struct start_report *report)
 			json_text(line, *fact);
 		json_close_list(line);
 	}
-	put_number(line, "sockets", report->sockets);
-	put_number(line, "netns_count", report->netns_count);
+	json_put_number(line, "sockets", report->sockets);
+	json_put_number(line, "netns_count", report->netns_count);
 	json_line_end(line);
 }
 
 static void json_stop(struct render *render, const struct stop_report *report)
 {
-	begin_record(render, report->boot_ns, "stop");
-	put_number(render->line, "events", report->events);
-	put_number(render->line, "lost", report->lost);
+	json_begin_event(render, report->boot_ns, "stop");
+	json_put_number(render->line, "events", report->events);
+	json_put_number(render->line, "lost", report->lost);
+	if (report->unpredicted)
+		json_put_number(render->line, "unpredicted", report->unpredicted);
 	json_line_end(render->line);
 }
 
 static void json_lost(struct render *render, uint64_t count, const char *reason, uint64_t boot_ns)
 {
-	begin_record(render, boot_ns, "lost");
-	put_number(render->line, "count", count);
+	json_begin_event(render, boot_ns, "lost");
+	json_put_number(render->line, "count", count);
 	put_text(render->line, "reason", reason);
 	json_line_end(render->line);
-}
-
-static void put_churn_timewait(struct json_line *line, const struct churn *churn)
-{
-	JSON_KEY(line, "timewait");
-	json_open_map(line);
-	put_number(line, "live", churn->timewait_live);
-	put_number(line, "entered", churn->timewait_entered);
-	put_number(line, "expired", churn->timewait_expired);
-	put_number(line, "reused", churn->timewait_reused);
-	put_number(line, "killed", churn->timewait_killed);
-	put_number(line, "overflowed", churn->timewait_overflowed);
-	json_close_map(line);
-}
-
-static void put_churn_ephemeral(struct json_line *line, const struct churn *churn)
-{
-	JSON_KEY(line, "ephemeral");
-	json_open_map(line);
-	if (churn->range_high) {
-		JSON_KEY(line, "range");
-		json_open_list(line);
-		json_number(line, churn->range_low);
-		json_number(line, churn->range_high);
-		json_close_list(line);
-	}
-	put_number(line, "allocated", churn->ephemeral_allocated);
-	put_number(line, "released", churn->ephemeral_released);
-	put_number(line, "failed", churn->ephemeral_failed);
-	if (churn->in_use_known)
-		put_number(line, "in_use", churn->ephemeral_in_use);
-	json_close_map(line);
-}
-
-static void put_churn_top(struct json_line *line, const struct churn_top *top)
-{
-	char address[ADDRESS_SIZE];
-
-	json_open_map(line);
-	if (top->task.pid)
-		json_task(line, &top->task);
-	if (top->remote_port) {
-		JSON_KEY(line, "remote_address");
-		json_word(line, address, address_format(top->remote_addr, address));
-		put_number(line, "remote_port", top->remote_port);
-	}
-	put_number(line, "allocated", top->allocated);
-	put_number(line, "timewait", top->timewait);
-	json_close_map(line);
-}
-
-static void json_churn(struct render *render, const struct churn *churn, struct model *model,
-		       uint64_t boot_ns)
-{
-	struct json_line *line = render->line;
-
-	(void)model;
-	begin_record(render, boot_ns, "churn");
-	JSON_KEY(line, "interval_s");
-	json_thousandths(line, (uint64_t)(churn->interval_s * 1000 + 0.5));
-	put_number(line, "netns", churn->netns);
-	put_churn_timewait(line, churn);
-	put_churn_ephemeral(line, churn);
-	JSON_KEY(line, "top");
-	json_open_list(line);
-	for (size_t i = 0; i < churn->top_count; i++)
-		put_churn_top(line, &churn->top[i]);
-	json_close_list(line);
-	json_line_end(line);
 }
 
 static int json_flush(struct render *render, uint64_t now_boot_ns)
@@ -310,6 +243,7 @@ const struct renderer render_json = {
 	.event = json_event,
 	.port = json_port,
 	.churn = json_churn,
+	.warning = json_warning,
 	.why = json_why,
 	.lost = json_lost,
 	.stop = json_stop,

@@ -11,6 +11,8 @@
 #include <stdio.h>
 
 #include "diagnose/diagnose.h"
+#include "diagnose/forecast.h"
+#include "diagnose/warning.h"
 #include "model/model.h"
 #include "porttrace/wire.h"
 
@@ -45,6 +47,7 @@ struct stop_report {
 	uint64_t boot_ns;
 	uint64_t events;
 	uint64_t lost;
+	uint64_t unpredicted; /* refusals that the rules would have let in */
 };
 
 /* The answer of `why`. */
@@ -89,6 +92,10 @@ struct renderer {
 	void (*port)(struct render *render, const struct port_report *report);
 	void (*churn)(struct render *render, const struct churn *churn, struct model *model,
 		      uint64_t boot_ns);
+	/* NULL: this format has none. */
+	void (*warning)(struct render *render, const struct warning *warning, uint64_t boot_ns);
+	/* An interval has ended, whether anything changed in it or not. NULL: nothing to do. */
+	void (*interval)(struct render *render, uint64_t boot_ns);
 	void (*why)(struct render *render, const struct why_report *report);
 	void (*lost)(struct render *render, uint64_t count, const char *reason, uint64_t boot_ns);
 	void (*stop)(struct render *render, const struct stop_report *report);
@@ -98,6 +105,8 @@ struct renderer {
 };
 
 extern const struct renderer render_text, render_json;
+/* `porttrace ephemeral`: a table an interval. */
+extern const struct renderer render_ephemeral;
 /* Only start and stop, on stderr: for a stream that is recorded. */
 extern const struct renderer render_remarks;
 

@@ -227,6 +227,9 @@ static void add_kind_detail(struct text_line *line, const struct report *report)
 	case WIRE_TRAFFIC:
 	case WIRE_LOST:
 	case WIRE_INTERFACE:
+	case WIRE_POOL:
+	case WIRE_MISUSE:
+	case WIRE_SEARCH:
 		break;
 	}
 }
@@ -370,6 +373,7 @@ const struct renderer render_text = {
 	.event = text_event,
 	.port = text_port,
 	.churn = text_churn,
+	.warning = text_warning,
 	.why = text_why,
 	.lost = text_lost,
 	.stop = text_stop,

@@ -27,6 +27,7 @@ struct render {
 	struct fold fold;
 	struct text_ports *ports;
 	bool many_namespaces;
+	bool told_something; /* text_ephemeral.c: in this interval */
 	int error; /* -errno of the first write that failed */
 };
 
@@ -57,6 +58,8 @@ void text_why(struct render *render, const struct why_report *report);
 /* text_churn.c */
 void text_churn(struct render *render, const struct churn *churn, struct model *model,
 		uint64_t boot_ns);
+
+void text_warning(struct render *render, const struct warning *warning, uint64_t boot_ns);
 
 /* text_ports.c */
 void text_port(struct render *render, const struct port_report *report);

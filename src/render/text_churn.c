@@ -84,65 +84,33 @@ static void put_timewait(struct render *render, const struct churn *churn, uint6
 	text_write(render, &line);
 }
 
-/* A port serves several destinations at once, so what counts is how many of the range are taken
- * towards the one that takes most. */
-static uint64_t count_towards(const struct churn *churn, const struct churn_top *top,
-			      struct model *model)
-{
-	const struct port_table *table = model_ports(model);
-	const struct port_entry *entry = NULL;
-	uint64_t count = 0;
-
-	while ((entry = port_table_next(table, entry))) {
-		const struct wire_sock *sk = &entry->sock;
-
-		count += sk->netns == churn->netns && sk->remote_port == top->remote_port &&
-			 sk->local_port >= churn->range_low &&
-			 sk->local_port <= churn->range_high &&
-			 !memcmp(sk->remote_addr, top->remote_addr, sizeof(top->remote_addr));
-	}
-	return count;
-}
-
-/* At the rate of this interval, of which the destination has its share; 0: it is not filling up. */
-static uint64_t full_in_ns(const struct churn *churn, uint64_t free, uint64_t share)
-{
-	double net = (double)churn->ephemeral_allocated - (double)churn->ephemeral_released;
-	double rate;
-
-	if (net <= 0 || churn->interval_s <= 0 || churn->ephemeral_allocated == 0)
-		return 0;
-	rate = net / churn->interval_s * (double)share / (double)churn->ephemeral_allocated;
-	return rate > 0 ? (uint64_t)((double)free / rate * 1e9) : 0;
-}
-
+/* The pool that runs out first, else the fullest: a port serves several destinations at once. */
 static void add_fill(struct text_line *line, const struct churn *churn, struct model *model)
 {
-	const struct churn_top *top = churn->top_count > 0 ? &churn->top[0] : NULL;
-	bool towards = top && top->remote_port && model;
-	uint64_t size, used, share, full_ns;
+	struct forecast forecasts[FORECAST_POOLS_MAX], *worst = NULL;
+	size_t count = model ? forecast_list(churn, model, forecasts) : 0;
 	char text[ADDRESS_PORT_SIZE];
 	unsigned int percent;
 
-	if (!churn->in_use_known || churn->range_high == 0 || churn->range_low > churn->range_high)
+	for (size_t i = 0; i < count && !worst; i++) {
+		if (forecasts[i].pool->now.remote_port || forecasts[i].towards.allocated)
+			worst = &forecasts[i];
+	}
+	if (!worst)
 		return;
-	size = churn->range_high - churn->range_low + 1ULL;
-	used = towards ? count_towards(churn, top, model) : churn->ephemeral_in_use;
-	share = towards ? top->allocated : churn->ephemeral_allocated;
-	percent = percent_of(used, size);
-	if (percent >= NEAR_LIMIT_PERCENT)
+	percent = percent_of(worst->pool->now.in_use, worst->pool->now.capacity);
+	if (percent >= NEAR_LIMIT_PERCENT && !worst->reuses)
 		line->style = STYLE_WARNING;
-	humane_count(size, text);
+	humane_count(worst->pool->now.capacity, text);
 	text_line_format(line, "  %u %% of %s", percent, text);
-	if (towards) {
-		address_format_port(top->remote_addr, top->remote_port, text);
+	if (worst->pool->now.remote_port) {
+		address_format_port(worst->pool->now.remote_addr, worst->pool->now.remote_port, text);
 		text_line_format(line, " to %s", text);
 	}
-	full_ns = full_in_ns(churn, used < size ? size - used : 0, share);
-	if (used >= size) {
+	if (worst->will_fill && !worst->full_in_ns) {
 		text_line_add(line, "  full");
-	} else if (full_ns) {
-		humane_duration(full_ns, text);
+	} else if (worst->will_fill) {
+		humane_duration(worst->full_in_ns, text);
 		text_line_format(line, "  full in %s at this rate", text);
 	}
 }
@@ -169,6 +137,19 @@ static void put_ephemeral(struct render *render, const struct churn *churn, stru
 	}
 	add_namespace(render, &line, churn->netns);
 	text_write(render, &line);
+}
+
+/* Two lines of a reason under one of what, as under a refusal. */
+void text_warning(struct render *render, const struct warning *warning, uint64_t boot_ns)
+{
+	struct text_line line = {.style = STYLE_WARNING};
+
+	text_begin(render, &line, boot_ns);
+	text_line_format(&line, "warning  %s", warning->kind);
+	add_namespace(render, &line, warning->sock.netns);
+	text_write_whole(render, &line);
+	text_note(render, "why", warning->why, strlen(warning->why));
+	text_note(render, "fix", warning->fix, strlen(warning->fix));
 }
 
 void text_churn(struct render *render, const struct churn *churn, struct model *model,

@@ -17,6 +17,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "porttrace/census.h"
 #include "porttrace_direct.skel.h"
 #include "porttrace/wire.h"
 #include "source/functions.h"
@@ -32,10 +33,12 @@ struct kernel {
 	size_t link_count;
 	enum programs_variant variant;
 	bool port;	   /* kernel_options.port, until the kernel refuses its program */
+	bool census;	   /* bpf/census.bpf.c: what it counts is not known without it */
 	int cgroup_root, tracefs;
 };
 
 static const char *const snapshot_programs[] = {"snapshot_files", "snapshot_tcp", "snapshot_udp"};
+static const char *const census_programs[] = {"census_tcp", "census_udp"};
 
 /* libbpf tells which program was refused, and why, only by printing it. */
 static __thread struct {
@@ -96,6 +99,24 @@ const struct kernel_fact *kernel_facts(const struct kernel *kernel)
 	return kernel->choice.facts;
 }
 
+struct census *kernel_census(const struct kernel *kernel, uint8_t **ports)
+{
+	if (!kernel->census)
+		return NULL;
+	*ports = kernel->skeleton->bss->census_ports;
+	return &kernel->skeleton->bss->census;
+}
+
+uint64_t kernel_flows_made(const struct kernel *kernel)
+{
+	return __atomic_load_n(&kernel->skeleton->bss->churn_flows_made, __ATOMIC_RELAXED);
+}
+
+bool kernel_timewait_is_hooked(const struct kernel *kernel)
+{
+	return kernel->skeleton->rodata->timewait_hooked;
+}
+
 const char *kernel_probes(const struct kernel *kernel)
 {
 	static char names[BACKEND_COUNT * 12];
@@ -146,6 +167,8 @@ static int skeleton_load(struct kernel *kernel, const struct settings *settings)
 	/* Without tcp and udp, the last two: the walk is in their place. */
 	for (size_t i = 0; i < (kernel->port ? 1 : sizeof(snapshot_programs) / sizeof(snapshot_programs[0])); i++)
 		autoload(kernel, snapshot_programs[i]);
+	for (size_t i = 0; kernel->census && i < sizeof(census_programs) / sizeof(census_programs[0]); i++)
+		autoload(kernel, census_programs[i]);
 	for (int i = 0; i < FACT_COUNT; i++) {
 		const char *name;
 
@@ -178,6 +201,8 @@ static int try_load(struct kernel *kernel, const struct settings *settings)
 		kernel->variant = PROGRAMS_PLAIN;
 	else if (kernel->port && err != -EPERM)
 		kernel->port = false;
+	else if (kernel->census && err != -EPERM && !strncmp(load_report.program, "census_", 7))
+		kernel->census = false;
 	else if (kernel->choice.cookies && !kernel->choice.functions && err != -EPERM)
 		kernel->choice.cookies = false;
 	else if (fact != FACT_COUNT && err != -EPERM)
@@ -318,6 +343,7 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 	kernel->cgroup_root = kernel->tracefs = -1;
 	kernel->variant = programs_best();
 	kernel->port = options->port && kernel->variant != PROGRAMS_BOUNDED;
+	kernel->census = options->facts;
 	err = choice_init(&kernel->choice, options->facts, options->backend);
 	/* Known beforehand, a refusal is not waited for. */
 	if (!err && kernel->variant == PROGRAMS_DIRECT && options->facts &&

@@ -15,6 +15,7 @@
 struct bpf_map;
 struct bpf_program;
 struct bpf_link;
+struct census;
 
 struct kernel_options {
 	const struct settings *settings;
@@ -44,6 +45,12 @@ struct bpf_program *kernel_program(const struct kernel *kernel, const char *name
 struct bpf_map *kernel_map(const struct kernel *kernel, const char *name);
 /* Shared with the programs. */
 struct look_settings *kernel_look(const struct kernel *kernel);
+/* Likewise; *ports has CENSUS_PORTS. NULL: this kernel does not let the ports be counted. */
+struct census *kernel_census(const struct kernel *kernel, uint8_t **ports);
+/* Entries ever made in churn_flows: what it has not any more has made room. */
+uint64_t kernel_flows_made(const struct kernel *kernel);
+/* The end of a TIME_WAIT is seen, and counted by the kernel side. */
+bool kernel_timewait_is_hooked(const struct kernel *kernel);
 uint64_t kernel_lost(const struct kernel *kernel, uint32_t reason);
 
 #endif

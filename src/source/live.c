@@ -11,21 +11,16 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "porttrace/churn.h"
+#include "source/hidden.h"
 #include "source/netns.h"
 #include "source/process.h"
+#include "source/sample.h"
 #include "source/snapshot.h"
 #include "util/address.h"
 #include "util/clock.h"
 
-#define FLOW_BATCH	 256
 #define ADDRESS_VALID_NS 100000000ULL
-
-/* As sent last, and the TIME_WAITs that had been counted by then. */
-struct told {
-	struct wire_netns event;
-	uint64_t timewaits;
-};
+#define SEARCH_NS	 100000000ULL
 
 /* The address that was asked about last. */
 struct address_asked {
@@ -41,10 +36,8 @@ struct live {
 	struct netns_list *namespaces;
 	struct snapshot *snapshot;
 	struct ring_buffer *ring;
-	struct told *told; /* per namespace */
-	size_t told_count;
 	struct address_asked address_asked;
-	uint64_t interval_boot_ns; /* when the last interval ended; 0: the first has not begun */
+	struct sampler *sampler;
 	source_event_fn event;
 	void *context;
 };
@@ -136,6 +129,32 @@ static void live_describe(struct source *source, const struct wire_task *task)
 	live->event(live->context, &event, sizeof(event));
 }
 
+struct hidden_delivery {
+	struct live *live;
+	struct wire_socket event;
+};
+
+static void hidden_event(void *context, const struct wire_task *task)
+{
+	struct hidden_delivery *delivery = context;
+
+	delivery->event.task = *task;
+	delivery->live->event(delivery->live->context, &delivery->event, sizeof(delivery->event));
+}
+
+static void live_search(struct source *source, const struct wire_socket *holder)
+{
+	struct hidden_delivery delivery = {.live = live_of(source), .event = *holder};
+
+	delivery.event.hdr = (struct wire_hdr){
+		.size = sizeof(delivery.event),
+		.kind = WIRE_SOCKET,
+		.boot_ns = clock_boot_ns(),
+	};
+	delivery.event.fd = WIRE_FD_HIDDEN;
+	hidden_find(holder->inode, SEARCH_NS, hidden_event, &delivery);
+}
+
 static void live_name_device(struct source *source, uint32_t netns, uint32_t ifindex)
 {
 	struct live *live = live_of(source);
@@ -155,183 +174,14 @@ static void live_name_device(struct source *source, uint32_t netns, uint32_t ifi
 	netns_leave(live->namespaces);
 }
 
-static uint64_t allocated(const struct churn_counts *counts)
-{
-	return counts->values[CHURN_BY_CONNECT] + counts->values[CHURN_BY_BIND] +
-	       counts->values[CHURN_BY_AUTOBIND];
-}
-
-static uint64_t failed(const struct churn_counts *counts)
-{
-	return counts->values[CHURN_FAILED_CONNECT] + counts->values[CHURN_FAILED_CONNECT_AGAIN] +
-	       counts->values[CHURN_FAILED_BIND] + counts->values[CHURN_FAILED_LISTEN] +
-	       counts->values[CHURN_FAILED_SEND];
-}
-
-static void flow_event(struct live *live, const struct churn_flow *flow, const struct churn_counts *counts)
-{
-	struct wire_traffic event = {
-		.hdr = {.size = sizeof(event), .kind = WIRE_TRAFFIC, .boot_ns = clock_boot_ns()},
-		.task = {.pid = flow->pid, .start_boot_ns = counts->start_boot_ns},
-		.netns = flow->netns,
-		.remote_port = flow->remote_port,
-		.allocated = allocated(counts),
-		.timewait = counts->values[CHURN_TIMEWAIT],
-	};
-
-	memcpy(event.task.comm, counts->comm, sizeof(event.task.comm));
-	memcpy(event.remote_addr, flow->remote_addr, sizeof(event.remote_addr));
-	live->event(live->context, &event, sizeof(event));
-}
-
-/* In batches: a system call for each of some thousand flows would cost more than all the rest. */
-static void sample_flows(struct live *live)
-{
-	int map = bpf_map__fd(kernel_map(live->kernel, "churn_flows"));
-	struct churn_counts counts[FLOW_BATCH];
-	struct churn_flow flows[FLOW_BATCH];
-	__u32 batch, count;
-	int err = 0;
-
-	for (void *in = NULL; !err; in = &batch) {
-		count = FLOW_BATCH;
-		err = bpf_map_lookup_batch(map, in, &batch, flows, counts, &count, NULL);
-		if (err && errno != ENOENT)
-			return;
-		for (__u32 i = 0; i < count; i++)
-			flow_event(live, &flows[i], &counts[i]);
-	}
-}
-
-/* What was last told of a namespace, made anew where there is none; NULL: no memory. */
-static struct told *told_of(struct live *live, uint32_t netns)
-{
-	struct told *told;
-
-	for (size_t i = 0; i < live->told_count; i++) {
-		if (live->told[i].event.netns == netns)
-			return &live->told[i];
-	}
-	told = realloc(live->told, (live->told_count + 1) * sizeof(*told));
-	if (!told)
-		return NULL;
-	live->told = told;
-	told += live->told_count++;
-	*told = (struct told){
-		.event = {.hdr = {.size = sizeof(told->event), .kind = WIRE_NETNS}, .netns = netns},
-	};
-	/* One that turns up later began with nothing counted. */
-	if (live->interval_boot_ns) {
-		struct wire_netns nothing = told->event;
-
-		nothing.hdr.boot_ns = live->interval_boot_ns;
-		live->event(live->context, &nothing, sizeof(nothing));
-	}
-	return told;
-}
-
-/*
- * The kernel's own counters are read from inside; of a namespace that has gone, ours are what is left.
- * false: it has gone.
- */
-static bool sample_namespace(struct live *live, struct wire_netns *event, const struct churn_counts *counts)
-{
-	/* Where just the process by which it was found has gone there may be another way in. */
-	bool gone = enter(live, event->netns) != 0;
-
-	if (!gone) {
-		netns_read(event);
-		netns_leave(live->namespaces);
-	} else {
-		event->timewait_live = 0;
-	}
-	event->hdr.boot_ns = clock_boot_ns();
-	event->ephemeral_allocated = allocated(counts);
-	event->ephemeral_released = counts->values[CHURN_RELEASED];
-	event->ephemeral_failed = failed(counts);
-	live->event(live->context, event, sizeof(*event));
-	return !gone;
-}
-
-static bool has_changed(const struct told *told, const struct churn_counts *counts)
-{
-	return !told->event.hdr.boot_ns || told->event.timewait_live ||
-	       told->timewaits != counts->values[CHURN_TIMEWAIT] ||
-	       told->event.ephemeral_allocated != allocated(counts) ||
-	       told->event.ephemeral_released != counts->values[CHURN_RELEASED] ||
-	       told->event.ephemeral_failed != failed(counts);
-}
-
-/* One that was silent for a while: its interval begins where everybody's does, with what it had. */
-static void tell_again(struct live *live, struct told *told)
-{
-	if (!told->event.hdr.boot_ns || told->event.hdr.boot_ns >= live->interval_boot_ns)
-		return;
-	told->event.hdr.boot_ns = live->interval_boot_ns;
-	live->event(live->context, &told->event, sizeof(told->event));
-}
-
-/* The namespaces that have counted something, and once those that there are. */
-static void find_namespaces(struct live *live, int map, bool out_of_turn)
-{
-	size_t known = live->told_count;
-	__u32 key, *previous = NULL;
-
-	for (; bpf_map_get_next_key(map, previous, &key) == 0; previous = &key)
-		told_of(live, key);
-	/* One that is new can be entered only when it has been found. */
-	if (!known || live->told_count != known || out_of_turn)
-		netns_list_scan(live->namespaces);
-	for (size_t i = 0; !known && !out_of_turn && i < netns_list_count(live->namespaces); i++)
-		told_of(live, netns_list_get(live->namespaces, i));
-}
-
-static void sample_out_of_turn(struct live *live, int map, uint32_t netns)
-{
-	struct churn_counts counts = {0};
-	struct wire_netns between;
-	struct told *told;
-
-	find_namespaces(live, map, true);
-	told = told_of(live, netns);
-	if (!told)
-		return;
-	between = told->event;
-	between.ends_interval = 0;
-	bpf_map_lookup_elem(map, &netns, &counts);
-	sample_namespace(live, &between, &counts);
-}
-
-/* Flows before their namespace, whose event ends the interval. */
-static void live_sample(struct source *source, uint32_t netns)
+static void live_sample(struct source *source, uint32_t netns, bool last)
 {
 	struct live *live = live_of(source);
-	int map = bpf_map__fd(kernel_map(live->kernel, "churn_namespaces"));
-	uint64_t now = clock_boot_ns();
 
-	if (netns) {
-		sample_out_of_turn(live, map, netns);
-		return;
-	}
-	find_namespaces(live, map, false);
-	sample_flows(live);
-	/* Backwards, for one that has gone makes room for the last. */
-	for (size_t i = live->told_count; i-- > 0;) {
-		struct told *told = &live->told[i];
-		struct churn_counts counts = {0};
-
-		bpf_map_lookup_elem(map, &told->event.netns, &counts);
-		if (!has_changed(told, &counts))
-			continue;
-		told->event.ends_interval = live->interval_boot_ns != 0;
-		told->timewaits = counts.values[CHURN_TIMEWAIT];
-		tell_again(live, told);
-		if (sample_namespace(live, &told->event, &counts))
-			continue;
-		bpf_map_delete_elem(map, &told->event.netns);
-		*told = live->told[--live->told_count];
-	}
-	live->interval_boot_ns = now;
+	if (netns)
+		sampler_ask(live->sampler, netns);
+	else
+		sampler_interval(live->sampler, last);
 }
 
 static uint64_t live_lost(const struct source *source, uint32_t reason)
@@ -345,9 +195,9 @@ static void live_close(struct source *source)
 
 	ring_buffer__free(live->ring);
 	snapshot_free(live->snapshot);
+	sampler_free(live->sampler);
 	kernel_close(live->kernel);
 	netns_list_free(live->namespaces);
-	free(live->told);
 	free(live);
 }
 
@@ -357,6 +207,7 @@ static const struct source_ops live_ops = {
 	.drain = live_drain,
 	.look = live_look,
 	.describe = live_describe,
+	.search = live_search,
 	.name_device = live_name_device,
 	.sample = live_sample,
 	.lost = live_lost,
@@ -396,7 +247,10 @@ struct source *live_open(const struct kernel_options *options, source_event_fn e
 	if (live->snapshot && (options->facts || options->port))
 		live->ring = ring_buffer__new(bpf_map__fd(kernel_map(live->kernel, "ring")), ring_event, live,
 					      NULL);
-	if (live->ring || (live->snapshot && !options->facts && !options->port))
+	if (live->ring && options->facts)
+		live->sampler = sampler_new(live->kernel, live->namespaces, event, context);
+	if (live->sampler || (live->snapshot && !options->facts && !options->port) ||
+	    (live->ring && !options->facts))
 		return &live->source;
 	snprintf(reason, size, "reading the events of the kernel: %s", strerror(errno));
 fail:

@@ -308,18 +308,24 @@ void netns_read_reserved(uint8_t reserved[NETNS_PORTS])
 	}
 }
 
-static uint32_t reserved_count(unsigned int low, unsigned int high)
+static uint32_t reserved_count(const uint8_t reserved[NETNS_PORTS], unsigned int low, unsigned int high)
 {
-	static uint8_t reserved[NETNS_PORTS];
 	uint32_t count = 0;
 
-	netns_read_reserved(reserved);
 	for (unsigned int port = low; port <= high && port < NETNS_PORTS; port++)
 		count += reserved[port];
 	return count;
 }
 
-void netns_read(struct wire_netns *out)
+/* A fixed second until "tcp: Measure TIME-WAIT reuse delay with millisecond precision" (6.14). */
+static uint32_t reuse_delay_read(void)
+{
+	const char *path = "/proc/sys/net/ipv4/tcp_tw_reuse_delay";
+
+	return access(path, R_OK) == 0 ? setting_read(path, NULL) : 1000;
+}
+
+void netns_read(struct wire_netns *out, uint8_t reserved[NETNS_PORTS])
 {
 	char text[16384];
 	unsigned int low, high;
@@ -338,5 +344,9 @@ void netns_read(struct wire_netns *out)
 	out->range_high = (uint16_t)high;
 	out->tw_reuse = setting_read("/proc/sys/net/ipv4/tcp_tw_reuse", NULL);
 	out->unprivileged_start = setting_read("/proc/sys/net/ipv4/ip_unprivileged_port_start", NULL);
-	out->reserved_count = reserved_count(low, high);
+	netns_read_reserved(reserved);
+	out->reserved_count = reserved_count(reserved, low, high);
+	out->tw_reuse_delay_ms = reuse_delay_read();
+	out->tw_max_buckets = setting_read("/proc/sys/net/ipv4/tcp_max_tw_buckets", NULL);
+	out->has |= WIRE_NETNS_READ;
 }

@@ -34,10 +34,10 @@ enum netns_address { NETNS_ADDRESS_NONE, NETNS_ADDRESS_TENTATIVE, NETNS_ADDRESS_
  * address detection is not done, and no socket can bind it (ipv6_chk_addr()). */
 enum netns_address netns_find_ipv6(const uint8_t address[16], uint32_t ifindex);
 
-/* The counters and settings of the namespace that this thread is in, except porttrace's own counts. */
-void netns_read(struct wire_netns *out);
-/* Of the same: 1 for each port that net.ipv4.ip_local_reserved_ports lists. */
+/* Of the namespace that this thread is in: 1 for each port that net.ipv4.ip_local_reserved_ports lists. */
 #define NETNS_PORTS 65536
 void netns_read_reserved(uint8_t reserved[NETNS_PORTS]);
+/* Likewise: its counters and settings, except porttrace's own counts. */
+void netns_read(struct wire_netns *out, uint8_t reserved[NETNS_PORTS]);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <bpf/libbpf.h>
 
+#include "porttrace/census.h"
 #include "porttrace/settings.h"
 
 #include "porttrace_bounded.skel.h"

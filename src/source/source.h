@@ -47,11 +47,14 @@ struct source_ops {
 	int (*look)(struct source *source, const struct look *look);
 	/* What /proc says of a process, as a wire_process event; nothing when it has gone. */
 	void (*describe)(struct source *source, const struct wire_task *task);
+	/* Who has this socket without a descriptor of it, as wire_socket events with WIRE_FD_HIDDEN. Slow: for
+	 * a socket with an inode that no look has found with anybody. */
+	void (*search)(struct source *source, const struct wire_socket *holder);
 	/* The name of a device, as a wire_interface event. */
 	void (*name_device)(struct source *source, uint32_t netns, uint32_t ifindex);
 	/* Counters and settings of the namespaces in which something changed, or of this one (not 0), as
-	 * wire_traffic and wire_netns. */
-	void (*sample)(struct source *source, uint32_t netns);
+	 * wire_netns, and what goes with it (source/sample.h). last: nothing will follow, so spare no cost. */
+	void (*sample)(struct source *source, uint32_t netns, bool last);
 	/* Events lost so far, by wire_lost_reason. */
 	uint64_t (*lost)(const struct source *source, uint32_t reason);
 	void (*close)(struct source *source);

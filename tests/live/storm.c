@@ -4,6 +4,9 @@
  * prints what an iteration cost. The measuring instrument of tests/bench, a load for tests/live.
  *
  *   connect   connect to an own listener, accept, close both ends (the client first)
+ *   serverfirst  the same, the accepting end closes first
+ *   reset     the same, the client closes by a reset
+ *   bindconnect  as connect, but bind the client to port 0 of 127.0.0.1 before, to one destination
  *   bind      bind a TCP socket to port 0, close
  *   refused   bind a TCP socket to a port that is held, which must fail with EADDRINUSE, close
  *   udp       send a datagram from a socket that has no port yet, receive it, close
@@ -76,16 +79,55 @@ static void prepare_connect(void)
 	hold_port(SOCK_STREAM, INADDR_ANY, 128);
 }
 
+static void connect_pair(int client, uint32_t destination, int *accepted)
+{
+	there.sin_addr.s_addr = htonl(INADDR_LOOPBACK + destination);
+	if (connect(client, (struct sockaddr *)&there, sizeof(there)))
+		die("connect");
+	*accepted = accept4(held, NULL, NULL, SOCK_CLOEXEC);
+	if (*accepted < 0)
+		die("accept");
+}
+
 static void one_connect(uint64_t i)
 {
 	int client = open_socket(SOCK_STREAM), accepted;
 
-	there.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)(i % DESTINATIONS));
-	if (connect(client, (struct sockaddr *)&there, sizeof(there)))
-		die("connect");
-	accepted = accept4(held, NULL, NULL, SOCK_CLOEXEC);
-	if (accepted < 0)
-		die("accept");
+	connect_pair(client, (uint32_t)(i % DESTINATIONS), &accepted);
+	close_socket(client);
+	close_socket(accepted);
+}
+
+static void one_serverfirst(uint64_t i)
+{
+	int client = open_socket(SOCK_STREAM), accepted;
+
+	connect_pair(client, (uint32_t)(i % DESTINATIONS), &accepted);
+	close_socket(accepted);
+	close_socket(client);
+}
+
+static void one_reset(uint64_t i)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+	int client = open_socket(SOCK_STREAM), accepted;
+
+	connect_pair(client, (uint32_t)(i % DESTINATIONS), &accepted);
+	if (setsockopt(client, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)))
+		die("SO_LINGER");
+	close_socket(client);
+	close_socket(accepted);
+}
+
+static void one_bindconnect(uint64_t i)
+{
+	struct sockaddr_in any_port = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int client = open_socket(SOCK_STREAM), accepted;
+
+	(void)i;
+	if (bind(client, (struct sockaddr *)&any_port, sizeof(any_port)))
+		die("bind");
+	connect_pair(client, 0, &accepted);
 	close_socket(client);
 	close_socket(accepted);
 }
@@ -158,6 +200,9 @@ static const struct mode {
 	void (*one)(uint64_t i);
 } modes[] = {
 	{ "connect", prepare_connect, one_connect },
+	{ "serverfirst", prepare_connect, one_serverfirst },
+	{ "reset", prepare_connect, one_reset },
+	{ "bindconnect", prepare_connect, one_bindconnect },
 	{ "bind", prepare_bind, one_bind },
 	{ "refused", prepare_refused, one_refused },
 	{ "udp", prepare_udp, one_udp },
@@ -179,7 +224,7 @@ static uint64_t timeval_ns(struct timeval tv)
 
 static int misuse(void)
 {
-	fprintf(stderr, "usage: storm connect|bind|refused|udp|getppid COUNT\n");
+	fprintf(stderr, "usage: storm connect|serverfirst|reset|bindconnect|bind|refused|udp|getppid COUNT\n");
 	return 2;
 }
 

@@ -44,7 +44,7 @@ struct line {
 	uint64_t failure, since_ns, life_ns, search_ns, backlog, fd, expires_ns;
 	uint64_t bound_port, how, ends_interval, action, next_state, count, reason, size;
 	uint64_t live, entered, reused, killed, overflowed, allocated, released, failed, timewait;
-	uint64_t unprivileged, reserved_count;
+	uint64_t unprivileged, reserved_count, has, tw_reuse, in_use, bound, capacity, back_ns, misuse;
 	uint64_t repeat, every_ns;
 	struct bytes comm, exe, cgroup, cmdline, name, requested, range;
 };
@@ -94,6 +94,10 @@ static const struct {
 	ROW("failed", KEY_NUMBER, failed),      ROW("timewait", KEY_NUMBER, timewait),
 	ROW("count", KEY_NUMBER, count),        ROW("kind", KEY_NUMBER, kind),
 	ROW("size", KEY_NUMBER, size),
+	ROW("in_use", KEY_NUMBER, in_use),      ROW("bound", KEY_NUMBER, bound),
+	ROW("capacity", KEY_NUMBER, capacity),  ROW("reuse", KEY_NUMBER, tw_reuse),
+	ROW("back", KEY_SECONDS, back_ns),      /* of a pool: when its TIME_WAITs end */
+	ROW("misuse", KEY_NUMBER, misuse),
 	/* As often, that far apart; the socket counts up, and so does a port that the kernel chose. */
 	ROW("repeat", KEY_NUMBER, repeat),      ROW("every", KEY_SECONDS, every_ns),
 };
@@ -108,8 +112,12 @@ static const struct {
 } words[] = {
 	ROW("chosen", flags, WIRE_PORT_CHOSEN),    ROW("kernel", flags, WIRE_KERNEL_OWNED),
 	ROW("orphan", flags, WIRE_ORPHAN),         ROW("accepted", flags, WIRE_ACCEPTED),
+	ROW("asked", flags, WIRE_ASKED),           ROW("not_asked", flags, WIRE_NOT_ASKED),
+	ROW("filtered", flags, WIRE_FILTERED),     ROW("tentative", flags, WIRE_TENTATIVE),
+	ROW("by_cgroup", flags, WIRE_REFUSED_BY_CGROUP),
 	ROW("implicit", how, WIRE_BIND_IMPLICIT),  ROW("interval", ends_interval, 1),
 	ROW("census", failure, WIRE_CENSUS),       ROW("time_wait", next_state, WIRE_TCP_TIME_WAIT),
+	ROW("read", has, WIRE_NETNS_READ),         ROW("counted", has, WIRE_NETNS_CENSUS),
 	ROW("ring", reason, WIRE_LOST_RING),       ROW("map", reason, WIRE_LOST_MAP),
 	ROW("invalid", reason, WIRE_LOST_INVALID), ROW("table", reason, WIRE_LOST_TABLE),
 };
@@ -414,6 +422,46 @@ static void netns_build(const struct line *line, struct wire_netns *event)
 	event->ephemeral_released = line->released;
 	event->ephemeral_failed = line->failed;
 	event->ends_interval = (uint32_t)line->ends_interval;
+	event->by_connect = line->allocated;
+	event->failed_connect = line->failed;
+	event->has = (uint32_t)line->has;
+	event->tw_reuse = (uint32_t)line->tw_reuse;
+	event->tw_reuse_delay_ms = 1000;
+	event->tw_max_buckets = 65536;
+	event->tcp_in_use = (uint32_t)line->in_use;
+	event->tcp_bound = (uint32_t)line->bound;
+}
+
+static void pool_build(const struct line *line, struct wire_pool *event)
+{
+	size_t step = line->back_ns / (WIRE_POOL_STEP_MS * 1000000ULL);
+
+	memcpy(event->local_addr, line->sock.local_addr, sizeof(event->local_addr));
+	memcpy(event->remote_addr, line->sock.remote_addr, sizeof(event->remote_addr));
+	event->netns = (uint32_t)line->netns;
+	event->remote_port = line->sock.remote_port;
+	event->protocol = line->sock.protocol;
+	event->capacity = (uint32_t)line->capacity;
+	event->in_use = (uint32_t)line->in_use;
+	event->timewait = (uint32_t)line->timewait;
+	event->first_parity = event->in_use / 2;
+	event->range_low = 32768;
+	event->range_high = 60999;
+	event->ends[step < WIRE_POOL_ENDS ? step : WIRE_POOL_ENDS - 1] = (uint16_t)line->timewait;
+}
+
+/* `count` searches that took `search`. */
+static void search_build(const struct line *line, struct wire_search *event)
+{
+	unsigned int bucket = 0;
+
+	while (bucket < WIRE_SEARCH_BUCKETS - 1 && line->search_ns >> (bucket + 1))
+		bucket++;
+	event->netns = (uint32_t)line->netns;
+	event->connects = 1;
+	event->max_ns = line->search_ns;
+	event->total_ns = line->search_ns * line->count;
+	event->buckets[bucket] = line->count;
 }
 
 static void traffic_build(const struct line *line, struct wire_traffic *event)
@@ -422,8 +470,11 @@ static void traffic_build(const struct line *line, struct wire_traffic *event)
 	event->netns = (uint32_t)line->netns;
 	event->remote_port = line->sock.remote_port;
 	memcpy(event->remote_addr, line->sock.remote_addr, sizeof(event->remote_addr));
+	event->protocol = line->sock.protocol;
+	memcpy(event->local_addr, line->sock.local_addr, sizeof(event->local_addr));
 	event->allocated = line->allocated;
 	event->timewait = line->timewait;
+	event->failed = line->failed;
 }
 
 static size_t event_build(const struct line *line, union wire_event *event)
@@ -488,6 +539,16 @@ static size_t event_build(const struct line *line, union wire_event *event)
 		event->interface.netns = (uint32_t)line->netns;
 		event->interface.ifindex = (uint32_t)line->device;
 		memcpy(event->interface.name, line->name.data, sizeof(event->interface.name));
+		break;
+	case WIRE_POOL:
+		pool_build(line, &event->pool);
+		break;
+	case WIRE_MISUSE:
+		event->misuse.misuse = (uint32_t)line->misuse;
+		event->misuse.count = line->count;
+		break;
+	case WIRE_SEARCH:
+		search_build(line, &event->search);
 		break;
 	case WIRE_ACCEPT:
 	case WIRE_RELEASE:

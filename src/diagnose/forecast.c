@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The TIME_WAITs of a pool come back when their time is over, and the census has counted when that is. So
+ * time is let pass in steps: what is taken comes in at the present rate, what ends goes out on its day.
+ */
+#include "diagnose/forecast.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include "model/wire_filter.h"
+#include "util/address.h"
+
+#define TIMEWAIT_S 60.0 /* TCP_TIMEWAIT_LEN, include/net/tcp.h */
+#define STEP_S	   (WIRE_POOL_STEP_MS / 1000.0)
+
+/* Of what is in use so much must be TIME_WAIT for it to come back as fast as it went. */
+#define ALL_COME_BACK 0.95
+
+static bool is_loopback(const uint8_t addr[16])
+{
+	static const uint8_t ipv6[16] = {[15] = 1};
+
+	return !memcmp(addr, ipv6, sizeof(ipv6)) || (address_is_mapped(addr) && addr[12] == 127);
+}
+
+bool forecast_reuses(const struct wire_pool *pool, const struct wire_netns *netns)
+{
+	if (pool->protocol != IPPROTO_TCP || !pool->remote_port)
+		return false;
+	return netns->tw_reuse == 1 ||
+	       (netns->tw_reuse == 2 && (is_loopback(pool->local_addr) || is_loopback(pool->remote_addr)));
+}
+
+static double wait_s(const struct forecast *forecast, const struct wire_netns *netns)
+{
+	return forecast->reuses ? netns->tw_reuse_delay_ms / 1000.0 : TIMEWAIT_S;
+}
+
+static void will_fill_in(struct forecast *forecast, double seconds)
+{
+	forecast->will_fill = true;
+	forecast->full_in_ns = seconds > 0 ? (uint64_t)(seconds * 1e9) : 0;
+}
+
+/* A TIME_WAIT is as good as free when it is old enough: what else is in use is what can fill the pool. */
+static void fill_reusing(struct forecast *forecast, const struct wire_netns *netns)
+{
+	const struct wire_pool *now = &forecast->pool->now;
+	double waiting = forecast->rate * wait_s(forecast, netns);
+	double used = (double)now->in_use - now->timewait + (waiting < now->timewait ? waiting : now->timewait);
+	double left = now->capacity - used;
+
+	if (waiting > now->capacity)
+		will_fill_in(forecast, forecast->rate > 0 ? left / forecast->rate : 0);
+	else if (forecast->pool->growth > 0 && left / forecast->pool->growth < TIMEWAIT_S)
+		will_fill_in(forecast, left / forecast->pool->growth);
+}
+
+static void fill_by_steps(struct forecast *forecast)
+{
+	const struct wire_pool *now = &forecast->pool->now;
+	double used = now->in_use, inflow = forecast->pool->inflow, capacity = now->capacity;
+	double waiting = now->in_use ? (double)now->timewait / now->in_use : 0;
+
+	for (size_t i = 0; i < (size_t)(TIMEWAIT_S / STEP_S); i++) {
+		double net = inflow * STEP_S - now->ends[i];
+
+		if (used + net >= capacity) {
+			will_fill_in(forecast, i * STEP_S + (capacity - used) / (net / STEP_S));
+			return;
+		}
+		used += net;
+	}
+	/* From here on what is taken now comes back as well. */
+	if (waiting < ALL_COME_BACK)
+		will_fill_in(forecast, TIMEWAIT_S + (capacity - used) / (inflow * (1 - waiting)));
+}
+
+void forecast_make(const struct pool_entry *pool, const struct churn *churn, const struct netns_table *namespaces,
+		   struct forecast *forecast)
+{
+	const struct wire_pool *now = &pool->now;
+
+	*forecast = (struct forecast){
+		.pool = pool,
+		.reuses = forecast_reuses(now, &churn->now),
+		.is_known = pool->is_rate_known,
+	};
+	netns_table_towards(namespaces, now, churn->interval, &forecast->towards);
+	if (churn->interval_s > 0)
+		forecast->rate = (double)forecast->towards.allocated / churn->interval_s;
+	if (now->protocol == IPPROTO_TCP && wait_s(forecast, &churn->now) > 0)
+		forecast->sustainable = now->capacity / wait_s(forecast, &churn->now);
+	if (now->in_use >= now->capacity && !forecast->reuses)
+		will_fill_in(forecast, 0);
+	else if (forecast->is_known && forecast->reuses)
+		fill_reusing(forecast, &churn->now);
+	else if (forecast->is_known && pool->inflow > 0)
+		fill_by_steps(forecast);
+}
+
+static double use_of(const struct forecast *forecast)
+{
+	const struct wire_pool *now = &forecast->pool->now;
+
+	return now->capacity ? (double)now->in_use / now->capacity : 1;
+}
+
+static bool is_worse(const struct forecast *a, const struct forecast *b)
+{
+	if (a->will_fill != b->will_fill)
+		return a->will_fill;
+	if (a->will_fill && a->full_in_ns != b->full_in_ns)
+		return a->full_in_ns < b->full_in_ns;
+	return use_of(a) > use_of(b);
+}
+
+size_t forecast_list(const struct churn *churn, struct model *model, struct forecast out[FORECAST_POOLS_MAX])
+{
+	const struct pool_entry *pools[FORECAST_POOLS_MAX];
+	size_t count = pool_table_list(model_pools(model), churn->netns, churn->began_boot_ns, pools,
+				       FORECAST_POOLS_MAX);
+
+	size_t wanted = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct wire_pool *now = &pools[i]->now;
+		struct forecast forecast;
+		size_t at = wanted;
+
+		if (churn->only && !wire_filter_flow(churn->only, now->local_addr, now->remote_addr,
+						     now->remote_port, now->protocol, NULL))
+			continue;
+		forecast_make(pools[i], churn, model_namespaces(model), &forecast);
+		for (; at && is_worse(&forecast, &out[at - 1]); at--)
+			out[at] = out[at - 1];
+		out[at] = forecast;
+		wanted++;
+	}
+	return wanted;
+}

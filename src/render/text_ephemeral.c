@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The text of `porttrace ephemeral`: per interval and namespace a line of sums, the fullest pools, and the
+ * processes that took most. Readable at 80 columns. */
+#include "render/render.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "render/humane.h"
+#include "render/names.h"
+#include "render/remarks.h"
+#include "render/search.h"
+#include "render/text.h"
+#include "util/address.h"
+
+#define POOLS_SHOWN	   5
+#define NEAR_LIMIT_PERCENT 80
+
+/* Of a row of pools: where they begin, in columns. */
+enum { AT_POOL = 2, AT_USED = 48, AT_OF = 55, AT_TIMEWAIT = 63, AT_RATE = 71, AT_FULL = 80 };
+enum { AT_PROCESS = 2, AT_WHERE = 28, AT_TAKEN = 63, AT_WAITING = 71 };
+
+/* The same state as the text format's, of which it uses the clock and the note. */
+static struct render *ephemeral_open(const struct render_options *options)
+{
+	struct render *render = render_text.open(options);
+
+	if (render)
+		render->many_namespaces = true;
+	return render;
+}
+
+static void ephemeral_start(struct render *render, const struct start_report *report)
+{
+	if (!render->options.quiet)
+		remarks_start(render->options.err, report);
+}
+
+static unsigned int percent_of(uint64_t part, uint64_t whole)
+{
+	return whole ? (unsigned int)(part * 100 / whole) : 100;
+}
+
+/* Numbers end at a column. */
+static void add_right(struct text_line *line, size_t end, const char *text)
+{
+	size_t length = text_columns(text, strlen(text));
+
+	text_line_column(line, end > length ? end - length : 0);
+	text_line_add(line, text);
+}
+
+static void add_count(struct text_line *line, size_t end, uint64_t count)
+{
+	char text[HUMANE_SIZE];
+
+	humane_count(count, text);
+	add_right(line, end, text);
+}
+
+static void add_rate(struct text_line *line, const char *before, uint64_t count, double seconds,
+		     const char *after)
+{
+	char text[HUMANE_SIZE];
+
+	humane_rate(count, seconds, text);
+	text_line_format(line, "%s%s%s", before, text, after);
+}
+
+static void put_sums(struct render *render, const struct churn *churn, uint64_t boot_ns)
+{
+	uint64_t size = churn->range_high ? churn->range_high - churn->range_low + 1ULL : 0;
+	struct text_line line = {};
+	char text[HUMANE_SIZE];
+
+	text_begin(render, &line, boot_ns);
+	text_line_format(&line, "netns %u", churn->netns);
+	add_rate(&line, "  ", churn->ephemeral_allocated, churn->interval_s, " taken");
+	add_rate(&line, "  ", churn->ephemeral_released, churn->interval_s, " back");
+	if (churn->ephemeral_failed) {
+		humane_count(churn->ephemeral_failed, text);
+		text_line_add(&line, "  ");
+		text_line_mark(&line, STYLE_FAILED, text);
+		text_line_add(&line, " failed");
+		line.mark_end = line.length;
+	}
+	if (churn->in_use_known && size) {
+		humane_count(churn->ephemeral_in_use, text);
+		text_line_format(&line, "  %s in use, TCP %u %%", text,
+				 percent_of(churn->now.tcp_in_use, size));
+	}
+	text_write(render, &line);
+}
+
+static void put_timewait(struct render *render, const struct churn *churn)
+{
+	uint64_t left = churn->timewait_expired + churn->timewait_reused + churn->timewait_killed;
+	struct text_line line = {};
+	char text[HUMANE_SIZE];
+
+	if (!churn->timewait_live && !churn->timewait_entered && !left && !churn->timewait_overflowed)
+		return;
+	humane_count(churn->timewait_live, text);
+	text_line_format(&line, "  time-wait %s live", text);
+	add_rate(&line, "  +", churn->timewait_entered, churn->interval_s, "");
+	add_rate(&line, "  -", left, churn->interval_s, "");
+	humane_count(churn->timewait_reused, text);
+	text_line_format(&line, "  %s reused", text);
+	if (churn->timewait_overflowed) {
+		humane_count(churn->timewait_overflowed, text);
+		text_line_format(&line, "  %s did not fit", text);
+		line.style = STYLE_WARNING;
+	}
+	text_write(render, &line);
+}
+
+static void put_search(struct render *render, const char *call, const struct churn_search_diff *search)
+{
+	struct text_line line = {};
+	char text[HUMANE_SIZE];
+
+	if (!search->count)
+		return;
+	text_line_format(&line, "  search by %s  half within ", call);
+	humane_duration(search_percentile(search, 50), text);
+	text_line_format(&line, "%s, 99 %% within ", text);
+	humane_duration(search_percentile(search, 99), text);
+	text_line_format(&line, "%s, longest ", text);
+	humane_duration(search->max_ns, text);
+	text_line_add(&line, text);
+	text_write(render, &line);
+}
+
+static void pools_header(struct render *render)
+{
+	struct text_line line = {.style = STYLE_FAINT};
+
+	text_line_column(&line, AT_POOL);
+	text_line_add(&line, "POOL");
+	add_right(&line, AT_USED, "USED");
+	add_right(&line, AT_OF, "OF");
+	add_right(&line, AT_TIMEWAIT, "WAITING");
+	add_right(&line, AT_RATE, "TAKEN/s");
+	add_right(&line, AT_FULL, "FULL IN");
+	text_write(render, &line);
+}
+
+/* "127.0.0.1 -> 10.0.0.5:443", "udp 10.0.0.1 (bind)" */
+static void add_pool(struct text_line *line, const struct wire_pool *pool)
+{
+	char text[ADDRESS_PORT_SIZE], protocol[PROTOCOL_NAME_SIZE];
+
+	text_line_column(line, AT_POOL);
+	if (!pool->remote_port) {
+		address_format(pool->local_addr, text);
+		text_line_format(line, "%s of %s, any peer", protocol_name(pool->protocol, protocol), text);
+		return;
+	}
+	address_format(pool->local_addr, text);
+	text_line_format(line, "%s -> ", text);
+	address_format_port(pool->remote_addr, pool->remote_port, text);
+	text_line_add(line, text);
+}
+
+static void put_pool(struct render *render, const struct forecast *forecast)
+{
+	const struct wire_pool *pool = &forecast->pool->now;
+	unsigned int percent = percent_of(pool->in_use, pool->capacity);
+	struct text_line line = {};
+	char text[HUMANE_SIZE];
+
+	if ((percent >= NEAR_LIMIT_PERCENT && !forecast->reuses) || forecast->will_fill)
+		line.style = STYLE_WARNING;
+	add_pool(&line, pool);
+	snprintf(text, sizeof(text), "%u %%", percent);
+	add_right(&line, AT_USED, text);
+	add_count(&line, AT_OF, pool->capacity);
+	if (pool->remote_port)
+		add_count(&line, AT_TIMEWAIT, pool->timewait);
+	add_count(&line, AT_RATE, (uint64_t)(forecast->rate + 0.5));
+	if (forecast->will_fill && forecast->full_in_ns)
+		humane_duration(forecast->full_in_ns, text);
+	else
+		snprintf(text, sizeof(text), "%s", forecast->will_fill ? "full" : "-");
+	add_right(&line, AT_FULL, text);
+	text_write(render, &line);
+}
+
+/* A pool by bind() that nobody binds from says nothing that those of connect() do not. */
+static bool is_shown(const struct forecast *forecast)
+{
+	return forecast->pool->now.remote_port || forecast->towards.allocated;
+}
+
+static void put_pools(struct render *render, const struct churn *churn, struct model *model)
+{
+	struct forecast forecasts[FORECAST_POOLS_MAX];
+	size_t count = forecast_list(churn, model, forecasts), shown = 0;
+
+	for (size_t i = 0; i < count && shown < POOLS_SHOWN; i++) {
+		if (!is_shown(&forecasts[i]))
+			continue;
+		if (!shown++)
+			pools_header(render);
+		put_pool(render, &forecasts[i]);
+	}
+}
+
+static void put_process(struct render *render, const struct churn_top *top)
+{
+	struct text_line line = {};
+	char text[ADDRESS_PORT_SIZE];
+
+	text_line_column(&line, AT_PROCESS);
+	if (top->task.pid)
+		text_who(&line, top->task.comm, top->task.pid);
+	else
+		text_line_add(&line, "-");
+	text_line_column(&line, AT_WHERE);
+	if (top->remote_port) {
+		address_format_port(top->remote_addr, top->remote_port, text);
+		text_line_format(&line, "-> %s", text);
+	} else {
+		text_line_add(&line, "without a peer");
+	}
+	add_count(&line, AT_TAKEN, top->allocated);
+	add_count(&line, AT_WAITING, top->timewait);
+	if (top->failed)
+		add_count(&line, AT_FULL, top->failed);
+	text_write(render, &line);
+}
+
+static void put_processes(struct render *render, const struct churn *churn)
+{
+	struct text_line line = {.style = STYLE_FAINT};
+
+	if (!churn->top_count)
+		return;
+	text_line_column(&line, AT_PROCESS);
+	text_line_add(&line, "PROCESS");
+	text_line_column(&line, AT_WHERE);
+	text_line_add(&line, "TO");
+	add_right(&line, AT_TAKEN, "TAKEN");
+	add_right(&line, AT_WAITING, "WAITING");
+	add_right(&line, AT_FULL, "FAILED");
+	text_write(render, &line);
+	for (size_t i = 0; i < churn->top_count; i++)
+		put_process(render, &churn->top[i]);
+}
+
+static void ephemeral_churn(struct render *render, const struct churn *churn, struct model *model,
+			    uint64_t boot_ns)
+{
+	render->told_something = true;
+	put_sums(render, churn, boot_ns);
+	put_timewait(render, churn);
+	put_search(render, "connect()", &churn->searches[1]);
+	put_search(render, "bind()", &churn->searches[0]);
+	put_pools(render, churn, model);
+	put_processes(render, churn);
+}
+
+static void ephemeral_interval(struct render *render, uint64_t boot_ns)
+{
+	struct text_line line = {.style = STYLE_FAINT};
+
+	if (!render->told_something) {
+		text_begin(render, &line, boot_ns);
+		text_line_add(&line, "no ephemeral port was taken, given back or refused");
+		text_write(render, &line);
+	}
+	render->told_something = false;
+}
+
+static void no_event(struct render *render, const struct report *report)
+{
+	(void)render;
+	(void)report;
+}
+
+static void ephemeral_lost(struct render *render, uint64_t count, const char *reason, uint64_t boot_ns)
+{
+	render_text.lost(render, count, reason, boot_ns);
+}
+
+static void ephemeral_stop(struct render *render, const struct stop_report *report)
+{
+	fflush(render->options.out);
+	if (!render->options.quiet && report->lost)
+		remarks_stop(render->options.err, report);
+}
+
+static int ephemeral_flush(struct render *render, uint64_t now_boot_ns)
+{
+	return render_text.flush(render, now_boot_ns);
+}
+
+static void ephemeral_close(struct render *render)
+{
+	render_text.close(render);
+}
+
+const struct renderer render_ephemeral = {
+	.name = "ephemeral",
+	.open = ephemeral_open,
+	.start = ephemeral_start,
+	.event = no_event,
+	.churn = ephemeral_churn,
+	.warning = text_warning,
+	.interval = ephemeral_interval,
+	.lost = ephemeral_lost,
+	.stop = ephemeral_stop,
+	.flush = ephemeral_flush,
+	.close = ephemeral_close,
+};

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* When an interval ends: what is read, of which namespace, and what a TIME_WAIT's end has to do with it. */
+#include "source/sample.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "porttrace/churn.h"
+#include "source/census.h"
+#include "source/sample_flows.h"
+#include "util/clock.h"
+
+#define CENSUS_SHARE 25 /* of the time is what a census may take: one in so many */
+
+/* A namespace, as sent last. */
+struct told {
+	struct wire_netns event;
+	struct churn_counts counts; /* as they were then */
+	bool is_gone;		    /* it could not be entered */
+	/* TIME_WAITs on ports that the kernel chose: began before porttrace did; have ended since. */
+	uint64_t timewait_before, timewait_released;
+	bool has_before;
+	uint64_t census_boot_ns, census_took_ns; /* the last one */
+};
+
+struct sampler {
+	struct kernel *kernel;
+	struct netns_list *namespaces;
+	struct census_taker *census; /* NULL: this kernel does not let the ports be counted */
+	struct sample_flows *flows;
+	int counts; /* the map churn_namespaces */
+	bool sees_ends, is_hooked;
+	struct told *told;
+	size_t told_count;
+	uint64_t interval_boot_ns; /* when the last interval ended; 0: the first has not begun */
+	uint8_t reserved[NETNS_PORTS];
+	source_event_fn event;
+	void *context;
+};
+
+struct sampler *sampler_new(struct kernel *kernel, struct netns_list *namespaces, source_event_fn event,
+			    void *context)
+{
+	struct sampler *sampler = calloc(1, sizeof(*sampler));
+
+	if (!sampler)
+		return NULL;
+	*sampler = (struct sampler){
+		.kernel = kernel,
+		.namespaces = namespaces,
+		.counts = bpf_map__fd(kernel_map(kernel, "churn_namespaces")),
+		.sees_ends = kernel_facts(kernel)[FACT_TCP_END].works,
+		.is_hooked = kernel_timewait_is_hooked(kernel),
+		.event = event,
+		.context = context,
+	};
+	sampler->census = census_taker_new(kernel);
+	sampler->flows = sample_flows_new(kernel, event, context);
+	if (sampler->flows && (sampler->census || errno != ENOMEM))
+		return sampler;
+	sampler_free(sampler);
+	errno = ENOMEM;
+	return NULL;
+}
+
+void sampler_free(struct sampler *sampler)
+{
+	if (!sampler)
+		return;
+	census_taker_free(sampler->census);
+	sample_flows_free(sampler->flows);
+	free(sampler->told);
+	free(sampler);
+}
+
+/* What was last told of a namespace, made anew where there is none; NULL: no memory. */
+static struct told *told_of(struct sampler *sampler, uint32_t netns)
+{
+	struct told *told;
+
+	for (size_t i = 0; i < sampler->told_count; i++) {
+		if (sampler->told[i].event.netns == netns)
+			return &sampler->told[i];
+	}
+	told = realloc(sampler->told, (sampler->told_count + 1) * sizeof(*told));
+	if (!told)
+		return NULL;
+	sampler->told = told;
+	told += sampler->told_count++;
+	*told = (struct told){
+		.event = {.hdr = {.size = sizeof(told->event), .kind = WIRE_NETNS}, .netns = netns},
+	};
+	/* One that turns up later began with nothing counted. */
+	if (sampler->interval_boot_ns) {
+		struct wire_netns nothing = told->event;
+
+		told->has_before = true;
+		nothing.hdr.boot_ns = sampler->interval_boot_ns;
+		sampler->event(sampler->context, &nothing, sizeof(nothing));
+	}
+	return told;
+}
+
+static void counts_fill(struct wire_netns *event, const struct churn_counts *counts)
+{
+	const __u64 *values = counts->values;
+
+	event->by_connect = values[CHURN_BY_CONNECT];
+	event->by_bind = values[CHURN_BY_BIND];
+	event->by_autobind = values[CHURN_BY_AUTOBIND];
+	event->ephemeral_allocated = event->by_connect + event->by_bind + event->by_autobind;
+	event->failed_connect = values[CHURN_FAILED_CONNECT];
+	event->failed_connect_again = values[CHURN_FAILED_CONNECT_AGAIN];
+	event->failed_bind = values[CHURN_FAILED_BIND];
+	event->failed_listen = values[CHURN_FAILED_LISTEN];
+	event->failed_send = values[CHURN_FAILED_SEND];
+	event->ephemeral_failed = event->failed_connect + event->failed_connect_again + event->failed_bind +
+				  event->failed_listen + event->failed_send;
+}
+
+/*
+ * The end of a connection shows its TIME_WAIT's beginning, or a hook does; the rest is the kernel's own, but
+ * for what hooks see: they tell those that it does not count.
+ */
+static void timewait_fill(const struct sampler *sampler, struct wire_netns *event,
+			  const struct churn_counts *counts)
+{
+	const __u64 *values = counts->values;
+
+	if (sampler->sees_ends)
+		event->timewait_entered = values[CHURN_TIMEWAIT];
+	if (!sampler->is_hooked)
+		return;
+	event->has |= WIRE_NETNS_HOOKED;
+	event->timewait_expired = values[CHURN_TIMEWAIT_EXPIRED];
+	event->timewait_reused = values[CHURN_TIMEWAIT_REUSED];
+	event->timewait_killed = values[CHURN_TIMEWAIT_KILLED];
+	event->timewait_overflowed = values[CHURN_TIMEWAIT_OVERFLOW];
+}
+
+static bool may_take_census(const struct told *told, bool last)
+{
+	return last || clock_boot_ns() - told->census_boot_ns > CENSUS_SHARE * told->census_took_ns;
+}
+
+static void misuse_of_listeners(struct sampler *sampler, const struct census_result *found)
+{
+	for (size_t i = 0; i < found->listener_count; i++) {
+		const struct wire_socket *listener = &found->listeners[i];
+
+		sample_misuse(sampler->flows, &listener->sock, &listener->task, WIRE_MISUSE_SERVICE_PORT, 1);
+	}
+}
+
+/*
+ * `counts` were read before: a TIME_WAIT that begins meanwhile then looks like one that has not ended yet,
+ * which the next census puts right, and never like one more that has.
+ */
+static void census_fill(struct sampler *sampler, struct told *told, struct wire_netns *event,
+			const struct churn_counts *counts)
+{
+	const struct census_result *found;
+	uint64_t released;
+
+	if (census_take(sampler->census, event, sampler->reserved, &found))
+		return;
+	told->census_boot_ns = found->end_boot_ns;
+	told->census_took_ns = found->took_ns;
+	if (!told->has_before)
+		told->timewait_before = found->timewait_chosen > counts->values[CHURN_TIMEWAIT_CHOSEN] ?
+			found->timewait_chosen - counts->values[CHURN_TIMEWAIT_CHOSEN] : 0;
+	told->has_before = true;
+	released = told->timewait_before + counts->values[CHURN_TIMEWAIT_CHOSEN];
+	released = released > found->timewait_chosen ? released - found->timewait_chosen : 0;
+	if (released > told->timewait_released)
+		told->timewait_released = released;
+	event->has |= WIRE_NETNS_CENSUS;
+	event->tcp_in_use = found->tcp_in_use;
+	event->udp_in_use = found->udp_in_use;
+	event->tcp_bound = found->tcp_bound;
+	for (size_t i = 0; i < found->pool_count; i++)
+		sampler->event(sampler->context, &found->pools[i], sizeof(found->pools[i]));
+	if (sampler->interval_boot_ns)
+		misuse_of_listeners(sampler, found);
+}
+
+/* false: it has gone, or just the process by which it was found has. */
+static bool enter(struct sampler *sampler, uint32_t netns)
+{
+	if (!netns_enter(sampler->namespaces, netns))
+		return true;
+	netns_list_scan(sampler->namespaces);
+	return !netns_enter(sampler->namespaces, netns);
+}
+
+/* Of a namespace that has gone, our own counts are what is left. */
+static void sample_namespace(struct sampler *sampler, struct told *told, struct wire_netns *event,
+			     const struct churn_counts *counts, bool with_census, bool last)
+{
+	uint64_t overflowed = told->event.timewait_overflowed;
+	bool is_first = !told->event.hdr.boot_ns;
+
+	event->has = 0;
+	event->flows_forgotten = sample_flows_forgotten(sampler->flows);
+	counts_fill(event, counts);
+	told->is_gone = !enter(sampler, event->netns);
+	if (told->is_gone) {
+		event->timewait_live = 0;
+	} else {
+		netns_read(event, sampler->reserved);
+		/* Where there is no TIME_WAIT there is nothing to begin from, and nothing to be told yet. */
+		if (!told->has_before && !event->timewait_live)
+			told->has_before = true;
+		if (with_census && (sampler->interval_boot_ns || event->timewait_live) && sampler->census &&
+		    may_take_census(told, last))
+			census_fill(sampler, told, event, counts);
+		netns_leave(sampler->namespaces);
+	}
+	timewait_fill(sampler, event, counts);
+	event->ephemeral_released = counts->values[CHURN_RELEASED];
+	if (sampler->is_hooked)
+		event->ephemeral_released += counts->values[CHURN_TIMEWAIT_RELEASED];
+	else
+		event->ephemeral_released += told->timewait_released;
+	event->hdr.boot_ns = clock_boot_ns();
+	if (!is_first && event->timewait_overflowed > overflowed)
+		sample_overflow(sampler->flows, event);
+	sampler->event(sampler->context, event, sizeof(*event));
+}
+
+static bool has_changed(const struct told *told, const struct churn_counts *counts)
+{
+	return !told->event.hdr.boot_ns || told->event.timewait_live ||
+	       memcmp(told->counts.values, counts->values, sizeof(counts->values)) != 0;
+}
+
+/* One that was silent for a while: its interval begins where everybody's does, with what it had. */
+static void tell_again(struct sampler *sampler, struct told *told)
+{
+	if (!told->event.hdr.boot_ns || told->event.hdr.boot_ns >= sampler->interval_boot_ns)
+		return;
+	told->event.hdr.boot_ns = sampler->interval_boot_ns;
+	sampler->event(sampler->context, &told->event, sizeof(told->event));
+}
+
+/* The namespaces that have counted something, and once those that there are. */
+static void find_namespaces(struct sampler *sampler, bool out_of_turn)
+{
+	size_t known = sampler->told_count;
+	__u32 key, *previous = NULL;
+
+	for (; bpf_map_get_next_key(sampler->counts, previous, &key) == 0; previous = &key)
+		told_of(sampler, key);
+	/* One that is new can be entered only when it has been found. */
+	if (!known || sampler->told_count != known || out_of_turn)
+		netns_list_scan(sampler->namespaces);
+	for (size_t i = 0; !known && !out_of_turn && i < netns_list_count(sampler->namespaces); i++)
+		told_of(sampler, netns_list_get(sampler->namespaces, i));
+}
+
+void sampler_ask(struct sampler *sampler, uint32_t netns)
+{
+	struct churn_counts counts = {0};
+	struct wire_netns between;
+	struct told *told;
+
+	find_namespaces(sampler, true);
+	told = told_of(sampler, netns);
+	if (!told)
+		return;
+	between = told->event;
+	between.ends_interval = 0;
+	bpf_map_lookup_elem(sampler->counts, &netns, &counts);
+	sample_namespace(sampler, told, &between, &counts, false, false);
+}
+
+/* A namespace that is kept by something that cannot be seen reads as gone: it goes when it is silent too. */
+static void forget_gone(struct sampler *sampler, struct told *told)
+{
+	if (!told->is_gone)
+		return;
+	bpf_map_delete_elem(sampler->counts, &told->event.netns);
+	*told = sampler->told[--sampler->told_count];
+}
+
+void sampler_interval(struct sampler *sampler, bool last)
+{
+	uint64_t now = clock_boot_ns();
+
+	find_namespaces(sampler, false);
+	sample_flows(sampler->flows);
+	/* Backwards, for one that has gone makes room for the last. */
+	for (size_t i = sampler->told_count; i-- > 0;) {
+		struct told *told = &sampler->told[i];
+		struct churn_counts counts = {0};
+
+		bpf_map_lookup_elem(sampler->counts, &told->event.netns, &counts);
+		if (!has_changed(told, &counts)) {
+			forget_gone(sampler, told);
+			continue;
+		}
+		told->event.ends_interval = sampler->interval_boot_ns != 0;
+		tell_again(sampler, told);
+		told->counts = counts;
+		sample_namespace(sampler, told, &told->event, &counts, true, last);
+	}
+	sampler->interval_boot_ns = now;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The counters of processes: read in batches, for a system call for each of some thousand flows would cost
+ * more than all the rest. */
+#include "source/sample_flows.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "porttrace/churn.h"
+#include "util/address.h"
+#include "util/clock.h"
+
+#define BATCH	    256
+#define REMEMBERED  1024
+#define OVERFLOWS   64
+
+/* What was said already, the oldest makes room. */
+struct said {
+	uint64_t start_boot_ns;
+	uint32_t pid, netns; /* netns: only where no process is known */
+	uint32_t kind;
+};
+
+struct sample_flows {
+	struct kernel *kernel;
+	int flows, searches; /* maps */
+	uint64_t forgotten;
+	struct said said[REMEMBERED];
+	size_t said_next;
+	/* The flows that sample_flows() saw overflow: whom the kernel's own count is about. */
+	struct {
+		struct churn_flow flow;
+		struct wire_task task;
+		uint64_t count;
+	} overflows[OVERFLOWS];
+	size_t overflow_count;
+	source_event_fn event;
+	void *context;
+};
+
+struct sample_flows *sample_flows_new(struct kernel *kernel, source_event_fn event, void *context)
+{
+	struct sample_flows *flows = calloc(1, sizeof(*flows));
+
+	if (!flows)
+		return NULL;
+	flows->kernel = kernel;
+	flows->flows = bpf_map__fd(kernel_map(kernel, "churn_flows"));
+	flows->searches = bpf_map__fd(kernel_map(kernel, "churn_searches"));
+	flows->event = event;
+	flows->context = context;
+	return flows;
+}
+
+void sample_flows_free(struct sample_flows *flows)
+{
+	free(flows);
+}
+
+static bool was_said(struct sample_flows *flows, const struct said *what)
+{
+	for (size_t i = 0; i < REMEMBERED; i++) {
+		const struct said *said = &flows->said[i];
+
+		if (said->kind == what->kind && said->pid == what->pid &&
+		    said->start_boot_ns == what->start_boot_ns && said->netns == what->netns)
+			return true;
+	}
+	flows->said[flows->said_next] = *what;
+	flows->said_next = (flows->said_next + 1) % REMEMBERED;
+	return false;
+}
+
+static void misuse_event(struct sample_flows *flows, const struct wire_sock *sock, const struct wire_task *task,
+			 enum wire_misuse_kind kind, uint64_t count, uint32_t limit)
+{
+	const struct said what = {
+		.start_boot_ns = task->start_boot_ns,
+		.pid = task->pid,
+		.netns = task->pid ? 0 : sock->netns,
+		.kind = kind,
+	};
+	struct wire_misuse event = {
+		.hdr = {.size = sizeof(event), .kind = WIRE_MISUSE, .boot_ns = clock_boot_ns()},
+		.sock = *sock,
+		.task = *task,
+		.count = count,
+		.misuse = kind,
+		.limit = limit,
+	};
+
+	if (!was_said(flows, &what))
+		flows->event(flows->context, &event, sizeof(event));
+}
+
+void sample_misuse(struct sample_flows *flows, const struct wire_sock *sock, const struct wire_task *task,
+		   enum wire_misuse_kind kind, uint64_t count)
+{
+	misuse_event(flows, sock, task, kind, count, 0);
+}
+
+/* A socket that stands for all of the flow: what is known of each of them. */
+static struct wire_sock sock_of(const struct churn_flow *flow)
+{
+	struct wire_sock sock = {
+		.netns = flow->netns,
+		.family = AF_INET6,
+		.protocol = flow->protocol,
+		.remote_port = flow->remote_port,
+		.flags = WIRE_PORT_CHOSEN,
+	};
+
+	memcpy(sock.local_addr, flow->local_addr, sizeof(sock.local_addr));
+	memcpy(sock.remote_addr, flow->remote_addr, sizeof(sock.remote_addr));
+	if (address_is_mapped(sock.local_addr) || address_is_mapped(sock.remote_addr))
+		sock.family = AF_INET;
+	return sock;
+}
+
+static struct wire_task task_of(const struct churn_flow *flow, const struct churn_counts *counts)
+{
+	struct wire_task task = {.pid = flow->pid, .start_boot_ns = counts->start_boot_ns};
+
+	memcpy(task.comm, counts->comm, sizeof(task.comm));
+	return task;
+}
+
+static void flow_misuse(struct sample_flows *flows, const struct churn_flow *flow,
+			const struct churn_counts *counts)
+{
+	uint64_t bound = counts->values[CHURN_BIND_CONNECT], itself = counts->values[CHURN_SELF_CONNECT];
+	struct wire_sock sock = sock_of(flow);
+	struct wire_task task = task_of(flow, counts);
+
+	if (bound)
+		misuse_event(flows, &sock, &task, WIRE_MISUSE_BIND_CONNECT, bound, 0);
+	if (itself) {
+		sock.local_port = sock.remote_port;
+		misuse_event(flows, &sock, &task, WIRE_MISUSE_SELF_CONNECT, itself, 0);
+	}
+	if (counts->values[CHURN_TIMEWAIT_OVERFLOW] && flows->overflow_count < OVERFLOWS) {
+		flows->overflows[flows->overflow_count].flow = *flow;
+		flows->overflows[flows->overflow_count].task = task;
+		flows->overflows[flows->overflow_count++].count = counts->values[CHURN_TIMEWAIT_OVERFLOW];
+	}
+}
+
+static void flow_event(struct sample_flows *flows, const struct churn_flow *flow,
+		       const struct churn_counts *counts)
+{
+	const __u64 *values = counts->values;
+	struct wire_traffic event = {
+		.hdr = {.size = sizeof(event), .kind = WIRE_TRAFFIC, .boot_ns = clock_boot_ns()},
+		.task = task_of(flow, counts),
+		.netns = flow->netns,
+		.remote_port = flow->remote_port,
+		.protocol = flow->protocol,
+		.allocated = values[CHURN_BY_CONNECT] + values[CHURN_BY_BIND] + values[CHURN_BY_AUTOBIND],
+		.timewait = values[CHURN_TIMEWAIT],
+		.released = values[CHURN_RELEASED],
+		.failed = values[CHURN_FAILED_CONNECT] + values[CHURN_FAILED_CONNECT_AGAIN] +
+			  values[CHURN_FAILED_BIND] + values[CHURN_FAILED_LISTEN] + values[CHURN_FAILED_SEND],
+		.timewait_overflowed = values[CHURN_TIMEWAIT_OVERFLOW],
+	};
+
+	memcpy(event.remote_addr, flow->remote_addr, sizeof(event.remote_addr));
+	memcpy(event.local_addr, flow->local_addr, sizeof(event.local_addr));
+	flows->event(flows->context, &event, sizeof(event));
+	flow_misuse(flows, flow, counts);
+}
+
+static void read_flows(struct sample_flows *flows)
+{
+	static struct churn_counts counts[BATCH];
+	static struct churn_flow keys[BATCH];
+	uint64_t made = kernel_flows_made(flows->kernel), present = 0;
+	__u32 batch, count;
+	int err = 0;
+
+	for (void *in = NULL; !err; in = &batch) {
+		count = BATCH;
+		err = bpf_map_lookup_batch(flows->flows, in, &batch, keys, counts, &count, NULL);
+		if (err && errno != ENOENT)
+			return;
+		for (__u32 i = 0; i < count; i++)
+			flow_event(flows, &keys[i], &counts[i]);
+		present += count;
+	}
+	if (made > present && made - present > flows->forgotten)
+		flows->forgotten = made - present;
+}
+
+uint64_t sample_flows_forgotten(const struct sample_flows *flows)
+{
+	return flows->forgotten;
+}
+
+static void read_searches(struct sample_flows *flows)
+{
+	static struct churn_search searches[BATCH];
+	static struct churn_search_key keys[BATCH];
+	__u32 batch, count;
+	int err = 0;
+
+	for (void *in = NULL; !err; in = &batch) {
+		count = BATCH;
+		err = bpf_map_lookup_batch(flows->searches, in, &batch, keys, searches, &count, NULL);
+		if (err && errno != ENOENT)
+			return;
+		for (__u32 i = 0; i < count; i++) {
+			struct wire_search event = {
+				.hdr = {.size = sizeof(event), .kind = WIRE_SEARCH, .boot_ns = clock_boot_ns()},
+				.netns = keys[i].netns,
+				.remote_port = keys[i].remote_port,
+				.connects = keys[i].connects,
+				.total_ns = searches[i].total_ns,
+				.max_ns = searches[i].max_ns,
+			};
+
+			memcpy(event.remote_addr, keys[i].remote_addr, sizeof(event.remote_addr));
+			memcpy(event.buckets, searches[i].buckets, sizeof(event.buckets));
+			flows->event(flows->context, &event, sizeof(event));
+		}
+	}
+}
+
+void sample_flows(struct sample_flows *flows)
+{
+	flows->overflow_count = 0;
+	read_flows(flows);
+	read_searches(flows);
+}
+
+void sample_overflow(struct sample_flows *flows, const struct wire_netns *netns)
+{
+	struct wire_sock sock = {.netns = netns->netns, .family = AF_INET, .protocol = IPPROTO_TCP};
+	const struct wire_task nobody = {0};
+	bool is_known = false;
+
+	for (size_t i = 0; i < flows->overflow_count; i++) {
+		if (flows->overflows[i].flow.netns != netns->netns)
+			continue;
+		sock = sock_of(&flows->overflows[i].flow);
+		misuse_event(flows, &sock, &flows->overflows[i].task, WIRE_MISUSE_OVERFLOW,
+			     flows->overflows[i].count, netns->tw_max_buckets);
+		is_known = true;
+	}
+	if (!is_known)
+		misuse_event(flows, &sock, &nobody, WIRE_MISUSE_OVERFLOW, netns->timewait_overflowed,
+			     netns->tw_max_buckets);
+}

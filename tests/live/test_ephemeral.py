@@ -1,0 +1,605 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Ephemeral ports: storms whose counts must be the kernel's and the storm's own, how full the ports are,
+when they run out, and what makes them. Truth: nstat, ss, the storm, and errno."""
+
+import errno
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import time
+
+from porttrace_test import (
+    IP_BIND_ADDRESS_NO_PORT,
+    PORTTRACE,
+    STORM,
+    Skip,
+    check,
+    close_first,
+    die_with_parent,
+    equal,
+    nstat,
+    pair_on,
+    port_of,
+    refused,
+    run_text,
+    sysctl,
+    tcp,
+    test,
+    timewaits,
+    udp,
+    until,
+)
+
+COUNT = 20000
+KERNELS = {
+    "entered": "TcpExtTW",
+    "reused": "TcpExtTWRecycled",
+    "killed": "TcpExtTWKilled",
+    "overflowed": "TcpExtTCPTimeWaitOverflow",
+}
+
+
+def storm(mode, count=COUNT):
+    """Runs build/tests/storm in the namespace of this test and returns its pid."""
+    process = subprocess.Popen(
+        [STORM, mode, str(count)], stdout=subprocess.PIPE, preexec_fn=die_with_parent
+    )
+    process.communicate()
+    equal(process.returncode, 0, f"exit status of storm {mode}")
+    return process.pid
+
+
+def total(trace, group, field):
+    return sum(r.get(group, {}).get(field, 0) for r in trace.find(event="churn"))
+
+
+def ports_in_use(protocol, low=32768, high=60999):
+    """Ports of the range with a socket, as ss knows them."""
+    rows = run_text("ss", "-Hn", "-a", protocol).splitlines()
+    ports = {int(row.split()[3 if protocol == "-t" else 3].rsplit(":", 1)[1]) for row in rows}
+    return len([p for p in ports if low <= p <= high])
+
+
+def kernels_count(counter):
+    try:
+        return nstat(counter)
+    except Skip:
+        return None
+
+
+def check_kernels(trace):
+    """What was told equals what this namespace's kernel counters say."""
+    for field, counter in KERNELS.items():
+        count = kernels_count(counter)
+        if count is not None:
+            equal(total(trace, "timewait", field), count, f"{field}, of which nstat counts {counter}")
+
+
+def check_storm(t, mode, port_range=None, chosen=1, **want):
+    """A storm; `want`: sums of churn fields that follow from what it does. chosen: ports beside those of the
+    connections that the kernel chose (the listener's)."""
+    low, high = port_range or (32768, 60999)
+    if port_range:
+        sysctl("ipv4/ip_local_port_range", f"{low} {high}")
+    with t.trace("-e", "churn", "-i", 1, marker=False) as trace:
+        storm(mode)
+        until(
+            lambda: total(trace, "ephemeral", "allocated") == COUNT + chosen,
+            f"{COUNT} ports are allocated\n{trace.story()}",
+        )
+        live = len(timewaits())
+        in_use = ports_in_use("-t", low, high), ports_in_use("-u", low, high)
+        trace.stop()
+        check_kernels(trace)
+        for name, value in want.items():
+            group = "timewait" if name in KERNELS else "ephemeral"
+            equal(total(trace, group, name), value, name)
+        last = trace.find(event="churn")[-1]
+        equal(last["timewait"]["live"], live, "live, of which ss shows as many")
+        # A SYN that meets a TIME_WAIT ends it.
+        ended = total(trace, "timewait", "entered") - total(trace, "timewait", "reused") - live
+        equal(total(trace, "timewait", "expired"), ended, "expired")
+        equal(trace.find(event="lost"), [], "lost records")
+        equal((last["ephemeral"]["tcp_in_use"], last["ephemeral"]["udp_in_use"]), in_use, "in use")
+        equal(total(trace, "ephemeral", "failed"), 0, "failed")
+        return trace
+
+
+@test(alone=True)
+def storm_client_closes_first(t):
+    sysctl("ipv4/tcp_tw_reuse", 0)
+    check_storm(t, "connect", entered=COUNT, by_connect=COUNT, by_bind=1, released=1)
+
+
+@test(alone=True)
+def storm_server_closes_first(t):
+    """The TIME_WAITs are the server's: the clients' ports are free at once."""
+    trace = check_storm(t, "serverfirst", entered=COUNT, by_connect=COUNT, released=COUNT + 1)
+    equal(trace.find(event="churn")[-1]["ephemeral"]["tcp_in_use"], 1, "in use: the server's port")
+
+
+@test(alone=True)
+def storm_reset(t):
+    check_storm(t, "reset", entered=0, by_connect=COUNT, released=COUNT + 1)
+
+
+@test(alone=True)
+def storm_bind_before_connect(t):
+    sysctl("ipv4/tcp_tw_reuse", 0)
+    # Where half of the range is taken, a bind() to port 0 costs a millisecond.
+    trace = check_storm(t, "bindconnect", port_range=(10000, 65535), entered=COUNT, by_bind=COUNT + 1, by_connect=0, released=1)
+    warnings = trace.find(event="warning", kind="bind-before-connect")
+    equal([w["comm"] for w in warnings], ["storm"], "who binds before connect")
+
+
+@test(alone=True)
+def storm_udp(t):
+    check_storm(t, "udp", entered=0, by_autobind=COUNT, by_bind=1, released=COUNT + 1)
+
+
+def small_range_with_reuse(mode):
+    """12,800 tuples for 20,000 connections: the rest takes over TIME_WAITs of a millisecond."""
+    sysctl("ipv4/tcp_tw_reuse", mode)
+    try:
+        sysctl("ipv4/tcp_tw_reuse_delay", 1)
+    except FileNotFoundError:
+        raise Skip("no tcp_tw_reuse_delay: reuse takes a second, longer than the storm") from None
+    return 40000, 40199
+
+
+def check_reuse(t, mode):
+    with_range = small_range_with_reuse(mode)
+    trace = check_storm(t, "connect", port_range=with_range, entered=COUNT, by_connect=COUNT)
+    reused = nstat("TcpExtTWRecycled")
+    check(reused >= COUNT - 64 * 200, f"only {reused} of {COUNT} took over a TIME_WAIT")
+    held = len(timewaits())
+    equal(total(trace, "ephemeral", "released"), COUNT + 1 - held, "released")
+
+
+@test(alone=True)
+def storm_reuse_0(t):
+    """The range that the next ones use up and take over again is then just used up."""
+    sysctl("ipv4/tcp_tw_reuse", 0)
+    sysctl("ipv4/ip_local_port_range", "40000 40199")
+    with t.trace("-e", "churn", "-i", 1, marker=False) as trace:
+        process = subprocess.run([STORM, "connect", str(COUNT)], capture_output=True, check=False)
+        equal(process.returncode, 1, "exit status of a storm that runs out of ports")
+        until(lambda: total(trace, "ephemeral", "failed") == 1, trace.story)
+        trace.stop()
+        check_kernels(trace)
+        live = len(timewaits())
+        equal(total(trace, "timewait", "entered"), live, "entered, of which ss shows as many")
+        equal(total(trace, "timewait", "reused"), 0, "reused")
+        equal(total(trace, "ephemeral", "connect_eaddrnotavail"), 1, "connect_eaddrnotavail")
+        equal(total(trace, "ephemeral", "by_connect"), live, "by_connect")
+        equal(total(trace, "ephemeral", "released"), 1, "released: the listener's port")
+
+
+@test(alone=True)
+def storm_reuse_1(t):
+    check_reuse(t, 1)
+
+
+@test(alone=True)
+def storm_reuse_2(t):
+    check_reuse(t, 2)
+
+
+@test(alone=True)
+def storm_overflows(t):
+    sysctl("ipv4/tcp_max_tw_buckets", 100)
+    sysctl("ipv4/tcp_tw_reuse", 0)
+    trace = check_storm(t, "connect")
+    entered = total(trace, "timewait", "entered")
+    check(entered >= 100, f"{entered} TIME_WAITs, of which 100 fit at once")
+    equal(entered + total(trace, "timewait", "overflowed"), COUNT, "entered and overflowed")
+    live = len(timewaits())
+    equal(total(trace, "ephemeral", "released"), COUNT + 1 - live, "released")
+    warning = trace.find(event="warning", kind="timewait-overflow")
+    equal([w["comm"] for w in warning], ["storm"], "whose TIME_WAITs did not fit")
+    owned = sum(
+        row["timewait"]
+        for r in trace.find(event="churn")
+        for row in r["top"]
+        if row.get("comm") == "storm"
+    )
+    check(owned <= entered, f"{owned} TIME_WAITs are the storm's, of {entered}")
+
+
+@test(alone=True)
+def stopped_reader(t):
+    """While porttrace is stopped the ring overflows; the counts are right, and `lost` says by how much the
+    stream is not."""
+    process = subprocess.Popen(
+        [PORTTRACE, "--json", *([f"--probes={t.options.probes}"] if t.options.probes else [])],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=die_with_parent,
+    )
+    try:
+        check(b'"start"' in process.stdout.readline(), "no start record")
+        process.send_signal(signal.SIGSTOP)
+        storm("connect")
+        process.send_signal(signal.SIGCONT)
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.wait()
+    trace = Records(out, t.netns)
+    equal(total(trace, "ephemeral", "by_connect"), COUNT, "by_connect")
+    equal(total(trace, "timewait", "entered"), nstat("TcpExtTW"), "entered")
+    told = sum(r["event"] in ("connect", "close", "bind", "listen") for r in trace.all)
+    lost = sum(r["count"] for r in trace.all if r["event"] == "lost")
+    check(lost > 0, "a stopped reader lost nothing: the storm was too small")
+    equal(process.returncode, 5, "exit status after losses")
+    # bind, listen and close of the listener, and of each connection connect and two closes
+    mine = sum(
+        r["event"] in ("connect", "close", "bind", "listen") and r.get("comm") == "storm"
+        for r in trace.all
+    )
+    check(
+        lost >= 3 * COUNT + 3 - mine and lost <= 3 * COUNT + 3 - mine + (told - mine) + 200,
+        f"{lost} lost, {mine} told, of {3 * COUNT + 3}",
+    )
+
+
+class Records:
+    """The lines of a stream that has ended; find() as a Stream has it."""
+
+    def __init__(self, out, netns):
+        self.all = [json.loads(line) for line in out.decode("utf-8", "strict").splitlines()]
+        self.netns = netns
+
+    def find(self, **want):
+        return [
+            r
+            for r in self.all
+            if r.get("netns", self.netns) == self.netns
+            and all(r.get(name) == value for name, value in want.items())
+        ]
+
+
+def fill(listener, rate, until_refused):
+    """Connects and closes, client first, at a steady rate; returns when a port was refused."""
+    began, count = time.monotonic(), 0
+    while time.monotonic() - began < until_refused:
+        client = socket.socket()
+        error = client.connect_ex(("127.0.0.1", port_of(listener)))
+        if error:
+            client.close()
+            equal(errno.errorcode[error], "EADDRNOTAVAIL", "what ends it")
+            return time.monotonic(), count
+        accepted, _ = listener.accept()
+        client.close()
+        accepted.close()
+        count += 1
+        wait = began + count / rate - time.monotonic()
+        if wait > 0:
+            time.sleep(wait)
+    raise AssertionError(f"{count} connections, and still there are ports")
+
+
+@test(alone=True)
+def forecast_of_a_thousand_ports(t):
+    """At a steady rate, what is said at half full is right to a tenth, and a warning came before."""
+    sysctl("ipv4/ip_local_port_range", "40000 40999")
+    sysctl("ipv4/tcp_tw_reuse", 0)
+    with tcp(("127.0.0.1", 5001), backlog=9) as listener, t.trace(
+        "-e", "churn", "-i", 1, marker=False
+    ) as trace:
+        offset = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
+        ended, count = fill(listener, 60, 30)
+        equal(count, 1000, "connections until there was no port")
+        exhausted = trace.wait(event="warning", kind="exhausted")
+        warned = trace.find(event="warning", kind="exhaustion")
+        trace.stop()
+        check(warned, f"no warning came\n{trace.story()}")
+        story = trace.story()
+    print(f"warned at {warned[0].get('in_use')}, {ended + offset - warned[0]['boot_ns'] / 1e9:.1f} s before")
+    check(
+        warned[0]["boot_ns"] / 1e9 < ended + offset - 3,
+        f"the warning came {ended + offset - warned[0]['boot_ns'] / 1e9:.1f} s before",
+    )
+    equal(exhausted["comm"], "pt-test", "who took the ports")
+    half = None
+    for record in trace.find(event="churn"):
+        for pool in record.get("pools", []):
+            if pool.get("remote_port") == 5001 and pool["in_use"] >= 450 and "full_in_s" in pool:
+                half = half or (record["boot_ns"] / 1e9, pool)
+    check(half, f"no forecast at half full\n{story}")
+    at, pool = half
+    check(pool["in_use"] <= 600, f"the first forecast was at {pool['in_use']}")
+    truth = ended + offset - at
+    print(f"at {pool['in_use']} of {pool['capacity']}: full in {pool['full_in_s']} s, was {truth:.2f}")
+    check(
+        abs(pool["full_in_s"] - truth) <= truth / 10,
+        f"at {pool['in_use']} of {pool['capacity']} full_in_s is {pool['full_in_s']}, it was {truth:.2f}",
+    )
+
+
+def pool_to(trace, port):
+    """The newest pool towards a port."""
+    found = [
+        pool
+        for r in trace.find(event="churn")
+        for pool in r.get("pools", [])
+        if pool.get("remote_port") == port
+    ]
+    return found[-1] if found else None
+
+
+@test()
+def capacity_of_a_pool(t):
+    """Reserved ports, and those that bind() took, are not connect()'s."""
+    sysctl("ipv4/ip_local_port_range", "40000 40011")
+    sysctl("ipv4/ip_local_reserved_ports", "40002-40003")
+    with tcp(("127.0.0.1", 5001), backlog=9) as listener, t.trace(
+        "-e", "churn", "-i", 1, marker=False
+    ) as trace, tcp(("127.0.0.2", 40004)), udp(("127.0.0.1", 40005)):
+        pairs = []
+        while True:
+            client = socket.socket()
+            if client.connect_ex(("127.0.0.1", 5001)):
+                client.close()
+                break
+            pairs.append((client, listener.accept()[0]))
+        pool = until(lambda: pool_to(trace, 5001), f"the pool is told\n{trace.story()}")
+        equal(pool["in_use"], len(pairs), "in use")
+        equal(pool["capacity"], len(pairs), "capacity: connect() was refused the next one")
+        last = trace.find(event="churn")[-1]["ephemeral"]
+        equal(last["bound"], 1, "bound")
+        equal(last["reserved"], 2, "reserved")
+        equal(last["tcp_in_use"], len(pairs) + 1, "tcp_in_use")
+        equal(last["udp_in_use"], 1, "udp_in_use")
+        equal(last["connect_eaddrnotavail"], 1, "connect_eaddrnotavail")
+        for client, accepted in pairs:
+            client.close()
+            accepted.close()
+
+
+@test()
+def narrowed_range(t):
+    """IP_LOCAL_PORT_RANGE of a socket."""
+    ip_local_port_range = 51
+    with tcp(("127.0.0.1", 5001), backlog=9) as listener, t.trace(
+        "-e", "churn", "-i", 1, marker=False
+    ) as trace:
+        client = socket.socket()
+        try:
+            client.setsockopt(
+                socket.IPPROTO_IP, ip_local_port_range, struct.pack("I", 50000 | 50006 << 16)
+            )
+        except OSError:
+            raise Skip("this kernel has no IP_LOCAL_PORT_RANGE") from None
+        with client:
+            client.connect(("127.0.0.1", 5001))
+            accepted, _ = listener.accept()
+            pool = until(lambda: pool_to(trace, 5001), f"the pool is told\n{trace.story()}")
+            equal(pool["range"], [50000, 50006], "range")
+            equal(pool["capacity"], 7, "capacity")
+            accepted.close()
+
+
+@test()
+def failures_by_call(t):
+    """Every way not to get a port is counted under its call and errno."""
+    sysctl("ipv4/ip_local_port_range", "40000 40003")
+    with tcp(("127.0.0.1", 5001), backlog=9) as listener, udp(("127.0.0.1", 5001)):
+        tcps = [tcp(("0.0.0.0", 0)) for _ in range(4)]
+        udps = [udp(("0.0.0.0", 0)) for _ in range(4)]
+        with t.trace("-e", "churn", "-i", 1, marker=False) as trace:
+            with socket.socket() as a, socket.socket() as b, socket.socket() as c:
+                equal(refused(a.connect, ("127.0.0.1", 5001)), "EADDRNOTAVAIL", "connect")
+                equal(refused(b.bind, ("127.0.0.1", 0)), "EADDRINUSE", "bind")
+                equal(refused(c.listen, 1), "EADDRINUSE", "listen")
+            with udp() as a, udp() as b, udp() as c:
+                equal(refused(a.connect, ("127.0.0.1", 5001)), "EAGAIN", "UDP connect")
+                equal(refused(b.sendto, b"x", ("127.0.0.1", 5001)), "EAGAIN", "UDP send")
+                equal(refused(c.bind, ("127.0.0.1", 0)), "EADDRINUSE", "UDP bind")
+            until(
+                lambda: total(trace, "ephemeral", "failed") >= 6, f"six failures\n{trace.story()}"
+            )
+            trace.stop()
+            for field, want in (
+                ("failed", 6),
+                ("connect_eaddrnotavail", 1),
+                ("connect_eagain", 1),
+                ("bind_eaddrinuse", 2),
+                ("listen_eaddrinuse", 1),
+                ("send_eagain", 1),
+                ("allocated", 0),
+            ):
+                equal(total(trace, "ephemeral", field), want, field)
+        for sock in tcps + udps:
+            sock.close()
+        del listener
+
+
+# --- misuse ---------------------------------------------------------------------------------------
+
+
+@test()
+def bind_before_connect(t):
+    with tcp(("127.0.0.1", 5001), backlog=9) as listener, t.trace("-e", "churn", marker=False) as trace:
+        for _ in range(3):
+            client = tcp(("127.0.0.1", 0))
+            pair_on(listener, client)
+            client.close()
+        warning = trace.once(event="warning", kind="bind-before-connect")
+        equal((warning["pid"], warning["remote_port"]), (os.getpid(), 5001), "who and where to")
+
+
+@test()
+def bind_without_a_port_is_no_misuse(t):
+    with tcp(("127.0.0.1", 5001), backlog=9) as listener, t.trace("-e", "churn", marker=False) as trace:
+        client = tcp(("127.0.0.1", 0), (socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1))
+        pair_on(listener, client)
+        client.close()
+        with tcp(("127.0.0.1", 5003)) as explicit:
+            pair_on(listener, explicit)
+        until(lambda: total(trace, "ephemeral", "by_connect") == 1, trace.story)
+        trace.never(event="warning", kind="bind-before-connect")
+
+
+@test()
+def service_port_in_range(t):
+    with t.trace("-e", "churn", marker=False) as trace, tcp(("127.0.0.1", 40123), backlog=1), tcp(
+        ("127.0.0.1", 0)
+    ):
+        warning = trace.once(event="warning", kind="service-port-in-range")
+        equal(
+            (warning["pid"], warning["local_port"], warning["local_address"]),
+            (os.getpid(), 40123, "127.0.0.1"),
+            "whose port",
+        )
+
+
+@test()
+def reserved_service_port_is_no_misuse(t):
+    sysctl("ipv4/ip_local_reserved_ports", "40123")
+    with t.trace("-e", "churn", marker=False) as trace, tcp(("127.0.0.1", 40123), backlog=1), tcp(
+        ("127.0.0.1", 0), backlog=1
+    ), tcp(("127.0.0.1", 5001), backlog=1):
+        until(lambda: trace.find(event="churn"), "churn")
+        trace.never(event="warning")
+
+
+@test()
+def self_connect(t):
+    """Nobody listens; the kernel is led to choose the port that is connected to."""
+    sysctl("ipv4/ip_local_port_range", "40000 40001")
+    with t.trace("-e", "churn", marker=False) as trace:
+
+        def itself():
+            sock = socket.socket()
+            if not sock.connect_ex(("127.0.0.1", 40000)) and sock.getsockname() == sock.getpeername():
+                return sock
+            sock.close()
+            return None
+
+        sock = until(itself, "a connection to itself")
+        warning = trace.once(event="warning", kind="self-connect")
+        equal((warning["pid"], warning["local_port"]), (os.getpid(), 40000), "who and where")
+        sock.close()
+
+
+NGINX = """
+daemon off;
+worker_processes 2;
+pid {dir}/nginx.pid;
+error_log {dir}/error.log;
+events {{ worker_connections 256; }}
+http {{
+    access_log off;
+    client_body_temp_path {dir}/body;
+    proxy_temp_path {dir}/proxy;
+    fastcgi_temp_path {dir}/fastcgi;
+    uwsgi_temp_path {dir}/uwsgi;
+    scgi_temp_path {dir}/scgi;
+    server {{ listen 127.0.0.1:8080; location / {{ return 200 "well\\n"; }} }}
+    server {{ listen 127.0.0.1:8081; location / {{ proxy_pass http://127.0.0.1:8080; }} }}
+}}
+"""
+
+
+def listens(port):
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+@test(alone=True)
+def clean_servers_and_clients(t):
+    """nginx, curl, redis and wrk as Debian has them, under load: nothing to warn of."""
+    for program in ("nginx", "redis-server", "redis-benchmark", "wrk", "curl"):
+        if not shutil.which(program):
+            raise Skip(f"{program} is not installed (tools/install-deps test)")
+    where = t.temp()
+    os.chmod(where, 0o755)
+    with open(os.path.join(where, "nginx.conf"), "w", encoding="ascii") as file:
+        file.write(NGINX.format(dir=where))
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with t.trace("-e", "churn", "-i", 1, marker=False) as trace:
+        servers = [
+            subprocess.Popen(command, cwd=where, preexec_fn=die_with_parent, **quiet)
+            for command in (
+                ["nginx", "-c", f"{where}/nginx.conf"],
+                ["redis-server", "--port", "6379", "--save", "", "--bind", "127.0.0.1"],
+            )
+        ]
+        try:
+            for port in (8080, 8081, 6379):
+                until(lambda port=port: listens(port), f"a server listens on {port}")
+            for command in (
+                ["wrk", "-t", "1", "-c", "20", "-d", "2s", "http://127.0.0.1:8080/"],
+                ["wrk", "-t", "1", "-c", "5", "-d", "1s", "-H", "Connection: close", "http://127.0.0.1:8081/"],
+                ["redis-benchmark", "-n", "5000", "-c", "20", "-q", "-t", "set,get"],
+                *[["curl", "-s", "http://127.0.0.1:8081/"] for _ in range(20)],
+            ):
+                run = subprocess.run(command, cwd=where, check=False, timeout=20, **quiet)
+                equal(run.returncode, 0, f"exit status of {command[0]}")
+            until(lambda: total(trace, "ephemeral", "allocated") > 60, "their ports are counted")
+        finally:
+            for server in servers:
+                server.terminate()
+                server.wait()
+        trace.stop()
+        equal(trace.find(event="warning"), [], "warnings")
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def command(t, *args, **more):
+    probes = [f"--probes={t.options.probes}"] if t.options.probes else []
+    return subprocess.Popen(
+        [PORTTRACE, "ephemeral", *map(str, args), *probes],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=die_with_parent,
+        text=True,
+        **more,
+    )
+
+
+@test()
+def the_table(t):
+    """porttrace ephemeral: a block an interval, at most 80 columns wide, ended by --count."""
+    with tcp(("127.0.0.1", 5001), backlog=9) as listener:
+        process = command(t, "-n", 3, "-N", t.netns)
+        check("porttrace " in process.stderr.readline(), "no first line")
+        for _ in range(20):
+            client, accepted = pair_on(listener)
+            close_first(client, accepted, port_of(client))
+        out, _ = process.communicate(timeout=20)
+    equal(process.returncode, 0, "exit status")
+    check(re.search(r"20 live", out), out)
+    check(re.search(r"127\.0\.0\.1 -> 127\.0\.0\.1:5001 +\d+ % 28,23[12] +20", out), out)
+    check(re.search(rf"pt-test\[{os.getpid()}\] +-> 127\.0\.0\.1:5001 +20 +20", out), out)
+    check(max(map(len, out.splitlines())) <= 80, out)
+
+
+@test()
+def the_same_in_json(t):
+    with tcp(("127.0.0.1", 5001), backlog=9) as listener, tcp(("127.0.0.1", 5002), backlog=9) as other:
+        process = command(t, "--json", "-D", 5001, "-N", t.netns)
+        check('"start"' in process.stdout.readline(), "no start record")
+        for where in (listener, other):
+            client, accepted = pair_on(where)
+            close_first(client, accepted, port_of(client))
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=20)
+    trace = Records(out.encode(), t.netns)
+    equal(process.returncode, 0, "exit status")
+    equal(total(trace, "ephemeral", "allocated"), 2, "allocated: sums are not filtered")
+    tops = [row.get("remote_port") for r in trace.find(event="churn") for row in r["top"]]
+    equal(set(tops), {5001}, "destinations in top, filtered")
+    pools = [p.get("remote_port") for r in trace.find(event="churn") for p in r.get("pools", [])]
+    equal(set(pools), {5001}, "pools, filtered")
+    equal([r["event"] for r in trace.all if r["event"] not in ("churn", "warning")], ["stop"], "other records")
