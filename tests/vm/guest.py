@@ -42,6 +42,9 @@ MACHINES = {
                    "-chardev", "file,id=status,path={status}",
                    "-device", "pci-serial,chardev=status"],
         "lines": ["ttyS0", "ttyS1"],
+        # BPF trampolines came with "bpf, arm64: Add bpf trampoline for arm64" (6.0), what they are attached
+        # by with "arm64: ftrace: Add direct call support" (6.4).
+        "lacks": {"5.10": ["fentry"], "6.1": ["fentry"]},
     },
 }
 
