@@ -43,6 +43,7 @@ import importlib.util
 import inspect
 import json
 import multiprocessing
+import multiprocessing.connection  # Pipe() would import it in every test anew
 import os
 import re
 import resource
