@@ -9,11 +9,13 @@
 # V=1 shows commands, SAN=1 adds the sanitizers, DEBUG=1 drops optimisation, WERROR=1 is CI's.
 
 VERSION := 0.1
-BUILD   ?= build
 CC      ?= gcc
 CLANG   ?= clang
-ARCH    := $(shell uname -m | sed 's/aarch64/arm64/')
+HOST    := $(shell uname -m | sed 's/aarch64/arm64/')
+ARCH    := $(HOST)
 BPFARCH := $(ARCH:x86_64=x86)
+CROSS   := $(filter-out $(ARCH),arm64)
+BUILD   ?= build$(if $(filter-out $(HOST),$(ARCH)),/$(ARCH))
 PREFIX  ?= /usr/local
 Q       := $(if $(V),,@)
 say      = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
@@ -25,12 +27,25 @@ ifdef SAN
 CFLAGS   += -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 LDFLAGS  += -fsanitize=address,undefined
 endif
+# New kernels (7.2) are built with -fms-extensions; so is the C of their types.
 BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPFARCH) -Ivmlinux/$(ARCH) -Iinclude -Ibpf \
-            -Wall -Wno-compare-distinct-pointer-types $(if $(WERROR),-Werror) -MMD -MP
+            -fms-extensions -Wno-microsoft-anon-tag -Wall -Wno-compare-distinct-pointer-types \
+            $(if $(WERROR),-Werror) -MMD -MP
+
+# Another machine's program, ARCH=arm64: its libraries are Debian's packages for it, unpacked into a cache.
+SYSROOT_OF = ./tools/fetch-debs --arch=$(1) sysroot-$(1) libbpf-dev libyajl-dev libcmocka-dev uthash-dev
+ifneq ($(ARCH),$(HOST))
+TRIPLET := $(ARCH:arm64=aarch64)-linux-gnu
+SYSROOT := $(shell $(call SYSROOT_OF,$(ARCH)))
+$(if $(SYSROOT),,$(error no libraries for $(ARCH)))
+CC      := $(TRIPLET)-gcc --sysroot=$(SYSROOT)
+AR      := $(TRIPLET)-ar
+endif
 
 # ---- sources, as the data flows -----------------------------------------------------------------
 
-BPF := read emit filter sock task record churn timewait census holder port tracepoint iter
+BPF := read emit filter sock task record churn timewait census twsk search holder cgroup port fentry kprobe \
+       tracepoint iter
 
 CORE := \
 	util/address util/errno_name util/escape util/time_format \
@@ -42,7 +57,7 @@ CORE := \
 
 PROGRAM := \
 	main loop util/clock \
-	source/kernel source/hooks source/features source/kernel_fs \
+	source/kernel source/programs source/choice source/hooks source/functions source/features source/kernel_fs \
 	source/live source/sample source/sample_flows source/census source/snapshot source/netns source/process \
 	cmd/trace cmd/ephemeral cmd/record cmd/replay cmd/session cmd/explain cmd/who cmd/ls cmd/doctor \
 	cmd/options cmd/option_values cmd/output \
@@ -55,7 +70,7 @@ PROGRAM_LIBS := -lbpf
 
 # ---- goals --------------------------------------------------------------------------------------
 
-.PHONY: all help deps deps-test deps-bench run check bench clean install uninstall vmlinux
+.PHONY: all help deps deps-test deps-bench run check cross bench clean install uninstall vmlinux
 
 all: $(BUILD)/porttrace ## the program, at build/porttrace
 
@@ -78,7 +93,15 @@ run: deps ## install, build, and trace live
 check: deps-test ## install, build, and run every test (live ones need root)
 	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all check-programs
 	$(Q)$(MAKE) -j$$(nproc) --no-print-directory SAN=1 BUILD=$(BUILD)/san all check-programs
+	$(if $(CROSS),$(Q)if $(call SYSROOT_OF,$(CROSS)) >/dev/null; then $(MAKE) --no-print-directory cross; \
+		else rm -rf $(BUILD)/$(CROSS); fi)
 	$(Q)tests/run $(BUILD) $(TESTS)
+
+cross: ## install, and build the program and its tests for arm64, at build/arm64
+	$(Q)./tools/install-deps cross
+	$(if $(CROSS),$(Q)$(MAKE) -j$$(nproc) --no-print-directory ARCH=$(CROSS) BUILD=$(BUILD)/$(CROSS) \
+		all check-programs)
+	$(if $(CROSS),$(Q)ln -sfn "$$($(call SYSROOT_OF,$(CROSS)))" $(BUILD)/$(CROSS)/sysroot)
 
 bench: deps-test deps-bench ## what tracing costs, against the untraced machine
 	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all check-programs
@@ -91,17 +114,27 @@ clean: ## remove build/
 
 BPFTOOL = $(shell ./tools/find-bpftool)
 
-$(BUILD)/bpf/%.o: bpf/%.bpf.c | $(BUILD)/bpf
-	$(call say,BPF,$<)
-	$(Q)$(CLANG) $(BPFFLAGS) -c $< -o $@
+# Three times, for what kernels lack cannot be left to a branch: bpf/read.bpf.h and holder.bpf.c say why.
+BPF_VARIANTS := direct plain bounded
+BPF_direct   :=
+BPF_plain    := -DPLAIN_READS
+BPF_bounded  := -DPLAIN_READS -DBOUNDED_WALKS
 
-$(BUILD)/porttrace.bpf.o: $(BPF:%=$(BUILD)/bpf/%.o)
-	$(call say,LINK,$@)
-	$(Q)$(BPFTOOL) gen object $@ $^
+define BPF_RULES
+$(BUILD)/bpf/$(1)/%.o: bpf/%.bpf.c
+	$$(call say,BPF,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CLANG) $$(BPFFLAGS) $$(BPF_$(1)) -c $$< -o $$@
 
-$(BUILD)/porttrace.skel.h: $(BUILD)/porttrace.bpf.o
-	$(call say,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name porttrace > $@
+$(BUILD)/porttrace_$(1).bpf.o: $(BPF:%=$(BUILD)/bpf/$(1)/%.o)
+	$$(call say,LINK,$$@)
+	$$(Q)$$(BPFTOOL) gen object $$@ $$^
+
+$(BUILD)/porttrace_$(1).skel.h: $(BUILD)/porttrace_$(1).bpf.o
+	$$(call say,SKEL,$$@)
+	$$(Q)$$(BPFTOOL) gen skeleton $$< name porttrace_$(1) > $$@
+endef
+$(foreach variant,$(BPF_VARIANTS),$(eval $(call BPF_RULES,$(variant))))
 
 # ---- core: model, rules, renderers; links without libbpf -----------------------------------------
 
@@ -110,7 +143,7 @@ $(BUILD)/src/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
-$(BUILD)/src/source/kernel.o: $(BUILD)/porttrace.skel.h
+$(BUILD)/src/source/kernel.o $(BUILD)/src/source/programs.o: $(BPF_VARIANTS:%=$(BUILD)/porttrace_%.skel.h)
 
 $(BUILD)/libporttrace-core.a: $(CORE:%=$(BUILD)/src/%.o)
 	$(call say,AR,$@)
@@ -125,7 +158,7 @@ $(BUILD)/porttrace: $(PROGRAM:%=$(BUILD)/src/%.o) $(BUILD)/libporttrace-core.a
 # ---- tests --------------------------------------------------------------------------------------
 
 .PHONY: check-programs
-check-programs: $(UNIT:%=$(BUILD)/tests/%) $(BUILD)/tests/wire_text $(BUILD)/tests/storm $(BUILD)/tests/diff
+check-programs: $(UNIT:%=$(BUILD)/tests/%) $(BUILD)/tests/wire_text $(BUILD)/tests/storm $(BUILD)/tests/planted $(BUILD)/tests/diff
 
 $(BUILD)/tests/test_%: tests/unit/test_%.c $(BUILD)/libporttrace-core.a
 	$(call say,TEST,$@)
@@ -144,15 +177,23 @@ $(BUILD)/tests/diff: $(wildcard tests/diff/*.c) $(wildcard tests/diff/*.h) $(BUI
 	$(Q)$(CC) $(CPPFLAGS) -Itests/diff $(filter-out -MMD -MP,$(CFLAGS)) $(LDFLAGS) $(filter %.c %.a,$^) -o $@ \
 		$(CORE_LIBS)
 
-$(BUILD)/tests/storm: tests/live/storm.c
+$(BUILD)/tests/storm $(BUILD)/tests/planted: $(BUILD)/tests/%: tests/live/%.c
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< -o $@
 
 # ---- vmlinux.h ----------------------------------------------------------------------------------
 
+# Another machine's is that of Debian's newest kernel, whose image holds its types.
 vmlinux: ## make vmlinux/<arch>/vmlinux.h again, from the running kernel
+ifeq ($(ARCH),$(HOST))
 	$(Q)$(BPFTOOL) btf dump file /sys/kernel/btf/vmlinux format c > vmlinux/$(ARCH)/vmlinux.h
+else
+	$(Q)mkdir -p $(BUILD) vmlinux/$(ARCH)
+	$(Q)./tools/fetch-debs --arch=$(ARCH) --suite=sid --alone $(BUILD)/linux linux-image-cloud-$(ARCH) >/dev/null
+	$(Q)./tools/kernel-btf $$(find $(BUILD)/linux -name 'vmlinuz*') $(BUILD)/vmlinux.btf
+	$(Q)$(BPFTOOL) btf dump file $(BUILD)/vmlinux.btf format c > vmlinux/$(ARCH)/vmlinux.h
+endif
 
 # ---- install ------------------------------------------------------------------------------------
 

@@ -10,48 +10,87 @@
 
 extern struct ring_map ring SEC(".maps");
 
+#ifdef BOUNDED_WALKS
+#define WALK_STEPS	48
+#else
 #define WALK_STEPS	65536
+#endif
+#define ASKED_STEPS	(8 * 1024 * 1024) /* BPF_MAX_LOOPS */
 #define WALK_SOCKETS	64 /* FAILURE_HOLDERS_MAX */
 #define WALK_CONNECTED	16 /* of these: connections, which a busy server has by the thousand */
+#define ASKED_SOCKETS	8192 /* the same where somebody waits for the answer: what the ring holds */
+#define ASKED_CONNECTED 1024 /* of these: those that a look at descriptors finds as well */
 
 struct walk {
 	/* the next node on each level of the chain, NULL when a level is done */
 	struct hlist_node *buckets, *buckets2, *sockets;
 	struct net *net;
 	struct sock *caller;
+	struct port_walk *asked; /* NULL: for a refusal */
 	__u64 failure_id;
-	__u32 found, connected;
+	__u32 connected, sent;
+	__u32 device; /* of the caller */
 	__u16 port;
-	bool udp;
+	bool udp, done;
 };
 
 #define NODE_ENTRY(node, type, member) ((type *)((char *)(node) - bpf_core_field_offset(type, member)))
 
-static __always_inline void holder_emit(struct walk *walk, struct sock *sk)
+static bool is_connected(__u8 state)
 {
-	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	return state != WIRE_TCP_LISTEN && state != WIRE_TCP_CLOSE;
+}
+
+static __always_inline bool refused_enough(struct walk *walk, __u8 state)
+{
+#ifdef BOUNDED_WALKS
+	return false; /* the steps are the limit: counts would make every one another for the verifier */
+#endif
+	return (is_connected(state) && ++walk->connected > WALK_CONNECTED) || ++walk->sent > WALK_SOCKETS;
+}
+
+/*
+ * A connection that is in no process's hands is told whatever the number: nothing else finds it. The
+ * counters are in the context, whose values the verifier does not follow.
+ */
+static __always_inline bool asked_enough(struct port_walk *asked, struct sock *sk, __u8 state)
+{
+	asked->found++;
+	if (is_connected(state) && state != WIRE_TCP_TIME_WAIT && BPF_CORE_READ(sk, sk_socket, file)) {
+		if (asked->connected >= ASKED_CONNECTED)
+			return true;
+		asked->connected++;
+	}
+	if (asked->sent >= ASKED_SOCKETS)
+		return true;
+	asked->sent++;
+	return false;
+}
+
+/* Global, as holders_emit() is; udp: which table it was found in. Returns 0. */
+int holder_tell(__u64 address, __u64 failure_id, __u32 udp)
+{
+	struct sock *sk = (struct sock *)address;
 	struct sock_record *record;
 	struct wire_socket *event;
 
-	if (state != WIRE_TCP_LISTEN && state != WIRE_TCP_CLOSE && ++walk->connected > WALK_CONNECTED)
-		return;
-	if (++walk->found > WALK_SOCKETS)
-		return;
 	event = bpf_ringbuf_reserve(&ring, sizeof(*event), 0);
 	if (!event) {
 		emit_lost(WIRE_LOST_RING);
-		return;
+		return 0;
 	}
 	__builtin_memset(event, 0, sizeof(*event));
 	event->hdr.size = sizeof(*event);
 	event->hdr.kind = WIRE_SOCKET;
 	event->hdr.boot_ns = bpf_ktime_get_boot_ns();
-	event->failure_id = walk->failure_id;
+	event->failure_id = failure_id;
 	event->fd = -1;
 	sock_fill(&event->sock, sk);
-	if (walk->udp)
+	if (udp)
 		event->sock.protocol = sock_protocol(sk);
 	sock_fill_more(event, sk);
+	sock_tell_accepted(&event->sock, sk);
+	event->sock.flags |= sock_bucket_flags(&event->sock, sk);
 	sock_fold_subflow(&event->sock, sk);
 	record = record_find(event->sock.cookie);
 	if (record) {
@@ -63,6 +102,15 @@ static __always_inline void holder_emit(struct walk *walk, struct sock *sk)
 		event->sock.flags |= record->sock.flags & WIRE_ACCEPTED;
 	}
 	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+static __always_inline void holder_emit(struct walk *walk, struct sock *sk)
+{
+	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+
+	if (walk->asked ? !asked_enough(walk->asked, sk, state) : !refused_enough(walk, state))
+		holder_tell((__u64)sk, walk->failure_id, walk->udp);
 }
 
 static struct hlist_node *next_of(struct hlist_node *node)
@@ -93,13 +141,41 @@ static __always_inline void socket_step(struct walk *walk)
 		holder_emit(walk, sk);
 }
 
+/* What lets in the next one without a look at the others. */
+static __always_inline void bucket_tell(struct port_walk *asked, struct inet_bind_bucket *bucket)
+{
+	asked->has_bucket = 1;
+	asked->fastreuse = BPF_CORE_READ(bucket, fastreuse);
+	asked->fastreuseport = BPF_CORE_READ(bucket, fastreuseport);
+	asked->fast_family = BPF_CORE_READ(bucket, fast_sk_family);
+	asked->fast_uid = BPF_CORE_READ(bucket, fastuid.val);
+	asked->fast_v6only = BPF_CORE_READ(bucket, fast_ipv6_only);
+	if (asked->fast_family == AF_INET6) {
+		struct in6_addr addr = BPF_CORE_READ(bucket, fast_v6_rcv_saddr);
+
+		for (int i = 0; i < 4; i++)
+			asked->fast_addr[i] = addr.in6_u.u6_addr32[i];
+	} else {
+		asked->fast_addr[2] = bpf_htonl(0xffff);
+		asked->fast_addr[3] = BPF_CORE_READ(bucket, fast_rcv_saddr);
+	}
+}
+
 static __always_inline void bucket_step(struct walk *walk)
 {
 	struct inet_bind_bucket *bucket = NODE_ENTRY(walk->buckets, struct inet_bind_bucket, node);
 
+	__u32 device = BPF_CORE_READ(bucket, l3mdev);
+
 	walk->buckets = next_of(walk->buckets);
 	if (BPF_CORE_READ(bucket, port) != walk->port || !same_net(walk, &bucket->ib_net))
 		return;
+	/* The ports of a VRF are its own; whoever has no device is in none. */
+	if (device && !walk->device)
+		return;
+	/* A device's own VRF first, where it is one. */
+	if (walk->asked && (device == walk->device || (!device && !walk->asked->has_bucket)))
+		bucket_tell(walk->asked, bucket);
 	if (bpf_core_field_exists(bucket->bhash2))
 		walk->buckets2 = BPF_CORE_READ(bucket, bhash2.first);
 	else
@@ -118,18 +194,38 @@ static long walk_step(__u32 index, void *context)
 {
 	struct walk *walk = context;
 
-	if (walk->found >= WALK_SOCKETS)
+#ifndef BOUNDED_WALKS
+	if (!walk->asked && walk->sent > WALK_SOCKETS)
 		return 1;
+#endif
 	if (walk->sockets)
 		socket_step(walk);
 	else if (walk->buckets2)
 		bucket2_step(walk);
 	else if (walk->buckets)
 		bucket_step(walk);
-	else
+	else {
+		walk->done = true;
 		return 1;
+	}
 	return 0;
 }
+
+/* Before bpf_loop() (5.17) what the verifier follows step by step: few, and the newest sockets first. */
+#ifdef BOUNDED_WALKS
+static __always_inline void walk_run(struct walk *walk, __u32 steps)
+{
+	for (__u32 i = 0; i < WALK_STEPS; i++) {
+		if (walk_step(i, walk))
+			break;
+	}
+}
+#else
+static __always_inline void walk_run(struct walk *walk, __u32 steps)
+{
+	bpf_loop(steps, walk_step, walk, 0);
+}
+#endif
 
 static bool tcp_start(struct walk *walk, struct sock *sk)
 {
@@ -141,8 +237,10 @@ static bool tcp_start(struct walk *walk, struct sock *sk)
 
 	if (bpf_core_field_exists(struct inet_timewait_death_row, hashinfo))
 		table = BPF_CORE_READ(net, ipv4.tcp_death_row.hashinfo);
-	else
+	else if (bpf_core_field_exists(proto->h.hashinfo))
 		table = BPF_CORE_READ(proto, h.hashinfo);
+	else
+		return false;
 	size = BPF_CORE_READ(table, bhash_size);
 	slot = BPF_CORE_READ(table, bhash);
 	if (!slot || !size)
@@ -163,8 +261,10 @@ static bool udp_start(struct walk *walk, struct sock *sk)
 
 	if (bpf_core_field_exists(struct netns_ipv4, udp_table) && sock_protocol(sk) == IPPROTO_UDP)
 		table = BPF_CORE_READ(net, ipv4.udp_table);
-	else
+	else if (bpf_core_field_exists(proto->h.udp_table))
 		table = BPF_CORE_READ(proto, h.udp_table);
+	else
+		return false; /* UDP-Lite went when the field did (7.1) */
 	slot = BPF_CORE_READ(table, hash);
 	if (!slot)
 		return false;
@@ -172,6 +272,13 @@ static bool udp_start(struct walk *walk, struct sock *sk)
 	slot = (void *)slot + (__u64)index * bpf_core_type_size(struct udp_hslot);
 	walk->sockets = BPF_CORE_READ(slot, head.first);
 	return true;
+}
+
+static __always_inline void walk_begin(struct walk *walk, struct sock *sk)
+{
+	walk->caller = sk;
+	walk->device = BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if);
+	walk->net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
 }
 
 /*
@@ -183,12 +290,36 @@ int holders_emit(__u64 address, __u16 port, __u16 protocol, __u64 failure_id)
 	struct walk walk = {.port = port, .failure_id = failure_id};
 	struct sock *sk = (struct sock *)address;
 
+	walk_begin(&walk, sk);
 	walk.udp = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
-	walk.caller = sk;
-	if (protocol == IPPROTO_MPTCP)
+	if (bpf_core_field_exists(struct tcp_sock, is_mptcp) && protocol == IPPROTO_MPTCP)
 		walk.caller = BPF_CORE_READ((struct mptcp_sock *)sk, first);
-	walk.net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
 	if (walk.udp ? udp_start(&walk, sk) : tcp_start(&walk, sk))
-		bpf_loop(WALK_STEPS, walk_step, &walk, 0);
+		walk_run(&walk, WALK_STEPS);
 	return 0;
+}
+
+/* The same for whoever asks about a port, by a socket of his own that shows where the tables are. */
+SEC("?syscall")
+int holder_walk(struct port_walk *asked)
+{
+#ifdef BOUNDED_WALKS
+	return 0; /* not done: there are no programs of this type yet */
+#else
+	struct walk walk = {.port = asked->port};
+	struct sock *sk = sock_of_fd(asked->fd);
+	__u16 protocol;
+
+	if (!sk || !walk.port)
+		return 0;
+	protocol = sock_protocol(sk);
+	walk.asked = asked;
+	walk_begin(&walk, sk);
+	walk.udp = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
+	if (!(walk.udp ? udp_start(&walk, sk) : tcp_start(&walk, sk)))
+		return 0;
+	walk_run(&walk, ASKED_STEPS);
+	asked->done = walk.done;
+	return 0;
+#endif
 }

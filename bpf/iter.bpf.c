@@ -12,7 +12,12 @@ struct look_settings look = {};
 /* Asked first: where a look is for one port, this is all that most sockets cost. */
 static bool port_looked_for(struct sock *sk)
 {
-	return !look.port || sock_port(sk) == look.port;
+	__u16 port;
+
+	if (!look.port)
+		return true;
+	port = sock_port(sk);
+	return look.port_high ? port >= look.port && port <= look.port_high : port == look.port;
 }
 
 /* Without branches: the verifier follows each to the end of the program, at 40 ms for 64 of them. */
@@ -32,7 +37,7 @@ static bool cookie_looked_for(__u64 cookie)
 /* Sockets are looked for by their descriptors. */
 static bool looked_for(const struct wire_sock *sock, bool has_fd)
 {
-	if (look.netns && !look.port && sock->netns != look.netns)
+	if (look.netns && (!look.port || look.port_high) && sock->netns != look.netns)
 		return false;
 	return !has_fd || !look.cookie_count || cookie_looked_for(sock->cookie);
 }
@@ -49,20 +54,6 @@ static bool no_task_filter(void)
 	       !settings.cgroup_id;
 }
 
-/*
- * A connection whose port nobody asked for came by connect() or out of a listener. Since 6.18 the kernel
- * remembers the former (SOCK_CONNECT_BIND, with tw_connect_bind for its TIME_WAIT).
- */
-static void tell_accepted(struct wire_sock *sock)
-{
-	if (bpf_core_field_exists(struct inet_timewait_sock, tw_connect_bind) && sock->remote_port &&
-	    sock->protocol == IPPROTO_TCP && sock->state != WIRE_TCP_TIME_WAIT &&
-	    sock->flags & WIRE_PORT_CHOSEN && !(sock->flags & WIRE_CONNECT_BIND)) {
-		sock->flags |= WIRE_ACCEPTED;
-		sock->flags &= ~WIRE_PORT_CHOSEN;
-	}
-}
-
 static void socket_write(struct seq_file *seq, struct sock *sk, struct task_struct *task, int fd)
 {
 	struct wire_socket event = {.fd = fd, .failure_id = look.failure_id};
@@ -74,7 +65,8 @@ static void socket_write(struct seq_file *seq, struct sock *sk, struct task_stru
 	sock_fill_more(&event, sk);
 	if (settings.keep_owners && event.sock.state == WIRE_TCP_LISTEN)
 		churn_listen(event.sock.netns, event.sock.local_port);
-	tell_accepted(&event.sock);
+	sock_tell_accepted(&event.sock, sk);
+	event.sock.flags |= sock_bucket_flags(&event.sock, sk);
 	record = record_find(event.sock.cookie);
 	if (record && record->owner.pid) {
 		event.since_boot_ns = record->since_ns;
@@ -97,23 +89,37 @@ static void socket_write(struct seq_file *seq, struct sock *sk, struct task_stru
 	bpf_seq_write(seq, &event, sizeof(event));
 }
 
+/* With its type where the kernel knows it, as bpf_get_socket_cookie() wants it. */
+static __always_inline struct sock *file_sock(struct file *file)
+{
+	struct socket *socket;
+
+	/* "bpf: Add a bpf_sock_from_file helper" (5.11) */
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_sock_from_file)) {
+		socket = bpf_sock_from_file(file);
+		return socket ? socket->sk : NULL;
+	}
+	if ((file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
+		return NULL;
+	socket = file->private_data;
+	return BPF_CORE_READ(socket, sk);
+}
+
 SEC("?iter/task_file")
 int snapshot_files(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct socket *socket;
 	struct sock *sk;
 
 	if (!task || !file)
 		return 0;
-	socket = bpf_sock_from_file(file);
-	if (!socket)
+	sk = file_sock(file);
+	if (!sk || (look.idle && BPF_CORE_READ(sk, __sk_common.skc_state) != WIRE_TCP_CLOSE) ||
+	    !port_looked_for(sk) || !sock_is_traced(sk))
 		return 0;
-	sk = socket->sk;
-	if (!sk || !port_looked_for(sk) || !sock_is_traced(sk))
-		return 0;
-	bpf_get_socket_cookie(sk);
+	if (has_cookies)
+		bpf_get_socket_cookie(sk);
 	socket_write(ctx->meta->seq, sk, task, ctx->fd);
 	return 0;
 }
@@ -125,7 +131,8 @@ int snapshot_tcp(struct bpf_iter__tcp *ctx)
 
 	if (!common || !port_looked_for((struct sock *)common))
 		return 0;
-	bpf_get_socket_cookie(common);
+	if (has_cookies)
+		bpf_get_socket_cookie(common);
 	socket_write(ctx->meta->seq, (struct sock *)common, NULL, -1);
 	return 0;
 }
@@ -137,7 +144,8 @@ int snapshot_udp(struct bpf_iter__udp *ctx)
 
 	if (!udp || !port_looked_for((struct sock *)udp))
 		return 0;
-	bpf_get_socket_cookie(udp);
+	if (has_cookies)
+		bpf_get_socket_cookie(udp);
 	socket_write(ctx->meta->seq, (struct sock *)udp, NULL, -1);
 	return 0;
 }

@@ -26,7 +26,7 @@ static __always_inline void record_take(const struct wire_sock *sock, const stru
 }
 
 /* The socket's port is free again, or was never really taken: user space must not keep it. */
-static void release_emit(const struct wire_sock *sock, const struct wire_task *task)
+static __noinline void release_emit(const struct wire_sock *sock, const struct wire_task *task)
 {
 	struct wire_release event = {};
 
@@ -63,17 +63,23 @@ static bool port_was_chosen(const struct wire_sock *sock)
 }
 
 /* addr: what bind() was given; NULL: a send took, or wanted, any port. */
-static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error,
-				      __u16 how)
+static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6 *addr,
+				      const struct sockaddr_in6 *effective, __u32 error, __u16 how)
 {
+	struct asked *asked = addr ? asked_take(sk) : NULL;
 	struct wire_bind event = {.error = error, .how = how};
 
 	sock_fill(&event.sock, sk);
 	if (!task_fill(&event.task))
 		event.task.uid = event.sock.uid;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
-	if (error)
+	event.duration_ns = search_take();
+	if (error) {
 		event.sock.flags &= ~WIRE_PORT_CHOSEN; /* nothing was chosen */
+		event.sock.flags |= refused_flags(asked, addr);
+	}
+	if (!effective)
+		effective = asked ? &asked->addr : addr;
 	if (addr) {
 		event.requested_port = bpf_ntohs(addr->sin6_port);
 		if (error && event.sock.local_port) {
@@ -82,8 +88,8 @@ static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6
 		}
 		sock_set_addr(event.requested_addr, addr);
 		if (error) {
-			event.sock.local_port = event.requested_port;
-			__builtin_memcpy(event.sock.local_addr, event.requested_addr, 16);
+			event.sock.local_port = bpf_ntohs(effective->sin6_port);
+			sock_set_addr(event.sock.local_addr, effective);
 		}
 	}
 	if (!event.sock.local_port && (error == EADDRINUSE || error == EAGAIN))
@@ -104,9 +110,10 @@ static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6
 	emit(&event, WIRE_BIND, sizeof(event));
 }
 
-__hidden void on_bind(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
+__hidden void on_bind(struct sock *sk, const struct sockaddr_in6 *addr, const struct sockaddr_in6 *effective,
+		      __u32 error)
 {
-	bind_fact(sk, addr, error, 0);
+	bind_fact(sk, addr, effective, error, 0);
 }
 
 __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
@@ -118,14 +125,17 @@ __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
 	if (!task_fill(&event.task))
 		event.task.uid = event.sock.uid;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
+	search_take();
 	record = record_find(event.sock.cookie);
 	if (!error) {
 		if (!record && port_was_chosen(&event.sock))
 			churn_count(&event.sock, &event.task, CHURN_BY_AUTOBIND);
 		churn_listen(event.sock.netns, event.sock.local_port);
 		record_take(&event.sock, &event.task, record, event.hdr.boot_ns);
-	} else if (error == EADDRINUSE && !event.sock.local_port) {
-		churn_count(&event.sock, &event.task, CHURN_FAILED_LISTEN);
+	} else {
+		event.sock.flags |= refused_flags(NULL, false);
+		if (error == EADDRINUSE && !event.sock.local_port)
+			churn_count(&event.sock, &event.task, CHURN_FAILED_LISTEN);
 	}
 	if (!wanted(&event.sock, &event.task, WIRE_LISTEN, error))
 		return;
@@ -137,7 +147,7 @@ __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
 }
 
 /* sk has its port; of MPTCP it may be the subflow, whose port the MPTCP socket gets later. */
-__hidden void on_connect(struct sock *sk)
+static __always_inline void connect_fact(struct sock *sk)
 {
 	struct wire_connect event = {};
 	struct sock_record *record;
@@ -149,6 +159,7 @@ __hidden void on_connect(struct sock *sk)
 	if (!task_fill(&event.task))
 		event.task.uid = event.sock.uid;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
+	event.duration_ns = search_take();
 	event.requested_port = event.sock.flags & WIRE_PORT_CHOSEN ? 0 : event.sock.local_port;
 	record = record_find(event.sock.cookie);
 	/* A UDP socket may connect() as often as it likes; the port is the one it had. */
@@ -161,11 +172,20 @@ __hidden void on_connect(struct sock *sk)
 		emit(&event, WIRE_CONNECT, sizeof(event));
 }
 
-__hidden void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
+__hidden void on_connect(struct sock *sk)
+{
+	connect_fact(sk);
+}
+
+static __always_inline void connect_failed_fact(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
 {
 	struct wire_connect event = {.error = error};
+	struct asked *asked = addr ? asked_take(sk) : NULL;
 
 	sock_fill(&event.sock, sk);
+	event.sock.flags |= refused_flags(asked, addr);
+	if (asked)
+		addr = &asked->addr;
 	if (addr) {
 		sock_set_addr(event.sock.remote_addr, addr);
 		event.sock.remote_port = bpf_ntohs(addr->sin6_port);
@@ -173,6 +193,7 @@ __hidden void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr
 	if (!task_fill(&event.task))
 		event.task.uid = event.sock.uid;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
+	event.duration_ns = search_take();
 	event.requested_port = event.sock.local_port;
 	if (!event.sock.local_port && (error == EADDRNOTAVAIL || error == EAGAIN))
 		churn_count(&event.sock, &event.task,
@@ -183,6 +204,38 @@ __hidden void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr
 	if (addr && error == EADDRNOTAVAIL && event.sock.local_port)
 		holders_emit((__u64)sk, event.sock.local_port, event.sock.protocol, event.failure_id);
 	emit(&event, WIRE_CONNECT, sizeof(event));
+}
+
+__hidden void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
+{
+	connect_failed_fact(sk, addr, error);
+}
+
+/* The kernel follows eight calls and no more: hence the inlining. */
+__hidden void on_connect_result(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
+{
+	__u16 protocol = sock_protocol(sk);
+	bool udp = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
+
+	switch (error) {
+	case 0:
+		if (udp && !addr->sin6_family)
+			on_disconnect(sk);
+		else if (udp)
+			connect_fact(sk);
+		break;
+	case EPERM:
+	case EAGAIN:
+	case EACCES:
+	case EINVAL:
+	case EADDRINUSE:
+	case EADDRNOTAVAIL:
+		connect_failed_fact(sk, addr, error);
+		break;
+	case EISCONN: /* of a connection it is how programs ask whether it stands */
+		if (BPF_CORE_READ(sk, __sk_common.skc_state) == WIRE_TCP_LISTEN)
+			connect_failed_fact(sk, addr, error);
+	}
 }
 
 __hidden void on_accept(struct sock *sk)
@@ -294,11 +347,11 @@ __hidden void on_udp_send(struct sock *of, int result)
 	if (failed ? result != -EAGAIN :
 		     READ_BITS(sk, sk_userlocks) & SOCK_BINDPORT_LOCK || record_find(sock_cookie(sk)))
 		return;
-	bind_fact(sk, NULL, failed ? EAGAIN : 0, WIRE_BIND_IMPLICIT);
+	bind_fact(sk, NULL, NULL, failed ? EAGAIN : 0, WIRE_BIND_IMPLICIT);
 }
 
 /* A port that was bound explicitly outlives its connection or its listening, until close(). */
-static void still_bound_emit(struct sock *sk, const struct sock_record *record)
+static __noinline void still_bound_emit(struct sock *sk, const struct sock_record *record)
 {
 	struct wire_socket event = {.fd = -1};
 
@@ -312,7 +365,7 @@ static void still_bound_emit(struct sock *sk, const struct sock_record *record)
 
 /* An accepted connection that nobody has closed yet: nobody was seen to take its port, but how it ends
  * is what its close must tell. */
-static void ownerless_end(struct sock *sk, __u32 error)
+static __noinline void ownerless_end(struct sock *sk, __u32 error)
 {
 	struct sock_record *record;
 	struct wire_task nobody = {};

@@ -18,6 +18,7 @@
 
 #include "porttrace/churn.h"
 #include "porttrace/settings.h"
+#include "porttrace/walk.h"
 #include "porttrace/wire.h"
 
 #define AF_INET	      2
@@ -36,6 +37,11 @@
 #define SK_FORCE_REUSE	   2
 #define PF_KTHREAD	   0x00200000
 #define SHUTDOWN_MASK	   3
+#define S_IFMT		   00170000
+#define S_IFSOCK	   0140000
+
+/* Whether tracing programs may call bpf_get_socket_cookie() (5.12). */
+extern const volatile bool has_cookies;
 
 /* filter.bpf.c: is it wanted? Asked before anything is built. */
 extern const volatile struct settings settings;
@@ -50,6 +56,10 @@ void emit_lost(__u32 reason);
 
 /* sock.bpf.c: struct sock -> struct wire_sock. */
 void sock_fill(struct wire_sock *out, struct sock *sk);
+/* Says of a connection that it came out of a listener, where that can be seen. */
+void sock_tell_accepted(struct wire_sock *out, struct sock *sk);
+/* WIRE_SHARED_BUCKET or WIRE_UNSHARED_BUCKET; 0: not TCP, or not in any bucket. */
+__u32 sock_bucket_flags(const struct wire_sock *out, struct sock *sk);
 /* Adds what only a socket at rest has: TIME_WAIT's remaining time and state, a listener's queue. */
 void sock_fill_more(struct wire_socket *out, struct sock *sk);
 /* Makes an MPTCP socket of what its subflow `sk` said; false: not its first subflow. */
@@ -57,8 +67,13 @@ bool sock_fold_subflow(struct wire_sock *out, struct sock *sk);
 /* An address as a process gave it, IPv4 mapped. */
 void sock_set_addr(__u8 *out, const struct sockaddr_in6 *addr);
 struct sock *sock_of_fd(int fd);
+/* Both: NULL where there is no internet socket with ports. */
+struct sock *sock_of_file(struct file *file);
+struct sock *sock_of_socket(struct socket *socket);
 /* The socket that user space knows: an MPTCP subflow's is its MPTCP socket. */
 struct sock *sock_of_user(struct sock *sk);
+/* The other way round: of an MPTCP socket its first subflow, else itself. */
+struct sock *sock_of_subflow(struct sock *sk);
 bool sock_is_traced(struct sock *sk);
 __u64 sock_cookie(struct sock *sk);
 __u16 sock_port(struct sock *sk);
@@ -111,15 +126,44 @@ void timewait_ownerless(const struct wire_sock *sock);
 bool timewait_is_left(struct sock *sk);
 bool timewait_is_full(struct sock *sk);
 
+/* twsk.bpf.c: the same from what the kernel's functions on a struct inet_timewait_sock came to. Return 0. */
+int twsk_alloc(struct sock *sk, struct sock *tw, int state);
+int twsk_unique(struct sock *tw, int may);
+int twsk_process(struct sock *tw, int result);
+int twsk_deschedule(struct sock *tw);
+int twsk_kill(struct sock *tw);
+
 /* holder.bpf.c: every socket that has this port in the namespace of the socket at `address`, sent as
  * wire_socket events. Returns 0. */
 int holders_emit(__u64 address, __u16 port, __u16 protocol, __u64 failure_id);
 
-/* port.bpf.c: the facts. `error` is positive or 0. */
-void on_bind(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error);
+/* search.bpf.c: how long the current thread's call has spent looking for a port. */
+void search_enter(struct sock *sk);
+struct sock *search_exit(void); /* as a plain address; NULL: its entry was not seen */
+__u64 search_take(void); /* nanoseconds since the last such; 0: not measured */
+
+/* cgroup.bpf.c: a bind() or connect() as it was after the programs of every cgroup. */
+struct asked {
+	__u64 cookie; /* of the socket; 0: told already */
+	struct sockaddr_in6 addr;
+	__u32 flags; /* WIRE_ASKED, WIRE_REFUSED_BY_CGROUP */
+};
+/* What the running call of this thread asked for, once; NULL: it did not come that far, or nobody looked. */
+struct asked *asked_take(struct sock *sk);
+/* wire_sock.flags of a refused call. has_hook: a cgroup is asked about calls of this kind. */
+__u32 refused_flags(const struct asked *asked, bool has_hook);
+
+/*
+ * port.bpf.c: the facts. `error` is positive or 0. `effective`: what a bind() of `addr` became after the
+ * programs of its cgroup; NULL: the backend does not see that.
+ */
+void on_bind(struct sock *sk, const struct sockaddr_in6 *addr, const struct sockaddr_in6 *effective,
+	     __u32 error);
 void on_listen(struct sock *sk, __u32 backlog, __u32 error);
 void on_connect(struct sock *sk);
 void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error);
+/* What connect() came to, sorted out: a TCP connection that took its port is told by on_connect(). */
+void on_connect_result(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error);
 void on_accept(struct sock *sk);
 void on_close(struct sock *sk);
 void on_disconnect(struct sock *sk);

@@ -4,8 +4,8 @@
  *
  * bpf_probe_read_kernel() costs some 25 ns a call, and an event reads forty fields. Where the kernel has
  * bpf_rdonly_cast() (6.2), AS() makes a typed pointer of a plain address, and READ() is a load that the
- * JIT guards against faults, for next to nothing. User space tries it and sets direct_reads before
- * loading; whichever branch is not taken is dead code that the verifier drops.
+ * JIT guards against faults, for next to nothing. The programs are compiled once for such kernels and once
+ * (PLAIN_READS) for those before: a branch would not do, for these count the stack of dead code too.
  */
 #ifndef PORTTRACE_READ_BPF_H
 #define PORTTRACE_READ_BPF_H
@@ -15,34 +15,22 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-extern const volatile bool direct_reads;
+#ifdef PLAIN_READS
+
+#define AS(type, pointer)	   ((type *)(pointer))
+#define READ(pointer, ...)	   BPF_CORE_READ(pointer, __VA_ARGS__)
+/* Bitfields, and fields that were one on some kernel. */
+#define READ_BITS(pointer, field) BPF_CORE_READ_BITFIELD_PROBED(pointer, field)
+
+#else
 
 /* read.bpf.c: bpf_rdonly_cast(); libbpf 1.1 links a kernel function into one object only. */
 void *read_cast(const void *pointer, __u32 btf_id);
 
-#define AS(type, pointer)                                                         \
-	((type *)(direct_reads ? read_cast((void *)(pointer), bpf_core_type_id_kernel(type)) : \
-				 (void *)(pointer)))
+#define AS(type, pointer) \
+	((type *)read_cast((void *)(pointer), bpf_core_type_id_kernel(type)))
+#define READ(pointer, ...)	   ___arrow((pointer), __VA_ARGS__)
+#define READ_BITS(pointer, field) BPF_CORE_READ_BITFIELD(pointer, field)
 
-#define READ(pointer, ...)                                             \
-	({                                                             \
-		typeof(___arrow((pointer), __VA_ARGS__)) value_;       \
-		if (direct_reads)                                      \
-			value_ = ___arrow((pointer), __VA_ARGS__);     \
-		else                                                   \
-			value_ = BPF_CORE_READ(pointer, __VA_ARGS__);  \
-		value_;                                                \
-	})
-
-/* Bitfields, and fields that were one on some kernel. */
-#define READ_BITS(pointer, field)                                                \
-	({                                                                       \
-		__u64 bits_;                                                     \
-		if (direct_reads)                                                \
-			bits_ = BPF_CORE_READ_BITFIELD(pointer, field);          \
-		else                                                             \
-			bits_ = BPF_CORE_READ_BITFIELD_PROBED(pointer, field);   \
-		bits_;                                                           \
-	})
-
+#endif
 #endif

@@ -16,20 +16,33 @@ __hidden struct sock_record *record_find(__u64 cookie)
 	return cookie ? bpf_map_lookup_elem(&records, &cookie) : NULL;
 }
 
+/* Filled in its place in the map: old kernels give all frames together 512 bytes. */
+static const struct sock_record no_record = {};
+
 __hidden void record_store(const struct wire_sock *sock, const struct wire_task *owner,
 			   struct task_struct *task, __u64 now, __u32 flags)
 {
-	struct sock_record record = {.since_ns = now, .flags = flags};
 	__u64 cookie = sock->cookie;
+	struct sock_record *record;
 
 	if (!cookie)
 		return;
-	record.sock = *sock;
-	record.owner = *owner;
-	if (owner->pid && filter_task(owner, task))
-		record.flags |= RECORD_WANTED;
-	if (bpf_map_update_elem(&records, &cookie, &record, BPF_ANY))
+	record = bpf_map_lookup_elem(&records, &cookie);
+	if (!record) {
+		bpf_map_update_elem(&records, &cookie, &no_record, BPF_NOEXIST);
+		record = bpf_map_lookup_elem(&records, &cookie);
+	}
+	if (!record) {
 		emit_lost(WIRE_LOST_MAP);
+		return;
+	}
+	if (owner->pid && filter_task(owner, task))
+		flags |= RECORD_WANTED;
+	record->sock = *sock;
+	record->owner = *owner;
+	record->since_ns = now;
+	record->error = 0;
+	record->flags = flags;
 }
 
 __hidden void record_drop(__u64 cookie)

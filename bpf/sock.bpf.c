@@ -5,8 +5,7 @@
 #include "read.bpf.h"
 #include "compat.bpf.h"
 
-#define S_IFMT	 00170000
-#define S_IFSOCK 0140000
+const volatile bool has_cookies = true;
 
 static __always_inline void addr_map_ipv4(__u8 *out, __u32 addr)
 {
@@ -15,6 +14,17 @@ static __always_inline void addr_map_ipv4(__u8 *out, __u32 addr)
 	words[0] = words[1] = 0;
 	words[2] = bpf_htonl(0xffff);
 	words[3] = addr;
+}
+
+/* CONFIG_MPTCP: struct mptcp_sock is known. */
+#define HAS_MPTCP bpf_core_field_exists(struct tcp_sock, is_mptcp)
+
+/* Inlined within this file: a call more would be a frame more, and they are counted. */
+static __always_inline __u16 protocol_of(struct sock *of)
+{
+	struct sock *sk = AS(struct sock, of);
+
+	return READ_BITS(sk, sk_protocol);
 }
 
 /*
@@ -28,8 +38,11 @@ __hidden __u64 sock_cookie(struct sock *of)
 	struct mptcp_sock *msk = AS(struct mptcp_sock, of);
 	__u8 state = READ(sk, __sk_common.skc_state);
 
-	if (state == WIRE_TCP_TIME_WAIT || state == WIRE_TCP_NEW_SYN_RECV ||
-	    sock_protocol(sk) != IPPROTO_MPTCP)
+	/* No kernel pointer is a cookie; those born since have one, so its reuse confuses nobody. */
+	if (!has_cookies && !cookie)
+		return (__u64)of;
+	if (!HAS_MPTCP || state == WIRE_TCP_TIME_WAIT || state == WIRE_TCP_NEW_SYN_RECV ||
+	    protocol_of(sk) != IPPROTO_MPTCP)
 		return cookie;
 	if (READ_BITS(msk, pm.server_side))
 		cookie |= (__u64)READ(msk, token) << 32;
@@ -45,9 +58,7 @@ __hidden __u16 sock_port(struct sock *of)
 
 __hidden __u16 sock_protocol(struct sock *of)
 {
-	struct sock *sk = AS(struct sock, of);
-
-	return READ_BITS(sk, sk_protocol);
+	return protocol_of(of);
 }
 
 /* Internet sockets that have ports: not raw, ICMP or anything of another family. */
@@ -59,7 +70,7 @@ __hidden bool sock_is_traced(struct sock *of)
 
 	if (family != AF_INET && family != AF_INET6)
 		return false;
-	protocol = sock_protocol(sk);
+	protocol = protocol_of(sk);
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_MPTCP ||
 	       protocol == IPPROTO_UDPLITE || protocol == IPPROTO_SCTP || protocol == IPPROTO_DCCP;
 }
@@ -186,7 +197,7 @@ static __always_inline struct sock *user_of(struct sock *of)
 	struct inet_connection_sock *icsk;
 	struct tcp_sock *tcp;
 
-	if (!bpf_core_field_exists(struct tcp_sock, is_mptcp))
+	if (!HAS_MPTCP)
 		return of;
 	tcp = AS(struct tcp_sock, sk);
 	if (READ_BITS(sk, sk_protocol) != IPPROTO_TCP || !READ_BITS(tcp, is_mptcp))
@@ -204,7 +215,7 @@ __hidden bool sock_fold_subflow(struct wire_sock *out, struct sock *sk)
 	if (out->protocol == IPPROTO_TCP && out->state != WIRE_TCP_TIME_WAIT &&
 	    out->state != WIRE_TCP_NEW_SYN_RECV)
 		user = user_of(sk);
-	if (user == sk)
+	if (!HAS_MPTCP || user == sk)
 		return true;
 	out->cookie = sock_cookie(user);
 	out->protocol = IPPROTO_MPTCP;
@@ -222,32 +233,92 @@ __hidden void sock_set_addr(__u8 *out, const struct sockaddr_in6 *addr)
 		addr_map_ipv4(out, ((const struct sockaddr_in *)addr)->sin_addr.s_addr);
 }
 
-__hidden struct sock *sock_of_fd(int fd)
+__hidden struct sock *sock_of_socket(struct socket *of)
 {
-	struct task_struct *task = AS(struct task_struct, bpf_get_current_task());
-	struct fdtable *table = READ(task, files, fdt);
-	struct file **files = READ(table, fd);
-	struct file *file = NULL;
-	struct socket *socket;
+	struct socket *socket = AS(struct socket, of);
 	struct sock *sk;
 
-	if (fd < 0 || (__u32)fd >= READ(table, max_fds))
-		return NULL;
-	if (bpf_probe_read_kernel(&file, sizeof(file), files + fd) || !file)
-		return NULL;
-	file = AS(struct file, file);
-	if ((READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return NULL;
-	socket = READ(file, private_data);
 	/* Not READ(): a plain address can be passed to any kind of function. */
 	if (bpf_core_read(&sk, sizeof(sk), &socket->sk) || !sk)
 		return NULL;
 	return sock_is_traced(sk) ? sk : NULL;
 }
 
+__hidden struct sock *sock_of_file(struct file *of)
+{
+	struct file *file = AS(struct file, of);
+
+	if ((READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	return sock_of_socket(READ(file, private_data));
+}
+
+__hidden struct sock *sock_of_fd(int fd)
+{
+	struct task_struct *task = AS(struct task_struct, bpf_get_current_task());
+	struct fdtable *table = READ(task, files, fdt);
+	struct file **files = READ(table, fd);
+	struct file *file = NULL;
+
+	if (fd < 0 || (__u32)fd >= READ(table, max_fds))
+		return NULL;
+	if (bpf_probe_read_kernel(&file, sizeof(file), files + fd) || !file)
+		return NULL;
+	return sock_of_file(file);
+}
+
 __hidden struct sock *sock_of_user(struct sock *sk)
 {
 	return user_of(sk);
+}
+
+__hidden struct sock *sock_of_subflow(struct sock *of)
+{
+	struct sock *sk = AS(struct sock, of);
+	struct mptcp_sock *msk = AS(struct mptcp_sock, of);
+
+	if (!HAS_MPTCP || READ_BITS(sk, sk_protocol) != IPPROTO_MPTCP)
+		return of;
+	return READ(msk, first) ?: of;
+}
+
+/*
+ * A connection whose port nobody asked for came out of a listener, by connect() (SOCK_CONNECT_BIND since
+ * 6.18) or by a bind() of port 0. It has the backlog of the listener that it is a copy of
+ * (sk_clone_lock()): other sockets never had one.
+ */
+__hidden void sock_tell_accepted(struct wire_sock *out, struct sock *of)
+{
+	struct sock *sk = AS(struct sock, of);
+
+	if (!out->remote_port || out->protocol != IPPROTO_TCP || out->state == WIRE_TCP_TIME_WAIT ||
+	    out->state == WIRE_TCP_NEW_SYN_RECV || !(out->flags & WIRE_PORT_CHOSEN) ||
+	    out->flags & WIRE_CONNECT_BIND || !READ(sk, sk_max_ack_backlog))
+		return;
+	out->flags |= WIRE_ACCEPTED;
+	out->flags &= ~WIRE_PORT_CHOSEN;
+}
+
+__hidden __u32 sock_bucket_flags(const struct wire_sock *out, struct sock *of)
+{
+	struct inet_bind_bucket *bucket;
+
+	if (out->protocol != IPPROTO_TCP || out->state == WIRE_TCP_NEW_SYN_RECV)
+		return 0;
+	if (out->state == WIRE_TCP_TIME_WAIT) {
+		struct inet_timewait_sock *tw = AS(struct inet_timewait_sock, of);
+
+		bucket = AS(struct inet_bind_bucket, READ(tw, tw_tb));
+	} else {
+		struct inet_connection_sock *icsk = AS(struct inet_connection_sock, of);
+
+		bucket = AS(struct inet_bind_bucket, READ(icsk, icsk_bind_hash));
+	}
+	if (!bucket)
+		return 0;
+	/* As __inet_hash_connect() asks. */
+	return READ(bucket, fastreuse) >= 0 || READ(bucket, fastreuseport) >= 0 ? WIRE_SHARED_BUCKET :
+										 WIRE_UNSHARED_BUCKET;
 }
 
 /* An MPTCP socket leaves the queue to its first subflow. */
@@ -256,7 +327,7 @@ __hidden __u32 sock_backlog(struct sock *of)
 	struct sock *sk = AS(struct sock, of);
 	struct mptcp_sock *msk = AS(struct mptcp_sock, of);
 
-	if (READ_BITS(sk, sk_protocol) == IPPROTO_MPTCP)
+	if (HAS_MPTCP && READ_BITS(sk, sk_protocol) == IPPROTO_MPTCP)
 		sk = READ(msk, first);
 	return READ(sk, sk_max_ack_backlog);
 }

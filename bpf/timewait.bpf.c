@@ -21,7 +21,7 @@ static bool wants_processes(void)
 }
 
 /* record NULL: nobody was seen to take the port. */
-static void timewait_emit(const struct sock_record *record, const struct wire_sock *sock, __u32 action)
+static __noinline void timewait_emit(const struct sock_record *record, const struct wire_sock *sock, __u32 action)
 {
 	struct wire_timewait event = {.action = action};
 

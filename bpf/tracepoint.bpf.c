@@ -10,6 +10,9 @@
  * the entry, which spares every system call of the machine half of the traced path. */
 const volatile bool has_call_regs = false;
 
+/* Bit per wire_kind that io_uring's tracepoints must tell, for nothing else that is attached sees it. */
+const volatile __u32 uring_kinds = ~0U;
+
 /* The arguments of a call; between its entry and its return where the latter does not have them. */
 struct call {
 	__u64 addr;
@@ -36,7 +39,7 @@ static int call_enter(__u32 fd, __u64 addr, __u32 value)
 }
 
 /* false: its entry was not seen. */
-static bool call_take(struct call *out)
+static __always_inline bool call_take(struct call *out)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	struct call *call;
@@ -57,7 +60,7 @@ static bool call_take(struct call *out)
 	return true;
 }
 
-static void addr_read(struct sockaddr_in6 *out, const struct call *call)
+static __always_inline void addr_read(struct sockaddr_in6 *out, const struct call *call)
 {
 	const void *addr = (const void *)call->addr;
 
@@ -92,7 +95,7 @@ int tracepoint_exit_bind(struct trace_event_raw_sys_exit *ctx)
 	struct sock *sk = sock_of_call(&call, &addr);
 
 	if (sk)
-		on_bind(sk, &addr, error);
+		on_bind(sk, &addr, NULL, error);
 	return 0;
 }
 
@@ -120,36 +123,6 @@ int tracepoint_enter_connect(struct trace_event_raw_sys_enter *ctx)
 	return call_enter(ctx->args[0], ctx->args[1], ctx->args[2]);
 }
 
-/*
- * What a connect() came to, where sockops does not tell: TCP's success is told by tracepoint_sockops when
- * the port is taken, not when the peer answers.
- */
-static __always_inline void connect_result(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
-{
-	__u16 protocol = sock_protocol(sk);
-	bool udp = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
-
-	switch (error) {
-	case 0:
-		if (udp && !addr->sin6_family)
-			on_disconnect(sk);
-		else if (udp)
-			on_connect(sk);
-		break;
-	case EPERM:
-	case EAGAIN:
-	case EACCES:
-	case EINVAL:
-	case EADDRINUSE:
-	case EADDRNOTAVAIL:
-		on_connect_failed(sk, addr, error);
-		break;
-	case EISCONN: /* of a connection it is how programs ask whether it stands */
-		if (BPF_CORE_READ(sk, __sk_common.skc_state) == WIRE_TCP_LISTEN)
-			on_connect_failed(sk, addr, error);
-	}
-}
-
 SEC("?tracepoint/syscalls/sys_exit_connect")
 int tracepoint_exit_connect(struct trace_event_raw_sys_exit *ctx)
 {
@@ -159,7 +132,7 @@ int tracepoint_exit_connect(struct trace_event_raw_sys_exit *ctx)
 	struct sock *sk = sock_of_call(&call, &addr);
 
 	if (sk)
-		connect_result(sk, &addr, error);
+		on_connect_result(sk, &addr, error);
 	return 0;
 }
 
@@ -198,19 +171,11 @@ int BPF_PROG(tracepoint_uring_submit, struct io_kiocb *request)
 	return 0;
 }
 
-/*
- * The completion of a request, in the task that submitted it or its workers. Kernels whose tracepoint has
- * user_data in the place of the entry do not load this.
- */
-SEC("?tp_btf/io_uring_complete")
-int BPF_PROG(tracepoint_uring, struct io_ring_ctx *ring_ctx, void *req, struct io_uring_cqe *entry)
+static __always_inline int uring_done(struct io_kiocb *request, int result)
 {
-	struct io_kiocb *request = req;
 	struct sockaddr_in6 addr = {}, *asked;
-	__u64 key = (__u64)req;
-	struct socket *socket;
-	struct sock *sk = NULL;
-	int result = entry->res;
+	__u64 key = (__u64)request;
+	struct sock *sk;
 	__u8 op;
 
 	if (!request)
@@ -220,12 +185,12 @@ int BPF_PROG(tracepoint_uring, struct io_ring_ctx *ring_ctx, void *req, struct i
 		return 0;
 	if (op == URING_OP_ACCEPT) {
 		sk = result < 0 ? NULL : sock_of_fd(result);
-		if (sk && settings.kinds & 1U << WIRE_ACCEPT)
+		if (sk && settings.kinds & uring_kinds & 1U << WIRE_ACCEPT)
 			on_accept(sk);
 		return 0;
 	}
-	socket = BPF_CORE_READ(request, file, private_data);
-	if (bpf_core_read(&sk, sizeof(sk), &socket->sk) || !sk || !sock_is_traced(sk))
+	sk = sock_of_file(BPF_CORE_READ(request, file));
+	if (!sk)
 		return 0;
 	asked = bpf_map_lookup_elem(&uring_addrs, &key);
 	if (asked) {
@@ -234,15 +199,38 @@ int BPF_PROG(tracepoint_uring, struct io_ring_ctx *ring_ctx, void *req, struct i
 	}
 	switch (op) {
 	case URING_OP_BIND:
-		on_bind(sk, &addr, -result);
+		if (uring_kinds & 1U << WIRE_BIND)
+			on_bind(sk, &addr, NULL, -result);
 		break;
 	case URING_OP_LISTEN:
-		on_listen(sk, sock_backlog(sk), -result);
+		if (uring_kinds & 1U << WIRE_LISTEN)
+			on_listen(sk, sock_backlog(sk), -result);
 		break;
 	default:
-		connect_result(sk, &addr, -result);
+		if (uring_kinds & 1U << WIRE_CONNECT)
+			on_connect_result(sk, &addr, -result);
 	}
 	return 0;
+}
+
+/* The completion of a request, in the task that submitted it or its workers. */
+SEC("?tp_btf/io_uring_complete")
+int BPF_PROG(tracepoint_uring, struct io_ring_ctx *ring_ctx, void *request, struct io_uring_cqe *entry)
+{
+	return uring_done(request, entry->res);
+}
+
+/*
+ * Before "io_uring: pass in struct io_uring_cqe to io_uring_complete tracepoint" (6.15) the result was an
+ * argument of its own; there was no bind and no listen. The last two arguments came with the request (5.19):
+ * asking for one keeps the kernels away that have only its user_data.
+ */
+SEC("?tp_btf/io_uring_complete")
+int BPF_PROG(tracepoint_uring_old, void *ring_ctx, void *request, __u64 user_data, int result,
+	     unsigned int flags, __u64 extra1, __u64 extra2)
+{
+	asm volatile("" : : "r"(extra2));
+	return uring_done(request, result);
 }
 
 static int accept_exit(struct trace_event_raw_sys_exit *ctx)
@@ -282,6 +270,15 @@ int tracepoint_sockops(struct bpf_sock_ops *ctx)
 	return 1;
 }
 
+/* Where the state tracepoint cannot ask for it, an accepted connection gets its cookie here. */
+SEC("?sockops")
+int tracepoint_accept_cookie(struct bpf_sock_ops *ctx)
+{
+	if (ctx->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
+		bpf_get_socket_cookie(ctx);
+	return 1;
+}
+
 /* A cookie from birth on, so that every other hook has the same identity. */
 SEC("?cgroup/sock_create")
 int tracepoint_sock_create(struct bpf_sock *ctx)
@@ -290,14 +287,27 @@ int tracepoint_sock_create(struct bpf_sock *ctx)
 	return 1;
 }
 
-extern void *bpf_cast_to_kern_ctx(void *) __ksym __weak;
+/* Where a context is put to lose its type: what the kernel passes is the socket itself, and a number can
+ * be read through where a context (before bpf_cast_to_kern_ctx(), 6.2) cannot. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} plain_address SEC(".maps");
 
 /* The last descriptor has gone, in the process that let go (inet_release()). */
 SEC("?cgroup/sock_release")
 int tracepoint_sock_release(struct bpf_sock *ctx)
 {
-	struct sock *sk = bpf_cast_to_kern_ctx(ctx);
+	__u32 zero = 0;
+	volatile __u64 *address = bpf_map_lookup_elem(&plain_address, &zero);
+	struct sock *sk;
 
+	if (!address)
+		return 1;
+	*address = (__u64)ctx;
+	sk = (struct sock *)*address;
 	if (!sock_is_traced(sk))
 		return 1;
 	bpf_get_socket_cookie(ctx);
@@ -311,7 +321,7 @@ int BPF_PROG(tracepoint_tcp_state, struct sock *sk, int old_state, int new_state
 	/* MPTCP tells each change twice; its subflow's (TCP) is the one that has the port. */
 	if (old_state == new_state || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	if (old_state == WIRE_TCP_SYN_RECV && new_state == WIRE_TCP_ESTABLISHED)
+	if (has_cookies && old_state == WIRE_TCP_SYN_RECV && new_state == WIRE_TCP_ESTABLISHED)
 		bpf_get_socket_cookie(sk);
 	on_tcp_state(sk, old_state, new_state);
 	return 0;
@@ -329,6 +339,56 @@ int BPF_PROG(tracepoint_send, struct sock *sk, int result)
 	else if (result == -EADDRNOTAVAIL && protocol == IPPROTO_TCP) /* TCP Fast Open connects in a send */
 		on_connect_failed(sk, NULL, EADDRNOTAVAIL);
 	return 0;
+}
+
+/* Before "net: Introduce sock_send_length/sock_recv_length tracepoints" (6.3): the sends themselves. */
+static __always_inline int send_exit(struct trace_event_raw_sys_exit *ctx)
+{
+	struct call call;
+	struct sock *sk = call_take(&call) ? sock_of_fd(call.fd) : NULL;
+	__u16 protocol = sk ? sock_protocol(sk) : 0;
+
+	if (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)
+		on_udp_send(sk, ctx->ret);
+	else if (protocol == IPPROTO_TCP && ctx->ret == -EADDRNOTAVAIL)
+		on_connect_failed(sk, NULL, EADDRNOTAVAIL);
+	return 0;
+}
+
+SEC("?tracepoint/syscalls/sys_enter_sendto")
+int tracepoint_enter_sendto(struct trace_event_raw_sys_enter *ctx)
+{
+	return call_enter(ctx->args[0], 0, 0);
+}
+
+SEC("?tracepoint/syscalls/sys_exit_sendto")
+int tracepoint_exit_sendto(struct trace_event_raw_sys_exit *ctx)
+{
+	return send_exit(ctx);
+}
+
+SEC("?tracepoint/syscalls/sys_enter_sendmsg")
+int tracepoint_enter_sendmsg(struct trace_event_raw_sys_enter *ctx)
+{
+	return call_enter(ctx->args[0], 0, 0);
+}
+
+SEC("?tracepoint/syscalls/sys_exit_sendmsg")
+int tracepoint_exit_sendmsg(struct trace_event_raw_sys_exit *ctx)
+{
+	return send_exit(ctx);
+}
+
+SEC("?tracepoint/syscalls/sys_enter_sendmmsg")
+int tracepoint_enter_sendmmsg(struct trace_event_raw_sys_enter *ctx)
+{
+	return call_enter(ctx->args[0], 0, 0);
+}
+
+SEC("?tracepoint/syscalls/sys_exit_sendmmsg")
+int tracepoint_exit_sendmmsg(struct trace_event_raw_sys_exit *ctx)
+{
+	return send_exit(ctx);
 }
 
 char _license[] SEC("license") = "GPL";

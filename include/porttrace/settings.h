@@ -61,7 +61,9 @@ struct look_settings {
 	__u32 cookie_count;	/* 0: all sockets, under the filters; else only these, without filters */
 	__u64 cookies[64];	/* those beyond the count are 0 */
 	__u16 port;		/* 0: all; else only this local port, in every namespace, without filters */
-	__u16 reserved[3];
+	__u16 port_high;	/* not 0: all from `port` to this one, in `netns` only */
+	__u16 idle;		/* of descriptors only TCP that neither listens nor is connected */
+	__u16 reserved;
 };
 
 #endif

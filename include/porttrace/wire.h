@@ -68,8 +68,15 @@ struct wire_hdr {
 #define WIRE_REUSEPORT_PROG	   (1U << 19) /* a reuseport group of its own (sk_reuseport_cb) */
 #define WIRE_CONNECT_BIND	   (1U << 20) /* connect() chose the port (SOCK_CONNECT_BIND, 6.18) */
 #define WIRE_FORCE_REUSE	   (1U << 21) /* TCP_REPAIR: sk_reuse is SK_FORCE_REUSE */
-#define WIRE_UNSHARED_BUCKET	   (1U << 22) /* bucket fastreuse -1: connect() made the bucket */
+#define WIRE_UNSHARED_BUCKET	   (1U << 22) /* bucket fastreuse -1: other connect()s may have the port too */
 #define WIRE_ACCEPTED		   (1U << 23) /* seen to come out of a listener */
+#define WIRE_SHARED_BUCKET	   (1U << 29) /* a bind() has had the port: closed to every connect() */
+/* ... and of a refused call, how far it came. */
+#define WIRE_ASKED		   (1U << 24) /* to the cgroup's hook: past seccomp and security modules */
+#define WIRE_NOT_ASKED		   (1U << 25) /* the hook is there and did not run */
+#define WIRE_REFUSED_BY_CGROUP	   (1U << 26) /* a BPF program of a cgroup said no */
+#define WIRE_FILTERED		   (1U << 27) /* the thread's seccomp filter does not simply allow it */
+#define WIRE_TENTATIVE		   (1U << 28) /* IFA_F_TENTATIVE: its address is being checked */
 
 /* wire_sock.state: the kernel's TCP states (include/net/tcp_states.h). UDP uses ESTABLISHED and CLOSE. */
 enum wire_state {
@@ -191,7 +198,7 @@ struct wire_timewait {
 	struct wire_sock sock;
 	struct wire_task task;
 	__u32 action;
-	__u32 reserved;
+	__u32 substate; /* ENTER: the state it stands for, FIN_WAIT2 or TIME_WAIT; 0: not known */
 };
 
 struct wire_release {
@@ -347,6 +354,7 @@ enum wire_lost_reason {
 	WIRE_LOST_MAP = 2,     /* a kernel map was full: an owner or a counter is missing */
 	WIRE_LOST_INVALID = 3, /* bytes that are no event */
 	WIRE_LOST_TABLE = 4,   /* the port table was full: an entry was evicted */
+	WIRE_LOST_MISSED = 5,  /* a return probe missed a call (kprobe) */
 };
 
 struct wire_lost {

@@ -7,9 +7,15 @@
 #include <string.h>
 
 #include "cmd/command.h"
+#include "cmd/option_values.h"
 #include "cmd/output.h"
 #include "source/features.h"
 #include "source/live.h"
+
+struct doctor_config {
+	bool verbose;
+	int backend; /* enum backend, or -1 */
+};
 
 static void no_event(void *context, const void *data, size_t size)
 {
@@ -23,34 +29,45 @@ static void print_feature(const char *name, bool works, const char *reason)
 	printf("  %-16s %-4s %s\n", name, works ? "yes" : "no", reason);
 }
 
+static const struct hook_way *way_of(enum fact which, const struct kernel_fact *fact)
+{
+	return &hooks[which].ways[fact->backend][fact->way];
+}
+
+static void print_fact(enum fact which, const struct kernel_fact *fact)
+{
+	const struct hook *hook = &hooks[which];
+	const char *without = hook->without[fact->backend];
+
+	if (!fact->works) {
+		printf("  %-16s %-11s without it: %s. %s\n", hook->name, "-", hook->loses, fact->reason);
+		return;
+	}
+	printf("  %-16s %-11s", hook->name, backend_name(fact->backend));
+	for (int i = 0; i < HOOK_PROGRAMS_MAX && way_of(which, fact)->programs[i]; i++)
+		printf(" %s", way_of(which, fact)->programs[i]);
+	printf("%s%s\n", without ? " " : "", without ? without : "");
+	if (fact->reason[0])
+		printf("  %-16s %-11s not by %s\n", "", "", fact->reason);
+	if (fact->backend == BACKEND_TRACEPOINT && hook->price)
+		printf("  %-16s %-11s price: %s\n", "", "", hook->price);
+}
+
 static void print_facts(const struct kernel_fact *facts)
 {
 	printf("\nfacts, and the probes that report them\n");
-	for (int i = 0; i < FACT_COUNT; i++) {
-		if (!facts[i].works) {
-			printf("  %-16s %-11s without it: %s. %s\n", hooks[i].name, "-", hooks[i].loses,
-			       facts[i].reason);
-			continue;
-		}
-		printf("  %-16s %-11s", hooks[i].name, backend_name(facts[i].backend));
-		for (int j = 0; j < HOOK_PROGRAMS_MAX; j++) {
-			const char *program = hooks[i].programs[facts[i].backend][j];
-
-			if (program)
-				printf(" %s", program);
-		}
-		printf("\n  %-16s %-11s price: %s\n", "", "", hooks[i].price);
-	}
+	for (int i = 0; i < FACT_COUNT; i++)
+		print_fact((enum fact)i, &facts[i]);
 }
 
-static int examine(bool verbose)
+static int examine(const struct doctor_config *config)
 {
 	static struct settings settings;
 	struct kernel_options options = {
 		.settings = &settings,
 		.facts = (1U << FACT_COUNT) - 1,
-		.backend = -1,
-		.verbose = verbose,
+		.backend = config->backend,
+		.verbose = config->verbose,
 	};
 	char reason[256] = "";
 	struct features features;
@@ -69,23 +86,27 @@ static int examine(bool verbose)
 	}
 	print_facts(live_facts(source));
 	for (int i = 0; i < FACT_COUNT; i++)
-		complete &= live_facts(source)[i].works;
+		complete &= live_facts(source)[i].works || hooks[i].optional;
+	printf("\nprobes: %s\n", live_probes(source));
 	source->ops->close(source);
-	printf("\nnot shown by this backend: TIME_WAIT's end and reuse as events (counts are the kernel's "
-	       "own), the time spent in a port search\n");
-	printf("%s\n", complete ? "everything that this backend can show is shown" :
+	printf("%s\n", complete ? "everything that these probes can show is shown" :
 				   "porttrace runs, with what is missing above");
 	return EXIT_DONE;
 }
 
+#define KEY_PROBES 256
+
 static error_t parse_key(int key, char *arg, struct argp_state *state)
 {
-	bool *verbose = state->input;
+	static const char *const probes[] = {"auto", "fentry", "kprobe", "tracepoint", NULL};
+	struct doctor_config *config = state->input;
 
-	(void)arg;
 	switch (key) {
 	case 'v':
-		*verbose = true;
+		config->verbose = true;
+		return 0;
+	case KEY_PROBES:
+		config->backend = option_choice(arg, "--probes", probes, state) - 1;
 		return 0;
 	case 'h':
 		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
@@ -101,6 +122,7 @@ static error_t parse_key(int key, char *arg, struct argp_state *state)
 int cmd_doctor(int argc, char **argv)
 {
 	static const struct argp_option rows[] = {
+		{"probes", KEY_PROBES, "WHICH", 0, "auto, fentry, kprobe or tracepoint", 0},
 		{"verbose", 'v', NULL, 0, "libbpf's own words too", 0},
 		{"version", 'V', NULL, 0, "print the version", -1},
 		{"help", 'h', NULL, 0, "print this help", -1},
@@ -112,11 +134,11 @@ int cmd_doctor(int argc, char **argv)
 		.doc = "Say what this kernel and these privileges allow, which probes would be used, what each "
 		       "missing one costs, and what to do about it.",
 	};
-	bool verbose = false;
+	struct doctor_config config = {.backend = -1};
 
 	argp_err_exit_status = EXIT_MISUSED;
-	argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, &verbose);
+	argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, &config);
 	if (!output_is_open())
 		return EXIT_FAILED;
-	return examine(verbose);
+	return examine(&config);
 }

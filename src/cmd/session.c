@@ -135,6 +135,8 @@ static const char *lost_reason(uint32_t reason)
 		return "not an event";
 	case WIRE_LOST_TABLE:
 		return "port table full";
+	case WIRE_LOST_MISSED:
+		return "return probe missed a call";
 	}
 	return "";
 }

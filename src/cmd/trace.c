@@ -33,7 +33,7 @@ struct trace {
 	int output_err, capture_err;
 	const char *path; /* of the capture; NULL: the stream is shown */
 	struct capture_header header;
-	uint64_t lost_told[WIRE_LOST_TABLE + 1];
+	uint64_t lost_told[WIRE_LOST_MISSED + 1];
 };
 
 static uint64_t lost_of(struct trace *trace, uint32_t reason)
@@ -48,7 +48,7 @@ static uint64_t lost_of(struct trace *trace, uint32_t reason)
 /* As an event like any other, so that a capture has them too. */
 static void tell_losses(struct trace *trace)
 {
-	for (uint32_t reason = WIRE_LOST_RING; reason <= WIRE_LOST_TABLE; reason++) {
+	for (uint32_t reason = WIRE_LOST_RING; reason <= WIRE_LOST_MISSED; reason++) {
 		uint64_t lost = lost_of(trace, reason), told = trace->lost_told[reason];
 		struct wire_lost event = {
 			.hdr = {.size = sizeof(event), .kind = WIRE_LOST, .boot_ns = clock_boot_ns()},
@@ -130,8 +130,14 @@ static void facts_missing(const struct trace *trace, const char **missing)
 	size_t count = 0;
 
 	for (int i = 0; i < FACT_COUNT; i++) {
-		if (!facts[i].wanted || facts[i].works)
+		if (!facts[i].wanted || (!facts[i].works && hooks[i].optional))
 			continue;
+		if (facts[i].works) {
+			if (facts[i].fell_back)
+				fprintf(stderr, "porttrace: %s by %s; traced by %s instead (see 'porttrace doctor')\n",
+					hooks[i].name, facts[i].reason, backend_name(facts[i].backend));
+			continue;
+		}
 		missing[count++] = hooks[i].name;
 		fprintf(stderr, "porttrace: %s is not traced (%s): %s; see 'porttrace doctor'\n", hooks[i].name,
 			hooks[i].loses, facts[i].reason);
@@ -165,7 +171,7 @@ static void tell_start(struct trace *trace)
 		.boot_ns = clock_boot_ns(),
 		.version = PORTTRACE_VERSION,
 		.kernel = kernel.release,
-		.probes = backend_name(BACKEND_TRACEPOINT),
+		.probes = live_probes(trace->session.source),
 		.missing = missing,
 		.sockets = port_table_count(model_ports(trace->session.model)),
 		.netns_count = live_netns_count(trace->session.source),

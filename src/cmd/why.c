@@ -33,6 +33,27 @@ static bool is_of_range(const struct why_place *place, uint16_t port)
 	       !place->reserved[port];
 }
 
+/* Only what has been asked about has a cookie; to tell the rest apart any number will do. */
+#define MADE_COOKIE (1ULL << 63)
+
+static void chain_add(struct why_question *question, struct wire_sock *sock)
+{
+	struct wire_sock *chain = question->chain;
+	size_t max = question->chain_max;
+
+	if (!sock->cookie)
+		sock->cookie = MADE_COOKIE | question->chain_count;
+	if (question->chain_count == max) {
+		max = max ? 2 * max : 64;
+		chain = realloc(chain, max * sizeof(*chain));
+		if (!chain)
+			return;
+		question->chain = chain;
+		question->chain_max = max;
+	}
+	chain[question->chain_count++] = *sock;
+}
+
 static void on_event(void *context, const void *data, size_t size)
 {
 	struct why_question *question = context;
@@ -43,10 +64,26 @@ static void on_event(void *context, const void *data, size_t size)
 	if (event.hdr.kind == WIRE_SOCKET && event.socket.fd >= 0)
 		netns_list_add_socket(question->namespaces, event.socket.sock.netns, event.socket.task.pid,
 				      event.socket.fd);
+	if (event.hdr.kind == WIRE_SOCKET && event.socket.fd < 0 && question->options.port)
+		chain_add(question, &event.socket.sock);
 	if (event.hdr.kind == WIRE_SOCKET && !question->options.port &&
 	    !is_of_range(&question->place, event.socket.sock.local_port))
 		return;
 	model_apply(question->model, &event.hdr);
+}
+
+static void bucket_fill(struct bucket *bucket, const struct port_walk *walk)
+{
+	*bucket = (struct bucket){
+		.fastreuse = walk->fastreuse,
+		.fastreuseport = walk->fastreuseport,
+		.fast = {
+			.uid = walk->fast_uid,
+			.family = walk->fast_family,
+			.flags = walk->fast_v6only ? WIRE_V6ONLY : 0,
+		},
+	};
+	memcpy(bucket->fast.local_addr, walk->fast_addr, sizeof(bucket->fast.local_addr));
 }
 
 /* Every address means the IPv6 wildcard, which has the IPv4 ports as well: most servers bind that. */
@@ -75,7 +112,12 @@ static void make_claim(struct why_question *question)
 		.task = question->caller.task,
 		.address_tentative = place->is_tentative,
 		.has_net_bind_service = place->is_privileged,
+		.autobind_reuse = place->autobind_reuse,
 	};
+	if (question->walk.has_bucket) {
+		bucket_fill(&question->bucket, &question->walk);
+		claim->bucket = &question->bucket;
+	}
 	memcpy(claim->sock.local_addr, options->address, sizeof(claim->sock.local_addr));
 	if (family == AF_INET && !address_is_mapped(options->address))
 		memcpy(claim->sock.local_addr, any_ipv4, sizeof(any_ipv4));
@@ -103,6 +145,9 @@ static uint32_t decide(const struct why_question *question, const struct netns_e
 		return place->error;
 	if (!question->options.port && is_exhausted(&question->pool))
 		return EADDRINUSE;
+	if (question->walk.done && sock_is_udp(&question->claim.sock))
+		return diagnose_verdict_in_order(&question->claim, question->chain, question->chain_count,
+						 netns);
 	return diagnose_verdict(&question->claim, &question->holders.failure, netns);
 }
 
@@ -112,6 +157,7 @@ static int open_source(struct why_question *question)
 	const struct kernel_options kernel = {
 		.settings = &everything,
 		.backend = -1,
+		.port = question->options.port,
 		.verbose = question->options.shared.verbose,
 	};
 	char reason[256] = "";
@@ -143,25 +189,54 @@ static int visit(struct why_question *question)
 	return err ? cannot_enter(question, err) : EXIT_DONE;
 }
 
-/* A port is looked for everywhere, a whole range in one namespace only. */
+static int look_for(struct why_question *question, const struct look *look)
+{
+	int err = question->source->ops->look(question->source, look);
+
+	question->boot_ns = clock_boot_ns();
+	if (!err)
+		return EXIT_DONE;
+	fprintf(stderr, "porttrace: the sockets could not be read: %s\n", strerror(-err));
+	return EXIT_FAILED;
+}
+
+/* For one port: everywhere, since a process that has it elsewhere is worth telling. Only then is the
+ * namespace entered: a socket of it may be all that keeps it. */
+static int look_for_port(struct why_question *question)
+{
+	const struct look look = {
+		.netns = question->caller.netns,
+		.port = question->options.port,
+		.protocol = question->options.protocol,
+		.walk = &question->walk,
+	};
+	int status = look_for(question, &look);
+
+	return status ? status : visit(question);
+}
+
+/* What is reserved does not count as used, so it has to be known before. Whose the sockets are matters only
+ * when they are too many: to look at every descriptor costs as much as all the rest. */
+static int look_for_range(struct why_question *question, bool with_owners)
+{
+	struct look look = {
+		.netns = question->caller.netns,
+		.port = question->place.settings.range_low,
+		.port_high = question->place.settings.range_high,
+		.idle = !with_owners,
+	};
+
+	return look_for(question, &look);
+}
+
 static int look(struct why_question *question)
 {
-	const struct look look = {.netns = question->caller.netns, .port = question->options.port};
-	int status = EXIT_DONE, err;
+	int status;
 
-	/* What is reserved does not count as used, so it has to be known by then. For one port it is the
-	 * other way round: a socket of it may be all that keeps the namespace. */
-	if (!question->options.port)
-		status = visit(question);
-	if (status)
-		return status;
-	err = question->source->ops->look(question->source, &look);
-	question->boot_ns = clock_boot_ns();
-	if (err) {
-		fprintf(stderr, "porttrace: the sockets could not be read: %s\n", strerror(-err));
-		return EXIT_FAILED;
-	}
-	return question->options.port ? visit(question) : EXIT_DONE;
+	if (question->options.port)
+		return look_for_port(question);
+	status = visit(question);
+	return status ? status : look_for_range(question, false);
 }
 
 /* An MPTCP socket has been seen as itself; here comes its subflow. */
@@ -177,6 +252,18 @@ static bool is_subflow_seen(struct model *model, const struct wire_sock *sock)
 			return true;
 	}
 	return false;
+}
+
+/* What the kernel's tables have and no process has open: connections and the kernel's own aside. */
+static void count_unseen(struct why_question *question)
+{
+	for (size_t i = 0; i < question->chain_count; i++) {
+		const struct wire_sock *sock = &question->chain[i];
+		const struct port_entry *entry = port_table_find(model_ports(question->model), sock->cookie);
+
+		question->unseen += (!entry || !entry->fds) && !(sock->flags & WIRE_KERNEL_OWNED) &&
+				    !sock_is_connected(sock);
+	}
 }
 
 /* Of TCP, what no process has open and no look has found, in a look of its own. */
@@ -222,10 +309,19 @@ static int answer(struct why_question *question)
 	make_claim(question);
 	who_is(question->model, question->source, &question->claim.task);
 	error = decide_by_sockets(question, netns);
+	if (!question->options.port && error == EADDRINUSE) {
+		int status = look_for_range(question, true);
+
+		if (status)
+			return status;
+		error = decide_by_sockets(question, netns);
+	}
 	/* Only who would call a port free has to look under the carpet as well. */
-	if (!error)
+	if (question->walk.done)
+		count_unseen(question);
+	else if (!error)
 		add_unseen(question);
-	if (question->unseen)
+	if (!question->walk.done && question->unseen)
 		error = decide_by_sockets(question, netns);
 	err = question->options.shared.quiet ? 0 : why_tell(question, error);
 	if (err)
@@ -272,6 +368,7 @@ int cmd_why(int argc, char **argv)
 		question->source->ops->close(question->source);
 	model_free(question->model);
 	netns_list_free(question->namespaces);
+	free(question->chain);
 	free(question);
 	return status;
 }

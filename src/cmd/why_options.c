@@ -25,6 +25,8 @@ enum {
 	KEY_REUSEPORT,
 	KEY_V6ONLY,
 	KEY_UID,
+	KEY_DEVICE,
+	KEY_FREEBIND,
 };
 
 /* clang-format off */
@@ -33,6 +35,8 @@ static const struct argp_option rows[] = {
 	{"reuseaddr", KEY_REUSEADDR, NULL, 0, "its socket has SO_REUSEADDR", 1},
 	{"reuseport", KEY_REUSEPORT, NULL, 0, "its socket has SO_REUSEPORT", 1},
 	{"v6only", KEY_V6ONLY, NULL, 0, "its socket has IPV6_V6ONLY", 1},
+	{"freebind", KEY_FREEBIND, NULL, 0, "its socket has IP_FREEBIND", 1},
+	{"device", KEY_DEVICE, "NAME", 0, "its socket is bound to this device", 1},
 	{"uid", KEY_UID, "USER", 0, "this user makes it, by name or id", 1},
 	{"netns", 'N', "NETNS", 0, "in this network namespace: inode number, name or path", 1},
 	{"pid", 'p', "PID", 0, "this process makes it: its namespace, user and capabilities", 1},
@@ -211,6 +215,14 @@ static error_t parse_key(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_V6ONLY:
 		options->flags |= WIRE_V6ONLY;
+		return 0;
+	case KEY_FREEBIND:
+		options->flags |= WIRE_FREEBIND;
+		return 0;
+	case KEY_DEVICE:
+		if (!*arg || strlen(arg) >= sizeof(options->device))
+			argp_error(state, "--device: '%s' is no name of a device", arg);
+		strcpy(options->device, arg);
 		return 0;
 	case KEY_UID:
 		parse_uid(options, arg, state);

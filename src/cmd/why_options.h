@@ -14,9 +14,9 @@ struct why_options {
 	uint16_t protocol;	  /* IPPROTO_ */
 	uint16_t family;	  /* 0: not said; then every address is meant, and IPv6 where there is any */
 	uint8_t address[16];
-	char device[IF_NAMESIZE]; /* of [fe80::1%eth0]; "": none */
+	char device[IF_NAMESIZE]; /* --device, or of [fe80::1%eth0]; "": none */
 	uint16_t port;
-	uint32_t flags;		  /* WIRE_REUSEADDR, _REUSEPORT, _V6ONLY */
+	uint32_t flags;		  /* WIRE_REUSEADDR, _REUSEPORT, _V6ONLY, _FREEBIND */
 	uint32_t pid;		  /* --pid; 0: none */
 	uint32_t uid;		  /* --uid */
 	bool has_uid;

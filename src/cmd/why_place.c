@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 
 #include "cmd/option_values.h"
@@ -64,10 +63,12 @@ static unsigned char route_type(const uint8_t ipv4[4])
 }
 
 /* inet_addr_valid_or_nonlocal() */
-static uint32_t check_ipv4(const uint8_t ipv4[4])
+static uint32_t check_ipv4(const uint8_t ipv4[4], bool is_free)
 {
 	unsigned char type;
 
+	if (is_free)
+		return 0;
 	/* inet_addr_type(): the wildcard, multicast and 255.255.255.255, whatever the routes are */
 	if (memcmp(ipv4, "\0\0\0", 4) == 0 || (ipv4[0] & 0xf0) == 0xe0 ||
 	    memcmp(ipv4, "\xff\xff\xff\xff", 4) == 0)
@@ -78,27 +79,19 @@ static uint32_t check_ipv4(const uint8_t ipv4[4])
 	return sysctl_is_set("/proc/sys/net/ipv4/ip_nonlocal_bind") ? 0 : EADDRNOTAVAIL;
 }
 
-/* ipv6_chk_addr(): 00000000000000000000000000000001 01 80 10 80 lo; index, prefix, scope, flags */
+/* ipv6_chk_addr() */
 static uint32_t find_ipv6(const uint8_t address[16], struct why_place *place)
 {
-	FILE *file = fopen("/proc/thread-self/net/if_inet6", "re");
-	char wanted[33], found[33];
-	unsigned int ifindex, flags;
-	uint32_t error = EADDRNOTAVAIL;
-
-	for (int i = 0; i < 16; i++)
-		snprintf(wanted + 2 * i, 3, "%02x", address[i]);
-	while (file && error && fscanf(file, "%32s %x %*x %*x %x %*s", found, &ifindex, &flags) == 3) {
-		if (strcmp(found, wanted) != 0 || (place->ifindex && place->ifindex != ifindex))
-			continue;
-		if (flags & IFA_F_TENTATIVE && !(flags & IFA_F_OPTIMISTIC))
-			place->is_tentative = true;
-		else
-			error = 0;
+	switch (netns_find_ipv6(address, place->ifindex)) {
+	case NETNS_ADDRESS_USABLE:
+		return 0;
+	case NETNS_ADDRESS_TENTATIVE:
+		place->is_tentative = true;
+		break;
+	case NETNS_ADDRESS_NONE:
+		break;
 	}
-	if (file)
-		fclose(file);
-	return error;
+	return EADDRNOTAVAIL;
 }
 
 /* __ipv6_addr_needs_scope_id(): fe80::/10, and multicast of an interface or link */
@@ -126,22 +119,19 @@ static uint32_t check_ipv6(const struct why_options *options, struct why_place *
 {
 	bool is_multicast = options->address[0] == 0xff;
 	bool is_v6only = place->is_v6only || options->flags & WIRE_V6ONLY;
+	bool is_free = options->flags & WIRE_FREEBIND;
 
 	if (!place->has_ipv6)
 		return EAFNOSUPPORT;
 	if (is_multicast && (options->protocol == IPPROTO_TCP || options->protocol == IPPROTO_MPTCP))
 		return EINVAL;
 	if (address_is_mapped(options->address))
-		return is_v6only ? EINVAL : check_ipv4(options->address + 12);
+		return is_v6only ? EINVAL : check_ipv4(options->address + 12, is_free);
 	if (address_is_wildcard(options->address))
 		return 0;
-	if (needs_scope(options->address)) {
-		if (!options->device[0])
-			return EINVAL;
-		if (!find_device(options->device, place))
-			return ENODEV;
-	}
-	if (is_multicast || sysctl_is_set("/proc/sys/net/ipv6/ip_nonlocal_bind"))
+	if (needs_scope(options->address) && !options->device[0])
+		return EINVAL;
+	if (is_multicast || is_free || sysctl_is_set("/proc/sys/net/ipv6/ip_nonlocal_bind"))
 		return 0;
 	return find_ipv6(options->address, place);
 }
@@ -165,12 +155,15 @@ static void look_around(const struct why_options *options, const struct why_call
 	netns_read(&place->settings, place->reserved);
 	place->has_ipv6 = has_ipv6();
 	place->is_v6only = sysctl_is_set("/proc/sys/net/ipv6/bindv6only");
+	place->autobind_reuse = sysctl_is_set("/proc/sys/net/ipv4/ip_autobind_reuse");
 	if (netns >= 0) {
 		place->is_privileged = why_caller_is_privileged(caller, netns);
 		close(netns);
 	}
-	if (options->family == AF_INET && address_is_mapped(options->address))
-		place->error = check_ipv4(options->address + 12);
+	if (options->device[0] && !find_device(options->device, place))
+		place->error = ENODEV;
+	else if (options->family == AF_INET && address_is_mapped(options->address))
+		place->error = check_ipv4(options->address + 12, options->flags & WIRE_FREEBIND);
 	else if (options->family == AF_INET6)
 		place->error = check_ipv6(options, place);
 }

@@ -17,6 +17,7 @@ struct why_place {
 	bool has_ipv6;
 	bool is_v6only;	    /* net.ipv6.bindv6only: what a new socket is */
 	bool is_privileged; /* the caller may take privileged ports */
+	bool autobind_reuse; /* net.ipv4.ip_autobind_reuse */
 	uint32_t ifindex;   /* of a link-local address with its interface */
 	uint32_t error;	    /* what bind() would say of the address; 0: nothing */
 	bool is_tentative;  /* EADDRNOTAVAIL because it is still being checked for duplicates */

@@ -12,6 +12,7 @@
 #include "cmd/why_place.h"
 #include "diagnose/diagnose.h"
 #include "model/model.h"
+#include "porttrace/walk.h"
 #include "source/netns.h"
 #include "source/source.h"
 
@@ -25,7 +26,11 @@ struct why_question {
 	struct model *model;
 	struct why_holders holders;
 	struct pool pool;
-	size_t unseen; /* sockets that no process has open: their reuse options are not known */
+	struct port_walk walk;	 /* done: the kernel's tables were walked */
+	struct bucket bucket;	 /* walk.has_bucket */
+	struct wire_sock *chain; /* what the walk found, in the kernel's order */
+	size_t chain_count, chain_max;
+	size_t unseen;		 /* sockets that no process has open */
 	uint64_t boot_ns; /* when the look ended */
 };
 

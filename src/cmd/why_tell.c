@@ -53,6 +53,12 @@ static void explain_free(const struct why_question *question, struct conflict *c
 		snprintf(conflict->why, sizeof(conflict->why),
 			 "The kernel would find a port: %u of the %u from %u to %u are free for it.",
 			 pool->size - pool_taken(pool), pool->size, pool->low, pool->high);
+	else if (question->holders.refusing)
+		snprintf(conflict->why, sizeof(conflict->why),
+			 sock_is_udp(sk) ? "The kernel looks no further than to the newest socket on the port, "
+					   "which shares it by SO_REUSEPORT." :
+					   "Every socket on the port shared it when it was bound; the kernel "
+					   "remembers that, and does not look at what they have become.");
 	else if (question->holders.sharing)
 		snprintf(conflict->why, sizeof(conflict->why),
 			 "%s, so the port can be shared%s.",
@@ -75,7 +81,7 @@ static void explain_unseen(const struct why_question *question, struct conflict 
 	snprintf(conflict->why, sizeof(conflict->why),
 		 "A socket that no process has open (it waits in an unread message, or an io_uring has it) is "
 		 "bound to %s%s.", address,
-		 question->claim.sock.flags & (WIRE_REUSEADDR | WIRE_REUSEPORT) ?
+		 !question->walk.done && question->claim.sock.flags & (WIRE_REUSEADDR | WIRE_REUSEPORT) ?
 			 "; whether it would share the port cannot be seen" : "");
 	snprintf(conflict->fix, sizeof(conflict->fix),
 		 "Stop the program that sent it or has yet to receive it, of uid %u, or use another port.",

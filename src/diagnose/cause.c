@@ -196,12 +196,13 @@ static enum cause bind_cause(const struct finding *f)
 			return CAUSE_REWRITTEN_BY_CGROUP_BPF;
 		return claim->address_tentative ? CAUSE_ADDRESS_TENTATIVE : CAUSE_NOT_LOCAL_ADDRESS;
 	case EACCES:
-		if (!claim->sock.local_port ||
+		if (claim->sock.flags & WIRE_NOT_ASKED || !claim->sock.local_port ||
 		    claim->sock.local_port >= unprivileged_start(f->netns))
 			return CAUSE_DENIED_BY_LSM;
 		return is_rewritten(claim) ? CAUSE_REWRITTEN_BY_CGROUP_BPF : CAUSE_PRIVILEGED_PORT;
-	case EPERM:
-		return CAUSE_DENIED_BY_CGROUP_BPF;
+	case EPERM: /* post_bind4 and its kin are asked last */
+		return claim->sock.flags & WIRE_NOT_ASKED ? CAUSE_DENIED_BY_LSM :
+							    CAUSE_DENIED_BY_CGROUP_BPF;
 	case EINVAL:
 		if (claim->had_port)
 			return CAUSE_ALREADY_BOUND;
@@ -252,7 +253,7 @@ static enum cause connect_cause(const struct finding *f)
 	case EACCES:
 		return CAUSE_DENIED_BY_LSM;
 	case EPERM:
-		return CAUSE_DENIED_BY_CGROUP_BPF;
+		return sk->flags & WIRE_NOT_ASKED ? CAUSE_DENIED_BY_LSM : CAUSE_DENIED_BY_CGROUP_BPF;
 	case EAFNOSUPPORT:
 		return CAUSE_BAD_ADDRESS;
 	}
@@ -265,6 +266,9 @@ enum cause cause_decide(const struct finding *f)
 		return CAUSE_NONE;
 	if (f->claim->by_seccomp)
 		return CAUSE_DENIED_BY_SECCOMP;
+	/* Such a program may choose the errno. */
+	if (f->claim->sock.flags & WIRE_REFUSED_BY_CGROUP)
+		return CAUSE_DENIED_BY_CGROUP_BPF;
 	switch (f->claim->call) {
 	case CLAIM_BIND:
 		return bind_cause(f);

@@ -24,6 +24,20 @@ static void claim_from_socket(enum claim_call call, struct claim *claim)
 	claim->requested_port = claim->sock.local_port;
 }
 
+/*
+ * A filter answers before anything else is asked. A connect() may be refused by its route as well
+ * (EACCES), and a listen() has no hook: there only the usual errnos of a filter count.
+ */
+static bool is_by_seccomp(const struct claim *claim)
+{
+	uint32_t flags = claim->sock.flags;
+
+	if (!(flags & WIRE_FILTERED) || flags & WIRE_ASKED)
+		return false;
+	return claim->error == EPERM || claim->error == EACCES ||
+	       (claim->call == CLAIM_BIND && flags & WIRE_NOT_ASKED);
+}
+
 bool claim_from_event(const struct wire_hdr *event, struct claim *claim)
 {
 	const struct wire_connect *connect = (const struct wire_connect *)event;
@@ -35,20 +49,24 @@ bool claim_from_event(const struct wire_hdr *event, struct claim *claim)
 	claim->error = error;
 	claim->sock = *wire_sock_of(event);
 	claim->task = *wire_task_of(event);
+	claim->address_tentative = claim->sock.flags & WIRE_TENTATIVE;
 	switch (event->kind) {
 	case WIRE_BIND:
 		claim_from_bind((const struct wire_bind *)event, claim);
-		return true;
+		break;
 	case WIRE_LISTEN:
 		claim_from_socket(CLAIM_LISTEN, claim);
-		return true;
+		break;
 	case WIRE_CONNECT:
 		/* A port that the kernel chose and gave back may still stand in the socket. */
 		claim->sock.local_port = connect->requested_port;
 		claim_from_socket(CLAIM_CONNECT, claim);
-		return true;
+		break;
+	default:
+		return false;
 	}
-	return false;
+	claim->by_seccomp = is_by_seccomp(claim);
+	return true;
 }
 
 bool diagnose_wanted(uint32_t error)

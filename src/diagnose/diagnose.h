@@ -45,9 +45,10 @@ struct claim {
 	uint16_t requested_port;
 	uint16_t bound_port;		/* had_port: which; 0: not known */
 	bool had_port;			/* the socket had a port before this bind() */
-	bool address_tentative;		/* IFA_F_TENTATIVE; no event tells this yet */
-	bool by_seccomp;		/* a filter gave the errno; no event tells this yet */
+	bool address_tentative;		/* IFA_F_TENTATIVE */
+	bool by_seccomp;		/* a filter gave the errno */
 	bool has_net_bind_service;	/* only for error 0 */
+	bool autobind_reuse;		/* net.ipv4.ip_autobind_reuse; only for error 0 */
 	const struct bucket *bucket;	/* only for error 0; NULL: not known, or there is none */
 };
 
@@ -104,6 +105,10 @@ void diagnose(const struct claim *claim, const struct failure *failure, const st
  */
 uint32_t diagnose_verdict(const struct claim *claim, const struct failure *failure,
 			  const struct netns_entry *netns);
+
+/* The same, of sockets without what is known of their processes: those of UDP in that order. */
+uint32_t diagnose_verdict_in_order(const struct claim *claim, const struct wire_sock *socks, size_t count,
+				   const struct netns_entry *netns);
 
 /* What a cause identifier means, in one line; NULL: no such cause. */
 const char *diagnose_meaning(const char *cause);

@@ -156,10 +156,11 @@ static void find_holders(const struct claim *claim, const struct failure *failur
 	}
 }
 
-/* The errnos that a holder can be the reason of. */
+/* The errnos that a holder can be the reason of, where the socket's own code gave them. */
 static bool is_about_holders(const struct finding *f)
 {
-	if (!f->claim->sock.local_port)
+	if (!f->claim->sock.local_port || f->claim->by_seccomp ||
+	    f->claim->sock.flags & WIRE_REFUSED_BY_CGROUP)
 		return false;
 	return f->error == (f->claim->call == CLAIM_CONNECT ? EADDRNOTAVAIL : EADDRINUSE);
 }

@@ -38,12 +38,15 @@ static bool reuseport_matches(const struct wire_sock *sk, const struct wire_sock
 	return sk2->state == WIRE_TCP_TIME_WAIT || sk->uid == uid2;
 }
 
+static bool reuseaddr_matches(const struct wire_sock *sk, const struct wire_sock *sk2)
+{
+	return both_have(sk, sk2, WIRE_REUSEADDR) && sk2->state != WIRE_TCP_LISTEN;
+}
+
 /* inet_bind_conflict() with relax and reuseport_ok: inet_csk_get_port() for a given port */
 static bool tcp_may_share(const struct wire_sock *sk, const struct wire_sock *sk2, uint32_t uid2)
 {
-	if (both_have(sk, sk2, WIRE_REUSEADDR) && sk2->state != WIRE_TCP_LISTEN)
-		return true;
-	return reuseport_matches(sk, sk2, uid2);
+	return reuseaddr_matches(sk, sk2) || reuseport_matches(sk, sk2, uid2);
 }
 
 /*
@@ -61,9 +64,10 @@ static bool may_share(const struct claim *claim, const struct wire_sock *sk2, ui
 
 	if (sock_is_udp(sk))
 		return udp_may_share(sk, sk2, uid2);
-	/* inet_csk_find_open_port() takes a port that nobody meets, and asks for no options. */
+	/* inet_csk_find_open_port() takes a port that nobody meets, and asks for no options but in a second
+	 * round that the namespace has to allow. */
 	if (!sk->local_port)
-		return false;
+		return claim->autobind_reuse && reuseaddr_matches(sk, sk2);
 	return sk->flags & WIRE_FORCE_REUSE || tcp_may_share(sk, sk2, uid2);
 }
 
@@ -146,21 +150,32 @@ static bool is_end_of_search(const struct claim *claim, const struct wire_sock *
 	       overlap_between(sk, sk2) != OVERLAP_NONE && reuseport_matches(sk, sk2, sk2->uid);
 }
 
-static bool is_port_free(const struct claim *claim, const struct failure *failure)
+/* The sockets are `stride` bytes apart. */
+struct chain {
+	const struct wire_sock *first;
+	size_t count, stride;
+};
+
+static bool is_port_free(const struct claim *claim, const struct chain *chain)
 {
+	const char *at = (const char *)chain->first;
+	enum overlap overlap;
+
 	if (bucket_lets_in(claim))
 		return true;
-	for (size_t i = 0; failure && i < failure->holder_count; i++) {
-		if (conflict_between(claim, &failure->holders[i], NULL))
+	for (size_t i = 0; i < chain->count; i++, at += chain->stride) {
+		const struct wire_sock *sk2 = (const struct wire_sock *)at;
+
+		if (sock_refuses(claim, sk2, false, &overlap))
 			return false;
-		if (is_end_of_search(claim, &failure->holders[i].sock))
+		if (is_end_of_search(claim, sk2))
 			return true;
 	}
 	return true;
 }
 
-uint32_t diagnose_verdict(const struct claim *claim, const struct failure *failure,
-			  const struct netns_entry *netns)
+static uint32_t verdict(const struct claim *claim, const struct chain *chain,
+			const struct netns_entry *netns)
 {
 	uint32_t error = 0;
 
@@ -173,7 +188,25 @@ uint32_t diagnose_verdict(const struct claim *claim, const struct failure *failu
 	/* The backlog is all that listen() changes in a listener. */
 	if (claim->call == CLAIM_LISTEN && claim->sock.state == WIRE_TCP_LISTEN)
 		return 0;
-	if (is_port_free(claim, failure))
+	if (is_port_free(claim, chain))
 		return 0;
 	return claim->call == CLAIM_CONNECT ? EADDRNOTAVAIL : EADDRINUSE;
+}
+
+uint32_t diagnose_verdict(const struct claim *claim, const struct failure *failure,
+			  const struct netns_entry *netns)
+{
+	struct chain chain = {.stride = sizeof(struct holder)};
+
+	if (failure && failure->holder_count) {
+		chain.first = &failure->holders[0].sock;
+		chain.count = failure->holder_count;
+	}
+	return verdict(claim, &chain, netns);
+}
+
+uint32_t diagnose_verdict_in_order(const struct claim *claim, const struct wire_sock *socks, size_t count,
+				   const struct netns_entry *netns)
+{
+	return verdict(claim, &(struct chain){socks, count, sizeof(*socks)}, netns);
 }

@@ -212,16 +212,19 @@ static void say_program(const struct finding *f, char *out)
 
 void why_cgroup_bpf(const struct finding *f, char *out)
 {
-	say(out, "%s of %s was refused: by all that is known, ", call_name(f), the_caller(f).s);
+	bool is_known = f->claim->sock.flags & (WIRE_ASKED | WIRE_REFUSED_BY_CGROUP);
+
+	say(out, "%s of %s was refused%s ", call_name(f), the_caller(f).s,
+	    is_known ? " by" : ": by all that is known,");
 	say_program(f, out);
-	say(out, " did it.");
+	say(out, is_known ? "." : " did it.");
 }
 
 void fix_cgroup_bpf(const struct finding *f, char *out)
 {
-	(void)f;
-	say(out, "find the program with 'bpftool cgroup tree'; if there is none, look in the "
-	    "security module's log.");
+	say(out, "find the program with 'bpftool cgroup tree'%s.",
+	    f->claim->sock.flags & (WIRE_ASKED | WIRE_REFUSED_BY_CGROUP) ? "" :
+		"; if there is none, look in the security module's log");
 }
 
 void why_rewritten(const struct finding *f, char *out)
@@ -269,8 +272,11 @@ void why_seccomp(const struct finding *f, char *out)
 {
 	char name[ERRNO_NAME_SIZE];
 
-	say(out, "A seccomp filter of %s answered %s with %s; the kernel was not asked.",
-	    the_caller(f).s, call_name(f), errno_name(f->error, name));
+	bool is_known = f->claim->sock.flags & WIRE_NOT_ASKED;
+
+	say(out, "%s seccomp filter of %s answered %s with %s%s.",
+	    is_known ? "A" : "By all that is known, a", the_caller(f).s, call_name(f),
+	    errno_name(f->error, name), is_known ? "; the network was not asked" : "");
 }
 
 void fix_seccomp(const struct finding *f, char *out)

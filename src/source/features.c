@@ -13,9 +13,9 @@
 #include <linux/capability.h>
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
+#include "source/functions.h"
 #include "source/hooks.h"
 #include "source/kernel_fs.h"
 
@@ -33,27 +33,6 @@ static const struct bpf_insn return_zero[] = {
 	{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
 	{.code = BPF_JMP | BPF_EXIT},
 };
-
-/* 0 or -errno of loading an empty program on a kernel function. */
-static int try_fentry(const char *function)
-{
-	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_FENTRY);
-	struct btf *btf = btf__load_vmlinux_btf();
-	int id, fd;
-
-	if (!btf)
-		return -errno;
-	id = btf__find_by_name_kind(btf, function, BTF_KIND_FUNC);
-	btf__free(btf);
-	if (id < 0)
-		return id;
-	options.attach_btf_id = (__u32)id;
-	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "try_fentry", "GPL", return_zero, 2, &options);
-	if (fd < 0)
-		return -errno;
-	close(fd);
-	return 0;
-}
 
 static int try_load(enum bpf_prog_type type)
 {
@@ -107,12 +86,15 @@ static void find_file_system(struct features *features, const char *type, const 
 
 bool features_backend(int backend, char *reason, size_t size)
 {
+	struct functions *functions;
 	int err;
 
 	switch ((enum backend)backend) {
 	case BACKEND_FENTRY:
-		err = try_fentry("inet_csk_get_port");
-		snprintf(reason, size, "the kernel refuses fentry programs: %s", strerror(-err));
+		functions = functions_open();
+		err = functions ? functions_try_fentry(functions, "inet_csk_get_port") : -errno;
+		functions_close(functions);
+		snprintf(reason, size, "the kernel refuses fentry programs: %s", functions_strerror(-err));
 		return !err;
 	case BACKEND_KPROBE:
 		snprintf(reason, size, "this kernel has no kprobes (CONFIG_KPROBE_EVENTS)");
@@ -152,7 +134,7 @@ void features_find(struct features *features)
 	find_file_system(features, "tracefs", "system call tracepoints can be found");
 	find_file_system(features, "cgroup2", "cgroup and sockops programs can be attached");
 	works = features_backend(BACKEND_FENTRY, reason, sizeof(reason));
-	add(features, "fentry", works, works ? "allowed; the probes for it are not in this version" : reason);
+	add(features, "fentry", works, works ? "the best: a return is never missed, and has its arguments" : reason);
 	works = features_backend(BACKEND_KPROBE, reason, sizeof(reason));
-	add(features, "kprobe", works, works ? "allowed; the probes for it are not in this version" : reason);
+	add(features, "kprobe", works, works ? "the next best" : reason);
 }

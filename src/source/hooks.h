@@ -18,27 +18,39 @@ enum fact {
 	FACT_ACCEPT,
 	FACT_CLOSE,
 	FACT_TCP_END,
+	FACT_TIMEWAIT,
+	FACT_SEARCH,
 	FACT_IDENTITY,
+	FACT_ASKED,
 	FACT_COUNT
 };
 
-#define HOOK_PROGRAMS_MAX 3
+#define HOOK_WAYS_MAX	  3
+#define HOOK_PROGRAMS_MAX 16
+
+/* The programs that together report a fact; NULL past the last. */
+struct hook_way {
+	const char *programs[HOOK_PROGRAMS_MAX];
+	enum hook_need {
+		HOOK_NEEDS_NOTHING,
+		HOOK_NEEDS_CALL_REGS, /* a call's return has its arguments: bpf_task_pt_regs() (5.15) */
+		HOOK_NEEDS_COOKIES,   /* bpf_get_socket_cookie() in tracing programs (5.12) */
+	} needs;
+};
 
 struct hook {
 	enum fact fact;
-	const char *name;     /* as `start.missing` and `doctor` say it */
-	const char *loses;    /* what the user does not see without it */
-	const char *price;    /* of the tracepoint backend, for `doctor` */
-	/* The programs that together report the fact; none: this backend does not show it. */
-	const char *programs[BACKEND_COUNT][HOOK_PROGRAMS_MAX];
-	/* One more, only where a call's return does not have its arguments (before 5.15). */
-	const char *entry;
+	const char *name;	/* as `start.missing` and `doctor` say it */
+	const char *loses;	/* what the user does not see without it */
+	const char *price;	/* of the tracepoint backend, for `doctor` */
+	/* By preference; the first of which the kernel has every function. None: not shown. */
+	struct hook_way ways[BACKEND_COUNT][HOOK_WAYS_MAX];
+	/* Why this backend needs no programs of its own for it, or can have none; NULL: it has ways. */
+	const char *without[BACKEND_COUNT];
+	bool optional;		/* without it something is not measured, nothing is missed */
 };
 
 extern const struct hook hooks[FACT_COUNT];
-
-/* The programs of a fact, `entry` included where the kernel needs it; NULL past the last. */
-const char *hook_program(enum fact fact, enum backend backend, bool needs_entry, int index);
 
 const char *backend_name(enum backend backend);
 

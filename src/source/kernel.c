@@ -18,19 +18,22 @@
 #include <bpf/libbpf.h>
 
 #include "porttrace/census.h"
-#include "porttrace.skel.h"
+#include "porttrace_direct.skel.h"
+#include "porttrace/wire.h"
+#include "source/functions.h"
 #include "source/kernel_fs.h"
+#include "source/programs.h"
 
 #define LINKS_MAX 64
 
 struct kernel {
-	struct porttrace *skeleton;
-	struct kernel_fact facts[FACT_COUNT];
+	struct porttrace_direct *skeleton;
+	struct choice choice;
 	struct bpf_link *links[LINKS_MAX];
 	size_t link_count;
-	bool direct_reads; /* bpf/read.bpf.h: tried first */
-	bool census;	   /* bpf/census.bpf.c: what it counts is not known without it */
-	bool call_regs;	   /* bpf/tracepoint.bpf.c: a return has its call's arguments */
+	enum programs_variant variant;
+	bool port;	   /* kernel_options.port, until the kernel refuses its program */
+	bool census;	   /* bpf/census.bpf.c, until the kernel refuses it */
 	int cgroup_root, tracefs;
 };
 
@@ -93,7 +96,7 @@ uint64_t kernel_lost(const struct kernel *kernel, uint32_t reason)
 
 const struct kernel_fact *kernel_facts(const struct kernel *kernel)
 {
-	return kernel->facts;
+	return kernel->choice.facts;
 }
 
 struct census *kernel_census(const struct kernel *kernel, uint8_t **ports)
@@ -114,87 +117,100 @@ bool kernel_timewait_is_hooked(const struct kernel *kernel)
 	return kernel->skeleton->rodata->timewait_hooked;
 }
 
-static void fact_fail(struct kernel_fact *fact, const char *reason)
+const char *kernel_probes(const struct kernel *kernel)
 {
-	fact->works = false;
-	snprintf(fact->reason, sizeof(fact->reason), "%s", reason);
-}
+	static char names[BACKEND_COUNT * 12];
 
-static const char *program_of(const struct kernel *kernel, enum fact fact, int index)
-{
-	return hook_program(fact, kernel->facts[fact].backend, !kernel->call_regs, index);
-}
+	names[0] = '\0';
+	for (int i = 0; i < BACKEND_COUNT; i++) {
+		bool is_used = false;
 
-/* The fact that a program serves, or NULL. */
-static struct kernel_fact *fact_of(struct kernel *kernel, const char *program)
-{
-	for (int i = 0; i < FACT_COUNT; i++) {
-		struct kernel_fact *fact = &kernel->facts[i];
-
-		const char *name;
-
-		for (int j = 0; fact->wanted && (name = program_of(kernel, (enum fact)i, j)); j++) {
-			if (strcmp(name, program) == 0)
-				return fact;
-		}
+		for (int j = 0; j < FACT_COUNT; j++)
+			is_used |= choice_is_by(&kernel->choice, (enum fact)j, (enum backend)i);
+		if (is_used)
+			snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s",
+				 names[0] ? "+" : "", backend_name((enum backend)i));
 	}
-	return NULL;
+	return names;
+}
+
+static void autoload(struct kernel *kernel, const char *name)
+{
+	bpf_program__set_autoload(bpf_object__find_program_by_name(kernel->skeleton->obj, name), true);
+}
+
+/* The facts whose io_uring form passes nothing else that is traced. */
+static uint32_t uring_kinds(const struct choice *choice)
+{
+	return (choice_is_by(choice, FACT_BIND, BACKEND_TRACEPOINT) ? 1U << WIRE_BIND : 0) |
+	       (choice_is_by(choice, FACT_LISTEN, BACKEND_TRACEPOINT) ? 1U << WIRE_LISTEN : 0) |
+	       (choice_is_by(choice, FACT_CONNECT_RESULT, BACKEND_TRACEPOINT) ? 1U << WIRE_CONNECT : 0) |
+	       (choice_is_by(choice, FACT_ACCEPT, BACKEND_TRACEPOINT) ? 1U << WIRE_ACCEPT : 0);
 }
 
 static int skeleton_load(struct kernel *kernel, const struct settings *settings)
 {
-	struct porttrace *skeleton = porttrace__open();
+	struct porttrace_direct *skeleton = programs_open(kernel->variant);
 
 	if (!skeleton)
 		return -errno;
 	kernel->skeleton = skeleton;
+	choice_settle(&kernel->choice, skeleton->obj);
 	skeleton->rodata->settings = *settings;
-	skeleton->rodata->direct_reads = kernel->direct_reads;
-	skeleton->rodata->has_call_regs = kernel->call_regs;
-	for (size_t i = 0; i < sizeof(snapshot_programs) / sizeof(snapshot_programs[0]); i++)
-		bpf_program__set_autoload(bpf_object__find_program_by_name(skeleton->obj,
-									   snapshot_programs[i]),
-					  true);
-	for (size_t i = 0; kernel->census && i < sizeof(census_programs) / sizeof(census_programs[0]); i++)
-		bpf_program__set_autoload(bpf_object__find_program_by_name(skeleton->obj,
-									   census_programs[i]),
-					  true);
+	skeleton->rodata->has_call_regs = kernel->choice.call_regs;
+	skeleton->rodata->has_cookies = kernel->choice.cookies;
+	skeleton->rodata->searches_timed = kernel->choice.facts[FACT_SEARCH].works;
+	skeleton->rodata->timewait_hooked = kernel->choice.facts[FACT_TIMEWAIT].works;
+	skeleton->rodata->uring_kinds = uring_kinds(&kernel->choice);
+	if (kernel->port)
+		autoload(kernel, "holder_walk");
+	for (size_t j = 0; kernel->census && j < sizeof(census_programs) / sizeof(census_programs[0]); j++)
+		autoload(kernel, census_programs[j]);
+	/* Without tcp and udp, the last two: the walk is in their place. */
+	for (size_t i = 0; i < (kernel->port ? 1 : sizeof(snapshot_programs) / sizeof(snapshot_programs[0])); i++)
+		autoload(kernel, snapshot_programs[i]);
 	for (int i = 0; i < FACT_COUNT; i++) {
-		const struct kernel_fact *fact = &kernel->facts[i];
-
 		const char *name;
 
-		for (int j = 0; fact->works && (name = program_of(kernel, (enum fact)i, j)); j++)
-			bpf_program__set_autoload(bpf_object__find_program_by_name(skeleton->obj, name),
-						  true);
+		for (int j = 0; (name = choice_program(&kernel->choice, (enum fact)i, j)); j++)
+			autoload(kernel, name);
 	}
-	return porttrace__load(skeleton);
+	return porttrace_direct__load(skeleton);
 }
 
-/* Leaves out what the kernel refuses: first the quick way to read it, then one fact a round. */
-static int load_what_works(struct kernel *kernel, const struct settings *settings)
+static void unload(struct kernel *kernel)
 {
-	for (int round = 0; round <= FACT_COUNT + 2; round++) {
-		struct kernel_fact *fact;
-		int err;
+	while (kernel->link_count)
+		bpf_link__destroy(kernel->links[--kernel->link_count]);
+	porttrace_direct__destroy(kernel->skeleton);
+	kernel->skeleton = NULL;
+}
 
-		load_report.program[0] = '\0';
-		err = skeleton_load(kernel, settings);
-		if (!err)
-			return 0;
-		fact = fact_of(kernel, load_report.program);
-		if (kernel->direct_reads && err != -EPERM)
-			kernel->direct_reads = false;
-		else if (kernel->census && err != -EPERM && !strncmp(load_report.program, "census_", 7))
-			kernel->census = false;
-		else if (fact && err != -EPERM)
-			fact_fail(fact, load_report.reason);
-		else
-			return err;
-		porttrace__destroy(kernel->skeleton);
-		kernel->skeleton = NULL;
-	}
-	return -ENOTSUP;
+/* 0, -EAGAIN: something was left out, or is to be tried in another way, or -errno. */
+static int try_load(struct kernel *kernel, const struct settings *settings)
+{
+	enum fact fact;
+	int err;
+
+	load_report.program[0] = '\0';
+	err = skeleton_load(kernel, settings);
+	if (!err)
+		return 0;
+	fact = choice_fact_of(&kernel->choice, load_report.program);
+	if (kernel->variant == PROGRAMS_DIRECT && err != -EPERM)
+		kernel->variant = PROGRAMS_PLAIN;
+	else if (kernel->census && err != -EPERM && !strncmp(load_report.program, "census_", 7))
+		kernel->census = false;
+	else if (kernel->port && err != -EPERM)
+		kernel->port = false;
+	else if (kernel->choice.cookies && !kernel->choice.functions && err != -EPERM)
+		kernel->choice.cookies = false;
+	else if (fact != FACT_COUNT && err != -EPERM)
+		choice_refuse(&kernel->choice, fact, load_report.reason);
+	else
+		return err;
+	unload(kernel);
+	return -EAGAIN;
 }
 
 /* bpf_program__attach_tracepoint() insists on a mounted tracefs; this takes any. */
@@ -244,6 +260,7 @@ static struct bpf_link *attach(struct kernel *kernel, struct bpf_program *progra
 	case BPF_PROG_TYPE_TRACEPOINT:
 		return attach_tracepoint(kernel, program);
 	case BPF_PROG_TYPE_CGROUP_SOCK:
+	case BPF_PROG_TYPE_CGROUP_SOCK_ADDR:
 	case BPF_PROG_TYPE_SOCK_OPS:
 		return bpf_program__attach_cgroup(program, kernel->cgroup_root);
 	default:
@@ -251,26 +268,40 @@ static struct bpf_link *attach(struct kernel *kernel, struct bpf_program *progra
 	}
 }
 
-static void attach_fact(struct kernel *kernel, enum fact which)
+/* 0, or -EAGAIN: it is refused, and to be tried in another way. */
+static int attach_fact(struct kernel *kernel, enum fact which)
 {
-	struct kernel_fact *fact = &kernel->facts[which];
-
 	const char *name;
 
-	for (int i = 0; fact->works && (name = program_of(kernel, which, i)); i++) {
+	for (int i = 0; (name = choice_program(&kernel->choice, which, i)); i++) {
 		struct bpf_program *program = kernel_program(kernel, name);
 		struct bpf_link *link;
 
 		link = program ? attach(kernel, program) : NULL;
 		if (!link) {
-			char reason[160];
+			char reason[128];
 
-			snprintf(reason, sizeof(reason), "%s not attached: %s", name, strerror(errno));
-			fact_fail(fact, reason);
-			return;
+			snprintf(reason, sizeof(reason), "%s not attached: %s", name, functions_strerror(errno));
+			choice_refuse(&kernel->choice, which, reason);
+			return -EAGAIN;
 		}
 		kernel->links[kernel->link_count++] = link;
 	}
+	return 0;
+}
+
+/* A socket must have its identity before anything is said about it. */
+static int try_attach(struct kernel *kernel)
+{
+	int err = attach_fact(kernel, FACT_IDENTITY);
+
+	for (int i = 0; i < FACT_COUNT; i++) {
+		if (i != FACT_IDENTITY && attach_fact(kernel, (enum fact)i))
+			err = -EAGAIN;
+	}
+	if (err)
+		unload(kernel);
+	return err;
 }
 
 static void describe_failure(int err, char *reason, size_t size)
@@ -286,6 +317,19 @@ static void describe_failure(int err, char *reason, size_t size)
 			 load_report.program[0] ? "; first " : "", load_report.program);
 }
 
+/* Leaves out what the kernel refuses: first the quick way to read it, then one way of one fact a round. */
+static int load_and_attach(struct kernel *kernel, const struct kernel_options *options)
+{
+	int err = -EAGAIN;
+
+	for (int round = 0; round <= FACT_COUNT * HOOK_WAYS_MAX * BACKEND_COUNT && err == -EAGAIN; round++) {
+		err = try_load(kernel, options->settings);
+		if (!err && options->facts)
+			err = try_attach(kernel);
+	}
+	return err == -EAGAIN ? -ENOTSUP : err;
+}
+
 struct kernel *kernel_open(const struct kernel_options *options, char *reason, size_t size)
 {
 	struct kernel *kernel = calloc(1, sizeof(*kernel));
@@ -297,46 +341,36 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 	libbpf_set_print(print_hear);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	kernel->cgroup_root = kernel->tracefs = -1;
-	kernel->direct_reads = true;
+	kernel->variant = programs_best();
 	kernel->census = options->facts;
-	kernel->call_regs =
-		libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_task_pt_regs, NULL) == 1;
-	for (int i = 0; i < FACT_COUNT; i++) {
-		struct kernel_fact *fact = &kernel->facts[i];
-
-		fact->backend = options->backend < 0 ? BACKEND_TRACEPOINT : (enum backend)options->backend;
-		fact->wanted = options->facts & 1U << i;
-		fact->works = fact->wanted && hooks[i].programs[fact->backend][0];
-		if (fact->wanted && !fact->works)
-			fact_fail(fact, "this build has no program for it");
+	kernel->port = options->port && kernel->variant != PROGRAMS_BOUNDED;
+	err = choice_init(&kernel->choice, options->facts, options->backend);
+	/* Known beforehand, a refusal is not waited for. */
+	if (!err && kernel->variant == PROGRAMS_DIRECT && options->facts &&
+	    !functions_has(kernel->choice.functions, "fentry/bpf_rdonly_cast"))
+		kernel->variant = PROGRAMS_PLAIN;
+	if (!err && options->facts) {
+		kernel->cgroup_root = kernel_fs_open("cgroup2");
+		kernel->tracefs = kernel_fs_open("tracefs");
 	}
-	err = load_what_works(kernel, options->settings);
-	if (err) {
-		describe_failure(err, reason, size);
-		kernel_close(kernel);
-		errno = -err;
-		return NULL;
-	}
-	if (!options->facts)
+	if (!err)
+		err = load_and_attach(kernel, options);
+	choice_done(&kernel->choice);
+	if (!err && options->facts)
+		kernel->skeleton->bss->asked_hooks = kernel->choice.facts[FACT_ASKED].works;
+	if (!err)
 		return kernel;
-	kernel->cgroup_root = kernel_fs_open("cgroup2");
-	kernel->tracefs = kernel_fs_open("tracefs");
-	/* A socket must have its identity before anything is said about it. */
-	attach_fact(kernel, FACT_IDENTITY);
-	for (int i = 0; i < FACT_COUNT; i++) {
-		if (i != FACT_IDENTITY)
-			attach_fact(kernel, (enum fact)i);
-	}
-	return kernel;
+	describe_failure(err, reason, size);
+	kernel_close(kernel);
+	errno = -err;
+	return NULL;
 }
 
 void kernel_close(struct kernel *kernel)
 {
 	if (!kernel)
 		return;
-	while (kernel->link_count)
-		bpf_link__destroy(kernel->links[--kernel->link_count]);
-	porttrace__destroy(kernel->skeleton);
+	unload(kernel);
 	if (kernel->cgroup_root >= 0)
 		close(kernel->cgroup_root);
 	if (kernel->tracefs >= 0)

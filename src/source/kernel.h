@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "porttrace/settings.h"
-#include "source/hooks.h"
+#include "source/choice.h"
 
 struct bpf_map;
 struct bpf_program;
@@ -20,15 +20,9 @@ struct census;
 struct kernel_options {
 	const struct settings *settings;
 	uint32_t facts;	      /* bit per enum fact; 0: only the snapshot */
+	bool port;	      /* looks are for one port: its tables are walked, where the kernel can do that */
 	int backend;	      /* enum backend, or -1: the best that works */
 	bool verbose;	      /* libbpf's own words go to stderr */
-};
-
-/* How it went with one fact. */
-struct kernel_fact {
-	bool wanted, works;
-	enum backend backend;	/* where it works */
-	char reason[160];	/* why not; "" where it works or was not wanted */
 };
 
 struct kernel;
@@ -43,6 +37,8 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 void kernel_close(struct kernel *kernel);
 
 const struct kernel_fact *kernel_facts(const struct kernel *kernel); /* [FACT_COUNT] */
+/* "fentry", "kprobe", "tracepoint", or what there is of them, joined by "+". Static. */
+const char *kernel_probes(const struct kernel *kernel);
 
 /* Borrowed. NULL: not in this build, or not loaded. */
 struct bpf_program *kernel_program(const struct kernel *kernel, const char *name);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <net/if.h>
+#include <sys/socket.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -14,7 +15,18 @@
 #include "source/process.h"
 #include "source/sample.h"
 #include "source/snapshot.h"
+#include "util/address.h"
 #include "util/clock.h"
+
+#define ADDRESS_VALID_NS 100000000ULL
+
+/* The address that was asked about last. */
+struct address_asked {
+	uint64_t boot_ns;
+	uint8_t addr[16];
+	uint32_t netns, ifindex;
+	bool tentative;
+};
 
 struct live {
 	struct source source;
@@ -23,6 +35,7 @@ struct live {
 	struct snapshot *snapshot;
 	struct ring_buffer *ring;
 	struct sampler *sampler;
+	struct address_asked address_asked;
 	source_event_fn event;
 	void *context;
 };
@@ -32,10 +45,51 @@ static struct live *live_of(const struct source *source)
 	return (struct live *)source;
 }
 
+/* The namespace may be one that was not there when they were looked for last. */
+static int enter(struct live *live, uint32_t netns)
+{
+	int err = netns_enter(live->namespaces, netns);
+
+	if (err != -ESRCH)
+		return err;
+	netns_list_scan(live->namespaces);
+	return netns_enter(live->namespaces, netns);
+}
+
+/*
+ * An IPv6 address that cannot be bound is not there, or is being checked for duplicates: only its
+ * namespace knows. One answer serves a storm of refusals.
+ */
+static bool is_tentative(struct live *live, const struct wire_sock *sock, uint64_t now)
+{
+	struct address_asked *asked = &live->address_asked;
+
+	if (asked->netns == sock->netns && asked->ifindex == sock->ifindex &&
+	    memcmp(asked->addr, sock->local_addr, sizeof(asked->addr)) == 0 &&
+	    now - asked->boot_ns < ADDRESS_VALID_NS)
+		return asked->tentative;
+	*asked = (struct address_asked){.netns = sock->netns, .ifindex = sock->ifindex, .boot_ns = now};
+	memcpy(asked->addr, sock->local_addr, sizeof(asked->addr));
+	if (enter(live, sock->netns))
+		return false;
+	asked->tentative = netns_find_ipv6(sock->local_addr, sock->ifindex) == NETNS_ADDRESS_TENTATIVE;
+	netns_leave(live->namespaces);
+	return asked->tentative;
+}
+
 static int ring_event(void *context, void *data, size_t size)
 {
+	const struct wire_bind *refused = data;
 	struct live *live = context;
+	struct wire_bind event;
 
+	if (refused->hdr.kind == WIRE_BIND && size == sizeof(event) && refused->error == EADDRNOTAVAIL &&
+	    refused->sock.family == AF_INET6 && !address_is_mapped(refused->sock.local_addr) &&
+	    is_tentative(live, &refused->sock, refused->hdr.boot_ns)) {
+		event = *refused;
+		event.sock.flags |= WIRE_TENTATIVE;
+		data = &event;
+	}
 	live->event(live->context, data, size);
 	return 0;
 }
@@ -54,7 +108,12 @@ static int live_look(struct source *source, const struct look *look)
 {
 	struct live *live = live_of(source);
 
-	return snapshot_look(live->snapshot, look, live->event, live->context);
+	int err = snapshot_look(live->snapshot, look, live->event, live->context);
+
+	/* What a walk has found comes by the ring. */
+	if (!err && look->walk && look->walk->done)
+		ring_buffer__consume(live->ring);
+	return err;
 }
 
 static void live_describe(struct source *source, const struct wire_task *task)
@@ -131,6 +190,11 @@ const struct kernel_fact *live_facts(const struct source *source)
 	return kernel_facts(live_of(source)->kernel);
 }
 
+const char *live_probes(const struct source *source)
+{
+	return kernel_probes(live_of(source)->kernel);
+}
+
 size_t live_netns_count(const struct source *source)
 {
 	return netns_list_count(live_of(source)->namespaces);
@@ -151,12 +215,13 @@ struct source *live_open(const struct kernel_options *options, source_event_fn e
 	live->namespaces = netns_list_new();
 	if (live->namespaces)
 		live->snapshot = snapshot_new(live->kernel, live->namespaces);
-	if (live->snapshot && options->facts)
+	if (live->snapshot && (options->facts || options->port))
 		live->ring = ring_buffer__new(bpf_map__fd(kernel_map(live->kernel, "ring")), ring_event, live,
 					      NULL);
-	if (live->ring)
+	if (live->ring && options->facts)
 		live->sampler = sampler_new(live->kernel, live->namespaces, event, context);
-	if (live->sampler || (live->snapshot && !options->facts))
+	if (live->sampler || (live->ring && options->port) ||
+	    (live->snapshot && !options->facts && !options->port))
 		return &live->source;
 	snprintf(reason, size, "reading the events of the kernel: %s", strerror(errno));
 fail:

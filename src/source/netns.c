@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <linux/if_addr.h>
 #include <linux/sockios.h>
 
 /* How to open a namespace: a path, or a socket that is in it. */
@@ -263,6 +264,28 @@ static unsigned int setting_read(const char *path, unsigned int *second)
 	if (second)
 		*second = last;
 	return first;
+}
+
+/* 00000000000000000000000000000001 01 80 10 80 lo: address, index, prefix, scope, flags, device */
+enum netns_address netns_find_ipv6(const uint8_t address[16], uint32_t ifindex)
+{
+	enum netns_address is = NETNS_ADDRESS_NONE;
+	FILE *file = fopen("/proc/thread-self/net/if_inet6", "re");
+	char wanted[33], found[33];
+	unsigned int index, flags;
+
+	for (int i = 0; i < 16; i++)
+		snprintf(wanted + 2 * i, 3, "%02x", address[i]);
+	while (file && is != NETNS_ADDRESS_USABLE &&
+	       fscanf(file, "%32s %x %*x %*x %x %*s", found, &index, &flags) == 3) {
+		if (strcmp(found, wanted) != 0 || (ifindex && ifindex != index))
+			continue;
+		is = flags & IFA_F_TENTATIVE && !(flags & IFA_F_OPTIMISTIC) ? NETNS_ADDRESS_TENTATIVE :
+									      NETNS_ADDRESS_USABLE;
+	}
+	if (file)
+		fclose(file);
+	return is;
 }
 
 /* "8080,9148-9150" */

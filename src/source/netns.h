@@ -29,6 +29,11 @@ uint32_t netns_list_get(const struct netns_list *list, size_t index);
 int netns_enter(struct netns_list *list, uint32_t netns);
 void netns_leave(struct netns_list *list);
 
+enum netns_address { NETNS_ADDRESS_NONE, NETNS_ADDRESS_TENTATIVE, NETNS_ADDRESS_USABLE };
+/* An IPv6 address of the namespace that this thread is in; ifindex 0: on any device. Tentative: duplicate
+ * address detection is not done, and no socket can bind it (ipv6_chk_addr()). */
+enum netns_address netns_find_ipv6(const uint8_t address[16], uint32_t ifindex);
+
 /* Of the namespace that this thread is in: 1 for each port that net.ipv4.ip_local_reserved_ports lists. */
 #define NETNS_PORTS 65536
 void netns_read_reserved(uint8_t reserved[NETNS_PORTS]);

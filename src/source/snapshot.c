@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -21,6 +23,7 @@ struct snapshot {
 	struct kernel *kernel;
 	struct netns_list *namespaces;
 	struct bpf_link *links[LOOK_PROGRAMS];
+	struct bpf_program *walk; /* in the place of tcp and udp; or NULL */
 	char *buffer;
 };
 
@@ -46,11 +49,12 @@ struct snapshot *snapshot_new(struct kernel *kernel, struct netns_list *namespac
 	snapshot->buffer = malloc(BUFFER_SIZE);
 	if (!snapshot->buffer)
 		goto fail;
+	snapshot->walk = kernel_program(kernel, "holder_walk");
 	for (int i = 0; i < LOOK_PROGRAMS; i++) {
 		struct bpf_program *program = kernel_program(kernel, names[i]);
 
 		snapshot->links[i] = program ? bpf_program__attach_iter(program, NULL) : NULL;
-		if (!snapshot->links[i]) {
+		if (!snapshot->links[i] && (program || i == LOOK_FILES || !snapshot->walk)) {
 			errno = program ? errno : ENOTSUP;
 			goto fail;
 		}
@@ -118,6 +122,28 @@ static int run(const struct delivery *to, int program)
 	return err;
 }
 
+/* The program runs in this process, and finds the namespace by a socket of it. */
+static int walk_in(const struct delivery *to, const struct look *look)
+{
+	struct netns_list *namespaces = to->snapshot->namespaces;
+	int type = look->protocol == IPPROTO_TCP || look->protocol == IPPROTO_MPTCP ? SOCK_STREAM : SOCK_DGRAM;
+	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = look->walk, .ctx_size_in = sizeof(*look->walk));
+	int err, fd;
+
+	if (netns_enter(namespaces, look->netns))
+		return 0;
+	/* IPv4 or IPv6, the tables are the same. */
+	fd = socket(AF_INET, type | SOCK_CLOEXEC, type == SOCK_STREAM ? IPPROTO_TCP : look->protocol);
+	err = fd < 0 ? -errno : 0;
+	netns_leave(namespaces);
+	if (err)
+		return err;
+	*look->walk = (struct port_walk){.fd = (__u32)fd, .port = look->port};
+	err = bpf_prog_test_run_opts(bpf_program__fd(to->snapshot->walk), &options);
+	close(fd);
+	return err || look->walk->done ? err : -EAGAIN;
+}
+
 static int run_in(const struct delivery *to, uint32_t netns)
 {
 	struct netns_list *namespaces = to->snapshot->namespaces;
@@ -142,6 +168,8 @@ int snapshot_look(struct snapshot *snapshot, const struct look *look, source_eve
 	settings->failure_id = look->failure_id;
 	settings->netns = look->netns;
 	settings->port = look->port;
+	settings->port_high = look->port_high;
+	settings->idle = look->idle;
 	settings->cookie_count = look->cookie_count < LOOK_COOKIES_MAX ? look->cookie_count :
 									    LOOK_COOKIES_MAX;
 	memset(settings->cookies, 0, sizeof(settings->cookies));
@@ -155,6 +183,8 @@ int snapshot_look(struct snapshot *snapshot, const struct look *look, source_eve
 	err = run(&to, LOOK_FILES);
 	if (err)
 		return err;
+	if (look->walk && snapshot->walk)
+		return walk_in(&to, look);
 	if (look->netns)
 		return run_in(&to, look->netns);
 	for (size_t i = 0; !err && i < netns_list_count(snapshot->namespaces); i++)

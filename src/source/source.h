@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "porttrace/walk.h"
 #include "porttrace/wire.h"
 
 /* `data` is aligned to 8 and valid during the call only. */
@@ -22,6 +23,12 @@ struct look {
 	/* 0: every port; else only sockets on this one. With `netns`, those of other namespaces come too
 	 * where a process has them open: these cost nothing more. */
 	uint16_t port;
+	uint16_t port_high; /* not 0: all from `port` to this one, in `netns` only */
+	bool idle;	    /* descriptors only of what else is not found: TCP, bound and idle */
+	/* Of `port` in `netns`: what the kernel has in the tables of `protocol`, if it can be asked; else
+	 * `done` is 0 afterwards, and the sockets were found another way. NULL: no walk. */
+	uint16_t protocol;
+	struct port_walk *walk;
 	const uint64_t *cookies; /* only these sockets, by their descriptors */
 	size_t cookie_count;	 /* 0: every socket */
 };

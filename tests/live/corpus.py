@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 
+from foretell import foretell
 from porttrace_test import (
     DEADLINE,
     check,
@@ -106,8 +107,11 @@ def judge(record, cause, pids=None, hint=None):
 
 
 def refuse(t, trace, make, where, *options, cause, pids=None, error="EADDRINUSE", uid=None, hint=None,
-           listen=False, protocol=0, event="bind"):
-    """Another process must be refused there, and the stream say this of it; returns the record."""
+           listen=False, protocol=0, event="bind", told_pids=None, foretold=True):
+    """Another process must be refused there, and the stream say this of it; returns the record. Before,
+    `why` must foretell it: told_pids are those that it can know, foretold False where it cannot."""
+    if event == "bind" and foretold:
+        foretell(t, make, where, options, uid, protocol, error, cause, pids if told_pids is None else told_pids)
     child = attempt(t, binder(make, where, *options, listen=listen, protocol=protocol), uid=uid,
                     error=error)
     record = trace.once(event=event, errno=error, netns=t.netns, **child.who)
@@ -120,6 +124,7 @@ def refuse(t, trace, make, where, *options, cause, pids=None, error="EADDRINUSE"
 
 def allow(t, trace, make, where, *options, uid=None, listen=False):
     """Another process must be let in there, and the stream have it without an error."""
+    foretell(t, make, where, options, uid)
     child = attempt(t, binder(make, where, *options, listen=listen), uid=uid)
     record = trace.once(event="bind", errno=None, local_port=where[1], netns=t.netns, **child.who)
     if listen:

@@ -10,16 +10,21 @@ import struct
 
 from porttrace_test import Skip, cgroup2_mount, libc
 
-SYS_EXIT, SYS_BPF = 60, 321
+# What machines number alike (since 5.1) and, by machine, what they do not.
 SYS_URING_SETUP, SYS_URING_ENTER, SYS_URING_REGISTER = 425, 426, 427
 SYS_LANDLOCK_CREATE, SYS_LANDLOCK_RESTRICT = 444, 446
-SYS_BIND, SYS_CONNECT, SYS_LISTEN = 49, 42, 50
+NUMBERS = {"x86_64": (60, 321, 49, 42, 50), "aarch64": (93, 280, 200, 203, 201)}
+SYS_EXIT, SYS_BPF, SYS_BIND, SYS_CONNECT, SYS_LISTEN = NUMBERS.get(os.uname().machine, [None] * 5)
+
+
+def _must_be_known(number):
+    if number is None:
+        raise Skip(f"what number this system call has is not known of {os.uname().machine}")
 
 
 def syscall(number, *args):
     """A system call by number; its result, or OSError."""
-    if os.uname().machine != "x86_64":
-        raise Skip("system call numbers are those of x86_64")
+    _must_be_known(number)
     result = libc.syscall(ctypes.c_long(number), *[
         ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args])
     if result < 0:
@@ -103,7 +108,7 @@ class Uring:
 # --- BPF programs of a cgroup ---------------------------------------------------------------------
 
 PROG_CGROUP_SOCK, PROG_CGROUP_SOCK_ADDR = 9, 18
-INET4_BIND, INET4_CONNECT, INET4_POST_BIND = 8, 10, 12
+INET4_BIND, INET6_BIND, INET4_CONNECT, INET6_CONNECT, INET4_POST_BIND = 8, 9, 10, 11, 12
 EXIT = struct.pack("=BBhi", 0x95, 0, 0, 0)
 
 
@@ -118,6 +123,12 @@ def rewrite_port(port):
             struct.pack("=BBhi", 0x63, 0x21, 24, 0) + answer(1))
 
 
+def rewrite_address(address):
+    """The same of the address: ctx->user_ip4."""
+    return (struct.pack("=BBh4s", 0xb7, 2, 0, socket.inet_aton(address)) +
+            struct.pack("=BBhi", 0x63, 0x21, 4, 0) + answer(1))
+
+
 def bpf(command, attributes):
     return syscall(SYS_BPF, command, ctypes.create_string_buffer(attributes, len(attributes)),
                    len(attributes))
@@ -126,8 +137,8 @@ def bpf(command, attributes):
 class Cgroup:
     """A cgroup of the test's own, with programs attached."""
 
-    def __init__(self, name):
-        self.path = os.path.join(cgroup2_mount(), f"porttrace-{name}-{os.getpid()}")
+    def __init__(self, name, above=None):
+        self.path = os.path.join(above.path if above else cgroup2_mount(), f"porttrace-{name}-{os.getpid()}")
         os.mkdir(self.path)
 
     def attach(self, kind, where, code):
@@ -165,6 +176,7 @@ class Cgroup:
 
 def refuse_by_seccomp(number, error):
     """From now on this system call of this process gives this errno."""
+    _must_be_known(number)
     code = (struct.pack("=HBBI", 0x20, 0, 0, 0) +  # A = nr
             struct.pack("=HBBI", 0x15, 0, 1, number) +
             struct.pack("=HBBI", 0x06, 0, 0, 0x00050000 | error) +

@@ -128,7 +128,7 @@ def _(t):
 
     with t.trace() as trace:
         child = held_by(t, hold)
-        refuse(t, trace, tcp, HERE, cause="listener-exists", pids={child.pid})
+        refuse(t, trace, tcp, HERE, cause="listener-exists", pids={child.pid}, told_pids=())
 
 
 @case("own-mmap")
@@ -144,7 +144,7 @@ def _(t):
 
     with t.trace() as trace:
         child = held_by(t, hold)
-        refuse(t, trace, tcp, HERE, cause="listener-exists", pids={child.pid})
+        refuse(t, trace, tcp, HERE, cause="listener-exists", pids={child.pid}, told_pids=())
 
 
 @case("own-in-flight")
@@ -159,7 +159,7 @@ def _(t):
 
     with t.trace() as trace:
         child = held_by(t, hold)
-        refuse(t, trace, tcp, HERE, cause="listener-exists", pids={child.pid})
+        refuse(t, trace, tcp, HERE, cause="listener-exists", pids={child.pid}, told_pids=())
 
 
 @case("own-uring-file")
@@ -175,7 +175,7 @@ def _(t):
 
     with t.trace() as trace:
         child = held_by(t, hold)
-        refuse(t, trace, tcp, HERE, cause="listener-exists", pids={child.pid})
+        refuse(t, trace, tcp, HERE, cause="listener-exists", pids={child.pid}, told_pids=())
 
 
 @case("own-netns-moved")

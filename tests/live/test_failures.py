@@ -5,6 +5,7 @@ import os
 import socket
 import time
 
+from foretell import foretell
 from porttrace_test import (
     DUAL,
     NOBODY,
@@ -52,6 +53,7 @@ def refusal(
     t, trace, make, where, *options, cause, holder=None, uid=None, error="EADDRINUSE", hint=None
 ):
     """A bind in another process is refused: checks the record and its holder; returns both."""
+    foretell(t, make, where, options, uid, 0, error, cause)
     child = thief(t, make, where, *options, uid=uid, error=error)
     record = trace.once(event="bind", errno=error, local_port=where[1], netns=t.netns, **child.who)
     child.tell()

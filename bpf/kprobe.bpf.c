@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Backend "kprobe": entry points, and the stash from entry to return. For kernels without BPF trampolines.
+ * A return probe has a limited number of calls under way and misses the rest, so none is on a function
+ * that waits for the network: what connect() came to is taken from the functions within it.
+ */
+#include "porttrace.bpf.h"
+
+/* One for each function that needs its arguments at its return: they nest. */
+enum stash_slot {
+	STASH_BIND,
+	STASH_BIND_SOCKET,
+	STASH_KERNEL_BIND,
+	STASH_LISTEN,
+	STASH_LISTEN_SOCKET,
+	STASH_KERNEL_LISTEN,
+	STASH_CONNECT,
+	STASH_DGRAM_CONNECT,
+	STASH_DENIED,
+	STASH_AUTOBIND,
+	STASH_TWSK_ALLOC,
+	STASH_TWSK_UNIQUE,
+	STASH_TWSK_PROCESS,
+};
+
+/* TIME_WAITs are handled with softirqs off, by whatever runs: the processor is the thread. */
+#define STASH_OF_CPU(slot) ((slot) | 1ULL << 32)
+
+struct stash_key {
+	__u64 thread; /* pid_tgid, or the processor */
+	__u64 slot;
+};
+
+struct stash {
+	__u64 of;   /* struct sock *, struct socket * or a descriptor */
+	__u64 addr; /* struct sockaddr *, or a number */
+	__u64 size;
+	struct sockaddr_in6 asked;
+	__u32 reserved;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct stash_key);
+	__type(value, struct stash);
+} stashes SEC(".maps");
+
+static __always_inline void addr_read(struct sockaddr_in6 *out, const void *addr, int size)
+{
+	if (size >= (int)sizeof(*out))
+		bpf_probe_read_kernel(out, sizeof(*out), addr);
+	else if (size >= (int)sizeof(struct sockaddr_in))
+		bpf_probe_read_kernel(out, sizeof(struct sockaddr_in), addr);
+}
+
+static __always_inline __u64 stash_thread(__u64 slot)
+{
+	return slot >> 32 ? bpf_get_smp_processor_id() : bpf_get_current_pid_tgid();
+}
+
+static __always_inline int stash_put(__u64 slot, struct stash *stash)
+{
+	struct stash_key key = {.thread = stash_thread(slot), .slot = slot};
+
+	if (!bpf_map_update_elem(&stashes, &key, stash, BPF_NOEXIST))
+		return 0;
+	/* The return of this thread's last such call was missed. */
+	emit_lost(WIRE_LOST_MISSED);
+	bpf_map_update_elem(&stashes, &key, stash, BPF_ANY);
+	return 0;
+}
+
+static __always_inline int stash_args(__u64 slot, const void *of, const void *addr, __u64 size)
+{
+	struct stash stash = {.of = (__u64)of, .addr = (__u64)addr, .size = size};
+
+	return stash_put(slot, &stash);
+}
+
+/* With the address as it is now: a cgroup program may rewrite the kernel's copy. */
+static __always_inline int stash_asked(__u64 slot, const void *of, const void *addr, int size)
+{
+	struct stash stash = {.of = (__u64)of, .addr = (__u64)addr, .size = size};
+
+	addr_read(&stash.asked, addr, size);
+	return stash_put(slot, &stash);
+}
+
+/* false: the entry was missed. */
+static __always_inline bool stash_take(__u64 slot, struct stash *out)
+{
+	struct stash_key key = {.thread = stash_thread(slot), .slot = slot};
+	struct stash *stash = bpf_map_lookup_elem(&stashes, &key);
+
+	if (!stash)
+		return false;
+	*out = *stash;
+	bpf_map_delete_elem(&stashes, &key);
+	return true;
+}
+
+/* The same in its place, which holds its thread's next call at the earliest. NULL: the entry was missed. */
+static __always_inline struct stash *stash_find(__u64 slot)
+{
+	struct stash_key key = {.thread = stash_thread(slot), .slot = slot};
+
+	return bpf_map_lookup_elem(&stashes, &key);
+}
+
+static __always_inline int stash_drop(__u64 slot)
+{
+	struct stash_key key = {.thread = stash_thread(slot), .slot = slot};
+
+	bpf_map_delete_elem(&stashes, &key);
+	return 0;
+}
+
+static __always_inline bool stash_has(__u64 slot)
+{
+	return stash_find(slot);
+}
+
+static __always_inline bool is_subflow(struct sock *sk)
+{
+	return sock_of_user(sk) != sk;
+}
+
+SEC("?kprobe/__sys_bind_socket")
+int BPF_KPROBE(kprobe_bind_socket, struct socket *socket, void *addr, int size)
+{
+	/* What a system call called, and did not have compiled in, it reports itself. */
+	return stash_has(STASH_BIND) ? 0 : stash_asked(STASH_BIND_SOCKET, socket, addr, size);
+}
+
+SEC("?kretprobe/__sys_bind_socket")
+int BPF_KRETPROBE(kprobe_bind_socket_exit, int result)
+{
+	struct stash *stash = stash_find(STASH_BIND_SOCKET);
+	struct sock *sk = stash ? sock_of_socket((void *)stash->of) : NULL;
+
+	if (sk)
+		on_bind(sk, &stash->asked, NULL, -result);
+	return stash_drop(STASH_BIND_SOCKET);
+}
+
+SEC("?kprobe/__sys_bind")
+int BPF_KPROBE(kprobe_bind, int fd, void *addr, int size)
+{
+	struct stash stash = {.of = fd};
+
+	if (size >= (int)sizeof(stash.asked))
+		bpf_probe_read_user(&stash.asked, sizeof(stash.asked), addr);
+	else if (size >= (int)sizeof(struct sockaddr_in))
+		bpf_probe_read_user(&stash.asked, sizeof(struct sockaddr_in), addr);
+	return stash_put(STASH_BIND, &stash);
+}
+
+SEC("?kretprobe/__sys_bind")
+int BPF_KRETPROBE(kprobe_bind_exit, int result)
+{
+	struct stash *stash = stash_find(STASH_BIND);
+	struct sock *sk = stash ? sock_of_fd(stash->of) : NULL;
+
+	if (sk)
+		on_bind(sk, &stash->asked, NULL, -result);
+	return stash_drop(STASH_BIND);
+}
+
+SEC("?kprobe/kernel_bind")
+int BPF_KPROBE(kprobe_kernel_bind, struct socket *socket, void *addr, int size)
+{
+	return stash_asked(STASH_KERNEL_BIND, socket, addr, size);
+}
+
+SEC("?kretprobe/kernel_bind")
+int BPF_KRETPROBE(kprobe_kernel_bind_exit, int result)
+{
+	struct stash *stash = stash_find(STASH_KERNEL_BIND);
+	struct sock *sk = stash ? sock_of_socket((void *)stash->of) : NULL;
+
+	if (sk && !is_subflow(sk))
+		on_bind(sk, &stash->asked, NULL, -result);
+	return stash_drop(STASH_KERNEL_BIND);
+}
+
+static __always_inline int listen_exit(struct sock *sk, __u32 backlog, int result)
+{
+	if (sk)
+		on_listen(sk, result ? backlog : sock_backlog(sk), -result);
+	return 0;
+}
+
+SEC("?kprobe/__sys_listen_socket")
+int BPF_KPROBE(kprobe_listen_socket, struct socket *socket, int backlog)
+{
+	return stash_has(STASH_LISTEN) ? 0 : stash_args(STASH_LISTEN_SOCKET, socket, NULL, backlog);
+}
+
+SEC("?kretprobe/__sys_listen_socket")
+int BPF_KRETPROBE(kprobe_listen_socket_exit, int result)
+{
+	struct stash stash;
+
+	if (!stash_take(STASH_LISTEN_SOCKET, &stash))
+		return 0;
+	return listen_exit(sock_of_socket((void *)stash.of), stash.size, result);
+}
+
+SEC("?kprobe/__sys_listen")
+int BPF_KPROBE(kprobe_listen, int fd, int backlog)
+{
+	return stash_args(STASH_LISTEN, (void *)(long)fd, NULL, backlog);
+}
+
+SEC("?kretprobe/__sys_listen")
+int BPF_KRETPROBE(kprobe_listen_exit, int result)
+{
+	struct stash stash;
+
+	if (!stash_take(STASH_LISTEN, &stash))
+		return 0;
+	return listen_exit(sock_of_fd(stash.of), stash.size, result);
+}
+
+SEC("?kprobe/kernel_listen")
+int BPF_KPROBE(kprobe_kernel_listen, struct socket *socket, int backlog)
+{
+	return stash_args(STASH_KERNEL_LISTEN, socket, NULL, backlog);
+}
+
+SEC("?kretprobe/kernel_listen")
+int BPF_KRETPROBE(kprobe_kernel_listen_exit, int result)
+{
+	struct stash stash;
+	struct sock *sk;
+
+	if (!stash_take(STASH_KERNEL_LISTEN, &stash))
+		return 0;
+	sk = sock_of_socket((void *)stash.of);
+	return sk && is_subflow(sk) ? 0 : listen_exit(sk, stash.size, result);
+}
+
+/* tcp_v4_connect(), tcp_v6_connect(): whoever connects, by whatever way. */
+static __always_inline int connect_enter(struct sock *sk, const void *addr, int size)
+{
+	return stash_args(STASH_CONNECT, sk, addr, size);
+}
+
+static __always_inline int connect_exit(int result)
+{
+	struct sockaddr_in6 asked = {};
+	struct stash stash;
+
+	/* The outer of two, tcp_v6_connect() to an IPv4-mapped address, finds nothing any more. */
+	if (!stash_take(STASH_CONNECT, &stash) || !result)
+		return 0;
+	addr_read(&asked, (void *)stash.addr, stash.size);
+	on_connect_result((struct sock *)stash.of, &asked, -result);
+	return 0;
+}
+
+SEC("?kprobe/tcp_v4_connect")
+int BPF_KPROBE(kprobe_connect, struct sock *sk, void *addr, int size)
+{
+	return connect_enter(sk, addr, size);
+}
+
+SEC("?kretprobe/tcp_v4_connect")
+int BPF_KRETPROBE(kprobe_connect_exit, int result)
+{
+	return connect_exit(result);
+}
+
+SEC("?kprobe/tcp_v6_connect")
+int BPF_KPROBE(kprobe_connect6, struct sock *sk, void *addr, int size)
+{
+	return connect_enter(sk, addr, size);
+}
+
+SEC("?kretprobe/tcp_v6_connect")
+int BPF_KRETPROBE(kprobe_connect6_exit, int result)
+{
+	return connect_exit(result);
+}
+
+/* Refused before the protocol was asked, by a security module or a cgroup's program. */
+SEC("?kprobe/security_socket_connect")
+int BPF_KPROBE(kprobe_connect_security, struct socket *socket, void *addr, int size)
+{
+	return stash_args(STASH_DENIED, socket, addr, size);
+}
+
+SEC("?kretprobe/security_socket_connect")
+int BPF_KRETPROBE(kprobe_connect_security_exit, int result)
+{
+	struct sockaddr_in6 asked = {};
+	struct stash stash;
+	struct sock *sk;
+
+	if (!stash_take(STASH_DENIED, &stash) || !result)
+		return 0;
+	sk = sock_of_socket((void *)stash.of);
+	addr_read(&asked, (void *)stash.addr, stash.size);
+	if (sk)
+		on_connect_result(sk, &asked, -result);
+	return 0;
+}
+
+static __always_inline int pre_connect_exit(int result)
+{
+	struct sockaddr_in6 asked = {};
+	struct stash stash;
+
+	if (!stash_take(STASH_DENIED, &stash) || !result)
+		return 0;
+	addr_read(&asked, (void *)stash.addr, stash.size);
+	on_connect_result((struct sock *)stash.of, &asked, -result);
+	return 0;
+}
+
+SEC("?kprobe/tcp_v4_pre_connect")
+int BPF_KPROBE(kprobe_pre_connect, struct sock *sk, void *addr, int size)
+{
+	return stash_args(STASH_DENIED, sk, addr, size);
+}
+
+SEC("?kretprobe/tcp_v4_pre_connect")
+int BPF_KRETPROBE(kprobe_pre_connect_exit, int result)
+{
+	return pre_connect_exit(result);
+}
+
+SEC("?kprobe/tcp_v6_pre_connect")
+int BPF_KPROBE(kprobe_pre_connect6, struct sock *sk, void *addr, int size)
+{
+	return stash_args(STASH_DENIED, sk, addr, size);
+}
+
+SEC("?kretprobe/tcp_v6_pre_connect")
+int BPF_KRETPROBE(kprobe_pre_connect6_exit, int result)
+{
+	return pre_connect_exit(result);
+}
+
+/* A listener cannot connect: refused before its protocol is asked. */
+SEC("?kprobe/__inet_stream_connect")
+int BPF_KPROBE(kprobe_stream_connect, struct socket *socket, void *addr, int size)
+{
+	struct sock *sk = sock_of_socket(socket);
+	struct sockaddr_in6 asked = {};
+
+	if (!sk || BPF_CORE_READ(sk, __sk_common.skc_state) != WIRE_TCP_LISTEN)
+		return 0;
+	addr_read(&asked, addr, size);
+	on_connect_result(sk, &asked, EISCONN);
+	return 0;
+}
+
+SEC("?kprobe/inet_dgram_connect")
+int BPF_KPROBE(kprobe_dgram_connect, struct socket *socket, void *addr, int size)
+{
+	return stash_args(STASH_DGRAM_CONNECT, socket, addr, size);
+}
+
+SEC("?kretprobe/inet_dgram_connect")
+int BPF_KRETPROBE(kprobe_dgram_connect_exit, int result)
+{
+	struct sockaddr_in6 asked = {};
+	struct stash stash;
+	struct sock *sk;
+
+	if (!stash_take(STASH_DGRAM_CONNECT, &stash))
+		return 0;
+	sk = sock_of_socket((void *)stash.of);
+	addr_read(&asked, (void *)stash.addr, stash.size);
+	if (sk)
+		on_connect_result(sk, &asked, -result);
+	return 0;
+}
+
+SEC("?kprobe/inet_autobind")
+int BPF_KPROBE(kprobe_autobind, struct sock *sk)
+{
+	return stash_args(STASH_AUTOBIND, sk, NULL, 0);
+}
+
+/* A send that bound an unbound socket, or could not. connect()'s own is told by its outcome. */
+SEC("?kretprobe/inet_autobind")
+int BPF_KRETPROBE(kprobe_autobind_exit, int result)
+{
+	struct stash stash;
+	struct sock *sk;
+	__u16 protocol;
+
+	if (!stash_take(STASH_AUTOBIND, &stash) || stash_has(STASH_DGRAM_CONNECT))
+		return 0;
+	sk = (struct sock *)stash.of;
+	protocol = sock_protocol(sk);
+	if (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)
+		on_udp_send(sk, result);
+	return 0;
+}
+
+/* The port of an outgoing TCP connection; the lack of one is told by kprobe_connect_exit. */
+static __always_inline int hash_connect_exit(int result)
+{
+	struct sock *sk = search_exit();
+
+	if (sk && !result)
+		on_connect(sk);
+	return 0;
+}
+
+SEC("?kprobe/inet_hash_connect")
+int BPF_KPROBE(kprobe_hash_connect_enter, void *death_row, struct sock *sk)
+{
+	search_enter(sk);
+	return 0;
+}
+
+SEC("?kprobe/inet6_hash_connect")
+int BPF_KPROBE(kprobe_hash_connect6_enter, void *death_row, struct sock *sk)
+{
+	search_enter(sk);
+	return 0;
+}
+
+SEC("?kretprobe/inet_hash_connect")
+int BPF_KRETPROBE(kprobe_hash_connect, int result)
+{
+	return hash_connect_exit(result);
+}
+
+SEC("?kretprobe/inet6_hash_connect")
+int BPF_KRETPROBE(kprobe_hash_connect6, int result)
+{
+	return hash_connect_exit(result);
+}
+
+SEC("?kprobe/__inet_accept")
+int BPF_KPROBE(kprobe_accept, struct socket *listener, struct socket *socket, struct sock *sk)
+{
+	if (sock_is_traced(sk))
+		on_accept(sk);
+	return 0;
+}
+
+SEC("?kprobe/security_sock_graft")
+int BPF_KPROBE(kprobe_graft, struct sock *sk)
+{
+	if (sock_is_traced(sk))
+		on_accept(sk);
+	return 0;
+}
+
+SEC("?kprobe/inet_release")
+int BPF_KPROBE(kprobe_release, struct socket *socket)
+{
+	struct sock *sk = sock_of_socket(socket);
+
+	if (sk && !is_subflow(sk))
+		on_close(sk);
+	return 0;
+}
+
+SEC("?kprobe/inet_csk_get_port")
+int BPF_KPROBE(kprobe_get_port, struct sock *sk)
+{
+	search_enter(sk);
+	return 0;
+}
+
+SEC("?kretprobe/inet_csk_get_port")
+int BPF_KRETPROBE(kprobe_get_port_exit)
+{
+	search_exit();
+	return 0;
+}
+
+SEC("?kprobe/udp_lib_get_port")
+int BPF_KPROBE(kprobe_udp_get_port, struct sock *sk)
+{
+	search_enter(sk);
+	return 0;
+}
+
+SEC("?kretprobe/udp_lib_get_port")
+int BPF_KRETPROBE(kprobe_udp_get_port_exit)
+{
+	search_exit();
+	return 0;
+}
+
+SEC("?kprobe/inet_twsk_alloc")
+int BPF_KPROBE(kprobe_twsk_alloc, struct sock *sk, void *death_row, int state)
+{
+	return stash_args(STASH_OF_CPU(STASH_TWSK_ALLOC), sk, NULL, state);
+}
+
+SEC("?kretprobe/inet_twsk_alloc")
+int BPF_KRETPROBE(kprobe_twsk_alloc_exit, struct sock *tw)
+{
+	struct stash stash;
+
+	if (!stash_take(STASH_OF_CPU(STASH_TWSK_ALLOC), &stash))
+		return 0;
+	return twsk_alloc((struct sock *)stash.of, tw, stash.size);
+}
+
+SEC("?kprobe/tcp_twsk_unique")
+int BPF_KPROBE(kprobe_twsk_unique, struct sock *sk, struct sock *tw)
+{
+	return stash_args(STASH_OF_CPU(STASH_TWSK_UNIQUE), tw, NULL, 0);
+}
+
+SEC("?kretprobe/tcp_twsk_unique")
+int BPF_KRETPROBE(kprobe_twsk_unique_exit, int result)
+{
+	struct stash stash;
+
+	if (!stash_take(STASH_OF_CPU(STASH_TWSK_UNIQUE), &stash))
+		return 0;
+	return twsk_unique((struct sock *)stash.of, result);
+}
+
+SEC("?kprobe/tcp_timewait_state_process")
+int BPF_KPROBE(kprobe_twsk_process, struct sock *tw)
+{
+	return stash_args(STASH_OF_CPU(STASH_TWSK_PROCESS), tw, NULL, 0);
+}
+
+SEC("?kretprobe/tcp_timewait_state_process")
+int BPF_KRETPROBE(kprobe_twsk_process_exit, int result)
+{
+	struct stash stash;
+
+	if (!stash_take(STASH_OF_CPU(STASH_TWSK_PROCESS), &stash))
+		return 0;
+	return twsk_process((struct sock *)stash.of, result);
+}
+
+SEC("?kprobe/inet_twsk_deschedule_put")
+int BPF_KPROBE(kprobe_twsk_deschedule, struct sock *tw)
+{
+	return twsk_deschedule(tw);
+}
+
+SEC("?kprobe/inet_twsk_kill")
+int BPF_KPROBE(kprobe_twsk_kill, struct sock *tw)
+{
+	return twsk_kill(tw);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The rows of hooks.c against what there is. */
+#include "source/choice.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "source/features.h"
+#include "source/functions.h"
+
+int choice_init(struct choice *choice, uint32_t facts, int backend)
+{
+	enum backend first = BACKEND_FENTRY;
+	char reason[160];
+
+	*choice = (struct choice){.is_fixed = backend >= 0, .cookies = true};
+	if (!facts) /* only looks: they need no function, and should not wait for a list of them */
+		return 0;
+	choice->functions = functions_open();
+	if (!choice->functions)
+		return -errno;
+	choice->call_regs =
+		libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_task_pt_regs, NULL) == 1;
+	choice->cookies = functions_try_cookies(choice->functions);
+	if (choice->is_fixed)
+		first = (enum backend)backend;
+	else if (functions_try_fentry(choice->functions, "inet_csk_get_port"))
+		first = features_backend(BACKEND_KPROBE, reason, sizeof(reason)) ? BACKEND_KPROBE :
+										   BACKEND_TRACEPOINT;
+	for (int i = 0; i < FACT_COUNT; i++) {
+		choice->facts[i].wanted = choice->facts[i].works = facts & 1U << i;
+		choice->facts[i].backend = first;
+	}
+	return 0;
+}
+
+void choice_done(struct choice *choice)
+{
+	functions_close(choice->functions);
+	choice->functions = NULL;
+}
+
+static bool need_is_met(const struct choice *choice, const struct hook_way *way)
+{
+	switch (way->needs) {
+	case HOOK_NEEDS_NOTHING:
+		return true;
+	case HOOK_NEEDS_CALL_REGS:
+		return choice->call_regs;
+	case HOOK_NEEDS_COOKIES:
+		return choice->cookies;
+	}
+	return false;
+}
+
+/* reason: what is missing, where something is. */
+static bool way_is_there(const struct choice *choice, const struct hook_way *way,
+			 const struct bpf_object *object, char *reason, size_t size)
+{
+	if (!need_is_met(choice, way))
+		return false;
+	for (int i = 0; i < HOOK_PROGRAMS_MAX && way->programs[i]; i++) {
+		const struct bpf_program *program =
+			bpf_object__find_program_by_name(object, way->programs[i]);
+		const char *section = program ? bpf_program__section_name(program) : NULL;
+
+		if (section && functions_has(choice->functions, section))
+			continue;
+		snprintf(reason, size, "this kernel has no %s",
+			 section ? strchr(section, '/') + 1 : way->programs[i]);
+		return false;
+	}
+	return true;
+}
+
+static const struct hook_way *way_of(const struct choice *choice, enum fact which)
+{
+	const struct kernel_fact *fact = &choice->facts[which];
+
+	return &hooks[which].ways[fact->backend][fact->way];
+}
+
+/* Past the last way of the last backend that may be used the fact does not work. */
+static void advance(struct choice *choice, enum fact which)
+{
+	struct kernel_fact *fact = &choice->facts[which];
+
+	if (fact->way + 1 < HOOK_WAYS_MAX && hooks[which].ways[fact->backend][fact->way + 1].programs[0]) {
+		fact->way++;
+		return;
+	}
+	fact->way = 0;
+	if (choice->is_fixed || fact->backend == BACKEND_TRACEPOINT)
+		fact->works = false;
+	else {
+		fact->backend++;
+		fact->fell_back = true;
+	}
+}
+
+void choice_refuse(struct choice *choice, enum fact which, const char *reason)
+{
+	struct kernel_fact *fact = &choice->facts[which];
+
+	if (reason[0])
+		snprintf(fact->reason, sizeof(fact->reason), "%s: %s", backend_name(fact->backend), reason);
+	advance(choice, which);
+}
+
+/* io_uring passes the functions of fentry and kprobe; only what the tracepoints of system calls report
+ * needs those of io_uring too. */
+static void settle_io_uring(struct choice *choice)
+{
+	struct kernel_fact *fact = &choice->facts[FACT_IO_URING];
+
+	if (!choice->is_fixed && (choice_is_by(choice, FACT_BIND, BACKEND_TRACEPOINT) ||
+				  choice_is_by(choice, FACT_LISTEN, BACKEND_TRACEPOINT) ||
+				  choice_is_by(choice, FACT_CONNECT_RESULT, BACKEND_TRACEPOINT)))
+		fact->backend = BACKEND_TRACEPOINT;
+}
+
+/* A search is told with the bind or connect that it was for, in a program that may ask who runs. */
+static void settle_search(struct choice *choice)
+{
+	struct kernel_fact *fact = &choice->facts[FACT_SEARCH];
+
+	if (choice_is_by(choice, FACT_BIND, BACKEND_TRACEPOINT) ||
+	    choice_is_by(choice, FACT_CONNECT, BACKEND_TRACEPOINT))
+		fact->backend = BACKEND_TRACEPOINT;
+}
+
+static void settle(struct choice *choice, enum fact which, const struct bpf_object *object)
+{
+	struct kernel_fact *fact = &choice->facts[which];
+
+	if (which == FACT_IO_URING)
+		settle_io_uring(choice);
+	if (which == FACT_SEARCH)
+		settle_search(choice);
+	while (fact->works) {
+		const char *without = hooks[which].without[fact->backend];
+		char reason[100] = "";
+
+		if (without && hooks[which].optional) {
+			fact->works = false;
+			snprintf(fact->reason, sizeof(fact->reason), "%s", without);
+		}
+		if (without || (way_of(choice, which)->programs[0] &&
+				way_is_there(choice, way_of(choice, which), object, reason, sizeof(reason))))
+			return;
+		choice_refuse(choice, which, reason);
+	}
+}
+
+void choice_settle(struct choice *choice, const struct bpf_object *object)
+{
+	for (int i = 0; i < FACT_COUNT; i++)
+		settle(choice, (enum fact)i, object);
+	/* libbpf is about to read its own copy. */
+	if (choice->functions)
+		functions_rest(choice->functions);
+}
+
+const char *choice_program(const struct choice *choice, enum fact which, int index)
+{
+	if (!choice->facts[which].works || index >= HOOK_PROGRAMS_MAX)
+		return NULL;
+	return way_of(choice, which)->programs[index];
+}
+
+enum fact choice_fact_of(const struct choice *choice, const char *program)
+{
+	for (int i = 0; i < FACT_COUNT; i++) {
+		const char *name;
+
+		for (int j = 0; (name = choice_program(choice, (enum fact)i, j)); j++) {
+			if (strcmp(name, program) == 0)
+				return (enum fact)i;
+		}
+	}
+	return FACT_COUNT;
+}
+
+bool choice_is_by(const struct choice *choice, enum fact which, enum backend backend)
+{
+	const struct kernel_fact *fact = &choice->facts[which];
+
+	return fact->works && fact->backend == backend && way_of(choice, which)->programs[0];
+}

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The initramfs of a guest, in three archives that the kernel unpacks one over the other.
+
+The system (shell, python, iproute2, from this machine, the same paths) and the kernel's modules are
+kept in the cache; the program and its tests are packed for each boot.
+"""
+
+import compileall
+import glob
+import hashlib
+import os
+import py_compile
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+
+from kernels import Missing, cache
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+# Programs of the system: the guest has them where this machine has them.
+TOOLS = ["dash", "ip", "ss", "nstat", "sysctl"]
+# Parts of python's library that no test wants.
+PYTHON_LEFT_OUT = {"test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3",
+                   "pydoc_data", "site-packages", "dist-packages", "__pycache__", "sqlite3",
+                   "distutils", "venv", "unittest", "xml", "xmlrpc", "wsgiref", "curses", "dbm"}
+APPLETS = """mount umount mkdir cat ls mv cp rm ln sleep grep sed awk head tail dmesg modprobe insmod
+lsmod poweroff reboot hostname id uname env tr sort wc stat seq date kill ps stty setsid true false
+test printf echo mktemp chmod chown touch find xargs cut tee df free mknod od which nproc""".split()
+
+
+def _which(name):
+    path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if not path:
+        raise Missing(f"no {name} on this machine")
+    return path
+
+
+def _libraries(paths):
+    """The shared libraries of programs and libraries, with the loader: as ldd finds them."""
+    done = subprocess.run(["ldd", *paths], capture_output=True, text=True, check=False)
+    absent = re.findall(r"(\S+) => not found", done.stdout)
+    if absent:
+        raise Missing(f"no {absent[0]} on this machine")
+    return set(re.findall(r"(?:=> )?(/\S+) \(0x", done.stdout))
+
+
+def _put(root, path, where=None):
+    """Copies a file into the guest's tree, to the same path unless told where."""
+    target = root + (where or path)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    if not os.path.exists(target):
+        shutil.copy2(path, target)
+
+
+def _put_program(root, path, where=None):
+    _put(root, path, where)
+    for library in _libraries([path]):
+        _put(root, library)
+
+
+def pack(root, archive):
+    """Makes a cpio archive of the kernel's kind of everything in root."""
+    names = subprocess.run(["find", ".", "-mindepth", "1", "-print0"], cwd=root,
+                           capture_output=True, check=True).stdout
+    with open(f"{archive}.{os.getpid()}", "wb") as file:
+        subprocess.run(["cpio", "-o", "-0", "-H", "newc", "--quiet", "-R", "0:0"], cwd=root,
+                       input=names, stdout=file, check=True)
+        file.write(bytes(-file.tell() % 512))
+    os.rename(f"{archive}.{os.getpid()}", archive)
+    return archive
+
+
+def _python(root):
+    """This very python, with what of its library the tests may want, compiled."""
+    program = os.path.realpath(sys.executable)
+    library = sysconfig.get_paths()["stdlib"]
+    _put_program(root, program)
+    shutil.copytree(library, root + library, symlinks=False,
+                    ignore=lambda folder, names: [
+                        n for n in names if n in PYTHON_LEFT_OUT or n.startswith("config-")])
+    extensions = glob.glob(root + library + "/lib-dynload/*.so")
+    for extension in list(extensions):
+        # Those that need a library from far, for what no test does.
+        if re.search(r"_(tkinter|curses\w*|sqlite3|dbm|gdbm|test\w*|xx\w*|codecs_\w+)\.", extension):
+            os.unlink(extension)
+            extensions.remove(extension)
+    for path in _libraries(extensions):
+        _put(root, path)
+    # Not by time: an initramfs has none to trust.
+    compileall.compile_dir(root + library, quiet=2, workers=2, stripdir=root,
+                           invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    os.makedirs(root + "/usr/bin", exist_ok=True)
+    if not os.path.lexists(root + "/usr/bin/python3"):
+        os.symlink(program, root + "/usr/bin/python3")
+
+
+def make_folders(root):
+    """The folders of a system, with the merged /usr of Debian: a path is where it is here."""
+    for name in ("bin", "sbin", "lib", "lib64"):
+        os.makedirs(f"{root}/usr/{name}")
+        os.symlink(f"usr/{name}", f"{root}/{name}")
+    for name in ("proc", "sys", "dev", "tmp", "run", "root", "etc", "var/tmp", "mnt"):
+        os.makedirs(f"{root}/{name}")
+
+
+def make_links(root):
+    """What calls busybox and the shell, where the system has no program of that name; and init."""
+    for applet in APPLETS:
+        if not os.path.lexists(f"{root}/usr/bin/{applet}"):
+            os.symlink("busybox", f"{root}/usr/bin/{applet}")
+    os.symlink("../bin/busybox", f"{root}/usr/sbin/modprobe")  # the kernel's own helper
+    for name in ("sh", "bash"):
+        if not os.path.lexists(f"{root}/usr/bin/{name}"):
+            os.symlink("dash", f"{root}/usr/bin/{name}")
+    with open(f"{root}/etc/hosts", "w", encoding="ascii") as file:
+        file.write("127.0.0.1 localhost\n::1 localhost\n")
+    shutil.copy(os.path.join(HERE, "init"), f"{root}/init")
+
+
+def system():
+    """The archive of the guest's system, made when the machine's programs have changed."""
+    programs = [_which(name) for name in ("busybox", *TOOLS)] + [os.path.realpath(sys.executable)]
+    with open(__file__, "rb") as file:
+        key = hashlib.sha256(file.read())
+    with open(os.path.join(HERE, "init"), "rb") as file:
+        key.update(file.read())
+    for path in sorted(set(programs) | _libraries(programs[1:])):
+        status = os.stat(path)
+        key.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
+    archive = cache("system", key.hexdigest()[:16] + ".cpio")
+    if os.path.exists(archive):
+        return archive
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(archive)) as root:
+        make_folders(root)
+        _put(root, programs[0], "/usr/bin/busybox")
+        for path in programs[1:-1]:
+            _put_program(root, os.path.realpath(path), "/usr/bin/" + os.path.basename(path))
+        make_links(root)
+        _python(root)
+        for name in ("passwd", "group", "services", "protocols", "nsswitch.conf"):
+            if os.path.exists(f"/etc/{name}"):
+                _put(root, f"/etc/{name}")
+        return pack(root, archive)
+
+
+def modules(root, deb):
+    """The archive of a kernel's modules."""
+    archive = cache("modules", os.path.basename(deb)[: -len(".deb")] + ".cpio")
+    if not os.path.exists(archive) or os.stat(archive).st_mtime < os.stat(root).st_mtime:
+        with tempfile.TemporaryDirectory(dir=os.path.dirname(archive)) as work:
+            os.mkdir(f"{work}/usr")
+            shutil.copytree(f"{root}/lib", f"{work}/usr/lib")
+            pack(work, archive)
+    return archive
+
+
+def program(build, tree, command, archive, libraries=True):
+    """The archive of what is tested: the build's programs, the tree's tests, the command.
+
+    libraries: those that the programs are linked with, from this machine.
+    """
+    with tempfile.TemporaryDirectory() as root:
+        programs = [os.path.join(build, "porttrace")]
+        programs += [p for p in glob.glob(os.path.join(build, "tests/*"))
+                     if os.access(p, os.X_OK) and os.path.isfile(p)]
+        if not os.path.exists(programs[0]):
+            raise Missing(f"no {programs[0]}: run make first")
+        for path in programs:
+            _put(root, path, "/porttrace/build/" + os.path.relpath(path, build))
+        for path in _libraries(programs) if libraries else ():
+            os.makedirs(f"{root}/usr", exist_ok=True)
+            _put(root, path, path if path.startswith("/usr/") else "/usr" + path)
+        for name in ("tests", "docs", "README.md"):
+            path = os.path.join(tree, name)
+            if os.path.isdir(path):
+                shutil.copytree(path, f"{root}/porttrace/{name}",
+                                ignore=shutil.ignore_patterns("__pycache__"))
+            elif os.path.exists(path):
+                shutil.copy(path, f"{root}/porttrace/{name}")
+        compileall.compile_dir(f"{root}/porttrace/tests", quiet=2, stripdir=root,
+                               invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+        os.makedirs(f"{root}/run")
+        with open(f"{root}/run/command", "w", encoding="utf-8") as file:
+            file.write(command)
+        return pack(root, archive)
