@@ -3,12 +3,15 @@
 #include "source/functions.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <linux/bpf.h>
+#include <linux/perf_event.h>
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -73,6 +76,26 @@ static bool is_hidden(const struct functions *functions, const char *name)
 	return false;
 }
 
+/*
+ * A kprobe needs no BTF, and BTF need not have every function: arm64's of Debian's 5.10 has none that is
+ * static (tcp_v6_connect(), inet_autobind()). Only trying tells, which costs a lookup where it is not there.
+ */
+static bool takes_kprobe(const char *function)
+{
+	struct perf_event_attr attr = {.size = sizeof(attr), .config1 = (uint64_t)(uintptr_t)function};
+	FILE *file = fopen("/sys/bus/event_source/devices/kprobe/type", "re");
+	int fd = -1;
+
+	if (!file)
+		return false;
+	if (fscanf(file, "%" SCNu32, &attr.type) == 1)
+		fd = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	fclose(file);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 bool functions_has(struct functions *functions, const char *section)
 {
 	static const char *const of_functions[] = {"fentry/", "fexit/", "kprobe/", "kretprobe/"};
@@ -85,7 +108,8 @@ bool functions_has(struct functions *functions, const char *section)
 
 		if (strncmp(section, of_functions[i], strlen(of_functions[i])) == 0)
 			return !is_hidden(functions, function) &&
-			       find(functions, function, BTF_KIND_FUNC) > 0;
+			       (find(functions, function, BTF_KIND_FUNC) > 0 ||
+				(*section == 'k' && takes_kprobe(function)));
 	}
 	if (strncmp(section, tracepoint, strlen(tracepoint)) != 0)
 		return true;
