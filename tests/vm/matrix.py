@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The live tests on every kernel, on each backend; `make check-vm`.
 
-    [BUILD=DIR] [KERNELS="5.10 ..."] [PROBES="fentry kprobe tracepoint"] [FULL=1] tests/vm/matrix.py
-                [--docs] [NAME...]
+    [BUILD=DIR] [KERNELS="5.10 ..."] [PROBES="fentry kprobe tracepoint"] [FULL=1 | BRIEF=1]
+                tests/vm/matrix.py [--docs] [NAME...]
 
 A guest per kernel and backend, two at a time. Each runs the tests of EVERY on its backend, with one
 porttrace for all that can share it, and the script of facts.py; the first backend of a kernel also
 the differential test and a share of the other tests, which start a porttrace each and so cost
-minutes here: every kernel has its part of them, and FULL=1 runs all of them in each guest. What a
+minutes here: every kernel has its part of them, FULL=1 runs all of them in each guest, BRIEF=1 none. What a
 kernel does not run is printed. With NAMEs only tests whose name contains one. --docs writes
 docs/kernels.md from what came out. The last line is `N passed, N failed, N skipped`.
 """
@@ -42,6 +42,7 @@ NOT_EMULATED = ["storm.", "starts_in_half_a_second"]
 # Seconds: a guest that takes longer is ended, and counts as failed.
 LIMIT = float(os.environ.get("PORTTRACE_VM_LIMIT", "900"))
 SLOW = os.environ.get("PORTTRACE_SLOW", "3")
+DEADLINE = os.environ.get("PORTTRACE_DEADLINE", "15")
 
 # Facts that the tracepoint backend cannot tell: `porttrace doctor` says so too.
 TRACEPOINT_LACKS = {"timewait": lambda r: r.get("action") != "enter"}
@@ -66,7 +67,7 @@ class Job:
         self.rest, self.step = b"", None
 
     def script(self):
-        text = f"export PORTTRACE_SLOW={SLOW}\n"
+        text = f"export PORTTRACE_SLOW={SLOW} PORTTRACE_DEADLINE={DEADLINE}\n"
         for name, command in self.steps.items():
             text += f"echo '@@ begin {name}'\n{command}\necho \"@@ end {name} $?\"\n"
         return text
@@ -88,15 +89,14 @@ class Job:
                 if not re.fullmatch(r"\d+ passed, .*", line):
                     say(f"    {self.name}: {line[:1500]}")
 
-    def run(self, build):
+    def skip(self, reason):
+        say(f"  {self.name}: SKIP: {reason}")
+        self.counts[2] += 1
+
+    def run(self, guest):
         began = time.monotonic()
         try:
-            guest = Guest(self.kernel, build, TREE)
             guest.run(self.script(), self.take, LIMIT)
-        except Missing as missing:
-            say(f"    {self.name}: SKIP: {missing}")
-            self.counts[2] += 1
-            return
         except Lost as lost:
             say(f"    {self.name}: {lost}")
         self.add_up()
@@ -153,12 +153,14 @@ def live(probes, names, share=True, without=()):
             f"{left_out} {' '.join(map(shlex.quote, names))}")
 
 
-def jobs(kernels, backends, full, names):
+def jobs(kernels, backends, names):
     """What runs where."""
+    full, brief = bool(os.environ.get("FULL")), bool(os.environ.get("BRIEF"))
     rest = [g for g in groups() if g not in EVERY and f"{g}." not in NOT_EMULATED]
     made = []
     for number, kernel in enumerate(kernels):
         share = rest if full or len(kernels) == 1 else rest[number::len(kernels)]
+        share = [] if brief else share
         for backend in backends:
             steps = {"live": live(backend, names or [f"{g}." for g in EVERY], without=NOT_EMULATED)}
             if not names:
@@ -166,7 +168,7 @@ def jobs(kernels, backends, full, names):
                 if backend == backends[0]:
                     steps["doctor"] = "build/porttrace doctor"
                     steps["diff"] = "build/tests/diff --count 2000 --seed 1"
-                if backend == backends[0] or full:
+                if share and (backend == backends[0] or full):
                     steps["rest"] = live(backend, [f"{g}." for g in share], without=NOT_EMULATED)
             made.append(Job(kernel, backend, steps))
         if not names:
@@ -215,11 +217,20 @@ def main():
     kernels = os.environ.get("KERNELS", "").split() or list(SUITES)
     backends = os.environ.get("PROBES", "").split() or BACKENDS
     build = os.environ.get("BUILD", os.path.join(TREE, "build"))
-    todo = jobs(kernels, backends, bool(os.environ.get("FULL")), options.names)
-    # One fetches at a time: two jobs of one kernel would both.
+    arch = {"x86_64": "amd64"}.get(os.environ.get("ARCH", "x86_64"), os.environ.get("ARCH"))
+    todo = jobs(kernels, backends, options.names)
+    guests = {}
+    for kernel in kernels:
+        try:
+            guests[kernel] = Guest(kernel, build, TREE, arch)
+        except Missing as missing:
+            for job in todo:
+                if job.kernel == kernel:
+                    job.skip(missing)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda job: job.run(build),
-                      sorted(todo, key=lambda job: "rest" not in job.steps)))
+        list(pool.map(lambda job: job.run(guests[job.kernel]),
+                      sorted((job for job in todo if job.kernel in guests),
+                             key=lambda job: "rest" not in job.steps)))
     counts = [sum(column) for column in zip(*(job.counts for job in todo), compare(todo))]
     results = report.results(todo)
     with open(os.path.join(build, "vm.json"), "w", encoding="utf-8") as file:
