@@ -163,10 +163,11 @@ def jobs(kernels, backends, names):
         share = [] if brief else share
         for backend in backends:
             steps = {"live": live(backend, names or [f"{g}." for g in EVERY], without=NOT_EMULATED)}
+            if backend == backends[0]:
+                steps["doctor"] = "build/porttrace doctor"
             if not names:
                 steps["facts"] = f"python3 tests/vm/facts.py {backend}"
                 if backend == backends[0]:
-                    steps["doctor"] = "build/porttrace doctor"
                     steps["diff"] = "build/tests/diff --count 2000 --seed 1"
                 if share and (backend == backends[0] or full):
                     steps["rest"] = live(backend, [f"{g}." for g in share], without=NOT_EMULATED)
