@@ -25,7 +25,9 @@ struct walk {
 	/* the next node on each level of the chain, NULL when a level is done */
 	struct hlist_node *buckets, *buckets2, *sockets;
 	struct sock *caller; /* it is in the namespace that is walked */
+#ifndef BOUNDED_WALKS
 	struct port_walk *asked; /* NULL: for a refusal */
+#endif
 	__u64 failure_id;
 	/* No larger: old kernels round every frame up to 32 bytes and give 512 to all together. */
 	__u16 port;
@@ -34,6 +36,15 @@ struct walk {
 };
 
 #define NODE_ENTRY(node, type, member) ((type *)((char *)(node) - bpf_core_field_offset(type, member)))
+
+static __always_inline struct port_walk *asked_of(const struct walk *walk)
+{
+#ifdef BOUNDED_WALKS
+	return NULL;
+#else
+	return walk->asked;
+#endif
+}
 
 static bool is_connected(__u8 state)
 {
@@ -113,7 +124,7 @@ static __always_inline void holder_emit(struct walk *walk, struct sock *sk)
 {
 	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
 
-	if (walk->asked ? !asked_enough(walk->asked, sk, state) : !refused_enough(walk, state))
+	if (asked_of(walk) ? !asked_enough(asked_of(walk), sk, state) : !refused_enough(walk, state))
 		holder_tell((__u64)sk, walk->failure_id, walk->udp);
 }
 
@@ -179,7 +190,13 @@ static __always_inline void bucket_tell(struct port_walk *asked, struct inet_bin
 	}
 }
 
-static __noinline void bucket_step(struct walk *walk)
+/* Of its own where frames count most; a loop in this kernel's eyes must not end in a call. */
+#ifdef BOUNDED_WALKS
+static __always_inline
+#else
+static __noinline
+#endif
+void bucket_step(struct walk *walk)
 {
 	struct inet_bind_bucket *bucket = NODE_ENTRY(walk->buckets, struct inet_bind_bucket, node);
 
@@ -192,8 +209,8 @@ static __noinline void bucket_step(struct walk *walk)
 	if (device && !own)
 		return;
 	/* A device's own VRF first, where it is one. */
-	if (walk->asked && (device == own || (!device && !walk->asked->has_bucket)))
-		bucket_tell(walk->asked, bucket);
+	if (asked_of(walk) && (device == own || (!device && !asked_of(walk)->has_bucket)))
+		bucket_tell(asked_of(walk), bucket);
 	if (bpf_core_field_exists(bucket->bhash2))
 		walk->buckets2 = BPF_CORE_READ(bucket, bhash2.first);
 	else
@@ -213,7 +230,7 @@ static long walk_step(__u32 index, void *context)
 	struct walk *walk = context;
 
 #ifndef BOUNDED_WALKS
-	if (!walk->asked && walk->sent > WALK_SOCKETS)
+	if (!asked_of(walk) && walk->sent > WALK_SOCKETS)
 		return 1;
 #endif
 	if (walk->sockets)

@@ -139,11 +139,8 @@ __hidden void sock_fill(struct wire_sock *out, struct sock *of)
 		addr_map_ipv4(out->local_addr, READ(sk, __sk_common.skc_rcv_saddr));
 		addr_map_ipv4(out->remote_addr, READ(sk, __sk_common.skc_daddr));
 	} else {
-		struct in6_addr local = READ(sk, __sk_common.skc_v6_rcv_saddr);
-		struct in6_addr remote = READ(sk, __sk_common.skc_v6_daddr);
-
-		__builtin_memcpy(out->local_addr, &local, sizeof(local));
-		__builtin_memcpy(out->remote_addr, &remote, sizeof(remote));
+		READ_INTO((struct in6_addr *)out->local_addr, sk, __sk_common.skc_v6_rcv_saddr);
+		READ_INTO((struct in6_addr *)out->remote_addr, sk, __sk_common.skc_v6_daddr);
 	}
 	if (reuse)
 		out->flags |= WIRE_REUSEADDR;

@@ -343,7 +343,7 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 	kernel->cgroup_root = kernel->tracefs = -1;
 	kernel->variant = programs_best();
 	kernel->port = options->port && kernel->variant != PROGRAMS_BOUNDED;
-	kernel->census = options->facts;
+	kernel->census = options->facts && kernel->variant != PROGRAMS_BOUNDED; /* it has none */
 	err = choice_init(&kernel->choice, options->facts, options->backend);
 	/* Known beforehand, a refusal is not waited for. */
 	if (!err && kernel->variant == PROGRAMS_DIRECT && options->facts &&
