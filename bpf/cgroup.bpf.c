@@ -102,22 +102,31 @@ int asked_connect6(struct bpf_sock_addr *ctx)
 	return ask(ctx, true);
 }
 
-/* Global, as refused_flags(): the verifier looks at it once and not from every state of its callers. */
-__u32 asked_take(__u64 address, struct sockaddr_in6 *addr)
+/* Global, as refused_flags(): the verifier looks at it once and not from every state of its callers. Until
+ * 5.12 such a function takes numbers only. */
+__u32 asked_take(__u64 address)
 {
 	__u64 id = bpf_get_current_pid_tgid(), cookie;
 	struct asked *asked = bpf_map_lookup_elem(&asked_calls, &id);
 	struct sock *sk = (struct sock *)address;
 
-	if (!addr || !asked || !asked->cookie)
+	if (!asked || !asked->cookie)
 		return 0;
 	cookie = asked->cookie;
 	asked->cookie = 0;
 	/* MPTCP hands the call on to its first subflow. */
 	if (cookie != sock_cookie(sk) && cookie != sock_cookie(sock_of_subflow(sk)))
 		return 0;
-	*addr = asked->addr;
 	return asked->flags;
+}
+
+__hidden void asked_addr(struct sockaddr_in6 *out)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct asked *asked = bpf_map_lookup_elem(&asked_calls, &id);
+
+	if (asked)
+		*out = asked->addr;
 }
 
 /*

@@ -70,7 +70,9 @@ static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6
 
 	if (addr) {
 		became = *addr;
-		asked = asked_take((__u64)sk, &became);
+		asked = asked_take((__u64)sk);
+		if (asked)
+			asked_addr(&became);
 		if (effective)
 			became = *effective;
 	}
@@ -175,7 +177,9 @@ __hidden void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr
 
 	if (addr) {
 		became = *addr;
-		asked = asked_take((__u64)sk, &became);
+		asked = asked_take((__u64)sk);
+		if (asked)
+			asked_addr(&became);
 	}
 	sock_fill(&event.sock, sk);
 	event.sock.flags |= refused_flags(asked, addr);

@@ -106,11 +106,12 @@ void churn_count(const struct wire_sock *sock, const struct wire_task *task, __u
 int holders_emit(__u64 address, __u16 port, __u16 protocol, __u64 failure_id);
 
 /*
- * cgroup.bpf.c: of the running call of this thread on the socket at `address`, once: *addr becomes what it
- * asks for after the programs of every cgroup. WIRE_ASKED and more; 0: it did not come that far, or nobody
- * looked, and *addr is as before.
+ * cgroup.bpf.c: of the running call of this thread on the socket at `address`, once: WIRE_ASKED and more,
+ * and asked_addr() tells what it asks for after the programs of every cgroup. 0: it did not come that far, or
+ * nobody looked.
  */
-__u32 asked_take(__u64 address, struct sockaddr_in6 *addr);
+__u32 asked_take(__u64 address);
+void asked_addr(struct sockaddr_in6 *out);
 /* wire_sock.flags of a refused call. asked: by asked_take(); has_hook: a cgroup is asked about such calls. */
 __u32 refused_flags(__u32 asked, bool has_hook);
 
