@@ -23,6 +23,7 @@
 #define RECENT_CALLERS	64
 #define RECENT_HOLDERS	512
 #define CENSUS_VALID_NS 1000000000ULL
+#define SETTINGS_VALID_NS 20000000ULL
 #define CACHED_FDS	1024
 
 struct explainer {
@@ -346,6 +347,13 @@ static void search_for_hidden(struct explainer *explainer, const struct failure 
 	}
 }
 
+/* A refusal for want of a right is judged by a setting, which may be another than a moment ago: it was
+ * changed, or the namespace has the inode number of one that has gone. */
+static bool settings_are_fresh(const struct netns_entry *netns, const struct claim *claim, uint64_t now)
+{
+	return netns && (claim->error != EACCES || netns->now.hdr.boot_ns + SETTINGS_VALID_NS > now);
+}
+
 /* A connection's port, or port 0, is refused for want of any: all sockets of the namespace count. */
 static bool is_about_range(const struct claim *claim)
 {
@@ -443,7 +451,7 @@ bool explain(struct explainer *explainer, const struct wire_hdr *event, struct c
 	if (failure)
 		describe_holders(explainer, failure);
 	netns = netns_table_find(model_namespaces(explainer->model), claim.sock.netns);
-	if (!netns && explainer->source) {
+	if (explainer->source && !settings_are_fresh(netns, &claim, event->boot_ns)) {
 		explainer->source->ops->sample(explainer->source, claim.sock.netns, false);
 		netns = netns_table_find(model_namespaces(explainer->model), claim.sock.netns);
 	}

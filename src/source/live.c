@@ -165,7 +165,7 @@ static void live_name_device(struct source *source, uint32_t netns, uint32_t ifi
 	};
 	char name[IF_NAMESIZE];
 
-	if (netns_enter(live->namespaces, netns))
+	if (enter(live, netns))
 		return;
 	if (if_indextoname(ifindex, name)) {
 		memcpy(event.name, name, sizeof(event.name));
