@@ -245,7 +245,7 @@ def closed_stdout(t):
 @test()
 def closed_pipe(t):
     """`porttrace | head -1` ends quietly, also when nothing happens to ports any more."""
-    for args in ("--json", "ephemeral", "ls", "ls --json", "doctor"):
+    for args in ("--json", "ephemeral --json", "ls", "ls --json", "doctor"):
         done = subprocess.run(
             ["/bin/bash", "-c", f'"$0" {args} | head -1; exit "${{PIPESTATUS[0]}}"', PORTTRACE],
             stdin=subprocess.DEVNULL,
