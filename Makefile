@@ -44,7 +44,7 @@ endif
 
 # ---- sources, as the data flows -----------------------------------------------------------------
 
-BPF := read emit filter sock task record churn timewait census twsk search holder cgroup port fentry kprobe \
+BPF := read emit filter sock task record churn timewait twsk search census holder cgroup port fentry kprobe \
        tracepoint iter
 
 CORE := \
@@ -59,6 +59,7 @@ PROGRAM := \
 	main loop util/clock \
 	source/kernel source/programs source/choice source/hooks source/functions source/features source/kernel_fs \
 	source/live source/sample source/sample_flows source/census source/snapshot source/netns source/process \
+	source/hidden \
 	cmd/trace cmd/ephemeral cmd/record cmd/replay cmd/session cmd/explain cmd/who cmd/ls cmd/doctor \
 	cmd/options cmd/option_values cmd/output \
 	cmd/why cmd/why_tell cmd/why_options cmd/why_caller cmd/why_place cmd/why_holders cmd/why_idle
@@ -70,7 +71,7 @@ PROGRAM_LIBS := -lbpf
 
 # ---- goals --------------------------------------------------------------------------------------
 
-.PHONY: all help deps deps-test deps-bench run check cross bench clean install uninstall vmlinux
+.PHONY: all help deps deps-test deps-bench run check check-vm docs-kernels cross bench clean install uninstall vmlinux
 
 all: $(BUILD)/porttrace ## the program, at build/porttrace
 
@@ -95,7 +96,17 @@ check: deps-test ## install, build, and run every test (live ones need root)
 	$(Q)$(MAKE) -j$$(nproc) --no-print-directory SAN=1 BUILD=$(BUILD)/san all check-programs
 	$(if $(CROSS),$(Q)if $(call SYSROOT_OF,$(CROSS)) >/dev/null; then $(MAKE) --no-print-directory cross; \
 		else rm -rf $(BUILD)/$(CROSS); fi)
+	$(Q)./tools/install-deps vm || true
 	$(Q)tests/run $(BUILD) $(TESTS)
+
+check-vm: deps-test ## the live tests on Debian's kernels, under qemu (KERNELS="5.10 6.12" PROBES="fentry" FULL=1)
+	$(Q)./tools/install-deps vm
+	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all check-programs
+	$(Q)BUILD=$(BUILD) ARCH=$(ARCH) KERNELS="$(KERNELS)" PROBES="$(PROBES)" FULL=$(FULL) BRIEF=$(BRIEF) \
+		tests/vm/matrix.py $(DOCS) $(TESTS)
+
+docs-kernels: ## write docs/kernels.md, from what the guests of check-vm say
+	$(Q)$(MAKE) --no-print-directory check-vm DOCS=--docs
 
 cross: ## install, and build the program and its tests for arm64, at build/arm64
 	$(Q)./tools/install-deps cross

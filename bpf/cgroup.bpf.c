@@ -137,13 +137,10 @@ static bool may_be_filtered(void)
 	return !(word & 1UL << nr % (8 * sizeof(word)));
 }
 
-__hidden __u32 refused_flags(const struct asked *asked, bool has_hook)
+/* Global: the verifier looks at it once and not from every state of its callers. */
+__u32 refused_flags(__u32 asked, bool has_hook)
 {
-	__u32 flags = asked ? asked->flags : 0;
-
-	if (!asked && may_be_filtered())
-		flags |= WIRE_FILTERED;
-	if (!asked && has_hook && asked_hooks)
-		flags |= WIRE_NOT_ASKED;
-	return flags;
+	if (asked)
+		return asked;
+	return (may_be_filtered() ? WIRE_FILTERED : 0) | (has_hook && asked_hooks ? WIRE_NOT_ASKED : 0);
 }

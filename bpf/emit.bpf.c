@@ -14,7 +14,18 @@ __hidden void emit_lost(__u32 reason)
 		__sync_fetch_and_add(&lost_counts[reason], 1);
 }
 
+/* In a flood the thousand that worked must not cost the one that was refused. */
+static bool is_nearly_full(void)
+{
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > RING_SIZE - RING_FOR_REFUSALS;
+}
+
 __hidden void emit(void *event, __u16 kind, __u16 size)
+{
+	emit_outcome(event, kind, size, 0);
+}
+
+__hidden void emit_outcome(void *event, __u16 kind, __u16 size, __u32 error)
 {
 	struct wire_hdr *hdr = event;
 
@@ -23,6 +34,6 @@ __hidden void emit(void *event, __u16 kind, __u16 size)
 	hdr->cpu = bpf_get_smp_processor_id();
 	if (!hdr->boot_ns)
 		hdr->boot_ns = bpf_ktime_get_boot_ns();
-	if (bpf_ringbuf_output(&ring, event, size, 0))
+	if ((!error && is_nearly_full()) || bpf_ringbuf_output(&ring, event, size, 0))
 		emit_lost(WIRE_LOST_RING);
 }

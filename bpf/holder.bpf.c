@@ -24,17 +24,27 @@ extern struct ring_map ring SEC(".maps");
 struct walk {
 	/* the next node on each level of the chain, NULL when a level is done */
 	struct hlist_node *buckets, *buckets2, *sockets;
-	struct net *net;
-	struct sock *caller;
+	struct sock *caller; /* it is in the namespace that is walked */
+#ifndef BOUNDED_WALKS
 	struct port_walk *asked; /* NULL: for a refusal */
+#endif
 	__u64 failure_id;
-	__u32 connected, sent;
-	__u32 device; /* of the caller */
+	/* No larger: old kernels round every frame up to 32 bytes and give 512 to all together. */
 	__u16 port;
+	__u8 connected, sent;
 	bool udp, done;
 };
 
 #define NODE_ENTRY(node, type, member) ((type *)((char *)(node) - bpf_core_field_offset(type, member)))
+
+static __always_inline struct port_walk *asked_of(const struct walk *walk)
+{
+#ifdef BOUNDED_WALKS
+	return NULL;
+#else
+	return walk->asked;
+#endif
+}
 
 static bool is_connected(__u8 state)
 {
@@ -46,7 +56,12 @@ static __always_inline bool refused_enough(struct walk *walk, __u8 state)
 #ifdef BOUNDED_WALKS
 	return false; /* the steps are the limit: counts would make every one another for the verifier */
 #endif
-	return (is_connected(state) && ++walk->connected > WALK_CONNECTED) || ++walk->sent > WALK_SOCKETS;
+	if (is_connected(state)) {
+		if (walk->connected >= WALK_CONNECTED)
+			return true;
+		walk->connected++;
+	}
+	return ++walk->sent > WALK_SOCKETS;
 }
 
 /*
@@ -109,7 +124,7 @@ static __always_inline void holder_emit(struct walk *walk, struct sock *sk)
 {
 	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
 
-	if (walk->asked ? !asked_enough(walk->asked, sk, state) : !refused_enough(walk, state))
+	if (asked_of(walk) ? !asked_enough(asked_of(walk), sk, state) : !refused_enough(walk, state))
 		holder_tell((__u64)sk, walk->failure_id, walk->udp);
 }
 
@@ -121,12 +136,26 @@ static struct hlist_node *next_of(struct hlist_node *node)
 	return (unsigned long)next & 1 ? NULL : next;
 }
 
+static __always_inline struct net *net_of(const struct walk *walk)
+{
+	struct sock *sk = walk->caller;
+
+	return BPF_CORE_READ(sk, __sk_common.skc_net.net);
+}
+
+static __always_inline __u32 device_of(const struct walk *walk)
+{
+	struct sock *sk = walk->caller;
+
+	return BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if);
+}
+
 static bool same_net(struct walk *walk, possible_net_t *of)
 {
 	struct net *net = NULL;
 
 	bpf_core_read(&net, sizeof(net), &of->net);
-	return net == walk->net;
+	return net == net_of(walk);
 }
 
 static __always_inline void socket_step(struct walk *walk)
@@ -161,21 +190,27 @@ static __always_inline void bucket_tell(struct port_walk *asked, struct inet_bin
 	}
 }
 
-static __always_inline void bucket_step(struct walk *walk)
+/* Of its own where frames count most; a loop in this kernel's eyes must not end in a call. */
+#ifdef BOUNDED_WALKS
+static __always_inline
+#else
+static __noinline
+#endif
+void bucket_step(struct walk *walk)
 {
 	struct inet_bind_bucket *bucket = NODE_ENTRY(walk->buckets, struct inet_bind_bucket, node);
 
-	__u32 device = BPF_CORE_READ(bucket, l3mdev);
+	__u32 device = BPF_CORE_READ(bucket, l3mdev), own = device_of(walk);
 
 	walk->buckets = next_of(walk->buckets);
 	if (BPF_CORE_READ(bucket, port) != walk->port || !same_net(walk, &bucket->ib_net))
 		return;
 	/* The ports of a VRF are its own; whoever has no device is in none. */
-	if (device && !walk->device)
+	if (device && !own)
 		return;
 	/* A device's own VRF first, where it is one. */
-	if (walk->asked && (device == walk->device || (!device && !walk->asked->has_bucket)))
-		bucket_tell(walk->asked, bucket);
+	if (asked_of(walk) && (device == own || (!device && !asked_of(walk)->has_bucket)))
+		bucket_tell(asked_of(walk), bucket);
 	if (bpf_core_field_exists(bucket->bhash2))
 		walk->buckets2 = BPF_CORE_READ(bucket, bhash2.first);
 	else
@@ -195,7 +230,7 @@ static long walk_step(__u32 index, void *context)
 	struct walk *walk = context;
 
 #ifndef BOUNDED_WALKS
-	if (!walk->asked && walk->sent > WALK_SOCKETS)
+	if (!asked_of(walk) && walk->sent > WALK_SOCKETS)
 		return 1;
 #endif
 	if (walk->sockets)
@@ -231,7 +266,7 @@ static bool tcp_start(struct walk *walk, struct sock *sk)
 {
 	struct proto___tables *proto = (void *)BPF_CORE_READ(sk, __sk_common.skc_prot);
 	struct inet_bind_hashbucket *slot;
-	struct net *net = walk->net;
+	struct net *net = net_of(walk);
 	struct inet_hashinfo *table;
 	__u32 size, index;
 
@@ -254,7 +289,7 @@ static bool tcp_start(struct walk *walk, struct sock *sk)
 static bool udp_start(struct walk *walk, struct sock *sk)
 {
 	struct proto___tables *proto = (void *)BPF_CORE_READ(sk, __sk_common.skc_prot);
-	struct net *net = walk->net;
+	struct net *net = net_of(walk);
 	struct udp_table *table;
 	struct udp_hslot *slot;
 	__u32 index;
@@ -277,8 +312,6 @@ static bool udp_start(struct walk *walk, struct sock *sk)
 static __always_inline void walk_begin(struct walk *walk, struct sock *sk)
 {
 	walk->caller = sk;
-	walk->device = BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if);
-	walk->net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
 }
 
 /*
@@ -293,7 +326,7 @@ int holders_emit(__u64 address, __u16 port, __u16 protocol, __u64 failure_id)
 	walk_begin(&walk, sk);
 	walk.udp = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
 	if (bpf_core_field_exists(struct tcp_sock, is_mptcp) && protocol == IPPROTO_MPTCP)
-		walk.caller = BPF_CORE_READ((struct mptcp_sock *)sk, first);
+		walk.caller = BPF_CORE_READ((struct mptcp_sock *)sk, first) ?: sk;
 	if (walk.udp ? udp_start(&walk, sk) : tcp_start(&walk, sk))
 		walk_run(&walk, WALK_STEPS);
 	return 0;

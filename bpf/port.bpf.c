@@ -66,9 +66,11 @@ static bool port_was_chosen(const struct wire_sock *sock)
 static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6 *addr,
 				      const struct sockaddr_in6 *effective, __u32 error, __u16 how)
 {
-	struct asked *asked = addr ? asked_take(sk) : NULL;
 	struct wire_bind event = {.error = error, .how = how};
+	struct asked *asked = addr ? asked_take(sk) : NULL;
 
+	if (!effective)
+		effective = asked ? &asked->addr : addr;
 	sock_fill(&event.sock, sk);
 	if (!task_fill(&event.task))
 		event.task.uid = event.sock.uid;
@@ -76,10 +78,8 @@ static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6
 	event.duration_ns = search_take();
 	if (error) {
 		event.sock.flags &= ~WIRE_PORT_CHOSEN; /* nothing was chosen */
-		event.sock.flags |= refused_flags(asked, addr);
+		event.sock.flags |= refused_flags(asked ? asked->flags : 0, addr);
 	}
-	if (!effective)
-		effective = asked ? &asked->addr : addr;
 	if (addr) {
 		event.requested_port = bpf_ntohs(addr->sin6_port);
 		if (error && event.sock.local_port) {
@@ -107,7 +107,7 @@ static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6
 		event.failure_id = event.hdr.boot_ns;
 		holders_emit((__u64)sk, event.sock.local_port, event.sock.protocol, event.failure_id);
 	}
-	emit(&event, WIRE_BIND, sizeof(event));
+	emit_outcome(&event, WIRE_BIND, sizeof(event), error);
 }
 
 __hidden void on_bind(struct sock *sk, const struct sockaddr_in6 *addr, const struct sockaddr_in6 *effective,
@@ -133,7 +133,7 @@ __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
 		churn_listen(event.sock.netns, event.sock.local_port);
 		record_take(&event.sock, &event.task, record, event.hdr.boot_ns);
 	} else {
-		event.sock.flags |= refused_flags(NULL, false);
+		event.sock.flags |= refused_flags(0, false);
 		if (error == EADDRINUSE && !event.sock.local_port)
 			churn_count(&event.sock, &event.task, CHURN_FAILED_LISTEN);
 	}
@@ -143,7 +143,7 @@ __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
 		event.failure_id = event.hdr.boot_ns;
 		holders_emit((__u64)sk, event.sock.local_port, event.sock.protocol, event.failure_id);
 	}
-	emit(&event, WIRE_LISTEN, sizeof(event));
+	emit_outcome(&event, WIRE_LISTEN, sizeof(event), error);
 }
 
 /* sk has its port; of MPTCP it may be the subflow, whose port the MPTCP socket gets later. */
@@ -183,7 +183,7 @@ static __always_inline void connect_failed_fact(struct sock *sk, const struct so
 	struct asked *asked = addr ? asked_take(sk) : NULL;
 
 	sock_fill(&event.sock, sk);
-	event.sock.flags |= refused_flags(asked, addr);
+	event.sock.flags |= refused_flags(asked ? asked->flags : 0, addr);
 	if (asked)
 		addr = &asked->addr;
 	if (addr) {
@@ -203,7 +203,7 @@ static __always_inline void connect_failed_fact(struct sock *sk, const struct so
 	event.failure_id = event.hdr.boot_ns;
 	if (addr && error == EADDRNOTAVAIL && event.sock.local_port)
 		holders_emit((__u64)sk, event.sock.local_port, event.sock.protocol, event.failure_id);
-	emit(&event, WIRE_CONNECT, sizeof(event));
+	emit_outcome(&event, WIRE_CONNECT, sizeof(event), error);
 }
 
 __hidden void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)

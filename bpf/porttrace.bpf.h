@@ -52,6 +52,8 @@ bool filter_kind(__u32 kind, __u32 error);
 
 /* emit.bpf.c: the one way out. `event` begins with a wire_hdr, which is filled here. */
 void emit(void *event, __u16 kind, __u16 size);
+/* The same of a call: a refusal has room in the ring when there is none for others. */
+void emit_outcome(void *event, __u16 kind, __u16 size, __u32 error);
 void emit_lost(__u32 reason);
 
 /* sock.bpf.c: struct sock -> struct wire_sock. */
@@ -150,8 +152,8 @@ struct asked {
 };
 /* What the running call of this thread asked for, once; NULL: it did not come that far, or nobody looked. */
 struct asked *asked_take(struct sock *sk);
-/* wire_sock.flags of a refused call. has_hook: a cgroup is asked about calls of this kind. */
-__u32 refused_flags(const struct asked *asked, bool has_hook);
+/* wire_sock.flags of a refused call. asked: its flags, or 0; has_hook: a cgroup is asked about calls of this kind. */
+__u32 refused_flags(__u32 asked, bool has_hook);
 
 /*
  * port.bpf.c: the facts. `error` is positive or 0. `effective`: what a bind() of `addr` became after the

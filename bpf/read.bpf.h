@@ -19,6 +19,8 @@
 
 #define AS(type, pointer)	   ((type *)(pointer))
 #define READ(pointer, ...)	   BPF_CORE_READ(pointer, __VA_ARGS__)
+/* Something large, to where it belongs. */
+#define READ_INTO(out, pointer, ...) BPF_CORE_READ_INTO(out, pointer, __VA_ARGS__)
 /* Bitfields, and fields that were one on some kernel. */
 #define READ_BITS(pointer, field) BPF_CORE_READ_BITFIELD_PROBED(pointer, field)
 
@@ -30,6 +32,7 @@ void *read_cast(const void *pointer, __u32 btf_id);
 #define AS(type, pointer) \
 	((type *)read_cast((void *)(pointer), bpf_core_type_id_kernel(type)))
 #define READ(pointer, ...)	   ___arrow((pointer), __VA_ARGS__)
+#define READ_INTO(out, pointer, ...) (*(out) = ___arrow((pointer), __VA_ARGS__))
 #define READ_BITS(pointer, field) BPF_CORE_READ_BITFIELD(pointer, field)
 
 #endif

@@ -3,21 +3,51 @@
  * TIME_WAIT, and the holder of a refused port that is gone before user space looks. */
 #include "porttrace.bpf.h"
 
-/* An LRU: a TIME_WAIT's record has no last event to drop it, and must not crowd out the living. */
+/*
+ * LRUs: a TIME_WAIT's record has no last event to drop it, and must not crowd out the living. Ports that
+ * the kernel chose, and the connections of a busy server, come and go by the ten thousand a second: they
+ * have maps of their own, so that they crowd out neither each other nor the ports that were asked for.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 8192);
 	__type(key, __u64); /* cookie */
 	__type(value, struct sock_record);
-} records SEC(".maps");
+} records SEC(".maps"), records_accepted SEC(".maps"), records_chosen SEC(".maps");
 
 __hidden struct sock_record *record_find(__u64 cookie)
 {
-	return cookie ? bpf_map_lookup_elem(&records, &cookie) : NULL;
+	struct sock_record *record;
+
+	if (!cookie)
+		return NULL;
+	record = bpf_map_lookup_elem(&records_chosen, &cookie);
+	if (!record)
+		record = bpf_map_lookup_elem(&records, &cookie);
+	return record ?: bpf_map_lookup_elem(&records_accepted, &cookie);
 }
 
 /* Filled in its place in the map: old kernels give all frames together 512 bytes. */
 static const struct sock_record no_record = {};
+
+static __always_inline struct sock_record *slot_in(void *map, __u64 cookie)
+{
+	struct sock_record *record = bpf_map_lookup_elem(map, &cookie);
+
+	if (record)
+		return record;
+	bpf_map_update_elem(map, &cookie, &no_record, BPF_NOEXIST);
+	return bpf_map_lookup_elem(map, &cookie);
+}
+
+static struct sock_record *slot_of(__u64 cookie, __u32 flags)
+{
+	if (flags & WIRE_ACCEPTED)
+		return slot_in(&records_accepted, cookie);
+	if (flags & WIRE_PORT_CHOSEN)
+		return slot_in(&records_chosen, cookie);
+	return slot_in(&records, cookie);
+}
 
 __hidden void record_store(const struct wire_sock *sock, const struct wire_task *owner,
 			   struct task_struct *task, __u64 now, __u32 flags)
@@ -27,11 +57,7 @@ __hidden void record_store(const struct wire_sock *sock, const struct wire_task 
 
 	if (!cookie)
 		return;
-	record = bpf_map_lookup_elem(&records, &cookie);
-	if (!record) {
-		bpf_map_update_elem(&records, &cookie, &no_record, BPF_NOEXIST);
-		record = bpf_map_lookup_elem(&records, &cookie);
-	}
+	record = slot_of(cookie, sock->flags);
 	if (!record) {
 		emit_lost(WIRE_LOST_MAP);
 		return;
@@ -47,5 +73,6 @@ __hidden void record_store(const struct wire_sock *sock, const struct wire_task 
 
 __hidden void record_drop(__u64 cookie)
 {
-	bpf_map_delete_elem(&records, &cookie);
+	if (bpf_map_delete_elem(&records_chosen, &cookie) && bpf_map_delete_elem(&records, &cookie))
+		bpf_map_delete_elem(&records_accepted, &cookie);
 }

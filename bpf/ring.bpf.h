@@ -3,9 +3,12 @@
 #ifndef PORTTRACE_RING_BPF_H
 #define PORTTRACE_RING_BPF_H
 
+#define RING_SIZE	  (2 * 1024 * 1024)
+#define RING_FOR_REFUSALS (RING_SIZE / 8) /* the rest of the events leave this much free */
+
 struct ring_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 2 * 1024 * 1024);
+	__uint(max_entries, RING_SIZE);
 };
 
 #endif

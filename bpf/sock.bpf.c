@@ -139,11 +139,8 @@ __hidden void sock_fill(struct wire_sock *out, struct sock *of)
 		addr_map_ipv4(out->local_addr, READ(sk, __sk_common.skc_rcv_saddr));
 		addr_map_ipv4(out->remote_addr, READ(sk, __sk_common.skc_daddr));
 	} else {
-		struct in6_addr local = READ(sk, __sk_common.skc_v6_rcv_saddr);
-		struct in6_addr remote = READ(sk, __sk_common.skc_v6_daddr);
-
-		__builtin_memcpy(out->local_addr, &local, sizeof(local));
-		__builtin_memcpy(out->remote_addr, &remote, sizeof(remote));
+		READ_INTO((struct in6_addr *)out->local_addr, sk, __sk_common.skc_v6_rcv_saddr);
+		READ_INTO((struct in6_addr *)out->remote_addr, sk, __sk_common.skc_v6_daddr);
 	}
 	if (reuse)
 		out->flags |= WIRE_REUSEADDR;
@@ -178,6 +175,18 @@ static __u32 jiffies_to_ms(long delta)
 	return (__u64)delta * (__u64)ms / (__u64)jiffies;
 }
 
+/* 0: nothing holds it open. */
+static __always_inline __u64 file_inode(struct sock *of)
+{
+	struct sock *sk = AS(struct sock, of);
+	struct file *file = READ(sk, sk_socket, file);
+
+	if (!file)
+		return 0;
+	file = AS(struct file, file);
+	return READ(file, f_inode, i_ino);
+}
+
 __hidden void sock_fill_more(struct wire_socket *out, struct sock *sk)
 {
 	if (out->sock.state == WIRE_TCP_TIME_WAIT) {
@@ -188,6 +197,9 @@ __hidden void sock_fill_more(struct wire_socket *out, struct sock *sk)
 	} else if (out->sock.state == WIRE_TCP_LISTEN) {
 		out->backlog = sock_backlog(sk);
 	}
+	if (out->sock.state != WIRE_TCP_TIME_WAIT && out->sock.state != WIRE_TCP_NEW_SYN_RECV &&
+	    !(out->sock.flags & WIRE_ORPHAN))
+		out->inode = file_inode(sk);
 }
 
 static __always_inline struct sock *user_of(struct sock *of)

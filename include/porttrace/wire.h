@@ -214,6 +214,8 @@ struct wire_release {
  * kernel at the moment of that refusal.
  */
 #define WIRE_CENSUS (~0ULL)
+/* wire_socket.fd: task has it, by a mapping, an io_uring, a message or a call instead of a descriptor */
+#define WIRE_FD_HIDDEN 0x7fffffff
 struct wire_socket {
 	struct wire_hdr hdr;
 	struct wire_sock sock;
@@ -224,6 +226,7 @@ struct wire_socket {
 	__u32 expires_ms;    /* TIME_WAIT: time left; 0: not known */
 	__u32 backlog;	     /* LISTEN */
 	__u32 substate;	     /* TIME_WAIT: the state it stands for, FIN_WAIT2 or TIME_WAIT */
+	__u64 inode;	     /* of its file, as /proc/PID/fd has it; 0: no file, or not told */
 };
 
 /* Texts are bytes as the process or the file system gave them, cut at the size, NUL-terminated.

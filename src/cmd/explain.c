@@ -16,10 +16,14 @@
 #include "util/clock.h"
 
 #define LOOK_VALID_NS	100000000ULL
+#define SEARCH_PAUSE_NS 1000000000ULL
+#define ALLOWANCE_NS	200000000LL
 #define LOOK_PAUSE	4 /* times as long as the look took */
+#define LOOK_AHEAD	1 /* the failure_id of a look for several: the boot's first nanosecond */
 #define RECENT_CALLERS	64
+#define RECENT_HOLDERS	512
 #define CENSUS_VALID_NS 1000000000ULL
-#define CACHED_FDS	512
+#define CACHED_FDS	1024
 
 struct explainer {
 	struct model *model;
@@ -29,6 +33,8 @@ struct explainer {
 	/* The descriptors that the last looks have found; each event says when. */
 	struct wire_socket fds[CACHED_FDS];
 	size_t fd_count;
+	int64_t allowance_ns; /* below 0: to be made up for */
+	uint64_t allowed_ns;
 	uint64_t look_end_ns, look_took_ns;
 	/* For whom it was looked, when. */
 	struct {
@@ -36,7 +42,19 @@ struct explainer {
 		uint64_t looked_ns;
 	} callers[RECENT_CALLERS];
 	size_t caller_next;
+	/* Which holders it was for, when. */
+	struct {
+		uint64_t cookie, looked_ns;
+	} holders[RECENT_HOLDERS];
+	size_t holder_next;
+	/* The holders of the refusals that have arrived and wait for their turn. */
+	uint64_t foreseen[LOOK_COOKIES_MAX];
+	size_t foreseen_count;
+	uint64_t foreseen_ns; /* when the first of them was refused */
+	bool foreseen_new; /* one of them has not been looked for lately */
 	bool looking;
+	bool look_sure; /* the last refusal's holders were looked for just now */
+	uint64_t searched_cookie, searched_ns; /* without descriptors */
 	/* The sockets of one namespace, as counted last: a model of its own, for there may be many. */
 	struct model *census;
 	uint32_t census_netns;
@@ -98,9 +116,11 @@ bool explainer_take(struct explainer *explainer, const struct wire_socket *event
 		census_add(explainer, event);
 		return true;
 	}
+	if (event->failure_id == LOOK_AHEAD && !explainer->looking)
+		return true;
 	if (explainer->looking && event->fd >= 0 && explainer->fd_count < CACHED_FDS)
 		explainer->fds[explainer->fd_count++] = *event;
-	return false;
+	return event->failure_id == LOOK_AHEAD;
 }
 
 /* Drops the descriptors that are old, and those of the sockets that are looked for now. */
@@ -139,6 +159,11 @@ static bool may_have_fds(const struct wire_sock *sock)
 	return sock->cookie && sock->state != WIRE_TCP_TIME_WAIT && !(sock->flags & WIRE_ORPHAN);
 }
 
+static void spend(struct explainer *explainer, uint64_t took_ns)
+{
+	explainer->allowance_ns -= (int64_t)took_ns;
+}
+
 static void look_paced(struct explainer *explainer, const struct look *look)
 {
 	uint64_t begin = clock_boot_ns();
@@ -148,17 +173,63 @@ static void look_paced(struct explainer *explainer, const struct look *look)
 	explainer->looking = false;
 	explainer->look_end_ns = clock_boot_ns();
 	explainer->look_took_ns = explainer->look_end_ns - begin;
+	spend(explainer, explainer->look_took_ns);
 }
 
-/* Whether it is this process's turn for a look; if so, that is noted. */
-static bool may_look(struct explainer *explainer, uint32_t pid)
+static bool is_looked(const struct explainer *explainer, uint64_t cookie, uint64_t since)
+{
+	for (size_t i = 0; i < RECENT_HOLDERS; i++) {
+		if (explainer->holders[i].cookie == cookie && explainer->holders[i].looked_ns >= since)
+			return true;
+	}
+	return false;
+}
+
+/* Whether all of these have been looked for since this moment. */
+static bool is_looked_since(const struct explainer *explainer, const struct failure *failure, uint64_t then)
+{
+	for (size_t i = 0; i < failure->holder_count; i++) {
+		const struct wire_sock *sock = &failure->holders[i].sock;
+
+		if (may_have_fds(sock) && !is_looked(explainer, sock->cookie, then))
+			return false;
+	}
+	return true;
+}
+
+static void note_looked(struct explainer *explainer, uint64_t cookie, uint64_t now)
+{
+	size_t next = explainer->holder_next;
+
+	explainer->holders[next].cookie = cookie;
+	explainer->holders[next].looked_ns = now;
+	explainer->holder_next = (next + 1) % RECENT_HOLDERS;
+}
+
+/* Refusals come in batches, so what was not used for a while may be used at once. */
+static bool has_allowance(struct explainer *explainer, uint64_t now)
+{
+	explainer->allowance_ns += (int64_t)((now - explainer->allowed_ns) / 2);
+	explainer->allowed_ns = now;
+	if (explainer->allowance_ns > ALLOWANCE_NS)
+		explainer->allowance_ns = ALLOWANCE_NS;
+	if (explainer->allowance_ns < -ALLOWANCE_NS)
+		explainer->allowance_ns = -ALLOWANCE_NS;
+	return explainer->allowance_ns > 0;
+}
+
+/*
+ * Whether there is time for a look; if so, that is noted. Half of all time for holders that are new, a fifth
+ * for callers that are: a storm is of one caller over one holder.
+ */
+static bool may_look(struct explainer *explainer, const struct failure *failure, uint32_t pid)
 {
 	uint64_t now = clock_boot_ns(), since = now - explainer->look_end_ns;
 	size_t next = explainer->caller_next;
 
-	if (since < explainer->look_took_ns)
+	if (!has_allowance(explainer, now))
 		return false;
-	if (since < LOOK_PAUSE * explainer->look_took_ns) {
+	if (since < LOOK_PAUSE * explainer->look_took_ns && is_looked_since(explainer, failure, now - LOOK_VALID_NS)) {
 		for (size_t i = 0; i < RECENT_CALLERS; i++) {
 			if (explainer->callers[i].pid == pid &&
 			    now - explainer->callers[i].looked_ns < LOOK_VALID_NS)
@@ -171,6 +242,51 @@ static bool may_look(struct explainer *explainer, uint32_t pid)
 	return true;
 }
 
+void explainer_foresee(struct explainer *explainer, const struct wire_socket *event)
+{
+	uint64_t cookie = event->sock.cookie;
+
+	if (!event->failure_id || event->failure_id == WIRE_CENSUS || !may_have_fds(&event->sock))
+		return;
+	for (size_t i = 0; i < explainer->foreseen_count; i++) {
+		if (explainer->foreseen[i] == cookie)
+			return;
+	}
+	/* So many that they wait no longer. */
+	if (explainer->foreseen_count == LOOK_COOKIES_MAX)
+		explainer_look_ahead(explainer, false);
+	if (!explainer->foreseen_count)
+		explainer->foreseen_ns = event->hdr.boot_ns;
+	explainer->foreseen[explainer->foreseen_count++] = cookie;
+	/* A storm over holders that are known asks in its own time. */
+	explainer->foreseen_new |= !is_looked(explainer, cookie, event->hdr.boot_ns > LOOK_VALID_NS ?
+								 event->hdr.boot_ns - LOOK_VALID_NS : 0);
+}
+
+bool explainer_look_ahead(struct explainer *explainer, bool may_wait)
+{
+	struct look look = {
+		.failure_id = LOOK_AHEAD,
+		.cookies = explainer->foreseen,
+		.cookie_count = explainer->foreseen_count,
+	};
+	uint64_t now = clock_boot_ns();
+	bool wanted = explainer->foreseen_new;
+	/* Whoever cannot wait any longer has many that one look will serve. */
+	bool allowed = has_allowance(explainer, now) || !may_wait;
+
+	if (wanted && allowed) {
+		for (size_t i = 0; i < look.cookie_count; i++)
+			note_looked(explainer, look.cookies[i], now);
+		/* Those that were found for the others of the batch stay. */
+		forget_fds(explainer, &look, explainer->foreseen_ns);
+		look_paced(explainer, &look);
+	}
+	explainer->foreseen_count = 0;
+	explainer->foreseen_new = false;
+	return !wanted || allowed;
+}
+
 static void look_for_holders(struct explainer *explainer, uint64_t failure_id, uint32_t pid, uint64_t now)
 {
 	const struct failure *failure = model_failure(explainer->model, failure_id);
@@ -180,7 +296,9 @@ static void look_for_holders(struct explainer *explainer, uint64_t failure_id, u
 
 	if (!failure || !explainer->source)
 		return;
-	storm = !may_look(explainer, pid);
+	storm = is_looked_since(explainer, failure, now);
+	explainer->look_sure = storm || may_look(explainer, failure, pid);
+	storm = storm || !explainer->look_sure;
 	forget_fds(explainer, &look, now);
 	for (size_t i = 0; i < failure->holder_count && look.cookie_count < LOOK_COOKIES_MAX; i++) {
 		const struct wire_sock *sock = &failure->holders[i].sock;
@@ -191,12 +309,41 @@ static void look_for_holders(struct explainer *explainer, uint64_t failure_id, u
 			answer_again(explainer, sock->cookie, failure_id);
 		else
 			cookies[look.cookie_count++] = sock->cookie;
+		if (!storm)
+			note_looked(explainer, sock->cookie, clock_boot_ns());
 	}
 	if (!look.cookie_count)
 		return;
 	look.cookies = cookies;
 	forget_fds(explainer, &look, now);
 	look_paced(explainer, &look);
+}
+
+/*
+ * Who has the socket neither took the port before our eyes nor has a descriptor of it. One search for each
+ * such socket, out of the same allowance: another would find as little.
+ */
+static void search_for_hidden(struct explainer *explainer, const struct failure *failure, uint64_t now)
+{
+	uint64_t begin;
+
+	for (size_t i = 0; i < failure->holder_count; i++) {
+		const struct holder *holder = &failure->holders[i];
+		struct wire_socket socket = {.sock = holder->sock, .failure_id = failure->id, .inode = holder->inode,
+					     .backlog = holder->backlog, .substate = holder->substate};
+
+		if (!holder->inode || holder->pid_count || holder->owner.pid ||
+		    holder->sock.flags & WIRE_KERNEL_OWNED ||
+		    (explainer->searched_cookie == holder->sock.cookie &&
+		     now - explainer->searched_ns < SEARCH_PAUSE_NS) ||
+		    !has_allowance(explainer, clock_boot_ns()))
+			continue;
+		explainer->searched_cookie = holder->sock.cookie;
+		explainer->searched_ns = now;
+		begin = clock_boot_ns();
+		explainer->source->ops->search(explainer->source, &socket);
+		spend(explainer, clock_boot_ns() - begin);
+	}
 }
 
 /* A connection's port, or port 0, is refused for want of any: all sockets of the namespace count. */
@@ -283,6 +430,9 @@ bool explain(struct explainer *explainer, const struct wire_hdr *event, struct c
 	failure_id = wire_failure_of(event);
 	if (failure_id)
 		look_for_holders(explainer, failure_id, claim.task.pid, event->boot_ns);
+	failure = failure_id ? model_failure(explainer->model, failure_id) : NULL;
+	if (failure && explainer->source && explainer->look_sure)
+		search_for_hidden(explainer, failure, event->boot_ns);
 	about_range = is_about_range(&claim);
 	if (about_range) {
 		struct model *census = census_of(explainer, claim.sock.netns, event->boot_ns);

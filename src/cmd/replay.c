@@ -130,6 +130,7 @@ static void tell_stop(struct replay *replay)
 		.boot_ns = replay->now_ns,
 		.events = session->events,
 		.lost = session->lost,
+		.unpredicted = session->unpredicted,
 	};
 	session->renderer->stop(session->render, &report);
 	replay->output_err = session->renderer->flush(session->render, replay->now_ns);

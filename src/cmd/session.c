@@ -66,6 +66,7 @@ static void report_event(struct session *session, const struct wire_hdr *event)
 		report.interface = who_interface(session->model, session->source, report.sock);
 	if (explain(session->explainer, event, &conflict))
 		report.conflict = &conflict;
+	session->unpredicted += report.conflict && !conflict.predicted;
 	session->renderer->event(session->render, &report);
 	session->events++;
 	if (!session->options->counts_intervals)

@@ -34,6 +34,7 @@ struct session {
 	bool is_partial;		/* it left out some sockets, so the table lacks them */
 	bool streaming;			/* false: what comes is the first snapshot */
 	uint64_t events;		/* shown */
+	uint64_t unpredicted;		/* refusals that the rules would have let in */
 	uint64_t intervals;		/* ended */
 	uint64_t lost;			/* on the way here, as WIRE_LOST tells */
 	uint64_t invalid, unknown;	/* no event; of a kind that a newer porttrace made */

@@ -21,7 +21,8 @@
 #include "util/address.h"
 #include "util/clock.h"
 
-#define UNSEEN_MAX 64
+#define UNSEEN_MAX   64
+#define SEARCHES_MAX 4 /* a tenth of a second each */
 
 /* A port can have as many connections as it has peers, and every one of them counts. */
 static const struct model_limits limits = {.sockets = 4 * 1024 * 1024};
@@ -36,13 +37,13 @@ static bool is_of_range(const struct why_place *place, uint16_t port)
 /* Only what has been asked about has a cookie; to tell the rest apart any number will do. */
 #define MADE_COOKIE (1ULL << 63)
 
-static void chain_add(struct why_question *question, struct wire_sock *sock)
+static void chain_add(struct why_question *question, struct wire_socket *socket)
 {
-	struct wire_sock *chain = question->chain;
+	struct wire_socket *chain = question->chain;
 	size_t max = question->chain_max;
 
-	if (!sock->cookie)
-		sock->cookie = MADE_COOKIE | question->chain_count;
+	if (!socket->sock.cookie)
+		socket->sock.cookie = MADE_COOKIE | question->chain_count;
 	if (question->chain_count == max) {
 		max = max ? 2 * max : 64;
 		chain = realloc(chain, max * sizeof(*chain));
@@ -51,7 +52,7 @@ static void chain_add(struct why_question *question, struct wire_sock *sock)
 		question->chain = chain;
 		question->chain_max = max;
 	}
-	chain[question->chain_count++] = *sock;
+	chain[question->chain_count++] = *socket;
 }
 
 static void on_event(void *context, const void *data, size_t size)
@@ -61,11 +62,11 @@ static void on_event(void *context, const void *data, size_t size)
 
 	if (wire_check(data, size, &event))
 		return;
-	if (event.hdr.kind == WIRE_SOCKET && event.socket.fd >= 0)
+	if (event.hdr.kind == WIRE_SOCKET && event.socket.fd >= 0 && event.socket.fd != WIRE_FD_HIDDEN)
 		netns_list_add_socket(question->namespaces, event.socket.sock.netns, event.socket.task.pid,
 				      event.socket.fd);
 	if (event.hdr.kind == WIRE_SOCKET && event.socket.fd < 0 && question->options.port)
-		chain_add(question, &event.socket.sock);
+		chain_add(question, &event.socket);
 	if (event.hdr.kind == WIRE_SOCKET && !question->options.port &&
 	    !is_of_range(&question->place, event.socket.sock.local_port))
 		return;
@@ -255,14 +256,21 @@ static bool is_subflow_seen(struct model *model, const struct wire_sock *sock)
 }
 
 /* What the kernel's tables have and no process has open: connections and the kernel's own aside. */
-static void count_unseen(struct why_question *question)
+static void find_unseen(struct why_question *question)
 {
-	for (size_t i = 0; i < question->chain_count; i++) {
-		const struct wire_sock *sock = &question->chain[i];
-		const struct port_entry *entry = port_table_find(model_ports(question->model), sock->cookie);
+	size_t searches = 0;
 
-		question->unseen += (!entry || !entry->fds) && !(sock->flags & WIRE_KERNEL_OWNED) &&
-				    !sock_is_connected(sock);
+	for (size_t i = 0; i < question->chain_count; i++) {
+		const struct wire_socket *socket = &question->chain[i];
+		uint64_t cookie = socket->sock.cookie;
+		const struct port_entry *entry = port_table_find(model_ports(question->model), cookie);
+
+		if ((entry && entry->fds) || socket->sock.flags & WIRE_KERNEL_OWNED)
+			continue;
+		if (socket->inode && searches++ < SEARCHES_MAX)
+			question->source->ops->search(question->source, socket);
+		entry = port_table_find(model_ports(question->model), cookie);
+		question->unseen += (!entry || !entry->fds) && !sock_is_connected(&socket->sock);
 	}
 }
 
@@ -318,10 +326,10 @@ static int answer(struct why_question *question)
 	}
 	/* Only who would call a port free has to look under the carpet as well. */
 	if (question->walk.done)
-		count_unseen(question);
+		find_unseen(question);
 	else if (!error)
 		add_unseen(question);
-	if (!question->walk.done && question->unseen)
+	if (question->walk.done || question->unseen)
 		error = decide_by_sockets(question, netns);
 	err = question->options.shared.quiet ? 0 : why_tell(question, error);
 	if (err)

@@ -28,7 +28,7 @@ struct why_question {
 	struct pool pool;
 	struct port_walk walk;	 /* done: the kernel's tables were walked */
 	struct bucket bucket;	 /* walk.has_bucket */
-	struct wire_sock *chain; /* what the walk found, in the kernel's order */
+	struct wire_socket *chain; /* what the walk found, in the kernel's order */
 	size_t chain_count, chain_max;
 	size_t unseen;		 /* sockets that no process has open */
 	uint64_t boot_ns; /* when the look ended */

@@ -89,6 +89,9 @@ uint32_t unprivileged_start(const struct netns_entry *netns);
 #define SENTENCE_SIZE sizeof(((struct conflict *)NULL)->why)
 typedef void sentence_fn(const struct finding *finding, char *out);
 
+/* Added where the kernel refused what the rules allow. */
+sentence_fn why_unpredicted;
+
 sentence_fn why_listener, why_wildcard, why_dual_stack, why_bound, why_reuseaddr_missing,
 	why_reuseaddr_missing_on_holder, why_reuseport_missing,
 	why_reuseport_missing_on_holder, why_reuseport_uid, why_reuseport_prog,

@@ -78,7 +78,8 @@ struct conflict {
 	const struct holder *holders[CONFLICT_HOLDERS_MAX];
 	size_t holder_count;
 	size_t holder_more;	/* that conflict but are not listed; diagnose() leaves it 0 */
-	bool predicted;		/* false: by the rules the call should have worked */
+	bool predicted;		/* false: by the rules, and what was found, the call should have worked;
+				 * `why` says so */
 };
 
 /* Whether `holder` refuses `claim` (sections 3 a, b, c of the catalogue), and how the addresses
@@ -106,8 +107,8 @@ void diagnose(const struct claim *claim, const struct failure *failure, const st
 uint32_t diagnose_verdict(const struct claim *claim, const struct failure *failure,
 			  const struct netns_entry *netns);
 
-/* The same, of sockets without what is known of their processes: those of UDP in that order. */
-uint32_t diagnose_verdict_in_order(const struct claim *claim, const struct wire_sock *socks, size_t count,
+/* The same, of sockets as a look has found them: those of UDP in that order. */
+uint32_t diagnose_verdict_in_order(const struct claim *claim, const struct wire_socket *found, size_t count,
 				   const struct netns_entry *netns);
 
 /* What a cause identifier means, in one line; NULL: no such cause. */

@@ -208,10 +208,12 @@ void diagnose(const struct claim *claim, const struct failure *failure, const st
 
 	cause = cause_decide(&f);
 	conflict->cause = causes[cause].id;
-	conflict->predicted = f.holder_count || !is_about_holders(&f);
+	conflict->predicted = f.holder_count || !is_about_holders(&f) || !failure;
 	if (cause == CAUSE_RANGE_EXHAUSTED || cause == CAUSE_RANGE_RESERVED)
 		conflict->predicted = !pool_has_room(f.pool);
 	causes[cause].why(&f, conflict->why);
+	if (!conflict->predicted)
+		why_unpredicted(&f, conflict->why);
 	causes[cause].fix(&f, conflict->fix);
 	begin_why(conflict->why);
 	begin_with_capital(conflict->fix);

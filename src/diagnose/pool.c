@@ -50,16 +50,17 @@ static void tally_top(const struct tally *tally, struct pool *pool)
 }
 
 /*
- * Was the bucket made by bind()? __inet_hash_connect() passes by one with fastreuse >= 0. A
- * connection whose port was not asked for came by connect(), by accept() or by bind() to port 0:
+ * Was the bucket made by bind()? __inet_hash_connect() passes by one with fastreuse >= 0. Where the
+ * bucket was not seen: a connection whose port was not asked for came by connect(), by accept() or by bind() to port 0:
  * since 6.18 SOCK_CONNECT_BIND tells them apart. `told`: this kernel has it.
  */
 static bool is_bound(const struct wire_sock *sk, bool told)
 {
+	if (sk->flags & (WIRE_SHARED_BUCKET | WIRE_UNSHARED_BUCKET))
+		return sk->flags & WIRE_SHARED_BUCKET;
 	if (!sock_is_connected(sk) || sk->flags & WIRE_ACCEPTED)
 		return true;
-	if (sk->state == WIRE_TCP_TIME_WAIT ||
-	    sk->flags & (WIRE_UNSHARED_BUCKET | WIRE_CONNECT_BIND))
+	if (sk->state == WIRE_TCP_TIME_WAIT || sk->flags & WIRE_CONNECT_BIND)
 		return false;
 	return !(sk->flags & WIRE_PORT_CHOSEN) || told;
 }

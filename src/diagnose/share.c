@@ -205,8 +205,12 @@ uint32_t diagnose_verdict(const struct claim *claim, const struct failure *failu
 	return verdict(claim, &chain, netns);
 }
 
-uint32_t diagnose_verdict_in_order(const struct claim *claim, const struct wire_sock *socks, size_t count,
-				   const struct netns_entry *netns)
+uint32_t diagnose_verdict_in_order(const struct claim *claim, const struct wire_socket *found,
+				   size_t count, const struct netns_entry *netns)
 {
-	return verdict(claim, &(struct chain){socks, count, sizeof(*socks)}, netns);
+	struct chain chain = {.stride = sizeof(*found), .count = count};
+
+	if (count)
+		chain.first = &found->sock;
+	return verdict(claim, &chain, netns);
 }

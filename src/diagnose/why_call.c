@@ -40,6 +40,17 @@ void fix_none(const struct finding *f, char *out)
 	(void)out;
 }
 
+/* A range with room says so itself. */
+void why_unpredicted(const struct finding *f, char *out)
+{
+	size_t others = f->failure ? f->failure->holder_count : 0;
+
+	if (f->claim->sock.local_port && others)
+		say(out, " By the rules that porttrace knows %s %s on the port would not refuse it.",
+		    others == 1 ? "the one socket" : amount(others).s,
+		    others == 1 ? "that is left" : "sockets that are left");
+}
+
 void why_not_local(const struct finding *f, char *out)
 {
 	const char *device = device_name(f);
@@ -198,14 +209,15 @@ void fix_privileged(const struct finding *f, char *out)
 	    port, unprivileged_start(f->netns));
 }
 
-/* The program may be attached to any cgroup from the process's up to the root. */
-static void say_program(const struct finding *f, char *out)
+/* The program may be attached to any cgroup from the process's up to the root. `goes_on`: the sentence. */
+static void say_program(const struct finding *f, bool goes_on, char *out)
 {
 	const struct process *process = process_of(f, &f->claim->task);
 
 	say(out, "a BPF program");
 	if (process && process->cgroup[0])
-		say(out, " of cgroup %s, or of one above it,", quoted(process->cgroup).s);
+		say(out, " of cgroup %s, or of one above it%s", quoted(process->cgroup).s,
+		    goes_on ? "," : "");
 	else
 		say(out, " of its cgroup");
 }
@@ -216,7 +228,7 @@ void why_cgroup_bpf(const struct finding *f, char *out)
 
 	say(out, "%s of %s was refused%s ", call_name(f), the_caller(f).s,
 	    is_known ? " by" : ": by all that is known,");
-	say_program(f, out);
+	say_program(f, !is_known, out);
 	say(out, is_known ? "." : " did it.");
 }
 
@@ -233,7 +245,7 @@ void why_rewritten(const struct finding *f, char *out)
 
 	say(out, "%s asked for %s, ", the_caller(f).s,
 	    end_of(claim->requested_addr, claim->requested_port).s);
-	say_program(f, out);
+	say_program(f, true, out);
 	say(out, " made it %s, ", asked_end(f).s);
 	if (f->error == EACCES)
 		say(out, "and that is a privileged port.");

@@ -85,6 +85,8 @@ static void holder_fill(struct holder *holder, const struct wire_socket *event,
 		holder->owner = known->owner;
 	if (!holder->owner.pid)
 		holder->owner = event->task;
+	if (!holder->inode)
+		holder->inode = event->inode;
 	if (!holder->since_boot_ns && known)
 		holder->since_boot_ns = known->since_boot_ns;
 	if (!holder->since_boot_ns)

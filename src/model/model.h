@@ -34,6 +34,7 @@ struct holder {
 	uint32_t expires_ms;	      /* TIME_WAIT: time left; 0: not known */
 	uint32_t substate;
 	uint32_t backlog;
+	uint64_t inode;		      /* of its file; 0: none, or not told */
 	struct wire_task pids[HOLDER_PIDS_MAX]; /* each process once, in order of discovery */
 	size_t pid_count;
 	size_t pid_more;	      /* processes beyond HOLDER_PIDS_MAX */

@@ -217,6 +217,8 @@ static void json_stop(struct render *render, const struct stop_report *report)
 	json_begin_event(render, report->boot_ns, "stop");
 	json_put_number(render->line, "events", report->events);
 	json_put_number(render->line, "lost", report->lost);
+	if (report->unpredicted)
+		json_put_number(render->line, "unpredicted", report->unpredicted);
 	json_line_end(render->line);
 }
 

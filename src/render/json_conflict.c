@@ -81,6 +81,10 @@ void json_conflict(struct render *render, const struct conflict *conflict)
 		JSON_KEY(line, "fix");
 		json_text(line, conflict->fix);
 	}
+	if (conflict->cause && !conflict->predicted) {
+		JSON_KEY(line, "predicted");
+		json_bool(line, false);
+	}
 	JSON_KEY(line, "holders");
 	json_open_list(line);
 	for (size_t i = 0; i < conflict->holder_count; i++)

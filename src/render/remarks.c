@@ -33,6 +33,11 @@ void remarks_stop(FILE *err, const struct stop_report *report)
 	humane_count(report->events, events);
 	humane_count(report->lost, lost);
 	fprintf(err, "%s event%s, %s lost\n", events, report->events == 1 ? "" : "s", lost);
+	if (!report->unpredicted)
+		return;
+	humane_count(report->unpredicted, events);
+	fprintf(err, "%s refusal%s that the rules porttrace knows do not explain\n", events,
+		report->unpredicted == 1 ? "" : "s");
 }
 
 struct render {

@@ -47,6 +47,7 @@ struct stop_report {
 	uint64_t boot_ns;
 	uint64_t events;
 	uint64_t lost;
+	uint64_t unpredicted; /* refusals that the rules would have let in */
 };
 
 /* The answer of `why`. */

@@ -147,7 +147,7 @@ const struct hook hooks[FACT_COUNT] = {
 	},
 	[FACT_ASKED] = {
 		FACT_ASKED, "cgroup", "what BPF programs of a cgroup make of a bind or connect, or refuse",
-		"a short program runs at every bind() and connect()",
+		"a short program runs at every bind() and connect(): 0.3 us",
 		FENTRY(ASKED_WAY),
 		KPROBE(ASKED_WAY),
 		TRACEPOINT(ASKED_WAY),

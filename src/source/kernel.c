@@ -33,7 +33,7 @@ struct kernel {
 	size_t link_count;
 	enum programs_variant variant;
 	bool port;	   /* kernel_options.port, until the kernel refuses its program */
-	bool census;	   /* bpf/census.bpf.c, until the kernel refuses it */
+	bool census;	   /* bpf/census.bpf.c: what it counts is not known without it */
 	int cgroup_root, tracefs;
 };
 
@@ -169,11 +169,11 @@ static int skeleton_load(struct kernel *kernel, const struct settings *settings)
 	skeleton->rodata->uring_kinds = uring_kinds(&kernel->choice);
 	if (kernel->port)
 		autoload(kernel, "holder_walk");
-	for (size_t j = 0; kernel->census && j < sizeof(census_programs) / sizeof(census_programs[0]); j++)
-		autoload(kernel, census_programs[j]);
 	/* Without tcp and udp, the last two: the walk is in their place. */
 	for (size_t i = 0; i < (kernel->port ? 1 : sizeof(snapshot_programs) / sizeof(snapshot_programs[0])); i++)
 		autoload(kernel, snapshot_programs[i]);
+	for (size_t i = 0; kernel->census && i < sizeof(census_programs) / sizeof(census_programs[0]); i++)
+		autoload(kernel, census_programs[i]);
 	for (int i = 0; i < FACT_COUNT; i++) {
 		const char *name;
 
@@ -204,10 +204,10 @@ static int try_load(struct kernel *kernel, const struct settings *settings)
 	fact = choice_fact_of(&kernel->choice, load_report.program);
 	if (kernel->variant == PROGRAMS_DIRECT && err != -EPERM)
 		kernel->variant = PROGRAMS_PLAIN;
-	else if (kernel->census && err != -EPERM && !strncmp(load_report.program, "census_", 7))
-		kernel->census = false;
 	else if (kernel->port && err != -EPERM)
 		kernel->port = false;
+	else if (kernel->census && err != -EPERM && !strncmp(load_report.program, "census_", 7))
+		kernel->census = false;
 	else if (kernel->choice.cookies && !kernel->choice.functions && err != -EPERM)
 		kernel->choice.cookies = false;
 	else if (fact != FACT_COUNT && err != -EPERM)
@@ -347,8 +347,8 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	kernel->cgroup_root = kernel->tracefs = -1;
 	kernel->variant = programs_best();
-	kernel->census = options->facts;
 	kernel->port = options->port && kernel->variant != PROGRAMS_BOUNDED;
+	kernel->census = options->facts && kernel->variant != PROGRAMS_BOUNDED; /* it has none */
 	err = choice_init(&kernel->choice, options->facts, options->backend);
 	/* Known beforehand, a refusal is not waited for. */
 	if (!err && kernel->variant == PROGRAMS_DIRECT && options->facts &&

@@ -11,6 +11,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "source/hidden.h"
 #include "source/netns.h"
 #include "source/process.h"
 #include "source/sample.h"
@@ -19,6 +20,7 @@
 #include "util/clock.h"
 
 #define ADDRESS_VALID_NS 100000000ULL
+#define SEARCH_NS	 100000000ULL
 
 /* The address that was asked about last. */
 struct address_asked {
@@ -34,8 +36,8 @@ struct live {
 	struct netns_list *namespaces;
 	struct snapshot *snapshot;
 	struct ring_buffer *ring;
-	struct sampler *sampler;
 	struct address_asked address_asked;
+	struct sampler *sampler;
 	source_event_fn event;
 	void *context;
 };
@@ -127,6 +129,32 @@ static void live_describe(struct source *source, const struct wire_task *task)
 	live->event(live->context, &event, sizeof(event));
 }
 
+struct hidden_delivery {
+	struct live *live;
+	struct wire_socket event;
+};
+
+static void hidden_event(void *context, const struct wire_task *task)
+{
+	struct hidden_delivery *delivery = context;
+
+	delivery->event.task = *task;
+	delivery->live->event(delivery->live->context, &delivery->event, sizeof(delivery->event));
+}
+
+static void live_search(struct source *source, const struct wire_socket *holder)
+{
+	struct hidden_delivery delivery = {.live = live_of(source), .event = *holder};
+
+	delivery.event.hdr = (struct wire_hdr){
+		.size = sizeof(delivery.event),
+		.kind = WIRE_SOCKET,
+		.boot_ns = clock_boot_ns(),
+	};
+	delivery.event.fd = WIRE_FD_HIDDEN;
+	hidden_find(holder->inode, SEARCH_NS, hidden_event, &delivery);
+}
+
 static void live_name_device(struct source *source, uint32_t netns, uint32_t ifindex)
 {
 	struct live *live = live_of(source);
@@ -179,6 +207,7 @@ static const struct source_ops live_ops = {
 	.drain = live_drain,
 	.look = live_look,
 	.describe = live_describe,
+	.search = live_search,
 	.name_device = live_name_device,
 	.sample = live_sample,
 	.lost = live_lost,
@@ -227,8 +256,8 @@ struct source *live_open(const struct kernel_options *options, source_event_fn e
 					      NULL);
 	if (live->ring && options->facts)
 		live->sampler = sampler_new(live->kernel, live->namespaces, event, context);
-	if (live->sampler || (live->ring && options->port) ||
-	    (live->snapshot && !options->facts && !options->port))
+	if (live->sampler || (live->snapshot && !options->facts && !options->port) ||
+	    (live->ring && !options->facts))
 		return &live->source;
 	snprintf(reason, size, "reading the events of the kernel: %s", strerror(errno));
 fail:

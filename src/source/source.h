@@ -47,6 +47,9 @@ struct source_ops {
 	int (*look)(struct source *source, const struct look *look);
 	/* What /proc says of a process, as a wire_process event; nothing when it has gone. */
 	void (*describe)(struct source *source, const struct wire_task *task);
+	/* Who has this socket without a descriptor of it, as wire_socket events with WIRE_FD_HIDDEN. Slow: for
+	 * a socket with an inode that no look has found with anybody. */
+	void (*search)(struct source *source, const struct wire_socket *holder);
 	/* The name of a device, as a wire_interface event. */
 	void (*name_device)(struct source *source, uint32_t netns, uint32_t ifindex);
 	/* Counters and settings of the namespaces in which something changed, or of this one (not 0), as

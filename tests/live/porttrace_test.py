@@ -22,11 +22,17 @@ the stream is stopped and it must still be the only one that matches. `never()` 
 event: before it stops, the trace makes a marker of its own and waits until that came through.
 Records of other network namespaces are not looked at: the machine has other things to do.
 
+With --share one porttrace serves every test that starts it without arguments, for machines on which
+its start is slow: the stream of a test begins with a marker of its own then, and what came before is
+not looked at. Tests about porttrace as a process say so (OWN_TRACER in their file, or own=True) and
+have one of their own.
+
 Truth comes from outside porttrace: errno and getsockname() of the test's own calls, ss, /proc,
 nstat.
 """
 
 import argparse
+import collections
 import ctypes
 import datetime
 import errno
@@ -37,6 +43,7 @@ import importlib.util
 import inspect
 import json
 import multiprocessing
+import multiprocessing.connection  # Pipe() would import it in every test anew
 import os
 import re
 import resource
@@ -58,8 +65,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PORTTRACE = os.environ.get("PORTTRACE", os.path.join(ROOT, "build/porttrace"))
 STORM = os.environ.get("STORM", os.path.join(ROOT, "build/tests/storm"))
-DEADLINE = float(os.environ.get("PORTTRACE_DEADLINE", "10"))  # seconds to wait for a fact
-TEST_LIMIT = 40  # seconds for one test, then it is killed
+# How many times slower than a real machine this one is: an emulated one stretches what tests may take.
+SLOW = float(os.environ.get("PORTTRACE_SLOW", "1"))
+DEADLINE = float(os.environ.get("PORTTRACE_DEADLINE", 10 * SLOW))  # seconds to wait for a fact
+START_LIMIT = max(DEADLINE, 20 * SLOW)  # seconds for porttrace's start record
+TEST_LIMIT = 40 * SLOW  # seconds for one test, then it is killed
 SKIPPED = 77
 
 IPPROTO_MPTCP = 262
@@ -159,7 +169,7 @@ def sysctl(name, value=None):
 
 def run_text(*command):
     """The output of a command that must work."""
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20 * SLOW)
     equal(result.returncode, 0, f"exit status of {command[0]} ({result.stderr.strip()})")
     return result.stdout
 
@@ -544,11 +554,12 @@ class Stream:
         if not stdout:
             self.thread = threading.Thread(target=self._read, daemon=True)
             self.thread.start()
-            self.start_record = self.wait(_start=True, event="start")
+            self.start_record = self.wait(_deadline=START_LIMIT, _start=True, event="start")
         else:
             until(
                 lambda: self.process.poll() is not None or os.stat(self.stdout_path).st_size > 0,
                 f"the start record of {self.command}",
+                START_LIMIT,
             )
         self.started_in = time.monotonic() - self.started_at
 
@@ -636,7 +647,7 @@ class Stream:
             return self.finish()
         return self.process.returncode, self.stop_record()
 
-    def finish(self, deadline=10):
+    def finish(self, deadline=10 * SLOW):
         """Waits until porttrace has ended by itself."""
         self.stopped = True
         try:
@@ -659,7 +670,17 @@ class Stream:
 
     def verify(self):
         """Everything that once() and never() said, and that each record is well formed."""
+        self.verify_records()
+        self.verify_end()
+
+    def verify_end(self):
+        """That porttrace ended well and lost nothing."""
         status, stop = self.process.returncode, self.stop_record()
+        equal(status, 0, f"exit status of porttrace\n{self.story()}\n")
+        check(stop, f"no stop record\n{self.story()}")
+        equal(stop.get("lost"), 0, "lost in the stop record")
+
+    def verify_records(self):
         for want, count in self.expected:
             found = self.find(**want)
             if len(found) != count:
@@ -674,9 +695,6 @@ class Stream:
                 )
         if self.faults:
             raise Failure("malformed: " + "\n".join(self.faults[:8]) + f"\n{self.story()}")
-        equal(status, 0, f"exit status of porttrace\n{self.story()}\n")
-        check(stop, f"no stop record\n{self.story()}")
-        equal(stop.get("lost"), 0, "lost in the stop record")
 
     def story(self):
         """What was seen, for the eye of whoever mends it."""
@@ -709,6 +727,83 @@ class Stream:
                 self.process.wait()
             self.stderr_file.close()
         return False
+
+
+class Shared(Stream):
+    """The part of a shared porttrace's stream that is of this test: its namespace, from now on."""
+
+    def __init__(self, path, netns, marker):  # pylint: disable=super-init-not-called
+        self.netns, self.marker = netns, marker
+        self.records, self.faults, self.expected, self.forbidden = [], [], [], []
+        self.changed = threading.Condition()
+        self.ended = self.stopped = False
+        self.command = f"porttrace --json, shared ({path})"
+        self.file = open(path, "rb")
+        self.file.seek(0, os.SEEK_END)
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+        self.mark()
+        with self.changed:
+            self.records.clear()
+            self.faults.clear()
+
+    def _read(self):
+        rest = b""
+        while not self.ended:
+            data = self.file.read()
+            if not data:
+                time.sleep(0.004)
+                continue
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                self._take(line + b"\n")
+
+    def stderr(self):
+        return ""
+
+    def stop(self, number=signal.SIGINT):
+        raise AssertionError("a shared porttrace cannot be stopped: this test needs its own")
+
+    def __exit__(self, kind, value, trace):
+        try:
+            if kind is None:
+                self.mark()
+                self.verify_records()
+        finally:
+            self.ended = True
+            self.thread.join()
+            self.file.close()
+        return False
+
+
+class Tracer:
+    """The porttrace that tests share; it writes to a file that they read."""
+
+    def __init__(self, options):
+        self.folder = tempfile.TemporaryDirectory(prefix="porttrace-shared-")
+        self.path = os.path.join(self.folder.name, "stream")
+        with open(self.path, "wb") as out:
+            self.stream = Stream((), stdout=out, probes=options.probes)
+        with open(self.path, encoding="utf-8") as file:
+            print(f"shared porttrace: {file.readline().strip()}", flush=True)
+
+    def gone(self):
+        return self.stream.process.poll() is not None
+
+    def end(self):
+        """Ends it; what is wrong with how it ended, in words, or None."""
+        try:
+            if not self.gone():
+                self.stream.stop()
+            else:
+                self.stream.finish()
+            self.stream.verify_end()
+        except Failure as failure:
+            return str(failure)
+        finally:
+            self.stream.stderr_file.close()
+            self.folder.cleanup()
+        return None
 
 
 class Screen:
@@ -744,7 +839,7 @@ class Screen:
         ]
         for thread in self.threads:
             thread.start()
-        self.wait("porttrace ")  # the first line, which comes when everything is attached
+        self.wait("porttrace ", START_LIMIT)  # the first line, which comes when everything is attached
 
     def _read(self, fd, into):
         while True:
@@ -764,9 +859,9 @@ class Screen:
         with self.changed:
             return (bytes(self.out) + bytes(self.err)).decode("utf-8", "backslashreplace")
 
-    def wait(self, pattern):
+    def wait(self, pattern, deadline=DEADLINE):
         """Waits for a regular expression and returns the match."""
-        end = time.monotonic() + DEADLINE
+        end = time.monotonic() + deadline
         while True:
             match = re.search(pattern, self.text, re.M)
             if match:
@@ -774,7 +869,7 @@ class Screen:
             with self.changed:
                 left = end - time.monotonic()
                 check(
-                    left > 0 and (self.process.poll() is None or left > DEADLINE - 0.5),
+                    left > 0 and (self.process.poll() is None or left > deadline - 0.5),
                     f"{pattern!r} does not appear: {self.command}\n{self.text[-3000:]!r}",
                 )
                 self.changed.wait(min(left, 0.2))
@@ -784,7 +879,7 @@ class Screen:
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            status = self.process.wait(10)
+            status = self.process.wait(10 * SLOW)
         except subprocess.TimeoutExpired:
             raise Failure(f"{self.command} did not end") from None
         for thread in self.threads:
@@ -807,8 +902,9 @@ class Screen:
 class Test:
     """What a test gets: its namespace, itself as the stream should tell it, and porttrace."""
 
-    def __init__(self, options, home):
+    def __init__(self, options, home, shared=None):
         self.options = options
+        self.shared = shared  # the stream of the porttrace that tests share, if this one may
         self.home = home  # the namespace that the suite was started in
         self.netns = netns_inode()
         self.processes = []
@@ -832,6 +928,8 @@ class Test:
 
     def trace(self, *args, marker=True, **more):
         """Starts porttrace in the namespace of the suite; it is ready when this returns."""
+        if self.shared and marker and not args and not more:
+            return Shared(self.shared, self.netns, self._marker)
         return Stream(
             args,
             netns=self.netns,
@@ -869,7 +967,7 @@ class Test:
         return subprocess.run(
             [PORTTRACE, *map(str, args)],
             stdin=subprocess.DEVNULL,
-            timeout=20,
+            timeout=20 * SLOW,
             capture_output=True,
             check=False,
             **more,
@@ -885,20 +983,22 @@ class Test:
 TESTS = []
 
 
-def test(netns=True, alone=False, root=True):
-    """Registers a test. netns: in a namespace of its own; alone: nothing else runs meanwhile."""
+def test(netns=True, alone=False, root=True, own=False):
+    """Registers a test. netns: in a namespace of its own; alone: nothing else runs meanwhile; own:
+    with a porttrace of its own, even when others share one."""
 
     def register(function):
         group = os.path.basename(inspect.getfile(function))[:-3].removeprefix("test_")
         function.name = f"{group}.{function.__name__}"
         function.netns, function.alone, function.root = netns, alone, root
+        function.own = own or not netns or function.__globals__.get("OWN_TRACER", False)
         TESTS.append(function)
         return function
 
     return register
 
 
-def run_test(function, options, home):
+def run_test(function, options, home, shared, channel):
     """In the test's own process: never returns."""
     status = 1
     t = None
@@ -916,7 +1016,10 @@ def run_test(function, options, home):
         faulthandler.dump_traceback_later(TEST_LIMIT - 1, exit=True)  # says where it hangs
         if function.netns:
             new_netns()
-        t = Test(options, home)
+            with open("/proc/self/ns/net", "rb") as file:
+                socket.send_fds(channel, [b"netns"], [file.fileno()])
+        channel.close()
+        t = Test(options, home, None if function.own else shared)
         function(t)
         status = 0
     except Skip as skip:
@@ -944,18 +1047,27 @@ def run_test(function, options, home):
 class Running:
     """A test under way."""
 
-    def __init__(self, function, options, home):
+    def __init__(self, function, options, home, shared=None):
         self.function = function
         self.output = tempfile.TemporaryFile()
         self.began = time.monotonic()
         self.late = False
+        ours, theirs = socket.socketpair()
         sys.stdout.flush()
         self.pid = os.fork()
         if self.pid == 0:
+            ours.close()
             os.dup2(self.output.fileno(), 1)
             os.dup2(self.output.fileno(), 2)
-            run_test(function, options, home)
+            run_test(function, options, home, shared, theirs)
+        theirs.close()
+        self.channel = ours
         self.pidfd = os.pidfd_open(self.pid)
+
+    def netns(self):
+        """Descriptors of the test's namespace, once it has ended: one or none."""
+        with self.channel:
+            return socket.recv_fds(self.channel, 16, 1)[1]
 
     def kill_if_late(self):
         if not self.late and time.monotonic() - self.began > TEST_LIMIT:
@@ -988,10 +1100,46 @@ class Running:
         return "failed" if code else "passed"
 
 
+class Suite:
+    """The tests that are to run, and what they share."""
+
+    def __init__(self, options):
+        self.options = options
+        self.counts = {"passed": 0, "failed": 0, "skipped": 0}
+        self.home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        self.tracer = None
+        # With a shared porttrace the namespaces of the last tests stay, for the kernel gives their
+        # numbers to the next ones at once, and what happens late in one would look like the other's.
+        self.kept = collections.deque()
+
+    def start(self, function):
+        if self.options.share and not function.own and not self.tracer:
+            self.tracer = Tracer(self.options)
+        return Running(function, self.options, self.home, self.tracer and self.tracer.path)
+
+    def end(self, running):
+        self.kept.extend(running.netns())
+        while len(self.kept) > (8 if self.tracer else 0):
+            os.close(self.kept.popleft())
+        self.counts[running.end(self.options.verbose)] += 1
+        if self.tracer and self.tracer.gone():
+            self.end_tracer()
+        sys.stdout.flush()
+
+    def end_tracer(self):
+        """Ends the shared porttrace, which is a test too: it must end well and have lost nothing."""
+        if self.tracer:
+            wrong = self.tracer.end()
+            self.tracer = None
+            self.counts["failed" if wrong else "passed"] += 1
+            print("FAIL shared porttrace" if wrong else "ok   shared porttrace")
+            if wrong:
+                print("\n".join("     " + line for line in wrong.splitlines()))
+
+
 def run_all(functions, options):
-    counts = {"passed": 0, "failed": 0, "skipped": 0}
-    home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    waiting = sorted(functions, key=lambda f: f.alone)
+    suite = Suite(options)
+    waiting = sorted(functions, key=lambda f: (f.alone, options.share and f.own))
     running = []
     try:
         while waiting or running:
@@ -1000,18 +1148,19 @@ def run_all(functions, options):
                 and len(running) < (1 if waiting[0].alone else options.jobs)
                 and not any(r.function.alone for r in running)
             ):
-                running.append(Running(waiting.pop(0), options, home))
+                running.append(suite.start(waiting.pop(0)))
             ready, _, _ = select.select([r.pidfd for r in running], [], [], 1)
             for item in [r for r in running if r.pidfd in ready]:
                 running.remove(item)
-                counts[item.end(options.verbose)] += 1
-                sys.stdout.flush()
+                suite.end(item)
             for item in running:
                 item.kill_if_late()
+            if not running and (not waiting or waiting[0].own):
+                suite.end_tracer()
     finally:
         for item in running:
             os.kill(item.pid, signal.SIGKILL)
-    return counts
+    return suite.counts
 
 
 def load(paths):
@@ -1030,6 +1179,7 @@ def main(paths=None):
     parser.add_argument("--probes", help="passed on to porttrace: auto, fentry, kprobe, tracepoint")
     parser.add_argument("-j", "--jobs", type=int, default=min(4, os.cpu_count() or 1))
     parser.add_argument("-v", "--verbose", action="store_true", help="output of passed tests too")
+    parser.add_argument("--share", action="store_true", help="one porttrace for many tests")
     parser.add_argument("--list", action="store_true", help="names of the tests, and nothing else")
     parser.add_argument(
         "--without",

@@ -33,6 +33,26 @@ def listener_refuses(t, trace, child, comm="pt-holder"):
     return record
 
 
+def unseen_holder(t, hold, before):
+    """The listener of hold() is in no table of descriptors. before: it was there before porttrace."""
+    if before:
+        child = held_by(t, hold)
+    with t.trace() as trace:
+        if not before:
+            child = held_by(t, hold)
+        refuse(t, trace, tcp, HERE, cause="listener-exists", pids={child.pid})
+
+
+def twice(name):
+    """Two cases: seen when the port was taken, and not."""
+    def register(function):
+        case(name, alone=True)(lambda t: function(t, False))
+        case(name + "-before", alone=True, own=True)(lambda t: function(t, True))
+        return function
+
+    return register
+
+
 @case("own-passed")
 def _(t):
     """Both have it: who sent the descriptor, and who got it."""
@@ -73,7 +93,7 @@ def _(t):
         listener_refuses(t, trace, held_by(t, hold))
 
 
-@case("own-thread-files-before")
+@case("own-thread-files-before", own=True)
 def _(t):
     """As own-thread-files, and porttrace comes later."""
     def hold(_):
@@ -112,8 +132,8 @@ def _(t):
         listener_refuses(t, trace, child)
 
 
-@case("own-blocked-accept")
-def _(t):
+@twice("own-blocked-accept")
+def _(t, before):
     """The descriptor is closed while a thread waits in accept(): the listener stays."""
     def hold(_):
         sock = tcp(HERE, backlog=1)
@@ -126,13 +146,11 @@ def _(t):
             pass
         os.close(fd)
 
-    with t.trace() as trace:
-        child = held_by(t, hold)
-        refuse(t, trace, tcp, HERE, cause="listener-exists", pids={child.pid}, told_pids=())
+    unseen_holder(t, hold, before)
 
 
-@case("own-mmap")
-def _(t):
+@twice("own-mmap")
+def _(t, before):
     """The descriptor is closed, a mapping for zero copy receive is left."""
     def hold(_):
         fd = tcp(HERE, backlog=1).detach()
@@ -142,13 +160,11 @@ def _(t):
             raise Failure(f"mmap of a socket: {os.strerror(ctypes.get_errno())}")
         os.close(fd)
 
-    with t.trace() as trace:
-        child = held_by(t, hold)
-        refuse(t, trace, tcp, HERE, cause="listener-exists", pids={child.pid}, told_pids=())
+    unseen_holder(t, hold, before)
 
 
-@case("own-in-flight")
-def _(t):
+@twice("own-in-flight")
+def _(t, before):
     """The only reference is in a message that nobody has read."""
     def hold(_):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -157,13 +173,11 @@ def _(t):
                                    array.array("i", [sock.fileno()]))])
         return ours, theirs
 
-    with t.trace() as trace:
-        child = held_by(t, hold)
-        refuse(t, trace, tcp, HERE, cause="listener-exists", pids={child.pid}, told_pids=())
+    unseen_holder(t, hold, before)
 
 
-@case("own-uring-file")
-def _(t):
+@twice("own-uring-file")
+def _(t, before):
     """A registered file of an io_uring, and no descriptor."""
     Uring()
 
@@ -173,9 +187,7 @@ def _(t):
             ring.register(sock)
         return ring
 
-    with t.trace() as trace:
-        child = held_by(t, hold)
-        refuse(t, trace, tcp, HERE, cause="listener-exists", pids={child.pid}, told_pids=())
+    unseen_holder(t, hold, before)
 
 
 @case("own-netns-moved")

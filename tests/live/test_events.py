@@ -930,7 +930,7 @@ def one_process_does_it_all(t):
         equal(sorted(map(str, got)), sorted(map(str, want)), "all records of this process")
 
 
-@test()
+@test(own=True)
 def start_and_stop(t):
     with t.trace() as trace:
         start = trace.start_record

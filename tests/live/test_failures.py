@@ -11,6 +11,7 @@ from porttrace_test import (
     NOBODY,
     REUSEADDR,
     REUSEPORT,
+    SLOW,
     V6ONLY,
     at_end,
     check,
@@ -216,7 +217,7 @@ def bound_not_listening(t):
             )
 
 
-@test()
+@test(own=True)
 def bound_before_porttrace(t):
     """ss does not show this holder, and porttrace was not there when it bound."""
     with tcp(("127.0.0.1", 5001)), t.trace() as trace:
@@ -587,7 +588,7 @@ def time_wait_of_the_gone(t):
         )
 
 
-@test()
+@test(own=True)
 def time_wait_before_porttrace(t):
     listener, client, accepted = served(REUSEADDR)
     close_first(accepted, client, port_of(client))
@@ -851,6 +852,6 @@ def failure_is_told_in_time(t):
         child = thief(t, tcp, ("127.0.0.1", 5001))
         began = time.monotonic()
         trace.once(event="bind", errno="EADDRINUSE", **child.who)
-        check(time.monotonic() - began < 1, "a refused bind was told after more than a second")
+        check(time.monotonic() - began < SLOW, "a refused bind was told after more than a second")
         child.tell()
         child.result()

@@ -8,6 +8,7 @@ import subprocess
 import unicodedata
 
 from porttrace_test import (
+    SLOW,
     Skip,
     cgroup2_mount,
     check,
@@ -156,7 +157,7 @@ def hostile_program(*arguments, before=None):
 
 
 def end(process):
-    process.communicate(timeout=10)
+    process.communicate(timeout=10 * SLOW)
 
 
 @test()

@@ -11,11 +11,12 @@ import subprocess
 from porttrace_test import (
     DEADLINE,
     DUAL,
-    Failure,
     REUSEADDR,
     REUSEPORT,
-    Skip,
+    SLOW,
     V6ONLY,
+    Failure,
+    Skip,
     check,
     close_first,
     die_with_parent,
@@ -236,7 +237,7 @@ def ss_rows(pid):
         check=True,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=20 * SLOW,
     ).stdout
     rows, inodes = [], {}
     for line in text.splitlines():

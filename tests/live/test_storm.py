@@ -9,6 +9,7 @@ import subprocess
 
 from porttrace_test import (
     PORTTRACE,
+    SLOW,
     STORM,
     Failure,
     Process,
@@ -55,7 +56,7 @@ def traced_storm(t, mode, *args):
     until(
         lambda: trace.vm_kib() <= before + 4096,
         f"memory comes back (before: {before} KiB, highest {trace.vm_kib('VmHWM')} KiB)",
-        deadline=15,
+        deadline=15 * SLOW,
     )
     print(f"{mode}: VmRSS {before} -> {trace.vm_kib()} KiB, highest {trace.vm_kib('VmHWM')} KiB")
     status, stop = trace.stop()
@@ -167,7 +168,7 @@ def nobody_reads(t):
         check(b'"start"' in process.stdout.readline(), "no start record")
         _, pid = run_storm(t, "connect")
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=20 * SLOW)
     finally:
         process.kill()
         process.wait()

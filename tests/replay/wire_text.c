@@ -112,6 +112,9 @@ static const struct {
 } words[] = {
 	ROW("chosen", flags, WIRE_PORT_CHOSEN),    ROW("kernel", flags, WIRE_KERNEL_OWNED),
 	ROW("orphan", flags, WIRE_ORPHAN),         ROW("accepted", flags, WIRE_ACCEPTED),
+	ROW("asked", flags, WIRE_ASKED),           ROW("not_asked", flags, WIRE_NOT_ASKED),
+	ROW("filtered", flags, WIRE_FILTERED),     ROW("tentative", flags, WIRE_TENTATIVE),
+	ROW("by_cgroup", flags, WIRE_REFUSED_BY_CGROUP),
 	ROW("implicit", how, WIRE_BIND_IMPLICIT),  ROW("interval", ends_interval, 1),
 	ROW("census", failure, WIRE_CENSUS),       ROW("time_wait", next_state, WIRE_TCP_TIME_WAIT),
 	ROW("read", has, WIRE_NETNS_READ),         ROW("counted", has, WIRE_NETNS_CENSUS),

@@ -52,7 +52,11 @@ static void what_the_rules_allow_is_not_predicted(void **state)
 	tcp(&scene, WIRE_REUSEADDR, WIRE_REUSEADDR, WIRE_TCP_CLOSE);
 	scene_diagnose(&scene, NULL, &conflict);
 	assert_false(conflict.predicted);
+	assert_non_null(strstr(conflict.why, "the one socket that is left on the port would not refuse it"));
 	assert_int_equal(conflict.holder_count, 0);
+	scene.unseen = true;
+	scene_diagnose(&scene, NULL, &conflict);
+	assert_true(conflict.predicted);
 	scene = (struct scene){0};
 	refused(&scene, CLAIM_BIND, EACCES, "0.0.0.0");
 	scene_diagnose(&scene, NULL, &conflict);

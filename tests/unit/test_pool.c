@@ -62,6 +62,30 @@ static void a_connect_counts_tuples_and_buckets(void **state)
 	model_free(model);
 }
 
+/* Its bucket says of a socket what its own flags do not. */
+static void a_bucket_tells_whether_connect_may_share(void **state)
+{
+	struct model *model = small_range();
+	static struct scene scene;
+	struct pool pool;
+
+	(void)state;
+	scene = (struct scene){0};
+	automatic(&scene, CLAIM_CONNECT, EADDRNOTAVAIL);
+	put(model, IPPROTO_TCP, 40000, "10.0.0.1", WIRE_SHARED_BUCKET, WIRE_TCP_TIME_WAIT, "10.0.0.6");
+	put(model, IPPROTO_TCP, 40001, "10.0.0.1", WIRE_UNSHARED_BUCKET, WIRE_TCP_TIME_WAIT, "10.0.0.6");
+	put(model, IPPROTO_TCP, 40002, "10.0.0.1", WIRE_UNSHARED_BUCKET, WIRE_TCP_TIME_WAIT, "10.0.0.5");
+	put(model, IPPROTO_TCP, 40003, "10.0.0.1", WIRE_PORT_CHOSEN | WIRE_SHARED_BUCKET,
+	    WIRE_TCP_ESTABLISHED, "10.0.0.6");
+	put(model, IPPROTO_TCP, 40004, "10.0.0.1", WIRE_PORT_CHOSEN | WIRE_UNSHARED_BUCKET,
+	    WIRE_TCP_ESTABLISHED, "10.0.0.6");
+	pool_count(&scene.claim, model, &pool);
+	assert_int_equal(pool.bound, 2);
+	assert_int_equal(pool.time_wait, 1);
+	assert_int_equal(pool.other, 0);
+	model_free(model);
+}
+
 static void a_bind_counts_what_meets_its_address(void **state)
 {
 	struct model *model = small_range();
@@ -122,6 +146,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_connect_counts_tuples_and_buckets),
+		cmocka_unit_test(a_bucket_tells_whether_connect_may_share),
 		cmocka_unit_test(a_bind_counts_what_meets_its_address),
 		cmocka_unit_test(udp_counts_like_bind),
 		cmocka_unit_test(an_unknown_namespace_is_not_counted),

@@ -99,6 +99,44 @@ static void a_reset_dual_stack_client_meets_ipv4(void **state)
 	assert_int_equal(verdict(&claim, &holder, 1), EADDRINUSE);
 }
 
+/* As many as there are, in the order of the slot. */
+static void a_chain_is_judged_like_holders(void **state)
+{
+	struct claim claim = make_claim(IPPROTO_UDP, "0.0.0.0", WIRE_REUSEPORT);
+	struct wire_socket chain[100] = {0};
+
+	(void)state;
+	for (size_t i = 0; i < 100; i++) {
+		chain[i].sock = claim_sock(IPPROTO_UDP, "10.0.0.1", WIRE_REUSEPORT);
+		chain[i].sock.cookie = 2 + i;
+	}
+	assert_int_equal(diagnose_verdict_in_order(&claim, chain, 100, NULL), 0);
+	chain[99].sock.flags = 0;
+	assert_int_equal(diagnose_verdict_in_order(&claim, chain, 100, NULL), 0);
+	assert_int_equal(diagnose_verdict_in_order(&claim, chain + 99, 1, NULL), EADDRINUSE);
+	claim.sock.flags = 0;
+	assert_int_equal(diagnose_verdict_in_order(&claim, chain, 1, NULL), EADDRINUSE);
+	assert_int_equal(diagnose_verdict_in_order(&claim, NULL, 0, NULL), 0);
+}
+
+/* net.ipv4.ip_autobind_reuse lets bind() to port 0 share by SO_REUSEADDR, if there is no other way. */
+static void a_port_for_nothing_may_be_shared(void **state)
+{
+	struct claim claim = make_claim(IPPROTO_TCP, "10.0.0.1", WIRE_REUSEADDR);
+	struct holder holder = make_holder(IPPROTO_TCP, "10.0.0.1", WIRE_REUSEADDR, WIRE_TCP_CLOSE);
+
+	(void)state;
+	claim.sock.local_port = 0;
+	assert_true(conflict_between(&claim, &holder, NULL));
+	claim.autobind_reuse = true;
+	assert_false(conflict_between(&claim, &holder, NULL));
+	holder.sock.state = WIRE_TCP_LISTEN;
+	assert_true(conflict_between(&claim, &holder, NULL));
+	holder.sock.state = WIRE_TCP_CLOSE;
+	holder.sock.flags = claim.sock.flags = WIRE_REUSEPORT;
+	assert_true(conflict_between(&claim, &holder, NULL));
+}
+
 /* ---- what the bucket remembers ------------------------------------------------------------------ */
 
 /* A holder that shares with nobody, in a bucket that was shared by SO_REUSEPORT once. */
@@ -201,6 +239,8 @@ int main(void)
 		cmocka_unit_test(a_mapped_address_needs_a_dual_stack_socket),
 		cmocka_unit_test(loopback4_ipv6),
 		cmocka_unit_test(a_reset_dual_stack_client_meets_ipv4),
+		cmocka_unit_test(a_chain_is_judged_like_holders),
+		cmocka_unit_test(a_port_for_nothing_may_be_shared),
 		cmocka_unit_test(a_bucket_lets_in_by_reuseport),
 		cmocka_unit_test(the_wildcard_of_a_bucket_is_one_sided),
 		cmocka_unit_test(a_bucket_lets_in_by_reuseaddr),

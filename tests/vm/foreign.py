@@ -26,8 +26,7 @@ libbpf1 libyajl2 libcmocka0""".split()
 LEFT_OUT = {"perl", "perl5", "perl-base", "doc", "man", "locale", "bug", "lintian", "info", "dpkg",
             "debconf", "gconv", "audit", "engines-3", "ossl-modules", "terminfo", "pixmaps",
             "bash-completion", "systemd", "init.d"}
-LIBRARIES_LEFT_OUT = ("libperl", "libcrypto", "libssl", "libsqlite3", "libdb-", "libgcrypt",
-                      "libgssapi", "libkrb5", "libasan", "libpython")
+LIBRARIES_LEFT_OUT = ("libperl", "libsqlite3", "libasan")
 
 
 def _unpacked(arch):

@@ -6,8 +6,10 @@ CPU, TCG's guests die now and then (KERNEL-FACTS, section 7). One that dies befo
 command is booted once more.
 """
 
+import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -46,6 +48,10 @@ MACHINES = {
 
 class Lost(Exception):
     """A guest that ended without saying its command's status."""
+
+
+def _die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
 
 
 class Guest:
@@ -93,7 +99,8 @@ class Guest:
              "-append", f"console={machine['console']} quiet panic=-1 oops=panic "
                         f"mitigations=off net.ifnames=0 {self.append} {lines}",
              *(word.format(console=console, status=status) for word in machine["serial"])],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            preexec_fn=_die_with_parent)
         timer = threading.Timer(limit, process.kill) if limit else None
         try:
             if timer:

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs one script of socket calls under porttrace and prints its records, normalised.
+
+    tests/vm/facts.py BACKEND
+
+Times go, and what the kernel or the machine numbers (pids, sockets, namespaces, ephemeral ports) is
+named by the order in which it appears: two backends that tell the same facts print the same lines.
+One line of JSON per record, each with "> " before it. See matrix.py for the comparison.
+"""
+
+import json
+import os
+import socket
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "live"))
+
+import porttrace_test as live  # noqa: E402 pylint: disable=wrong-import-position
+from porttrace_test import REUSEADDR, V6ONLY, pair_on, refused, reset, tcp, udp  # noqa: E402 pylint: disable=wrong-import-position
+
+TIMES = {"time", "boot_ns", "duration_ns", "search_ns", "since", "age_ns", "bound_ns"}
+IP_BIND_ADDRESS_NO_PORT = (socket.IPPROTO_IP, live.IP_BIND_ADDRESS_NO_PORT, 1)
+
+
+def binds():
+    with tcp(("127.0.0.1", 5001), REUSEADDR), udp(("0.0.0.0", 5002)), tcp(("::1", 5003), V6ONLY):
+        refused(tcp, ("127.0.0.1", 5001))
+        refused(tcp, ("0.0.0.0", 5001))
+        refused(udp, ("127.0.0.1", 5002))
+        refused(tcp, ("10.1.2.3", 5004))
+    with tcp(("127.0.0.1", 0)) as sock:
+        refused(sock.bind, ("127.0.0.1", 5005))
+    udp(("::1", 0)).close()
+
+
+def connections():
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        for first in (0, 1):
+            with tcp((address, 5010), REUSEADDR, backlog=4) as listener:
+                ends = pair_on(listener)
+                port = live.port_of(ends[0])
+                live.close_first(ends[first], ends[1 - first], port)
+        with tcp((address, 5011), backlog=4) as listener:
+            client, accepted = pair_on(listener)
+            reset(client)
+            accepted.close()
+        with socket.socket(family, socket.SOCK_STREAM) as client:
+            refused(client.connect, (address, 5012))
+
+
+def ports_chosen():
+    with socket.socket() as listener:  # listen() chooses
+        listener.listen(1)
+    with udp() as sock:
+        sock.sendto(b"x", ("127.0.0.1", 5020))
+    with udp() as sock:
+        sock.connect(("127.0.0.1", 5021))
+    with tcp(("127.0.0.1", 5022), backlog=1) as listener, tcp(
+            ("127.0.0.1", 0), IP_BIND_ADDRESS_NO_PORT) as client:
+        pair_on(listener, client)[1].close()
+
+
+def owners():
+    def denied(_):
+        refused(tcp, ("127.0.0.1", 81))
+
+    child = live.Process(denied, comm="pt-nobody", uid=live.NOBODY).start()
+    child.result()
+
+    def forgets(_):
+        sock = tcp(("127.0.0.1", 5030), backlog=1)
+        sock.set_inheritable(True)
+
+    live.Process(forgets, comm="pt-forgets").start().result()
+
+
+def normalised(records):
+    names = {}
+
+    def name(kind, value):
+        known = names.setdefault(kind, {})
+        return known.setdefault(value, f"{kind}{len(known) + 1}")
+
+    def walk(value, key=""):
+        if isinstance(value, dict):
+            return {k: walk(v, k) for k, v in sorted(value.items()) if k not in TIMES}
+        if isinstance(value, list):
+            return [walk(v, key) for v in value]
+        if key in ("pid", "tid", "ppid", "netns", "socket"):
+            return name("pid" if key in ("tid", "ppid") else key, value)
+        if key.endswith("port") and isinstance(value, int) and value >= 32768 and value != 61999:
+            return name("port", value)
+        if key in ("why", "fix", "text") and isinstance(value, str):
+            for kind, known in names.items():
+                for number, alias in known.items():
+                    if kind != "netns" and len(str(number)) > 2:
+                        value = value.replace(str(number), alias)
+        return value
+
+    return [walk(record) for record in records]
+
+
+def main():
+    home = os.open("/proc/self/ns/net", os.O_RDONLY)
+    live.new_netns()
+    live.set_comm("pt-facts")
+    netns = live.netns_inode()
+
+    def marker():
+        udp(("127.0.0.100", 61999)).close()
+        return {"event": "close", "protocol": "udp", "local_port": 61999, "pid": os.getpid()}
+
+    with live.Stream((), netns=netns, probes=sys.argv[1], home=home, marker=marker) as trace:
+        for part in (binds, connections, ports_chosen, owners):
+            part()
+        trace.mark()
+        told = trace.find(netns=netns)
+    told = [r for r in told if r["event"] in live.SOCKET_EVENTS]
+    for record in normalised(told):
+        print("> " + json.dumps(record), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

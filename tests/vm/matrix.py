@@ -1,0 +1,247 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The live tests on every kernel, on each backend; `make check-vm`.
+
+    [BUILD=DIR] [KERNELS="5.10 ..."] [PROBES="fentry kprobe tracepoint"] [FULL=1 | BRIEF=1]
+                tests/vm/matrix.py [--docs] [NAME...]
+
+A guest per kernel and backend, two at a time. Each runs the tests of EVERY on its backend, with one
+porttrace for all that can share it, and the script of facts.py; the first backend of a kernel also
+the differential test and a share of the other tests, which start a porttrace each and so cost
+minutes here: every kernel has its part of them, FULL=1 runs all of them in each guest, BRIEF=1 none. What a
+kernel does not run is printed. With NAMEs only tests whose name contains one. --docs writes
+docs/kernels.md from what came out. The last line is `N passed, N failed, N skipped`.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import difflib
+import json
+import os
+import re
+import shlex
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+sys.dont_write_bytecode = True
+
+import report  # noqa: E402 pylint: disable=wrong-import-position
+from guest import Guest, Lost  # noqa: E402 pylint: disable=wrong-import-position
+from kernels import Missing, SUITES  # noqa: E402 pylint: disable=wrong-import-position
+
+TREE = os.path.dirname(os.path.dirname(HERE))
+BACKENDS = ["fentry", "kprobe", "tracepoint"]
+# Tests of the facts themselves: on each backend.
+EVERY = ["events", "failures", "protocols", "corpus", "hostile"]
+# Tests of how fast or how small porttrace is say nothing in an emulated machine.
+NOT_EMULATED = ["storm.", "starts_in_half_a_second"]
+# Seconds: a guest that takes longer is ended, and counts as failed.
+LIMIT = float(os.environ.get("PORTTRACE_VM_LIMIT", "900"))
+SLOW = os.environ.get("PORTTRACE_SLOW", "3")
+DEADLINE = os.environ.get("PORTTRACE_DEADLINE", "15")
+
+# Facts that the tracepoint backend cannot tell: `porttrace doctor` says so too.
+TRACEPOINT_LACKS = {"timewait": lambda r: r.get("action") != "enter"}
+
+SAYING = threading.Lock()
+
+
+def say(text):
+    with SAYING:
+        print(text, flush=True)
+
+
+class Job:
+    """One kernel with one backend: what is run there, and what came of it."""
+
+    def __init__(self, kernel, probes, steps):
+        self.kernel, self.probes, self.steps = kernel, probes, steps
+        self.name = f"{os.path.basename(kernel)} {probes}"
+        self.lines = collections.defaultdict(list)  # of each step
+        self.status = {}
+        self.counts = [0, 0, 0]
+        self.rest, self.step = b"", None
+
+    def script(self):
+        text = f"export PORTTRACE_SLOW={SLOW} PORTTRACE_DEADLINE={DEADLINE}\n"
+        for name, command in self.steps.items():
+            text += f"echo '@@ begin {name}'\n{command}\necho \"@@ end {name} $?\"\n"
+        return text
+
+    def take(self, piece):
+        *lines, self.rest = (self.rest + piece).split(b"\n")
+        for line in lines:
+            self.line(line.decode("utf-8", "replace"))
+
+    def line(self, line):
+        if mark := re.fullmatch(r"@@ begin (\w+)", line):
+            self.step = mark.group(1)
+        elif mark := re.fullmatch(r"@@ end (\w+) (\d+)", line):
+            self.status[mark.group(1)] = int(mark.group(2))
+            self.step = None
+        else:
+            self.lines[self.step].append(line)
+            if self.step in ("live", "rest", "diff") and not re.match(r"(ok  |skip|shared por) ?", line):
+                if not re.fullmatch(r"\d+ passed, .*", line):
+                    say(f"    {self.name}: {line[:1500]}")
+
+    def skip(self, reason):
+        say(f"  {self.name}: SKIP: {reason}")
+        self.counts[2] += 1
+
+    def run(self, guest):
+        began = time.monotonic()
+        try:
+            guest.run(self.script(), self.take, LIMIT)
+        except Lost as lost:
+            say(f"    {self.name}: {lost}")
+        self.add_up()
+        say(f"  {self.name}: {self.counts[0]} passed, {self.counts[1]} failed, {self.counts[2]} skipped "
+            f"in {time.monotonic() - began:.0f} s")
+
+    def add_up(self):
+        """Counts tests, and each other step as one; a step that did not end has failed."""
+        for name in self.steps:
+            last = [re.fullmatch(r"(\d+) passed, (\d+) failed, (\d+) skipped", line)
+                    for line in self.lines[name]]
+            last = [m for m in last if m]
+            status = self.status.get(name)
+            if name in ("live", "rest") and last and status is not None:
+                for i in range(3):
+                    self.counts[i] += int(last[-1].group(i + 1))
+                if status and not int(last[-1].group(2)):
+                    self.counts[1] += 1
+            elif status == 0:
+                self.counts[0] += 1
+            elif status == 77:
+                self.counts[2] += 1
+            else:
+                # What had ended before the guest did counts.
+                if name in ("live", "rest"):
+                    self.counts[0] += sum(line.startswith("ok  ") for line in self.lines[name])
+                    self.counts[1] += sum(line.startswith("FAIL") for line in self.lines[name])
+                self.counts[1] += 1
+                say(f"    {self.name}: step '{name}' " +
+                    ("did not end" if status is None else f"ended with status {status}"))
+                for line in self.lines[name][-12:]:
+                    say(f"      {line[:600]}")
+
+    def start_record(self):
+        for line in self.lines["live"]:
+            if line.startswith("shared porttrace: {"):
+                return json.loads(line.removeprefix("shared porttrace: "))
+        return None
+
+    def facts(self):
+        return [json.loads(line[2:]) for line in self.lines["facts"] if line.startswith("> ")]
+
+
+def groups():
+    """The groups of the live tests, by their files."""
+    found = {f[len("test_"):-len(".py")] for f in os.listdir(os.path.join(TREE, "tests/live"))
+             if re.fullmatch(r"test_\w+\.py", f)}
+    return sorted({"corpus" if g.startswith("corpus") else g for g in found})
+
+
+def live(probes, names, share=True, without=()):
+    left_out = " ".join(f"--without={n}" for n in without)
+    return (f"python3 tests/live/porttrace_test.py {'--share' if share else ''} --probes={probes} -j1 "
+            f"{left_out} {' '.join(map(shlex.quote, names))}")
+
+
+def jobs(kernels, backends, names):
+    """What runs where."""
+    full, brief = bool(os.environ.get("FULL")), bool(os.environ.get("BRIEF"))
+    rest = [g for g in groups() if g not in EVERY and f"{g}." not in NOT_EMULATED]
+    made = []
+    for number, kernel in enumerate(kernels):
+        share = rest if full or len(kernels) == 1 else rest[number::len(kernels)]
+        share = [] if brief else share
+        for backend in backends:
+            steps = {"live": live(backend, names or [f"{g}." for g in EVERY], without=NOT_EMULATED)}
+            if backend == backends[0]:
+                steps["doctor"] = "build/porttrace doctor"
+            if not names:
+                steps["facts"] = f"python3 tests/vm/facts.py {backend}"
+                if backend == backends[0]:
+                    steps["diff"] = "build/tests/diff --count 2000 --seed 1"
+                if share and (backend == backends[0] or full):
+                    steps["rest"] = live(backend, [f"{g}." for g in share], without=NOT_EMULATED)
+            made.append(Job(kernel, backend, steps))
+        if not names:
+            left = [g for g in rest if g not in share]
+            say(f"  {os.path.basename(kernel)}: on each of {', '.join(backends)}: {' '.join(EVERY)}; "
+                f"on {backends[0] if not full else 'each'}: diff {' '.join(share)}"
+                + (f"; not here, but with FULL=1: {' '.join(left)}" if left else ""))
+    say(f"  not in an emulated machine: {' '.join(NOT_EMULATED)}")
+    return made
+
+
+def compared(records, probes, others):
+    """Records as lines to compare, without what one of the backends cannot tell."""
+    if "tracepoint" in (probes, others):
+        records = [r for r in records if not TRACEPOINT_LACKS.get(r["event"], lambda _: False)(r)]
+    return [json.dumps(r, sort_keys=True) for r in records]
+
+
+def compare(done):
+    """That the backends of a kernel tell the same facts: [passed, failed, skipped]."""
+    counts = [0, 0, 0]
+    by_kernel = collections.defaultdict(list)
+    for job in done:
+        if job.facts():
+            by_kernel[job.kernel].append(job)
+    for kernel, told in by_kernel.items():
+        first = told[0]
+        for other in told[1:]:
+            a = compared(first.facts(), first.probes, other.probes)
+            b = compared(other.facts(), first.probes, other.probes)
+            same = a == b
+            counts[0 if same else 1] += 1
+            say(f"  {'ok  ' if same else 'FAIL'} {os.path.basename(kernel)}: {other.probes} tells the facts of "
+                f"{first.probes} ({len(a)} records)")
+            if not same:
+                for line in list(difflib.unified_diff(a, b, first.probes, other.probes, "", "", 0))[:40]:
+                    say(f"    {line[:700]}")
+    return counts
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--docs", action="store_true")
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    kernels = os.environ.get("KERNELS", "").split() or list(SUITES)
+    backends = os.environ.get("PROBES", "").split() or BACKENDS
+    build = os.environ.get("BUILD", os.path.join(TREE, "build"))
+    arch = {"x86_64": "amd64"}.get(os.environ.get("ARCH", "x86_64"), os.environ.get("ARCH"))
+    todo = jobs(kernels, backends, options.names)
+    guests = {}
+    for kernel in kernels:
+        try:
+            guests[kernel] = Guest(kernel, build, TREE, arch)
+        except Missing as missing:
+            for job in todo:
+                if job.kernel == kernel:
+                    job.skip(missing)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda job: job.run(guests[job.kernel]),
+                      sorted((job for job in todo if job.kernel in guests),
+                             key=lambda job: "rest" not in job.steps)))
+    counts = [sum(column) for column in zip(*(job.counts for job in todo), compare(todo))]
+    results = report.results(todo)
+    with open(os.path.join(build, "vm.json"), "w", encoding="utf-8") as file:
+        json.dump(results, file, indent=1)
+    if options.docs:
+        with open(os.path.join(TREE, "docs/kernels.md"), "w", encoding="utf-8") as file:
+            file.write(report.render(results))
+    print(f"{counts[0]} passed, {counts[1]} failed, {counts[2]} skipped")
+    return 1 if counts[1] or not counts[0] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""docs/kernels.md, as the matrix writes it; as a program it checks that the file is of this make.
+
+    tests/vm/report.py FILE
+"""
+
+import os
+import re
+import sys
+
+HEAD = """# What is seen on which kernel
+
+Written by `make docs-kernels`, which boots the kernels and runs the live tests on them: not by hand.
+The facts are those of `porttrace doctor`: `yes`, what the backend reports there; `-`, what it lacks
+(`missing` of the `start` record). Of the tests: passed, failed, skipped.
+"""
+
+
+def facts_of(lines):
+    """The names of the facts in what doctor says."""
+    inside, names = False, []
+    for line in lines:
+        if line.startswith("facts, and"):
+            inside = True
+        elif not line:
+            inside = False
+        elif inside and (row := re.match(r"  ([a-z][a-z-]*) +(-|[a-z]+) ", line + " ")):
+            names.append(row.group(1))
+    return names
+
+
+def results(jobs):
+    """What the guests said, as plain data."""
+    facts, rows = [], []
+    for job in jobs:
+        for name in facts_of(job.lines["doctor"]):
+            if name not in facts:
+                facts.append(name)
+    for job in jobs:
+        start = job.start_record()
+        row = {"kernel": start["kernel"] if start else os.path.basename(job.kernel),
+               "backend": job.probes, "tests": list(job.counts)}
+        if start:
+            row["missing"] = start["missing"]
+            facts += [f for f in start["missing"] if f not in facts]
+        rows.append(row)
+    return {"facts": facts, "rows": rows}
+
+
+def render(data):
+    """The file's text."""
+    head = ["kernel", "backend", *data["facts"], "tests"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in data["rows"]:
+        seen = ["-" if "missing" not in row or fact in row["missing"] else "yes"
+                for fact in data["facts"]]
+        if "missing" not in row:
+            seen = ["does not start"] * len(data["facts"])
+        tests = ", ".join(map(str, row["tests"]))
+        lines.append("| " + " | ".join([row["kernel"], row["backend"], *seen, tests]) + " |")
+    return HEAD + "\n" + "\n".join(lines) + "\n"
+
+
+def read(text):
+    """What render() was given."""
+    table = [[cell.strip() for cell in line.strip("|").split("|")]
+             for line in text.splitlines() if line.startswith("|")]
+    facts = table[0][2:-1]
+    rows = []
+    for cells in table[2:]:
+        row = {"kernel": cells[0], "backend": cells[1],
+               "tests": [int(n) for n in cells[-1].split(",")]}
+        seen = cells[2:-1]
+        if any(s not in ("yes", "-", "does not start") for s in seen):
+            raise ValueError(f"not a cell of the table: {seen}")
+        if "does not start" not in seen:
+            row["missing"] = [f for f, s in zip(facts, seen) if s == "-"]
+        rows.append(row)
+    return {"facts": facts, "rows": rows}
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as file:
+        text = file.read()
+    try:
+        good = render(read(text)) == text
+    except (ValueError, IndexError) as error:
+        print(error)
+        good = False
+    print(f"{'ok  ' if good else 'FAIL'} {sys.argv[1]} is as make docs-kernels writes it")
+    print(f"{int(good)} passed, {int(not good)} failed, 0 skipped")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
