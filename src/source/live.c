@@ -224,6 +224,13 @@ const char *live_probes(const struct source *source)
 	return kernel_probes(live_of(source)->kernel);
 }
 
+bool live_counts_ports(const struct source *source)
+{
+	uint8_t *ports;
+
+	return kernel_census(live_of(source)->kernel, &ports) != NULL;
+}
+
 size_t live_netns_count(const struct source *source)
 {
 	return netns_list_count(live_of(source)->namespaces);
