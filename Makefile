@@ -71,7 +71,7 @@ PROGRAM_LIBS := -lbpf
 
 # ---- goals --------------------------------------------------------------------------------------
 
-.PHONY: all help deps deps-test deps-bench run check cross bench clean install uninstall vmlinux
+.PHONY: all help deps deps-test deps-bench run check check-vm docs-kernels cross bench clean install uninstall vmlinux
 
 all: $(BUILD)/porttrace ## the program, at build/porttrace
 
@@ -96,7 +96,18 @@ check: deps-test ## install, build, and run every test (live ones need root)
 	$(Q)$(MAKE) -j$$(nproc) --no-print-directory SAN=1 BUILD=$(BUILD)/san all check-programs
 	$(if $(CROSS),$(Q)if $(call SYSROOT_OF,$(CROSS)) >/dev/null; then $(MAKE) --no-print-directory cross; \
 		else rm -rf $(BUILD)/$(CROSS); fi)
+	$(Q)./tools/install-deps vm || true
 	$(Q)tests/run $(BUILD) $(TESTS)
+
+check-vm: deps-test ## the live tests on Debian's kernels, under qemu (KERNELS="5.10 6.12" PROBES="fentry" FULL=1 ARCH=arm64)
+	$(Q)./tools/install-deps vm
+	$(if $(SYSROOT),$(Q)./tools/install-deps cross && ./tools/install-deps vm-$(ARCH))
+	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all check-programs
+	$(Q)BUILD=$(BUILD) ARCH=$(ARCH) KERNELS="$(KERNELS)" PROBES="$(PROBES)" FULL=$(FULL) BRIEF=$(BRIEF) \
+		tests/vm/matrix.py $(DOCS) $(TESTS)
+
+docs-kernels: ## write docs/kernels.md, from what the guests of check-vm say
+	$(Q)$(MAKE) --no-print-directory check-vm DOCS=--docs
 
 cross: ## install, and build the program and its tests for arm64, at build/arm64
 	$(Q)./tools/install-deps cross

@@ -108,7 +108,8 @@ int holder_tell(__u64 address, __u64 failure_id, __u32 udp)
 	event->sock.flags |= sock_bucket_flags(&event->sock, sk);
 	sock_fold_subflow(&event->sock, sk);
 	record = record_find(event->sock.cookie);
-	if (record) {
+	/* A socket of the kernel's has a maker, and nobody who holds it. */
+	if (record && !(event->sock.flags & WIRE_KERNEL_OWNED)) {
 		event->task = record->owner;
 		event->since_boot_ns = record->since_ns;
 		/* It has no uid of its own; that of a socket may have changed since (fchown()). */

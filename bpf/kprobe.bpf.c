@@ -244,6 +244,8 @@ int BPF_KRETPROBE(kprobe_kernel_listen_exit, int result)
 /* tcp_v4_connect(), tcp_v6_connect(): whoever connects, by whatever way. */
 static __always_inline int connect_enter(struct sock *sk, const void *addr, int size)
 {
+	/* tcp_v6_connect() calls tcp_v4_connect() for an IPv4-mapped address: the inner one takes over. */
+	stash_drop(STASH_CONNECT);
 	return stash_args(STASH_CONNECT, sk, addr, size);
 }
 

@@ -10,6 +10,10 @@
 /* Set where the handlers below are called: then the end of a connection counts nothing itself. */
 const volatile bool timewait_hooked = false;
 
+/* Whether TcpExt TW counts what begins, as tw_refcount does since the same time (5.18); before, what ended by
+ * time. Known once a connection has ended. */
+bool timewait_begins_counted = false;
+
 static bool chosen(const struct wire_sock *sock)
 {
 	return sock->flags & WIRE_PORT_CHOSEN && !(sock->flags & WIRE_ACCEPTED) && sock->local_port;
@@ -206,6 +210,8 @@ __hidden bool timewait_is_left(struct sock *of)
 	struct sock *sk = AS(struct sock, of);
 	__u64 net = 0;
 
+	if (bpf_core_field_exists(((struct net *)0)->ipv4.tcp_death_row.tw_refcount))
+		timewait_begins_counted = true;
 	if (bpf_core_read(&net, sizeof(net), &of->__sk_common.skc_net.net))
 		return false;
 	return timewait_find(net, READ(sk, __sk_common.skc_hash),

@@ -60,6 +60,26 @@ static void print_facts(const struct kernel_fact *facts)
 		print_fact((enum fact)i, &facts[i]);
 }
 
+/* As docs/json-schema.md has it, "How exact". */
+static void print_counts(const struct source *source)
+{
+	bool hooked = live_facts(source)[FACT_TIMEWAIT].works;
+
+	printf("\ncounts of ephemeral ports and TIME_WAIT\n");
+	printf("  %-16s exact, at the call or the kernel's function\n", "taken, failed");
+	printf("  %-16s %s\n", "time-wait",
+	       hooked ? "exact, at the kernel's function" :
+			"the kernel's own counters, read once an interval; ends by time are what is left; whose, by a "
+			"look at the end of each connection");
+	printf("  %-16s %s\n", "given back",
+	       hooked ? "exact, at the kernel's function" :
+			"exact for sockets; of TIME_WAITs by counting those that are left, once an interval");
+	printf("  %-16s %s\n", "in use, pools",
+	       live_counts_ports(source) ?
+		       "counted in the kernel's tables at the end of an interval" :
+		       "not known: this kernel does not let its tables be walked");
+}
+
 static int examine(const struct doctor_config *config)
 {
 	static struct settings settings;
@@ -87,6 +107,7 @@ static int examine(const struct doctor_config *config)
 	print_facts(live_facts(source));
 	for (int i = 0; i < FACT_COUNT; i++)
 		complete &= live_facts(source)[i].works || hooks[i].optional;
+	print_counts(source);
 	printf("\nprobes: %s\n", live_probes(source));
 	source->ops->close(source);
 	printf("%s\n", complete ? "everything that these probes can show is shown" :

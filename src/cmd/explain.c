@@ -17,12 +17,14 @@
 
 #define LOOK_VALID_NS	100000000ULL
 #define SEARCH_PAUSE_NS 1000000000ULL
-#define ALLOWANCE_NS	200000000ULL
+#define ALLOWANCE_NS	200000000LL
 #define LOOK_PAUSE	4 /* times as long as the look took */
+#define LOOK_AHEAD	1 /* the failure_id of a look for several: the boot's first nanosecond */
 #define RECENT_CALLERS	64
-#define RECENT_HOLDERS	256
+#define RECENT_HOLDERS	512
 #define CENSUS_VALID_NS 1000000000ULL
-#define CACHED_FDS	512
+#define SETTINGS_VALID_NS 20000000ULL
+#define CACHED_FDS	1024
 
 struct explainer {
 	struct model *model;
@@ -32,8 +34,9 @@ struct explainer {
 	/* The descriptors that the last looks have found; each event says when. */
 	struct wire_socket fds[CACHED_FDS];
 	size_t fd_count;
-	uint64_t allowance_ns, allowed_ns;
-	uint64_t look_end_ns, look_took_ns; /* took: of this thread's own time */
+	int64_t allowance_ns; /* below 0: to be made up for */
+	uint64_t allowed_ns;
+	uint64_t look_end_ns, look_took_ns;
 	/* For whom it was looked, when. */
 	struct {
 		uint32_t pid;
@@ -45,6 +48,11 @@ struct explainer {
 		uint64_t cookie, looked_ns;
 	} holders[RECENT_HOLDERS];
 	size_t holder_next;
+	/* The holders of the refusals that have arrived and wait for their turn. */
+	uint64_t foreseen[LOOK_COOKIES_MAX];
+	size_t foreseen_count;
+	uint64_t foreseen_ns; /* when the first of them was refused */
+	bool foreseen_new; /* one of them has not been looked for lately */
 	bool looking;
 	bool look_sure; /* the last refusal's holders were looked for just now */
 	uint64_t searched_cookie, searched_ns; /* without descriptors */
@@ -109,9 +117,11 @@ bool explainer_take(struct explainer *explainer, const struct wire_socket *event
 		census_add(explainer, event);
 		return true;
 	}
+	if (event->failure_id == LOOK_AHEAD && !explainer->looking)
+		return true;
 	if (explainer->looking && event->fd >= 0 && explainer->fd_count < CACHED_FDS)
 		explainer->fds[explainer->fd_count++] = *event;
-	return false;
+	return event->failure_id == LOOK_AHEAD;
 }
 
 /* Drops the descriptors that are old, and those of the sockets that are looked for now. */
@@ -152,36 +162,40 @@ static bool may_have_fds(const struct wire_sock *sock)
 
 static void spend(struct explainer *explainer, uint64_t took_ns)
 {
-	explainer->allowance_ns -= took_ns < explainer->allowance_ns ? took_ns : explainer->allowance_ns;
+	explainer->allowance_ns -= (int64_t)took_ns;
 }
 
 static void look_paced(struct explainer *explainer, const struct look *look)
 {
-	uint64_t begin = clock_cpu_ns();
+	uint64_t begin = clock_boot_ns();
 
 	explainer->looking = true;
 	explainer->source->ops->look(explainer->source, look);
 	explainer->looking = false;
 	explainer->look_end_ns = clock_boot_ns();
-	/* Not the time that other processes had meanwhile. */
-	explainer->look_took_ns = clock_cpu_ns() - begin;
+	explainer->look_took_ns = explainer->look_end_ns - begin;
 	spend(explainer, explainer->look_took_ns);
 }
 
-/* Whether one of these sockets has not been looked for lately. */
-static bool has_unlooked(const struct explainer *explainer, const struct failure *failure, uint64_t now)
+static bool is_looked(const struct explainer *explainer, uint64_t cookie, uint64_t since)
 {
-	for (size_t i = 0; i < failure->holder_count; i++) {
-		uint64_t cookie = failure->holders[i].sock.cookie;
-		bool looked = !may_have_fds(&failure->holders[i].sock);
-
-		for (size_t j = 0; j < RECENT_HOLDERS && !looked; j++)
-			looked = explainer->holders[j].cookie == cookie &&
-				 now - explainer->holders[j].looked_ns < LOOK_VALID_NS;
-		if (!looked)
+	for (size_t i = 0; i < RECENT_HOLDERS; i++) {
+		if (explainer->holders[i].cookie == cookie && explainer->holders[i].looked_ns >= since)
 			return true;
 	}
 	return false;
+}
+
+/* Whether all of these have been looked for since this moment. */
+static bool is_looked_since(const struct explainer *explainer, const struct failure *failure, uint64_t then)
+{
+	for (size_t i = 0; i < failure->holder_count; i++) {
+		const struct wire_sock *sock = &failure->holders[i].sock;
+
+		if (may_have_fds(sock) && !is_looked(explainer, sock->cookie, then))
+			return false;
+	}
+	return true;
 }
 
 static void note_looked(struct explainer *explainer, uint64_t cookie, uint64_t now)
@@ -196,11 +210,13 @@ static void note_looked(struct explainer *explainer, uint64_t cookie, uint64_t n
 /* Refusals come in batches, so what was not used for a while may be used at once. */
 static bool has_allowance(struct explainer *explainer, uint64_t now)
 {
-	explainer->allowance_ns += (now - explainer->allowed_ns) / 2;
+	explainer->allowance_ns += (int64_t)((now - explainer->allowed_ns) / 2);
 	explainer->allowed_ns = now;
 	if (explainer->allowance_ns > ALLOWANCE_NS)
 		explainer->allowance_ns = ALLOWANCE_NS;
-	return explainer->allowance_ns >= explainer->look_took_ns;
+	if (explainer->allowance_ns < -ALLOWANCE_NS)
+		explainer->allowance_ns = -ALLOWANCE_NS;
+	return explainer->allowance_ns > 0;
 }
 
 /*
@@ -214,7 +230,7 @@ static bool may_look(struct explainer *explainer, const struct failure *failure,
 
 	if (!has_allowance(explainer, now))
 		return false;
-	if (since < LOOK_PAUSE * explainer->look_took_ns && !has_unlooked(explainer, failure, now)) {
+	if (since < LOOK_PAUSE * explainer->look_took_ns && is_looked_since(explainer, failure, now - LOOK_VALID_NS)) {
 		for (size_t i = 0; i < RECENT_CALLERS; i++) {
 			if (explainer->callers[i].pid == pid &&
 			    now - explainer->callers[i].looked_ns < LOOK_VALID_NS)
@@ -227,6 +243,51 @@ static bool may_look(struct explainer *explainer, const struct failure *failure,
 	return true;
 }
 
+void explainer_foresee(struct explainer *explainer, const struct wire_socket *event)
+{
+	uint64_t cookie = event->sock.cookie;
+
+	if (!event->failure_id || event->failure_id == WIRE_CENSUS || !may_have_fds(&event->sock))
+		return;
+	for (size_t i = 0; i < explainer->foreseen_count; i++) {
+		if (explainer->foreseen[i] == cookie)
+			return;
+	}
+	/* So many that they wait no longer. */
+	if (explainer->foreseen_count == LOOK_COOKIES_MAX)
+		explainer_look_ahead(explainer, false);
+	if (!explainer->foreseen_count)
+		explainer->foreseen_ns = event->hdr.boot_ns;
+	explainer->foreseen[explainer->foreseen_count++] = cookie;
+	/* A storm over holders that are known asks in its own time. */
+	explainer->foreseen_new |= !is_looked(explainer, cookie, event->hdr.boot_ns > LOOK_VALID_NS ?
+								 event->hdr.boot_ns - LOOK_VALID_NS : 0);
+}
+
+bool explainer_look_ahead(struct explainer *explainer, bool may_wait)
+{
+	struct look look = {
+		.failure_id = LOOK_AHEAD,
+		.cookies = explainer->foreseen,
+		.cookie_count = explainer->foreseen_count,
+	};
+	uint64_t now = clock_boot_ns();
+	bool wanted = explainer->foreseen_new;
+	/* Whoever cannot wait any longer has many that one look will serve. */
+	bool allowed = has_allowance(explainer, now) || !may_wait;
+
+	if (wanted && allowed) {
+		for (size_t i = 0; i < look.cookie_count; i++)
+			note_looked(explainer, look.cookies[i], now);
+		/* Those that were found for the others of the batch stay. */
+		forget_fds(explainer, &look, explainer->foreseen_ns);
+		look_paced(explainer, &look);
+	}
+	explainer->foreseen_count = 0;
+	explainer->foreseen_new = false;
+	return !wanted || allowed;
+}
+
 static void look_for_holders(struct explainer *explainer, uint64_t failure_id, uint32_t pid, uint64_t now)
 {
 	const struct failure *failure = model_failure(explainer->model, failure_id);
@@ -236,8 +297,9 @@ static void look_for_holders(struct explainer *explainer, uint64_t failure_id, u
 
 	if (!failure || !explainer->source)
 		return;
-	storm = !may_look(explainer, failure, pid);
-	explainer->look_sure = !storm;
+	storm = is_looked_since(explainer, failure, now);
+	explainer->look_sure = storm || may_look(explainer, failure, pid);
+	storm = storm || !explainer->look_sure;
 	forget_fds(explainer, &look, now);
 	for (size_t i = 0; i < failure->holder_count && look.cookie_count < LOOK_COOKIES_MAX; i++) {
 		const struct wire_sock *sock = &failure->holders[i].sock;
@@ -279,10 +341,17 @@ static void search_for_hidden(struct explainer *explainer, const struct failure 
 			continue;
 		explainer->searched_cookie = holder->sock.cookie;
 		explainer->searched_ns = now;
-		begin = clock_cpu_ns();
+		begin = clock_boot_ns();
 		explainer->source->ops->search(explainer->source, &socket);
-		spend(explainer, clock_cpu_ns() - begin);
+		spend(explainer, clock_boot_ns() - begin);
 	}
+}
+
+/* A refusal for want of a right is judged by a setting, which may be another than a moment ago: it was
+ * changed, or the namespace has the inode number of one that has gone. */
+static bool settings_are_fresh(const struct netns_entry *netns, const struct claim *claim, uint64_t now)
+{
+	return netns && (claim->error != EACCES || netns->now.hdr.boot_ns + SETTINGS_VALID_NS > now);
 }
 
 /* A connection's port, or port 0, is refused for want of any: all sockets of the namespace count. */
@@ -382,7 +451,7 @@ bool explain(struct explainer *explainer, const struct wire_hdr *event, struct c
 	if (failure)
 		describe_holders(explainer, failure);
 	netns = netns_table_find(model_namespaces(explainer->model), claim.sock.netns);
-	if (!netns && explainer->source) {
+	if (explainer->source && !settings_are_fresh(netns, &claim, event->boot_ns)) {
 		explainer->source->ops->sample(explainer->source, claim.sock.netns, false);
 		netns = netns_table_find(model_namespaces(explainer->model), claim.sock.netns);
 	}

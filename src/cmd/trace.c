@@ -24,9 +24,18 @@
 #include "util/clock.h"
 
 /* Under load the ring is read at this pace, not at every event: a wakeup costs more than an event. */
-#define BATCH_NS 5000000ULL
+#define BATCH_NS      5000000ULL
+#define BATCH_WAIT_NS 500000000ULL
+
+struct batch {
+	bool is_open;
+	size_t size;
+	uint64_t begin_ns; /* when the first of them came */
+	_Alignas(8) char data[256 * 1024];
+};
 
 struct trace {
+	struct batch batch;
 	struct session session;
 	struct loop *loop;
 	int ring_id, batch_id;
@@ -35,6 +44,64 @@ struct trace {
 	struct capture_header header;
 	uint64_t lost_told[WIRE_LOST_MISSED + 1];
 };
+
+/*
+ * What the ring had: kept until it is empty, so that the refusals among it can be looked into together. Under
+ * a load where even that takes too long they wait for each other, for a moment.
+ */
+static void batch_run(struct trace *trace, bool may_wait)
+{
+	struct batch *batch = &trace->batch;
+	const struct wire_hdr *event;
+	size_t size = batch->size;
+
+	for (size_t at = 0; at < size; at += (event->size + 7U) & ~7U) {
+		event = (const struct wire_hdr *)(batch->data + at);
+		if (event->kind == WIRE_SOCKET && event->size >= sizeof(struct wire_socket))
+			explainer_foresee(trace->session.explainer, (const struct wire_socket *)event);
+	}
+	may_wait = may_wait && clock_boot_ns() - batch->begin_ns < BATCH_WAIT_NS;
+	if (!explainer_look_ahead(trace->session.explainer, may_wait))
+		return;
+	for (size_t at = 0; at < size; at += (event->size + 7U) & ~7U) {
+		event = (const struct wire_hdr *)(batch->data + at);
+		session_event(&trace->session, event, event->size);
+	}
+	batch->size = 0;
+}
+
+/* What comes as the answer to a question goes on at once. */
+static void on_event(void *context, const void *data, size_t size)
+{
+	const struct wire_hdr *event = data;
+	struct trace *trace = context;
+	struct batch *batch = &trace->batch;
+
+	if (!batch->is_open || size < sizeof(*event) || event->size != size) {
+		session_event(&trace->session, data, size);
+		return;
+	}
+	if (batch->size + size + 7 > sizeof(batch->data)) {
+		batch->is_open = false;
+		batch_run(trace, false);
+		batch->is_open = true;
+	}
+	if (!batch->size)
+		batch->begin_ns = clock_boot_ns();
+	memcpy(batch->data + batch->size, data, size);
+	batch->size += (size + 7U) & ~7U;
+}
+
+static int drain(struct trace *trace, bool may_wait)
+{
+	int count;
+
+	trace->batch.is_open = true;
+	count = trace->session.source->ops->drain(trace->session.source);
+	trace->batch.is_open = false;
+	batch_run(trace, may_wait);
+	return count;
+}
 
 static uint64_t lost_of(struct trace *trace, uint32_t reason)
 {
@@ -79,10 +146,10 @@ static void flush(struct trace *trace)
 static void on_ring(void *context)
 {
 	struct trace *trace = context;
-	int count = trace->session.source->ops->drain(trace->session.source);
+	int count = drain(trace, true);
 
 	flush(trace);
-	if (count > 0) {
+	if (count > 0 || trace->batch.size) {
 		loop_pause(trace->loop, trace->ring_id);
 		loop_set_timer(trace->loop, trace->batch_id, BATCH_NS);
 	} else {
@@ -216,7 +283,7 @@ static int start(struct trace *trace)
 			backend_name((enum backend)kernel.backend), reason);
 		return EXIT_NOT_ALLOWED;
 	}
-	trace->session.source = live_open(&kernel, session_event, &trace->session, reason, sizeof(reason));
+	trace->session.source = live_open(&kernel, on_event, trace, reason, sizeof(reason));
 	if (!trace->session.source) {
 		err = errno;
 		fprintf(stderr, "porttrace: %s\n", reason);
@@ -227,7 +294,8 @@ static int start(struct trace *trace)
 		trace->capture_err = -errno;
 		return capture_failed(trace);
 	}
-	explainer_set_source(trace->session.explainer, trace->session.source, session_event, &trace->session);
+	explainer_set_source(trace->session.explainer, trace->session.source, session_event,
+			      &trace->session);
 	err = trace->session.source->ops->look(trace->session.source, &everything);
 	if (err)
 		fprintf(stderr, "porttrace: the sockets that exist could not all be read: %s\n", strerror(-err));
@@ -263,7 +331,7 @@ static int finish(struct trace *trace)
 {
 	struct stop_report report;
 
-	trace->session.source->ops->drain(trace->session.source);
+	drain(trace, false);
 	end_interval(trace, true);
 	report = (struct stop_report){
 		.boot_ns = clock_boot_ns(),

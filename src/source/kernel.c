@@ -112,6 +112,11 @@ uint64_t kernel_flows_made(const struct kernel *kernel)
 	return __atomic_load_n(&kernel->skeleton->bss->churn_flows_made, __ATOMIC_RELAXED);
 }
 
+bool kernel_counts_timewaits(const struct kernel *kernel)
+{
+	return kernel->skeleton->bss->timewait_begins_counted;
+}
+
 bool kernel_timewait_is_hooked(const struct kernel *kernel)
 {
 	return kernel->skeleton->rodata->timewait_hooked;

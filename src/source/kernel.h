@@ -49,6 +49,8 @@ struct look_settings *kernel_look(const struct kernel *kernel);
 struct census *kernel_census(const struct kernel *kernel, uint8_t **ports);
 /* Entries ever made in churn_flows: what it has not any more has made room. */
 uint64_t kernel_flows_made(const struct kernel *kernel);
+/* TcpExt TW is known to count TIME_WAITs that begin (5.18), not those that ended. */
+bool kernel_counts_timewaits(const struct kernel *kernel);
 /* The end of a TIME_WAIT is seen, and counted by the kernel side. */
 bool kernel_timewait_is_hooked(const struct kernel *kernel);
 uint64_t kernel_lost(const struct kernel *kernel, uint32_t reason);

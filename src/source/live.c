@@ -165,7 +165,7 @@ static void live_name_device(struct source *source, uint32_t netns, uint32_t ifi
 	};
 	char name[IF_NAMESIZE];
 
-	if (netns_enter(live->namespaces, netns))
+	if (enter(live, netns))
 		return;
 	if (if_indextoname(ifindex, name)) {
 		memcpy(event.name, name, sizeof(event.name));
@@ -222,6 +222,13 @@ const struct kernel_fact *live_facts(const struct source *source)
 const char *live_probes(const struct source *source)
 {
 	return kernel_probes(live_of(source)->kernel);
+}
+
+bool live_counts_ports(const struct source *source)
+{
+	uint8_t *ports;
+
+	return kernel_census(live_of(source)->kernel, &ports) != NULL;
 }
 
 size_t live_netns_count(const struct source *source)

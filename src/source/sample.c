@@ -24,6 +24,8 @@ struct told {
 	/* TIME_WAITs on ports that the kernel chose: began before porttrace did; have ended since. */
 	uint64_t timewait_before, timewait_released;
 	bool has_before;
+	/* TcpExt TW when it was last read, and what we had counted then. */
+	uint64_t entered_read, entered_seen;
 	uint64_t census_boot_ns, census_took_ns; /* the last one */
 };
 
@@ -33,7 +35,7 @@ struct sampler {
 	struct census_taker *census; /* NULL: this kernel does not let the ports be counted */
 	struct sample_flows *flows;
 	int counts; /* the map churn_namespaces */
-	bool sees_ends, is_hooked;
+	bool is_hooked;
 	struct told *told;
 	size_t told_count;
 	uint64_t interval_boot_ns; /* when the last interval ended; 0: the first has not begun */
@@ -53,7 +55,6 @@ struct sampler *sampler_new(struct kernel *kernel, struct netns_list *namespaces
 		.kernel = kernel,
 		.namespaces = namespaces,
 		.counts = bpf_map__fd(kernel_map(kernel, "churn_namespaces")),
-		.sees_ends = kernel_facts(kernel)[FACT_TCP_END].works,
 		.is_hooked = kernel_timewait_is_hooked(kernel),
 		.event = event,
 		.context = context,
@@ -123,19 +124,33 @@ static void counts_fill(struct wire_netns *event, const struct churn_counts *cou
 }
 
 /*
- * The end of a connection shows its TIME_WAIT's beginning, or a hook does; the rest is the kernel's own, but
- * for what hooks see: they tell those that it does not count.
+ * What begins the kernel counts itself, where it does (kernel_counts_timewaits()), and that is better: our
+ * program at the end of a connection does not run where it would interrupt itself. Else, and while the
+ * namespace cannot be read, ours are added to what was read before.
  */
-static void timewait_fill(const struct sampler *sampler, struct wire_netns *event,
+static void entered_fill(const struct sampler *sampler, struct told *told, struct wire_netns *event, uint64_t seen)
+{
+	uint64_t added = seen > told->entered_seen ? seen - told->entered_seen : 0;
+
+	if (!told->is_gone && (kernel_counts_timewaits(sampler->kernel) || !told->event.hdr.boot_ns)) {
+		told->entered_read = event->timewait_entered;
+		told->entered_seen = seen;
+	} else {
+		event->timewait_entered = told->entered_read + added;
+	}
+}
+
+static void timewait_fill(const struct sampler *sampler, struct told *told, struct wire_netns *event,
 			  const struct churn_counts *counts)
 {
 	const __u64 *values = counts->values;
 
-	if (sampler->sees_ends)
-		event->timewait_entered = values[CHURN_TIMEWAIT];
-	if (!sampler->is_hooked)
+	if (!sampler->is_hooked) {
+		entered_fill(sampler, told, event, values[CHURN_TIMEWAIT]);
 		return;
+	}
 	event->has |= WIRE_NETNS_HOOKED;
+	event->timewait_entered = values[CHURN_TIMEWAIT];
 	event->timewait_expired = values[CHURN_TIMEWAIT_EXPIRED];
 	event->timewait_reused = values[CHURN_TIMEWAIT_REUSED];
 	event->timewait_killed = values[CHURN_TIMEWAIT_KILLED];
@@ -220,7 +235,7 @@ static void sample_namespace(struct sampler *sampler, struct told *told, struct 
 			census_fill(sampler, told, event, counts);
 		netns_leave(sampler->namespaces);
 	}
-	timewait_fill(sampler, event, counts);
+	timewait_fill(sampler, told, event, counts);
 	event->ephemeral_released = counts->values[CHURN_RELEASED];
 	if (sampler->is_hooked)
 		event->ephemeral_released += counts->values[CHURN_TIMEWAIT_RELEASED];

@@ -1,23 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* CLOCK_BOOTTIME, as bpf_ktime_get_boot_ns() gives it, and the time that this thread had. */
+/* CLOCK_BOOTTIME, as bpf_ktime_get_boot_ns() gives it. */
 #include "util/clock.h"
 
 #include <time.h>
 
-static uint64_t clock_ns(clockid_t clock)
+uint64_t clock_boot_ns(void)
 {
 	struct timespec now;
 
-	clock_gettime(clock, &now);
+	clock_gettime(CLOCK_BOOTTIME, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-uint64_t clock_boot_ns(void)
-{
-	return clock_ns(CLOCK_BOOTTIME);
-}
-
-uint64_t clock_cpu_ns(void)
-{
-	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }

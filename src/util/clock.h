@@ -6,7 +6,5 @@
 #include <stdint.h>
 
 uint64_t clock_boot_ns(void);
-/* What this thread has used of a processor. */
-uint64_t clock_cpu_ns(void);
 
 #endif

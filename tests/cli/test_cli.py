@@ -35,7 +35,7 @@ from porttrace_test import (
 )
 
 DONE, NO, MISUSE, NOT_ALLOWED = 0, 1, 2, 3
-COMMANDS = ("ls", "why", "record", "replay", "doctor")
+COMMANDS = ("ls", "why", "ephemeral", "record", "replay", "doctor")
 
 
 def sane(done):
@@ -108,6 +108,9 @@ def unknown_option(t):
     misused(t, "-Z", says="Z")
     misused(t, "ls", "--no-such-option", says="no-such-option")
     misused(t, "doctor", "--no-such-option", says="no-such-option")
+    misused(t, "ephemeral", "80", says="80")
+    misused(t, "ephemeral", "-e", "bind", says="-- 'e'")
+    misused(t, "ephemeral", "-n", "0", says="--count")
 
 
 @test(netns=False, root=False)
@@ -227,7 +230,7 @@ def full_disk_in_text(t):
 @test()
 def closed_stdout(t):
     """`porttrace >&-` does not write into a file that happens to get descriptor 1."""
-    for args in ("--json -d 1", "ls", "ls --json", "doctor", "-V"):
+    for args in ("--json -d 1", "ephemeral -n 1", "ls", "ls --json", "doctor", "-V"):
         done = subprocess.run(
             ["/bin/sh", "-c", f'exec "$0" {args} >&-', PORTTRACE],
             stdin=subprocess.DEVNULL,
@@ -242,7 +245,7 @@ def closed_stdout(t):
 @test()
 def closed_pipe(t):
     """`porttrace | head -1` ends quietly, also when nothing happens to ports any more."""
-    for args in ("--json", "ls", "ls --json", "doctor"):
+    for args in ("--json", "ephemeral --json", "ls", "ls --json", "doctor"):
         done = subprocess.run(
             ["/bin/bash", "-c", f'"$0" {args} | head -1; exit "${{PIPESTATUS[0]}}"', PORTTRACE],
             stdin=subprocess.DEVNULL,

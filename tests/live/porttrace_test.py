@@ -68,6 +68,7 @@ STORM = os.environ.get("STORM", os.path.join(ROOT, "build/tests/storm"))
 # How many times slower than a real machine this one is: an emulated one stretches what tests may take.
 SLOW = float(os.environ.get("PORTTRACE_SLOW", "1"))
 DEADLINE = float(os.environ.get("PORTTRACE_DEADLINE", 10 * SLOW))  # seconds to wait for a fact
+START_LIMIT = max(DEADLINE, 20 * SLOW)  # seconds for porttrace's start record
 TEST_LIMIT = 40 * SLOW  # seconds for one test, then it is killed
 SKIPPED = 77
 
@@ -553,11 +554,12 @@ class Stream:
         if not stdout:
             self.thread = threading.Thread(target=self._read, daemon=True)
             self.thread.start()
-            self.start_record = self.wait(_start=True, event="start")
+            self.start_record = self.wait(_deadline=START_LIMIT, _start=True, event="start")
         else:
             until(
                 lambda: self.process.poll() is not None or os.stat(self.stdout_path).st_size > 0,
                 f"the start record of {self.command}",
+                START_LIMIT,
             )
         self.started_in = time.monotonic() - self.started_at
 
@@ -837,7 +839,7 @@ class Screen:
         ]
         for thread in self.threads:
             thread.start()
-        self.wait("porttrace ")  # the first line, which comes when everything is attached
+        self.wait("porttrace ", START_LIMIT)  # the first line, which comes when everything is attached
 
     def _read(self, fd, into):
         while True:
@@ -857,9 +859,9 @@ class Screen:
         with self.changed:
             return (bytes(self.out) + bytes(self.err)).decode("utf-8", "backslashreplace")
 
-    def wait(self, pattern):
+    def wait(self, pattern, deadline=DEADLINE):
         """Waits for a regular expression and returns the match."""
-        end = time.monotonic() + DEADLINE
+        end = time.monotonic() + deadline
         while True:
             match = re.search(pattern, self.text, re.M)
             if match:
@@ -867,7 +869,7 @@ class Screen:
             with self.changed:
                 left = end - time.monotonic()
                 check(
-                    left > 0 and (self.process.poll() is None or left > DEADLINE - 0.5),
+                    left > 0 and (self.process.poll() is None or left > deadline - 0.5),
                     f"{pattern!r} does not appear: {self.command}\n{self.text[-3000:]!r}",
                 )
                 self.changed.wait(min(left, 0.2))

@@ -47,7 +47,7 @@ def twice(name):
     """Two cases: seen when the port was taken, and not."""
     def register(function):
         case(name, alone=True)(lambda t: function(t, False))
-        case(name + "-before", alone=True)(lambda t: function(t, True))
+        case(name + "-before", alone=True, own=True)(lambda t: function(t, True))
         return function
 
     return register
@@ -93,7 +93,7 @@ def _(t):
         listener_refuses(t, trace, held_by(t, hold))
 
 
-@case("own-thread-files-before")
+@case("own-thread-files-before", own=True)
 def _(t):
     """As own-thread-files, and porttrace comes later."""
     def hold(_):

@@ -176,7 +176,7 @@ def _(t):
             refuse(t, trace, tcp, ("::1", port_of(client)), cause="ephemeral-holder", pids=me())
 
 
-@case("tcp4-accepted-before")
+@case("tcp4-accepted-before", own=True)
 def _(t):
     """Whose port it was is seen in the connection itself: nobody watched when it was accepted."""
     with tcp(HERE, backlog=1) as listener:
@@ -185,7 +185,7 @@ def _(t):
         refuse(t, trace, tcp, HERE, cause="accepted-connection", pids=me())
 
 
-@case("tcp4-time-wait-before")
+@case("tcp4-time-wait-before", own=True)
 def _(t):
     """Who left it is not known; how long it stays is."""
     with tcp(HERE, backlog=1) as listener:

@@ -217,7 +217,7 @@ def bound_not_listening(t):
             )
 
 
-@test()
+@test(own=True)
 def bound_before_porttrace(t):
     """ss does not show this holder, and porttrace was not there when it bound."""
     with tcp(("127.0.0.1", 5001)), t.trace() as trace:
@@ -588,7 +588,7 @@ def time_wait_of_the_gone(t):
         )
 
 
-@test()
+@test(own=True)
 def time_wait_before_porttrace(t):
     listener, client, accepted = served(REUSEADDR)
     close_first(accepted, client, port_of(client))

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The live tests on every kernel, on each backend; `make check-vm`.
 
-    [BUILD=DIR] [KERNELS="5.10 ..."] [PROBES="fentry kprobe tracepoint"] [FULL=1] tests/vm/matrix.py
-                [--arch=ARCH] [--docs] [NAME...]
+    [ARCH=arm64] [BUILD=DIR] [KERNELS="5.10 ..."] [PROBES="fentry kprobe tracepoint"] [FULL=1 | BRIEF=1]
+                tests/vm/matrix.py [--docs] [NAME...]
 
 A guest per kernel and backend, two at a time. Each runs the tests of EVERY on its backend, with one
 porttrace for all that can share it, and the script of facts.py; the first backend of a kernel also
 the differential test and a share of the other tests, which start a porttrace each and so cost
-minutes here: every kernel has its part of them, and FULL=1 runs all of them in each guest. What a
+minutes here: every kernel has its part of them, FULL=1 runs all of them in each guest, BRIEF=1 none. What a
 kernel does not run is printed. Where the machine's kernel has no way for a backend (fentry on arm64's
 5.10 and 6.1), porttrace must say so and exit 3. With NAMEs only tests whose name contains one. --docs writes
 docs/kernels.md from what came out. The last line is `N passed, N failed, N skipped`.
@@ -41,8 +41,9 @@ EVERY = ["events", "failures", "protocols", "corpus", "hostile"]
 # Tests of how fast or how small porttrace is say nothing in an emulated machine.
 NOT_EMULATED = ["storm.", "starts_in_half_a_second"]
 # Seconds: a guest that takes longer is ended, and counts as failed.
-LIMIT = float(os.environ.get("PORTTRACE_VM_LIMIT", "900"))
+LIMIT = float(os.environ.get("PORTTRACE_VM_LIMIT", "2700" if os.environ.get("ARCH") == "arm64" else "900"))
 SLOW = os.environ.get("PORTTRACE_SLOW", "3")
+DEADLINE = os.environ.get("PORTTRACE_DEADLINE", "15")
 
 # Facts that the tracepoint backend cannot tell: `porttrace doctor` says so too.
 TRACEPOINT_LACKS = {"timewait": lambda r: r.get("action") != "enter"}
@@ -58,8 +59,8 @@ def say(text):
 class Job:
     """One kernel with one backend: what is run there, and what came of it."""
 
-    def __init__(self, arch, kernel, probes, steps):
-        self.arch, self.kernel, self.probes, self.steps = arch, kernel, probes, steps
+    def __init__(self, kernel, probes, steps):
+        self.kernel, self.probes, self.steps = kernel, probes, steps
         self.name = f"{os.path.basename(kernel)} {probes}"
         self.lines = collections.defaultdict(list)  # of each step
         self.status = {}
@@ -67,7 +68,7 @@ class Job:
         self.rest, self.step = b"", None
 
     def script(self):
-        text = f"export PORTTRACE_SLOW={SLOW}\n"
+        text = f"export PORTTRACE_SLOW={SLOW} PORTTRACE_DEADLINE={DEADLINE}\n"
         for name, command in self.steps.items():
             text += f"echo '@@ begin {name}'\n{command}\necho \"@@ end {name} $?\"\n"
         return text
@@ -89,15 +90,14 @@ class Job:
                 if not re.fullmatch(r"\d+ passed, .*", line):
                     say(f"    {self.name}: {line[:1500]}")
 
-    def run(self, build):
+    def skip(self, reason):
+        say(f"  {self.name}: SKIP: {reason}")
+        self.counts[2] += 1
+
+    def run(self, guest):
         began = time.monotonic()
         try:
-            guest = Guest(self.kernel, build, TREE, self.arch)
             guest.run(self.script(), self.take, LIMIT)
-        except Missing as missing:
-            say(f"    {self.name}: SKIP: {missing}")
-            self.counts[2] += 1
-            return
         except Lost as lost:
             say(f"    {self.name}: {lost}")
         self.add_up()
@@ -157,28 +157,32 @@ def live(probes, names, share=True, without=()):
 def refusal(backend):
     """Ends with 0 when porttrace refuses this backend as it should: status 3, and says why in a line."""
     return (f"build/porttrace --probes={backend} 2>/tmp/said; status=$?; cat /tmp/said; "
-            f"[ $status = 3 ] && [ \"$(wc -l </tmp/said)\" = 1 ] && grep -q 'kernel refuses {backend}' /tmp/said")
+            f"[ $status = 3 ] && [ \"$(wc -l </tmp/said)\" = 1 ] && "
+            f"grep -q 'kernel refuses {backend}' /tmp/said")
 
 
-def jobs(arch, kernels, backends, full, names):
+def jobs(arch, kernels, backends, names):
     """What runs where."""
+    full, brief = bool(os.environ.get("FULL")), bool(os.environ.get("BRIEF"))
     rest = [g for g in groups() if g not in EVERY and f"{g}." not in NOT_EMULATED]
     made = []
     for number, kernel in enumerate(kernels):
         share = rest if full or len(kernels) == 1 else rest[number::len(kernels)]
+        share = [] if brief else share
         lacks = [b for b in MACHINES[arch].get("lacks", {}).get(kernel, []) if b in backends]
-        made += [Job(arch, kernel, backend, {"refused": refusal(backend)}) for backend in lacks]
+        made += [Job(kernel, backend, {"refused": refusal(backend)}) for backend in lacks]
         there = [b for b in backends if b not in lacks]
         for backend in there:
             steps = {"live": live(backend, names or [f"{g}." for g in EVERY], without=NOT_EMULATED)}
+            if backend == there[0]:
+                steps["doctor"] = "build/porttrace doctor"
             if not names:
                 steps["facts"] = f"python3 tests/vm/facts.py {backend}"
                 if backend == there[0]:
-                    steps["doctor"] = "build/porttrace doctor"
                     steps["diff"] = "build/tests/diff --count 2000 --seed 1"
-                if backend == there[0] or full:
+                if share and (backend == there[0] or full):
                     steps["rest"] = live(backend, [f"{g}." for g in share], without=NOT_EMULATED)
-            made.append(Job(arch, kernel, backend, steps))
+            made.append(Job(kernel, backend, steps))
         if there and not names:
             left = [g for g in rest if g not in share]
             say(f"  {os.path.basename(kernel)}: on each of {', '.join(there)}: {' '.join(EVERY)}; "
@@ -219,19 +223,26 @@ def compare(done):
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("--arch", choices=sorted(MACHINES), default=OWN)
     parser.add_argument("--docs", action="store_true")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
     kernels = os.environ.get("KERNELS", "").split() or list(SUITES)
     backends = os.environ.get("PROBES", "").split() or BACKENDS
-    own = "" if options.arch == OWN else options.arch
-    build = os.environ.get("BUILD", os.path.join(TREE, "build", own))
-    todo = jobs(options.arch, kernels, backends, bool(os.environ.get("FULL")), options.names)
-    # One fetches at a time: two jobs of one kernel would both.
+    arch = os.environ.get("ARCH", OWN).replace("x86_64", "amd64")
+    build = os.environ.get("BUILD", os.path.join(TREE, "build", "" if arch == OWN else arch))
+    todo = jobs(arch, kernels, backends, options.names)
+    guests = {}
+    for kernel in kernels:
+        try:
+            guests[kernel] = Guest(kernel, build, TREE, arch)
+        except Missing as missing:
+            for job in todo:
+                if job.kernel == kernel:
+                    job.skip(missing)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda job: job.run(build),
-                      sorted(todo, key=lambda job: "rest" not in job.steps)))
+        list(pool.map(lambda job: job.run(guests[job.kernel]),
+                      sorted((job for job in todo if job.kernel in guests),
+                             key=lambda job: "rest" not in job.steps)))
     counts = [sum(column) for column in zip(*(job.counts for job in todo), compare(todo))]
     results = report.results(todo)
     with open(os.path.join(build, "vm.json"), "w", encoding="utf-8") as file:
