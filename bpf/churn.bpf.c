@@ -112,14 +112,13 @@ static __always_inline bool is_to_itself(const struct wire_sock *sock)
 	return sock->local_port == sock->remote_port && local[0] == remote[0] && local[1] == remote[1];
 }
 
-__hidden void churn_connect(const struct wire_sock *sock, const struct wire_task *task,
-			    const struct sock_record *record)
+__hidden void churn_connect(const struct wire_sock *sock, const struct wire_task *task, bool was_bound)
 {
 	if (sock->protocol == IPPROTO_UDP || sock->protocol == IPPROTO_UDPLITE ||
 	    !(sock->flags & WIRE_PORT_CHOSEN))
 		return;
 	/* With IP_BIND_ADDRESS_NO_PORT bind() takes no port, and so leaves no record. */
-	if (record && record->sock.local_port == sock->local_port && !record->sock.remote_port)
+	if (was_bound)
 		churn_count(sock, task, CHURN_BIND_CONNECT);
 	else if (is_to_itself(sock))
 		churn_count(sock, task, CHURN_SELF_CONNECT);

@@ -16,11 +16,31 @@ static bool wanted_of(const struct sock_record *record, const struct wire_sock *
 	return record->flags & RECORD_WANTED && filter_sock(sock);
 }
 
+/* What was remembered of a socket, in numbers: the verifier follows every record that there may be to the
+ * end of a program that keeps a pointer to it. */
+struct known {
+	__u64 since_ns; /* 0: not, or before porttrace */
+	__u16 port;	/* 0: nothing is known */
+	__u16 remote_port;
+	__u32 reserved;
+};
+
+static __always_inline void known_fill(struct known *out, __u64 cookie)
+{
+	const struct sock_record *record = record_find(cookie);
+
+	if (!record)
+		return;
+	out->since_ns = record->since_ns;
+	out->port = record->sock.local_port;
+	out->remote_port = record->sock.remote_port;
+}
+
 /* The current process has taken a port, or goes on with one that it has (`before`) since it took it. */
 static __always_inline void record_take(const struct wire_sock *sock, const struct wire_task *task,
-					const struct sock_record *before, __u64 now)
+					const struct known *before, __u64 now)
 {
-	bool same = before && before->sock.local_port == sock->local_port;
+	bool same = before && before->port && before->port == sock->local_port;
 
 	record_store(sock, task, (void *)bpf_get_current_task(), same ? before->since_ns : now, 0);
 }
@@ -62,24 +82,32 @@ static bool port_was_chosen(const struct wire_sock *sock)
 	return sock->flags & WIRE_PORT_CHOSEN && sock->local_port;
 }
 
+/* What was asked for, as the kernel's own code saw it, and how far the call came. */
+static __noinline void bind_refused(struct wire_sock *out, struct sock *sk, const struct sockaddr_in6 *addr,
+				    const struct sockaddr_in6 *effective)
+{
+	struct asked *asked = addr ? asked_take(sk) : NULL;
+
+	out->flags |= refused_flags(asked ? asked->flags : 0, addr);
+	if (!effective)
+		effective = asked ? &asked->addr : addr;
+	if (!effective)
+		return;
+	out->local_port = bpf_ntohs(effective->sin6_port);
+	sock_set_addr(out->local_addr, effective);
+}
+
 /* addr: what bind() was given; NULL: a send took, or wanted, any port. */
 static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6 *addr,
 				      const struct sockaddr_in6 *effective, __u32 error, __u16 how)
 {
 	struct wire_bind event = {.error = error, .how = how};
-	struct asked *asked = addr ? asked_take(sk) : NULL;
 
-	if (!effective)
-		effective = asked ? &asked->addr : addr;
 	sock_fill(&event.sock, sk);
 	if (!task_fill(&event.task))
 		event.task.uid = event.sock.uid;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
 	event.duration_ns = search_take();
-	if (error) {
-		event.sock.flags &= ~WIRE_PORT_CHOSEN; /* nothing was chosen */
-		event.sock.flags |= refused_flags(asked ? asked->flags : 0, addr);
-	}
 	if (addr) {
 		event.requested_port = bpf_ntohs(addr->sin6_port);
 		if (error && event.sock.local_port) {
@@ -87,10 +115,12 @@ static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6
 			event.bound_port = event.sock.local_port;
 		}
 		sock_set_addr(event.requested_addr, addr);
-		if (error) {
-			event.sock.local_port = bpf_ntohs(effective->sin6_port);
-			sock_set_addr(event.sock.local_addr, effective);
-		}
+	}
+	if (error) {
+		event.sock.flags &= ~WIRE_PORT_CHOSEN; /* nothing was chosen */
+		bind_refused(&event.sock, sk, addr, effective);
+	} else if (addr) {
+		asked_take(sk);
 	}
 	if (!event.sock.local_port && (error == EADDRINUSE || error == EAGAIN))
 		churn_count(&event.sock, &event.task,
@@ -119,19 +149,19 @@ __hidden void on_bind(struct sock *sk, const struct sockaddr_in6 *addr, const st
 __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
 {
 	struct wire_listen event = {.error = error, .backlog = backlog};
-	struct sock_record *record;
+	struct known before = {};
 
 	sock_fill(&event.sock, sk);
 	if (!task_fill(&event.task))
 		event.task.uid = event.sock.uid;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
 	search_take();
-	record = record_find(event.sock.cookie);
+	known_fill(&before, event.sock.cookie);
 	if (!error) {
-		if (!record && port_was_chosen(&event.sock))
+		if (!before.port && port_was_chosen(&event.sock))
 			churn_count(&event.sock, &event.task, CHURN_BY_AUTOBIND);
 		churn_listen(event.sock.netns, event.sock.local_port);
-		record_take(&event.sock, &event.task, record, event.hdr.boot_ns);
+		record_take(&event.sock, &event.task, &before, event.hdr.boot_ns);
 	} else {
 		event.sock.flags |= refused_flags(0, false);
 		if (error == EADDRINUSE && !event.sock.local_port)
@@ -150,7 +180,7 @@ __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
 static __always_inline void connect_fact(struct sock *sk)
 {
 	struct wire_connect event = {};
-	struct sock_record *record;
+	struct known before = {};
 
 	sock_fill(&event.sock, sk);
 	/* A subflow that MPTCP adds to a connection by itself is not another connection. */
@@ -161,13 +191,14 @@ static __always_inline void connect_fact(struct sock *sk)
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
 	event.duration_ns = search_take();
 	event.requested_port = event.sock.flags & WIRE_PORT_CHOSEN ? 0 : event.sock.local_port;
-	record = record_find(event.sock.cookie);
+	known_fill(&before, event.sock.cookie);
 	/* A UDP socket may connect() as often as it likes; the port is the one it had. */
-	if (port_was_chosen(&event.sock) && (!record || record->sock.local_port != event.sock.local_port))
+	if (port_was_chosen(&event.sock) && before.port != event.sock.local_port)
 		churn_count(&event.sock, &event.task,
 			    is_udp(&event.sock) ? CHURN_BY_AUTOBIND : CHURN_BY_CONNECT);
-	churn_connect(&event.sock, &event.task, record);
-	record_take(&event.sock, &event.task, record, event.hdr.boot_ns);
+	churn_connect(&event.sock, &event.task,
+		      before.port == event.sock.local_port && !before.remote_port);
+	record_take(&event.sock, &event.task, &before, event.hdr.boot_ns);
 	if (wanted(&event.sock, &event.task, WIRE_CONNECT, 0))
 		emit(&event, WIRE_CONNECT, sizeof(event));
 }
@@ -177,19 +208,26 @@ __hidden void on_connect(struct sock *sk)
 	connect_fact(sk);
 }
 
+/* As bind_refused(). */
+static __noinline void connect_refused(struct wire_sock *out, struct sock *sk, const struct sockaddr_in6 *addr)
+{
+	struct asked *asked = addr ? asked_take(sk) : NULL;
+
+	out->flags |= refused_flags(asked ? asked->flags : 0, addr);
+	if (asked)
+		addr = &asked->addr;
+	if (!addr)
+		return;
+	sock_set_addr(out->remote_addr, addr);
+	out->remote_port = bpf_ntohs(addr->sin6_port);
+}
+
 static __always_inline void connect_failed_fact(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
 {
 	struct wire_connect event = {.error = error};
-	struct asked *asked = addr ? asked_take(sk) : NULL;
 
 	sock_fill(&event.sock, sk);
-	event.sock.flags |= refused_flags(asked ? asked->flags : 0, addr);
-	if (asked)
-		addr = &asked->addr;
-	if (addr) {
-		sock_set_addr(event.sock.remote_addr, addr);
-		event.sock.remote_port = bpf_ntohs(addr->sin6_port);
-	}
+	connect_refused(&event.sock, sk, addr);
 	if (!task_fill(&event.task))
 		event.task.uid = event.sock.uid;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();

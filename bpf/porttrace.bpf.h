@@ -108,9 +108,9 @@ void record_drop(__u64 cookie);
 
 /* churn.bpf.c: counters that stay exact whatever the stream loses. task: whose it is; NULL: not asked. */
 void churn_count(const struct wire_sock *sock, const struct wire_task *task, __u32 counter);
-/* What a connection that has its port tells of how it came by it. record: of before; NULL: it had none. */
+/* What a connection that has its port tells of how it came by it. was_bound: by a bind() of its own. */
 void churn_connect(const struct wire_sock *sock, const struct wire_task *task,
-		   const struct sock_record *record);
+		   bool was_bound);
 /* A port has a listener, or had one not so long ago. */
 void churn_listen(__u32 netns, __u16 port);
 bool churn_was_listened(__u32 netns, __u16 port);

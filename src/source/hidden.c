@@ -102,7 +102,7 @@ static bool file_contains(const char *path, const char *text)
 }
 
 /* "scm_fds: 2": descriptors in messages that wait in a unix socket (5.6) */
-static bool has_message(const char *path)
+static unsigned int descriptors_waiting(const char *path)
 {
 	FILE *file = fopen(path, "re");
 	unsigned int count = 0;
@@ -116,10 +116,10 @@ static bool has_message(const char *path)
 }
 
 /*
- * Whether the first message of a unix socket brings a descriptor of this file. To peek takes nothing out of
- * the queue; the descriptors that it makes for us are closed at once.
+ * Whether the first message of a unix socket brings a descriptor of this file; *seen of them it brings. To
+ * peek takes nothing out of the queue; the descriptors that it makes for us are closed at once.
  */
-static bool message_brings(uint32_t pid, int fd, uint64_t inode)
+static bool message_brings(uint32_t pid, int fd, uint64_t inode, unsigned int *seen)
 {
 	union {
 		struct cmsghdr header;
@@ -150,6 +150,7 @@ static bool message_brings(uint32_t pid, int fd, uint64_t inode)
 					 st.st_ino == inode;
 				close(brought[i]);
 			}
+			*seen += (unsigned int)count;
 		}
 	}
 	close(copy);
@@ -170,6 +171,7 @@ static bool has_registered(const struct search *search, uint32_t pid, const char
 static bool look_at_fds(struct search *search, uint32_t pid)
 {
 	char path[64], link[64];
+	unsigned int waiting, seen;
 	struct dirent *entry;
 	bool found = false;
 	ssize_t length;
@@ -186,11 +188,13 @@ static bool look_at_fds(struct search *search, uint32_t pid)
 		if (strncmp(link, "socket:", 7) != 0)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%u/fdinfo/%.16s", pid, entry->d_name);
-		if (!has_message(path))
+		waiting = descriptors_waiting(path);
+		seen = 0;
+		if (!waiting)
 			continue;
-		if (message_brings(pid, atoi(entry->d_name), search->inode))
+		if (message_brings(pid, atoi(entry->d_name), search->inode, &seen))
 			found = true;
-		else
+		else if (seen < waiting) /* the others are in messages behind the first */
 			suspect_add(&search->message, pid);
 	}
 	if (fds)

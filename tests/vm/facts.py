@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Runs one script of socket calls under porttrace and prints its records, normalised.
 
-    tests/vm/facts.py BACKEND
+    BACKEND=fentry tests/vm/facts.py
 
 Times go, and what the kernel or the machine numbers (pids, sockets, namespaces, ephemeral ports) is
 named by the order in which it appears: two backends that tell the same facts print the same lines.
-One line of JSON per record, each with "> " before it. See matrix.py for the comparison.
+One line of JSON per record, each with "> " before it, socket by socket: what happens to one socket is
+in order, what the two ends of a connection do at one time is in none. See matrix.py for the comparison.
 """
 
 import json
 import os
+import re
 import socket
 import sys
 
@@ -20,7 +22,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "live"))
 import porttrace_test as live  # noqa: E402 pylint: disable=wrong-import-position
 from porttrace_test import REUSEADDR, V6ONLY, pair_on, refused, reset, tcp, udp  # noqa: E402 pylint: disable=wrong-import-position
 
-TIMES = {"time", "boot_ns", "duration_ns", "search_ns", "since", "age_ns", "bound_ns"}
+ALL = "bind,listen,connect,accept,close,timewait,release"
+TIMES = {"time", "boot_ns", "duration_ns", "search_ns", "since", "age_ns", "bound_ns", "expires_in_s"}
 IP_BIND_ADDRESS_NO_PORT = (socket.IPPROTO_IP, live.IP_BIND_ADDRESS_NO_PORT, 1)
 
 
@@ -92,13 +95,15 @@ def normalised(records):
             return name("pid" if key in ("tid", "ppid") else key, value)
         if key.endswith("port") and isinstance(value, int) and value >= 32768 and value != 61999:
             return name("port", value)
-        if key in ("why", "fix", "text") and isinstance(value, str):
-            for kind, known in names.items():
-                for number, alias in known.items():
-                    if kind != "netns" and len(str(number)) > 2:
-                        value = value.replace(str(number), alias)
+        if key in ("why", "fix") and isinstance(value, str):
+            for number, alias in names.get("pid", {}).items():
+                value = value.replace(f"({number})", f"({alias})")
+            for number, alias in names.get("port", {}).items():
+                value = re.sub(rf"\b{number}\b", alias, value)
         return value
 
+    for record in records:  # fields first, for texts speak of them
+        walk(record)
     return [walk(record) for record in records]
 
 
@@ -112,13 +117,13 @@ def main():
         udp(("127.0.0.100", 61999)).close()
         return {"event": "close", "protocol": "udp", "local_port": 61999, "pid": os.getpid()}
 
-    with live.Stream((), netns=netns, probes=sys.argv[1], home=home, marker=marker) as trace:
+    with live.Stream(("-e", ALL), netns=netns, probes=os.environ["BACKEND"], home=home, marker=marker) as trace:
         for part in (binds, connections, ports_chosen, owners):
             part()
         trace.mark()
         told = trace.find(netns=netns)
     told = [r for r in told if r["event"] in live.SOCKET_EVENTS]
-    for record in normalised(told):
+    for record in sorted(normalised(told), key=lambda r: r.get("socket", "")):
         print("> " + json.dumps(record), flush=True)
     return 0
 

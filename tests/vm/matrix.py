@@ -8,7 +8,8 @@
 A guest per kernel and backend, two at a time. Each runs the tests of EVERY on its backend, with one
 porttrace for all that can share it, and the script of facts.py; the first backend of a kernel also
 the differential test and a share of the other tests, which start a porttrace each and so cost
-minutes here: every kernel has its part of them, FULL=1 runs all of them in each guest, BRIEF=1 none. What a
+minutes here: every kernel has its part of them, FULL=1 runs all of them in each guest; BRIEF=1 (of make check)
+none, and the causes' corpus on one backend of each kernel, another for each. What a
 kernel does not run is printed. Where the machine's kernel has no way for a backend (fentry on arm64's
 5.10 and 6.1), porttrace must say so and exit 3. With NAMEs only tests whose name contains one. --docs writes
 docs/kernels.md from what came out. The last line is `N passed, N failed, N skipped`.
@@ -38,15 +39,14 @@ TREE = os.path.dirname(os.path.dirname(HERE))
 BACKENDS = ["fentry", "kprobe", "tracepoint"]
 # Tests of the facts themselves: on each backend.
 EVERY = ["events", "failures", "protocols", "corpus", "hostile"]
+# Of these with BRIEF=1 on one backend of each kernel only: the longest.
+LONG = ["corpus", "hostile"]
 # Tests of how fast or how small porttrace is say nothing in an emulated machine.
 NOT_EMULATED = ["storm.", "starts_in_half_a_second"]
 # Seconds: a guest that takes longer is ended, and counts as failed.
 LIMIT = float(os.environ.get("PORTTRACE_VM_LIMIT", "2700" if os.environ.get("ARCH") == "arm64" else "900"))
 SLOW = os.environ.get("PORTTRACE_SLOW", "3")
 DEADLINE = os.environ.get("PORTTRACE_DEADLINE", "15")
-
-# Facts that the tracepoint backend cannot tell: `porttrace doctor` says so too.
-TRACEPOINT_LACKS = {"timewait": lambda r: r.get("action") != "enter"}
 
 SAYING = threading.Lock()
 
@@ -86,7 +86,7 @@ class Job:
             self.step = None
         else:
             self.lines[self.step].append(line)
-            if self.step in ("live", "rest", "diff") and not re.match(r"(ok  |skip|shared por) ?", line):
+            if self.step in ("live", "rest", "diff", "facts") and not re.match(r"ok  |skip|shared por|> ", line):
                 if not re.fullmatch(r"\d+ passed, .*", line):
                     say(f"    {self.name}: {line[:1500]}")
 
@@ -167,36 +167,32 @@ def jobs(arch, kernels, backends, names):
     rest = [g for g in groups() if g not in EVERY and f"{g}." not in NOT_EMULATED]
     made = []
     for number, kernel in enumerate(kernels):
-        share = rest if full or len(kernels) == 1 else rest[number::len(kernels)]
-        share = [] if brief else share
+        share = [] if brief else rest if full or len(kernels) == 1 else rest[number::len(kernels)]
         lacks = [b for b in MACHINES[arch].get("lacks", {}).get(kernel, []) if b in backends]
         made += [Job(kernel, backend, {"refused": refusal(backend)}) for backend in lacks]
         there = [b for b in backends if b not in lacks]
+        if not there:
+            continue
+        chosen = there[number % len(there)]  # the one with everything
         for backend in there:
-            steps = {"live": live(backend, names or [f"{g}." for g in EVERY], without=NOT_EMULATED)}
-            if backend == there[0]:
+            every = [g for g in EVERY if backend == chosen or not brief or g not in LONG]
+            steps = {"live": live(backend, names or [f"{g}." for g in every], without=NOT_EMULATED)}
+            if backend == chosen:
                 steps["doctor"] = "build/porttrace doctor"
             if not names:
-                steps["facts"] = f"python3 tests/vm/facts.py {backend}"
-                if backend == there[0]:
+                steps["facts"] = f"BACKEND={backend} python3 tests/vm/facts.py"
+                if backend == chosen:
                     steps["diff"] = "build/tests/diff --count 2000 --seed 1"
-                if share and (backend == there[0] or full):
+                if share and (backend == chosen or full):
                     steps["rest"] = live(backend, [f"{g}." for g in share], without=NOT_EMULATED)
+                say(f"  {os.path.basename(kernel)} {backend}: {' '.join([*every, *list(steps)[1:]])}"
+                    + (f" ({' '.join(share)})" if "rest" in steps else ""))
             made.append(Job(kernel, backend, steps))
-        if there and not names:
-            left = [g for g in rest if g not in share]
-            say(f"  {os.path.basename(kernel)}: on each of {', '.join(there)}: {' '.join(EVERY)}; "
-                f"on {there[0] if not full else 'each'}: diff {' '.join(share)}"
-                + (f"; not here, but with FULL=1: {' '.join(left)}" if left else ""))
+        left = [g for g in rest if g not in share]
+        if left and not names:
+            say(f"  {os.path.basename(kernel)}: not here, but with FULL=1: {' '.join(left)}")
     say(f"  not in an emulated machine: {' '.join(NOT_EMULATED)}")
     return made
-
-
-def compared(records, probes, others):
-    """Records as lines to compare, without what one of the backends cannot tell."""
-    if "tracepoint" in (probes, others):
-        records = [r for r in records if not TRACEPOINT_LACKS.get(r["event"], lambda _: False)(r)]
-    return [json.dumps(r, sort_keys=True) for r in records]
 
 
 def compare(done):
@@ -209,8 +205,7 @@ def compare(done):
     for kernel, told in by_kernel.items():
         first = told[0]
         for other in told[1:]:
-            a = compared(first.facts(), first.probes, other.probes)
-            b = compared(other.facts(), first.probes, other.probes)
+            a, b = ([json.dumps(r, sort_keys=True) for r in job.facts()] for job in (first, other))
             same = a == b
             counts[0 if same else 1] += 1
             say(f"  {'ok  ' if same else 'FAIL'} {os.path.basename(kernel)}: {other.probes} tells the facts of "
