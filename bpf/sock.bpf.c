@@ -311,6 +311,18 @@ __hidden void sock_tell_accepted(struct wire_sock *out, struct sock *of)
 	out->flags &= ~WIRE_PORT_CHOSEN;
 }
 
+/* Until "tcp: Save v4 address as v4-mapped-v6 in inet_bind2_bucket.v6_rcv_saddr" (6.9), which brought
+ * addr_type, the bucket of any address was that of :: or of IPv4's 0.0.0.0. */
+static __always_inline __u32 mapped_any_flags(const struct wire_sock *out)
+{
+	const __u32 *words = (const __u32 *)out->local_addr;
+
+	if (!bpf_core_type_exists(struct inet_bind2_bucket) ||
+	    bpf_core_field_exists(struct inet_bind2_bucket, addr_type) || out->family != AF_INET6)
+		return 0;
+	return !words[0] && !words[1] && words[2] == bpf_htonl(0xffff) && !words[3] ? WIRE_MAPPED_ANY_UNSEEN : 0;
+}
+
 __hidden __u32 sock_bucket_flags(const struct wire_sock *out, struct sock *of)
 {
 	struct inet_bind_bucket *bucket;
@@ -329,8 +341,9 @@ __hidden __u32 sock_bucket_flags(const struct wire_sock *out, struct sock *of)
 	if (!bucket)
 		return 0;
 	/* As __inet_hash_connect() asks. */
-	return READ(bucket, fastreuse) >= 0 || READ(bucket, fastreuseport) >= 0 ? WIRE_SHARED_BUCKET :
-										 WIRE_UNSHARED_BUCKET;
+	return mapped_any_flags(out) |
+	       (READ(bucket, fastreuse) >= 0 || READ(bucket, fastreuseport) >= 0 ? WIRE_SHARED_BUCKET :
+										   WIRE_UNSHARED_BUCKET);
 }
 
 /* An MPTCP socket leaves the queue to its first subflow. */

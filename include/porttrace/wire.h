@@ -71,6 +71,8 @@ struct wire_hdr {
 #define WIRE_UNSHARED_BUCKET	   (1U << 22) /* bucket fastreuse -1: other connect()s may have the port too */
 #define WIRE_ACCEPTED		   (1U << 23) /* seen to come out of a listener */
 #define WIRE_SHARED_BUCKET	   (1U << 29) /* a bind() has had the port: closed to every connect() */
+#define WIRE_MAPPED_ANY_UNSEEN	   (1U << 30) /* at ::ffff:0.0.0.0, where this kernel's bhash2 does not look for
+					       * an IPv6 caller of a single mapped address (6.1 to 6.8) */
 /* ... and of a refused call, how far it came. */
 #define WIRE_ASKED		   (1U << 24) /* to the cgroup's hook: past seccomp and security modules */
 #define WIRE_NOT_ASKED		   (1U << 25) /* the hook is there and did not run */

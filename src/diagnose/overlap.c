@@ -70,12 +70,15 @@ bool addresses_meet(const struct wire_sock *sk, const struct wire_sock *sk2, boo
 
 /*
  * inet_bhash2_conflict(): TCP looks for a single IPv4 address among the sockets of that address,
- * where one with an IPv6 address is not, even if its rcv_saddr would be equal (127.0.0.6).
+ * where one with an IPv6 address is not, even if its rcv_saddr would be equal (127.0.0.6), and among
+ * those of any address, where some kernels do not have ::ffff:0.0.0.0 for an IPv6 caller.
  */
 static bool is_out_of_sight(const struct wire_sock *sk, const struct wire_sock *sk2)
 {
-	return !sock_is_udp(sk) && addr_type(sk) == ADDR_MAPPED && rcv_saddr(sk) &&
-	       addr_type(sk2) == ADDR_OTHER;
+	if (sock_is_udp(sk) || addr_type(sk) != ADDR_MAPPED || !rcv_saddr(sk))
+		return false;
+	return addr_type(sk2) == ADDR_OTHER ||
+	       (sk->family == AF_INET6 && sk2->flags & WIRE_MAPPED_ANY_UNSEEN && !rcv_saddr(sk2));
 }
 
 bool sock_is_mapped(const struct wire_sock *sk)

@@ -240,7 +240,8 @@ static void pools_choose(struct census_taker *taker, const struct wire_netns *ne
 	uint32_t noteworthy = (netns->range_high - netns->range_low + 1U) / NOTEWORTHY_PART;
 	size_t connects = 0, binds = 0;
 
-	qsort(taker->counted, taker->count, sizeof(*taker->counted), compare);
+	if (taker->count)
+		qsort(taker->counted, taker->count, sizeof(*taker->counted), compare);
 	for (size_t i = 0; i < taker->count; i++) {
 		const struct counted *counted = &taker->counted[i];
 		size_t *of_kind = is_for_connect(counted) ? &connects : &binds;

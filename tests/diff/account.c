@@ -2,6 +2,8 @@
 /* Who is in the bucket or the slot of the port, and what the bucket remembers. */
 #include "account.h"
 
+#include "diagnose/rules.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,6 +143,9 @@ void take_place(struct world *w, struct end *end)
 {
 	bool at_tail = end->sock.family == AF_INET6 && end->sock.flags & WIRE_REUSEPORT;
 
+	if (lab.mapped_any_unseen && !is_udp(end) && sock_is_mapped(&end->sock) &&
+	    !memcmp(end->sock.local_addr + 12, "\0\0\0\0", 4))
+		end->sock.flags |= WIRE_MAPPED_ANY_UNSEEN;
 	w->order++;
 	end->holds = true;
 	end->order = at_tail ? -w->order : w->order;

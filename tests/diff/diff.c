@@ -207,9 +207,9 @@ int main(int argc, char **argv)
 	setrlimit(RLIMIT_NOFILE, &files);
 	lab_renew();
 	lab_probe();
-	printf("seed %lu, %lu scenarios; fastreuse %s, mptcp %s, bucket %s after its last bind()\n",
+	printf("seed %lu, %lu scenarios; fastreuse %s, mptcp %s, mapped any %s, bucket %s after its last bind()\n",
 	       seed, count - first, lab.fast_reuse ? "works" : "is dead",
-	       lab.has_mptcp ? "yes" : "no", lab.unbind_clears ? "as new" : "as before");
+	       lab.has_mptcp ? "yes" : "no", lab.mapped_any_unseen ? "unseen" : "seen", lab.unbind_clears ? "as new" : "as before");
 	began = now();
 	for (unsigned long i = first; i < count; i++) {
 		struct scenario s;

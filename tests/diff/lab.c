@@ -146,6 +146,25 @@ static int probe_socket(bool option, int which)
 	return fd;
 }
 
+/* ::ffff:0.0.0.0, then ::ffff:127.0.0.1 */
+static bool mapped_any_is_unseen(void)
+{
+	struct sockaddr_in6 where = {.sin6_family = AF_INET6, .sin6_port = htons(1997)};
+	int first = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int second = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool unseen;
+
+	where.sin6_addr.s6_addr[10] = where.sin6_addr.s6_addr[11] = 0xff;
+	if (bind(first, (void *)&where, sizeof(where)))
+		die("bind of the probe to ::ffff:0.0.0.0");
+	where.sin6_addr.s6_addr[12] = 127;
+	where.sin6_addr.s6_addr[15] = 1;
+	unseen = !bind(second, (void *)&where, sizeof(where));
+	close(first);
+	close(second);
+	return unseen;
+}
+
 /* Facts of the kernel that no field tells, tried on a port that no scenario has. */
 void lab_probe(void)
 {
@@ -156,6 +175,7 @@ void lab_probe(void)
 	lab.has_mptcp = mptcp >= 0;
 	if (mptcp >= 0)
 		close(mptcp);
+	lab.mapped_any_unseen = mapped_any_is_unseen();
 	if (bind(first, (void *)&where, sizeof(where)))
 		die("bind of the probe");
 	setsockopt(first, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off));

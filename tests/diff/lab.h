@@ -21,6 +21,7 @@ struct lab {
 	unsigned long scenario; /* under way */
 	bool has_mptcp;
 	bool fast_reuse;    /* the kernel's fastreuse works: before 6.8 */
+	bool mapped_any_unseen; /* IPv6 at 127.0.0.1 does not meet IPv6 at a mapped 0.0.0.0: 6.1 to 6.8 */
 	bool unbind_clears; /* a bucket that only connect() uses is as new: since 6.18 */
 };
 
