@@ -5,6 +5,7 @@
  * arguments, and none is ever missed.
  */
 #include "porttrace.bpf.h"
+#include "function.bpf.h"
 
 /*
  * A bind or listen under way. The functions that system calls and io_uring share are compiled into the
@@ -48,28 +49,6 @@ static __always_inline int call_done(void)
 
 	bpf_map_delete_elem(&fentry_calls, &id);
 	return 0;
-}
-
-static __always_inline void addr_read(struct sockaddr_in6 *out, const void *addr, int size)
-{
-	if (size >= (int)sizeof(*out))
-		bpf_probe_read_kernel(out, sizeof(*out), addr);
-	else if (size >= (int)sizeof(struct sockaddr_in))
-		bpf_probe_read_kernel(out, sizeof(struct sockaddr_in), addr);
-}
-
-/* A subflow is part of an MPTCP socket, which is what the process bound, listened on or closed. */
-static __always_inline bool is_subflow(struct sock *sk)
-{
-	return sock_of_user(sk) != sk;
-}
-
-static __always_inline void addr_read_user(struct sockaddr_in6 *out, const void *addr, int size)
-{
-	if (size >= (int)sizeof(*out))
-		bpf_probe_read_user(out, sizeof(*out), addr);
-	else if (size >= (int)sizeof(struct sockaddr_in))
-		bpf_probe_read_user(out, sizeof(struct sockaddr_in), addr);
 }
 
 SEC("?fentry/__sys_bind")

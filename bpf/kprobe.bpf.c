@@ -5,6 +5,7 @@
  * that waits for the network: what connect() came to is taken from the functions within it.
  */
 #include "porttrace.bpf.h"
+#include "function.bpf.h"
 
 /* One for each function that needs its arguments at its return: they nest. */
 enum stash_slot {
@@ -45,14 +46,6 @@ struct {
 	__type(key, struct stash_key);
 	__type(value, struct stash);
 } stashes SEC(".maps");
-
-static __always_inline void addr_read(struct sockaddr_in6 *out, const void *addr, int size)
-{
-	if (size >= (int)sizeof(*out))
-		bpf_probe_read_kernel(out, sizeof(*out), addr);
-	else if (size >= (int)sizeof(struct sockaddr_in))
-		bpf_probe_read_kernel(out, sizeof(struct sockaddr_in), addr);
-}
 
 static __always_inline __u64 stash_thread(__u64 slot)
 {
@@ -121,11 +114,6 @@ static __always_inline bool stash_has(__u64 slot)
 	return stash_find(slot);
 }
 
-static __always_inline bool is_subflow(struct sock *sk)
-{
-	return sock_of_user(sk) != sk;
-}
-
 SEC("?kprobe/__sys_bind_socket")
 int BPF_KPROBE(kprobe_bind_socket, struct socket *socket, void *addr, int size)
 {
@@ -149,10 +137,7 @@ int BPF_KPROBE(kprobe_bind, int fd, void *addr, int size)
 {
 	struct stash stash = {.of = fd};
 
-	if (size >= (int)sizeof(stash.asked))
-		bpf_probe_read_user(&stash.asked, sizeof(stash.asked), addr);
-	else if (size >= (int)sizeof(struct sockaddr_in))
-		bpf_probe_read_user(&stash.asked, sizeof(struct sockaddr_in), addr);
+	addr_read_user(&stash.asked, addr, size);
 	return stash_put(STASH_BIND, &stash);
 }
 
@@ -249,17 +234,23 @@ static __always_inline int connect_enter(struct sock *sk, const void *addr, int 
 	return stash_args(STASH_CONNECT, sk, addr, size);
 }
 
-static __always_inline int connect_exit(int result)
+/* What a call on a socket came to that was stashed with the address it was given. */
+static __always_inline int connect_exit(__u64 slot, int result)
 {
 	struct sockaddr_in6 asked = {};
 	struct stash stash;
 
-	/* The outer of two, tcp_v6_connect() to an IPv4-mapped address, finds nothing any more. */
-	if (!stash_take(STASH_CONNECT, &stash) || !result)
+	if (!stash_take(slot, &stash))
 		return 0;
 	addr_read(&asked, (void *)stash.addr, stash.size);
 	on_connect_result((struct sock *)stash.of, &asked, -result);
 	return 0;
+}
+
+/* Where success is told by another function. */
+static __always_inline int connect_refused_exit(__u64 slot, int result)
+{
+	return result ? connect_exit(slot, result) : stash_drop(slot);
 }
 
 SEC("?kprobe/tcp_v4_connect")
@@ -271,7 +262,8 @@ int BPF_KPROBE(kprobe_connect, struct sock *sk, void *addr, int size)
 SEC("?kretprobe/tcp_v4_connect")
 int BPF_KRETPROBE(kprobe_connect_exit, int result)
 {
-	return connect_exit(result);
+	/* The outer of two, tcp_v6_connect() to an IPv4-mapped address, finds nothing any more. */
+	return connect_refused_exit(STASH_CONNECT, result);
 }
 
 SEC("?kprobe/tcp_v6_connect")
@@ -283,42 +275,22 @@ int BPF_KPROBE(kprobe_connect6, struct sock *sk, void *addr, int size)
 SEC("?kretprobe/tcp_v6_connect")
 int BPF_KRETPROBE(kprobe_connect6_exit, int result)
 {
-	return connect_exit(result);
+	return connect_refused_exit(STASH_CONNECT, result);
 }
 
 /* Refused before the protocol was asked, by a security module or a cgroup's program. */
 SEC("?kprobe/security_socket_connect")
 int BPF_KPROBE(kprobe_connect_security, struct socket *socket, void *addr, int size)
 {
-	return stash_args(STASH_DENIED, socket, addr, size);
+	struct sock *sk = sock_of_socket(socket);
+
+	return sk ? stash_args(STASH_DENIED, sk, addr, size) : 0;
 }
 
 SEC("?kretprobe/security_socket_connect")
 int BPF_KRETPROBE(kprobe_connect_security_exit, int result)
 {
-	struct sockaddr_in6 asked = {};
-	struct stash stash;
-	struct sock *sk;
-
-	if (!stash_take(STASH_DENIED, &stash) || !result)
-		return 0;
-	sk = sock_of_socket((void *)stash.of);
-	addr_read(&asked, (void *)stash.addr, stash.size);
-	if (sk)
-		on_connect_result(sk, &asked, -result);
-	return 0;
-}
-
-static __always_inline int pre_connect_exit(int result)
-{
-	struct sockaddr_in6 asked = {};
-	struct stash stash;
-
-	if (!stash_take(STASH_DENIED, &stash) || !result)
-		return 0;
-	addr_read(&asked, (void *)stash.addr, stash.size);
-	on_connect_result((struct sock *)stash.of, &asked, -result);
-	return 0;
+	return connect_refused_exit(STASH_DENIED, result);
 }
 
 SEC("?kprobe/tcp_v4_pre_connect")
@@ -330,7 +302,7 @@ int BPF_KPROBE(kprobe_pre_connect, struct sock *sk, void *addr, int size)
 SEC("?kretprobe/tcp_v4_pre_connect")
 int BPF_KRETPROBE(kprobe_pre_connect_exit, int result)
 {
-	return pre_connect_exit(result);
+	return connect_refused_exit(STASH_DENIED, result);
 }
 
 SEC("?kprobe/tcp_v6_pre_connect")
@@ -342,7 +314,7 @@ int BPF_KPROBE(kprobe_pre_connect6, struct sock *sk, void *addr, int size)
 SEC("?kretprobe/tcp_v6_pre_connect")
 int BPF_KRETPROBE(kprobe_pre_connect6_exit, int result)
 {
-	return pre_connect_exit(result);
+	return connect_refused_exit(STASH_DENIED, result);
 }
 
 /* A listener cannot connect: refused before its protocol is asked. */
@@ -362,23 +334,15 @@ int BPF_KPROBE(kprobe_stream_connect, struct socket *socket, void *addr, int siz
 SEC("?kprobe/inet_dgram_connect")
 int BPF_KPROBE(kprobe_dgram_connect, struct socket *socket, void *addr, int size)
 {
-	return stash_args(STASH_DGRAM_CONNECT, socket, addr, size);
+	struct sock *sk = sock_of_socket(socket);
+
+	return sk ? stash_args(STASH_DGRAM_CONNECT, sk, addr, size) : 0;
 }
 
 SEC("?kretprobe/inet_dgram_connect")
 int BPF_KRETPROBE(kprobe_dgram_connect_exit, int result)
 {
-	struct sockaddr_in6 asked = {};
-	struct stash stash;
-	struct sock *sk;
-
-	if (!stash_take(STASH_DGRAM_CONNECT, &stash))
-		return 0;
-	sk = sock_of_socket((void *)stash.of);
-	addr_read(&asked, (void *)stash.addr, stash.size);
-	if (sk)
-		on_connect_result(sk, &asked, -result);
-	return 0;
+	return connect_exit(STASH_DGRAM_CONNECT, result);
 }
 
 SEC("?kprobe/inet_autobind")

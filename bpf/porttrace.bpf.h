@@ -36,7 +36,6 @@
 #define SOCK_CONNECT_BIND  16
 #define SK_FORCE_REUSE	   2
 #define PF_KTHREAD	   0x00200000
-#define SHUTDOWN_MASK	   3
 #define S_IFMT		   00170000
 #define S_IFSOCK	   0140000
 

@@ -8,7 +8,7 @@
 A guest per kernel and backend, two at a time. Each runs the tests of EVERY on its backend, with one
 porttrace for all that can share it, and the script of facts.py; the first backend of a kernel also
 the differential test and a share of the other tests, which start a porttrace each and so cost
-minutes here: every kernel has its part of them, FULL=1 runs all of them in each guest; BRIEF=1 (of make check)
+minutes here: every kernel has its part of them, FULL=1 runs all of them in each guest; BRIEF=1
 none, and the causes' corpus on one backend of each kernel, another for each. What a
 kernel does not run is printed. Where the machine's kernel has no way for a backend (fentry on arm64's
 5.10 and 6.1), porttrace must say so and exit 3. With NAMEs only tests whose name contains one. --docs writes
