@@ -56,6 +56,8 @@ void text_holder(struct text_line *line, const struct holder *holder, const stru
 void text_why(struct render *render, const struct why_report *report);
 
 /* text_churn.c */
+/* How many ports were not to be had, marked as a failure; nothing for 0. */
+void text_failed(struct text_line *line, uint64_t count);
 void text_churn(struct render *render, const struct churn *churn, struct model *model,
 		uint64_t boot_ns);
 

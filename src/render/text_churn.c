@@ -33,6 +33,19 @@ static void add_rate(struct text_line *line, const char *sign, uint64_t count, d
 	text_line_format(line, "  %s%s", sign, text);
 }
 
+void text_failed(struct text_line *line, uint64_t count)
+{
+	char text[HUMANE_SIZE];
+
+	if (!count)
+		return;
+	humane_count(count, text);
+	text_line_add(line, "  ");
+	text_line_mark(line, STYLE_FAILED, text);
+	text_line_add(line, " failed");
+	line->mark_end = line->length;
+}
+
 static void add_namespace(struct render *render, struct text_line *line, uint32_t netns)
 {
 	if (render->many_namespaces || render->options.verbose)
@@ -119,7 +132,6 @@ static void put_ephemeral(struct render *render, const struct churn *churn, stru
 			  uint64_t boot_ns)
 {
 	struct text_line line = {};
-	char text[HUMANE_SIZE];
 
 	if (churn->ephemeral_allocated + churn->ephemeral_released + churn->ephemeral_failed == 0)
 		return;
@@ -128,13 +140,7 @@ static void put_ephemeral(struct render *render, const struct churn *churn, stru
 	add_rate(&line, "", churn->ephemeral_allocated, churn->interval_s);
 	text_line_add(&line, " taken");
 	add_fill(&line, churn, model);
-	if (churn->ephemeral_failed) {
-		humane_count(churn->ephemeral_failed, text);
-		text_line_add(&line, "  ");
-		text_line_mark(&line, STYLE_FAILED, text);
-		text_line_add(&line, " failed");
-		line.mark_end = line.length;
-	}
+	text_failed(&line, churn->ephemeral_failed);
 	add_namespace(render, &line, churn->netns);
 	text_write(render, &line);
 }

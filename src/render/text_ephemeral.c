@@ -78,13 +78,7 @@ static void put_sums(struct render *render, const struct churn *churn, uint64_t 
 	text_line_format(&line, "netns %u", churn->netns);
 	add_rate(&line, "  ", churn->ephemeral_allocated, churn->interval_s, " taken");
 	add_rate(&line, "  ", churn->ephemeral_released, churn->interval_s, " back");
-	if (churn->ephemeral_failed) {
-		humane_count(churn->ephemeral_failed, text);
-		text_line_add(&line, "  ");
-		text_line_mark(&line, STYLE_FAILED, text);
-		text_line_add(&line, " failed");
-		line.mark_end = line.length;
-	}
+	text_failed(&line, churn->ephemeral_failed);
 	if (churn->in_use_known && size) {
 		humane_count(churn->ephemeral_in_use, text);
 		text_line_format(&line, "  %s in use, TCP %u %%", text,
