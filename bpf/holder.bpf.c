@@ -10,6 +10,8 @@
 
 extern struct ring_map ring SEC(".maps");
 
+struct port_walk port_walk = {};
+
 #ifdef BOUNDED_WALKS
 #define WALK_STEPS	48
 #else
@@ -25,26 +27,14 @@ struct walk {
 	/* the next node on each level of the chain, NULL when a level is done */
 	struct hlist_node *buckets, *buckets2, *sockets;
 	struct sock *caller; /* it is in the namespace that is walked */
-#ifndef BOUNDED_WALKS
-	struct port_walk *asked; /* NULL: for a refusal */
-#endif
 	__u64 failure_id;
 	/* No larger: old kernels round every frame up to 32 bytes and give 512 to all together. */
 	__u16 port;
 	__u8 connected, sent;
-	bool udp, done;
+	bool udp, done, is_asked; /* asked: by port_walk; else for a refusal */
 };
 
 #define NODE_ENTRY(node, type, member) ((type *)((char *)(node) - bpf_core_field_offset(type, member)))
-
-static __always_inline struct port_walk *asked_of(const struct walk *walk)
-{
-#ifdef BOUNDED_WALKS
-	return NULL;
-#else
-	return walk->asked;
-#endif
-}
 
 static bool is_connected(__u8 state)
 {
@@ -66,19 +56,19 @@ static __always_inline bool refused_enough(struct walk *walk, __u8 state)
 
 /*
  * A connection that is in no process's hands is told whatever the number: nothing else finds it. The
- * counters are in the context, whose values the verifier does not follow.
+ * counters are in a map, whose values the verifier does not follow.
  */
-static __always_inline bool asked_enough(struct port_walk *asked, struct sock *sk, __u8 state)
+static __always_inline bool asked_enough(struct sock *sk, __u8 state)
 {
-	asked->found++;
+	port_walk.found++;
 	if (is_connected(state) && state != WIRE_TCP_TIME_WAIT && BPF_CORE_READ(sk, sk_socket, file)) {
-		if (asked->connected >= ASKED_CONNECTED)
+		if (port_walk.connected >= ASKED_CONNECTED)
 			return true;
-		asked->connected++;
+		port_walk.connected++;
 	}
-	if (asked->sent >= ASKED_SOCKETS)
+	if (port_walk.sent >= ASKED_SOCKETS)
 		return true;
-	asked->sent++;
+	port_walk.sent++;
 	return false;
 }
 
@@ -125,7 +115,7 @@ static __always_inline void holder_emit(struct walk *walk, struct sock *sk)
 {
 	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
 
-	if (asked_of(walk) ? !asked_enough(asked_of(walk), sk, state) : !refused_enough(walk, state))
+	if (walk->is_asked ? !asked_enough(sk, state) : !refused_enough(walk, state))
 		holder_tell((__u64)sk, walk->failure_id, walk->udp);
 }
 
@@ -172,8 +162,10 @@ static __always_inline void socket_step(struct walk *walk)
 }
 
 /* What lets in the next one without a look at the others. */
-static __always_inline void bucket_tell(struct port_walk *asked, struct inet_bind_bucket *bucket)
+static __always_inline void bucket_tell(struct inet_bind_bucket *bucket)
 {
+	struct port_walk *asked = &port_walk;
+
 	asked->has_bucket = 1;
 	asked->fastreuse = BPF_CORE_READ(bucket, fastreuse);
 	asked->fastreuseport = BPF_CORE_READ(bucket, fastreuseport);
@@ -201,17 +193,17 @@ void bucket_step(struct walk *walk)
 {
 	struct inet_bind_bucket *bucket = NODE_ENTRY(walk->buckets, struct inet_bind_bucket, node);
 
-	__u32 device = BPF_CORE_READ(bucket, l3mdev), own = device_of(walk);
+	__u32 l3mdev = BPF_CORE_READ(bucket, l3mdev);
 
 	walk->buckets = next_of(walk->buckets);
 	if (BPF_CORE_READ(bucket, port) != walk->port || !same_net(walk, &bucket->ib_net))
 		return;
-	/* The ports of a VRF are its own; whoever has no device is in none. */
-	if (device && !own)
+	/* The ports of a VRF are its own (inet_bind_bucket_match()); whoever has no device is in none. Of a
+	 * refusal more is not known here than that there is a device. */
+	if (walk->is_asked ? l3mdev != port_walk.l3mdev : l3mdev && !device_of(walk))
 		return;
-	/* A device's own VRF first, where it is one. */
-	if (asked_of(walk) && (device == own || (!device && !asked_of(walk)->has_bucket)))
-		bucket_tell(asked_of(walk), bucket);
+	if (walk->is_asked)
+		bucket_tell(bucket);
 	if (bpf_core_field_exists(bucket->bhash2))
 		walk->buckets2 = BPF_CORE_READ(bucket, bhash2.first);
 	else
@@ -231,7 +223,7 @@ static long walk_step(__u32 index, void *context)
 	struct walk *walk = context;
 
 #ifndef BOUNDED_WALKS
-	if (!asked_of(walk) && walk->sent > WALK_SOCKETS)
+	if (!walk->is_asked && walk->sent > WALK_SOCKETS)
 		return 1;
 #endif
 	if (walk->sockets)
@@ -333,27 +325,29 @@ int holders_emit(__u64 address, __u16 port, __u16 protocol, __u64 failure_id)
 	return 0;
 }
 
-/* The same for whoever asks about a port, by a socket of his own that shows where the tables are. */
-SEC("?syscall")
-int holder_walk(struct port_walk *asked)
-{
+/*
+ * The same for whoever asks about a port in port_walk, by a socket of his own that shows where the tables
+ * are. Run by BPF_PROG_TEST_RUN, never attached.
+ */
 #ifdef BOUNDED_WALKS
-	return 0; /* not done: there are no programs of this type yet */
+SEC("?raw_tp") /* there is no type syscall yet (5.14) */
 #else
-	struct walk walk = {.port = asked->port};
-	struct sock *sk = sock_of_fd(asked->fd);
+SEC("?syscall")
+#endif
+int holder_walk(void *context)
+{
+	struct walk walk = {.port = port_walk.port, .is_asked = true};
+	struct sock *sk = sock_of_fd(port_walk.fd);
 	__u16 protocol;
 
 	if (!sk || !walk.port)
 		return 0;
 	protocol = sock_protocol(sk);
-	walk.asked = asked;
 	walk_begin(&walk, sk);
 	walk.udp = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
 	if (!(walk.udp ? udp_start(&walk, sk) : tcp_start(&walk, sk)))
 		return 0;
 	walk_run(&walk, ASKED_STEPS);
-	asked->done = walk.done;
+	port_walk.done = walk.done;
 	return 0;
-#endif
 }

@@ -10,6 +10,7 @@
 /* The sockets come as wire_socket events, those of UDP in the order in which the kernel looks at them. */
 struct port_walk {
 	__u32 fd;   /* a socket of the namespace and protocol, of the process that asks */
+	__u32 l3mdev; /* the VRF of the device that the caller is bound to: its ifindex; 0: none */
 	__u16 port; /* not 0 */
 	__u8 done;  /* the tables were found and walked to the end */
 	/* What the TCP bucket of the port remembers (struct inet_bind_bucket); has_bucket 0: there is none. */

@@ -17,6 +17,7 @@
 #include "diagnose/cause.h"
 #include "diagnose/rules.h"
 #include "model/wire_check.h"
+#include "source/features.h"
 #include "source/live.h"
 #include "util/address.h"
 #include "util/clock.h"
@@ -119,6 +120,13 @@ static void make_claim(struct why_question *question)
 		bucket_fill(&question->bucket, &question->walk);
 		claim->bucket = &question->bucket;
 	}
+	/* Told by functions of the kernel, which takes a while to read. */
+	for (size_t i = 0; options->flags & WIRE_REUSEPORT && i < question->chain_count; i++) {
+		if (question->chain[i].sock.flags & WIRE_ORPHAN) {
+			claim->orphan_is_root = features_orphan_is_root();
+			break;
+		}
+	}
 	memcpy(claim->sock.local_addr, options->address, sizeof(claim->sock.local_addr));
 	if (family == AF_INET && !address_is_mapped(options->address))
 		memcpy(claim->sock.local_addr, any_ipv4, sizeof(any_ipv4));
@@ -209,6 +217,7 @@ static int look_for_port(struct why_question *question)
 		.netns = question->caller.netns,
 		.port = question->options.port,
 		.protocol = question->options.protocol,
+		.device = question->options.device,
 		.walk = &question->walk,
 	};
 	int status = look_for(question, &look);
@@ -253,6 +262,32 @@ static bool is_subflow_seen(struct model *model, const struct wire_sock *sock)
 			return true;
 	}
 	return false;
+}
+
+static bool is_in_chain(const struct why_question *question, uint64_t cookie)
+{
+	for (size_t i = 0; i < question->chain_count; i++) {
+		if (question->chain[i].sock.cookie == cookie)
+			return true;
+	}
+	return false;
+}
+
+/* What a process has open and the kernel has not in the tables that the caller would meet: in another VRF. */
+static void drop_unmet(struct why_question *question)
+{
+	struct port_table *ports = model_ports(question->model);
+	const struct port_entry *entry, *next;
+
+	if (question->walk.sent < question->walk.found)
+		return;
+	for (entry = port_table_next(ports, NULL); entry; entry = next) {
+		next = port_table_next(ports, entry);
+		if (entry->sock.local_port == question->options.port &&
+		    sock_same_ports(&question->claim.sock, &entry->sock) && !sock_is_connected(&entry->sock) &&
+		    !is_in_chain(question, entry->sock.cookie))
+			port_table_drop(ports, entry->sock.cookie);
+	}
 }
 
 /* What the kernel's tables have and no process has open: connections and the kernel's own aside. */
@@ -315,6 +350,8 @@ static int answer(struct why_question *question)
 	model_apply(question->model, &question->place.settings.hdr);
 	netns = netns_table_find(model_namespaces(question->model), question->caller.netns);
 	make_claim(question);
+	if (question->walk.done)
+		drop_unmet(question);
 	who_is(question->model, question->source, &question->claim.task);
 	error = decide_by_sockets(question, netns);
 	if (!question->options.port && error == EADDRINUSE) {

@@ -20,7 +20,7 @@ static enum relation relation_of(const struct claim *claim, const struct wire_so
 {
 	enum overlap overlap;
 
-	if (sock_refuses(claim, sock, false, &overlap))
+	if (sock_refuses(claim, sock, &overlap))
 		return REFUSES;
 	return overlap == OVERLAP_NONE ? BESIDE : SHARES;
 }

@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <linux/rtnetlink.h>
 
-#include "cmd/option_values.h"
+#include "source/device.h"
 #include "util/address.h"
 
 static bool sysctl_is_set(const char *path)
@@ -102,19 +102,6 @@ static bool needs_scope(const uint8_t address[16])
 	return address[0] == 0xfe && (address[1] & 0xc0) == 0x80;
 }
 
-/* A number works as well, for a device that need not be there. */
-static bool find_device(const char *device, struct why_place *place)
-{
-	char name[IF_NAMESIZE];
-	unsigned long index = 0;
-
-	place->ifindex = if_nametoindex(device);
-	if (place->ifindex || !option_number(device, 1, INT32_MAX, &index))
-		return place->ifindex;
-	place->ifindex = (uint32_t)index;
-	return if_indextoname(place->ifindex, name);
-}
-
 static uint32_t check_ipv6(const struct why_options *options, struct why_place *place)
 {
 	bool is_multicast = options->address[0] == 0xff;
@@ -160,7 +147,8 @@ static void look_around(const struct why_options *options, const struct why_call
 		place->is_privileged = why_caller_is_privileged(caller, netns);
 		close(netns);
 	}
-	if (options->device[0] && !find_device(options->device, place))
+	place->ifindex = options->device[0] ? device_index(options->device) : 0;
+	if (options->device[0] && !place->ifindex)
 		place->error = ENODEV;
 	else if (options->family == AF_INET && address_is_mapped(options->address))
 		place->error = check_ipv4(options->address + 12, options->flags & WIRE_FREEBIND);

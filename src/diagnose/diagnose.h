@@ -49,6 +49,7 @@ struct claim {
 	bool by_seccomp;		/* a filter gave the errno */
 	bool has_net_bind_service;	/* only for error 0 */
 	bool autobind_reuse;		/* net.ipv4.ip_autobind_reuse; only for error 0 */
+	bool orphan_is_root;		/* whoever had it: sock_i_uid(), before 6.17 */
 	const struct bucket *bucket;	/* only for error 0; NULL: not known, or there is none */
 };
 

@@ -145,13 +145,13 @@ static void holder_insert(struct conflict *conflict, const struct holder *holder
 }
 
 static void find_holders(const struct claim *claim, const struct failure *failure,
-			 bool orphan_is_root, struct conflict *conflict)
+			 struct conflict *conflict)
 {
 	enum overlap overlap;
 
 	for (size_t i = 0;
 	     i < failure->holder_count && conflict->holder_count < CONFLICT_HOLDERS_MAX; i++) {
-		if (sock_refuses(claim, &failure->holders[i].sock, orphan_is_root, &overlap))
+		if (sock_refuses(claim, &failure->holders[i].sock, &overlap))
 			holder_insert(conflict, &failure->holders[i]);
 	}
 }
@@ -192,18 +192,21 @@ void diagnose(const struct claim *claim, const struct failure *failure, const st
 		.now_boot_ns = now_boot_ns,
 		.holders = conflict->holders,
 	};
+	struct claim other_reading = *claim;
 	enum cause cause;
 
+	other_reading.orphan_is_root = !claim->orphan_is_root;
 	memset(conflict, 0, sizeof(*conflict));
 	if (failure && is_about_holders(&f)) {
-		find_holders(claim, failure, false, conflict);
+		find_holders(claim, failure, conflict);
+		/* The errno is there; which kernel gave it is told by which reading explains it. */
 		if (!conflict->holder_count)
-			find_holders(claim, failure, true, conflict);
+			find_holders(&other_reading, failure, conflict);
 	}
 	f.holder_count = conflict->holder_count;
 	if (f.holder_count) {
 		f.holder = conflict->holders[0];
-		sock_refuses(claim, &f.holder->sock, true, &f.overlap);
+		sock_refuses(claim, &f.holder->sock, &f.overlap);
 	}
 
 	cause = cause_decide(&f);

@@ -74,7 +74,7 @@ static enum port_use use_of(const struct claim *claim, const struct wire_sock *s
 			return PORT_BOUND;
 		if (!tuple_meets(&claim->sock, sk2))
 			return PORT_FREE;
-	} else if (!sock_refuses(claim, sk2, false, &overlap)) {
+	} else if (!sock_refuses(claim, sk2, &overlap)) {
 		return PORT_FREE;
 	}
 	return sk2->state == WIRE_TCP_TIME_WAIT ? PORT_TIME_WAIT : PORT_OTHER;

@@ -22,12 +22,8 @@ bool addresses_meet(const struct wire_sock *sk, const struct wire_sock *sk2, boo
 /* How the addresses meet; OVERLAP_NONE: they do not. Devices count too. */
 enum overlap overlap_between(const struct wire_sock *sk, const struct wire_sock *sk2);
 
-/*
- * Whether `sk2` refuses `claim`. Before 6.17 the kernel took an orphan for a socket of root
- * (sock_i_uid()); `orphan_is_root` asks for that reading.
- */
-bool sock_refuses(const struct claim *claim, const struct wire_sock *sk2, bool orphan_is_root,
-		  enum overlap *overlap);
+/* Whether `sk2` refuses `claim`, and how their addresses meet. */
+bool sock_refuses(const struct claim *claim, const struct wire_sock *sk2, enum overlap *overlap);
 
 /* connect() would make a tuple that sk2 is: only the port is the caller's to say. */
 bool tuple_meets(const struct wire_sock *sk, const struct wire_sock *sk2);

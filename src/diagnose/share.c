@@ -82,10 +82,9 @@ bool tuple_meets(const struct wire_sock *sk, const struct wire_sock *sk2)
 		!memcmp(sk->local_addr, sk2->local_addr, 16));
 }
 
-bool sock_refuses(const struct claim *claim, const struct wire_sock *sk2, bool orphan_is_root,
-		  enum overlap *overlap)
+bool sock_refuses(const struct claim *claim, const struct wire_sock *sk2, enum overlap *overlap)
 {
-	uint32_t uid2 = orphan_is_root && sk2->flags & WIRE_ORPHAN ? 0 : sk2->uid;
+	uint32_t uid2 = claim->orphan_is_root && sk2->flags & WIRE_ORPHAN ? 0 : sk2->uid;
 	const struct wire_sock *sk = &claim->sock;
 
 	*overlap = OVERLAP_NONE;
@@ -111,7 +110,7 @@ bool conflict_between(const struct claim *claim, const struct holder *holder, en
 {
 	enum overlap unused;
 
-	return sock_refuses(claim, &holder->sock, false, overlap ? overlap : &unused);
+	return sock_refuses(claim, &holder->sock, overlap ? overlap : &unused);
 }
 
 /* sock_no_listen(), __inet_listen_sk() */
@@ -166,7 +165,7 @@ static bool is_port_free(const struct claim *claim, const struct chain *chain)
 	for (size_t i = 0; i < chain->count; i++, at += chain->stride) {
 		const struct wire_sock *sk2 = (const struct wire_sock *)at;
 
-		if (sock_refuses(claim, sk2, false, &overlap))
+		if (sock_refuses(claim, sk2, &overlap))
 			return false;
 		if (is_end_of_search(claim, sk2))
 			return true;

@@ -77,13 +77,16 @@ static void holder_add_pid(struct holder *holder, const struct wire_task *task)
 		holder->pid_more++;
 }
 
-/* Who took the port is known best to the table, which saw it happen. */
+/* Who took the port is known best to the table, which saw it happen. A socket of the kernel's own has a
+ * maker (`ip link add ... type vxlan`), which does not hold it. */
 static void holder_fill(struct holder *holder, const struct wire_socket *event,
 			const struct port_entry *known)
 {
-	if (!holder->owner.pid && known)
+	bool is_owned = !(holder->sock.flags & WIRE_KERNEL_OWNED);
+
+	if (is_owned && !holder->owner.pid && known)
 		holder->owner = known->owner;
-	if (!holder->owner.pid)
+	if (is_owned && !holder->owner.pid)
 		holder->owner = event->task;
 	if (!holder->inode)
 		holder->inode = event->inode;

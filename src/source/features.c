@@ -138,3 +138,12 @@ void features_find(struct features *features)
 	works = features_backend(BACKEND_KPROBE, reason, sizeof(reason));
 	add(features, "kprobe", works, works ? "the next best" : reason);
 }
+
+bool features_orphan_is_root(void)
+{
+	struct functions *functions = functions_open();
+	bool is_root = functions && functions_has(functions, "fentry/sock_i_uid");
+
+	functions_close(functions);
+	return is_root;
+}

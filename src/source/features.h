@@ -22,6 +22,9 @@ struct features {
 
 void features_find(struct features *features);
 
+/* To bind() a connection without a process is root's, whosever it was: before "net: remove sock_i_uid()" (6.17). */
+bool features_orphan_is_root(void);
+
 /* Whether a backend can be used at all here; `reason` says why not. enum backend. */
 bool features_backend(int backend, char *reason, size_t size);
 

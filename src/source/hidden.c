@@ -17,7 +17,10 @@
 
 #include "util/clock.h"
 
-/* A message or a call that may be about the socket: whose, as long as there is one only. */
+/* What may be about the socket. */
+enum position { IN_MESSAGE, IN_CALL, IN_RING, POSITIONS };
+
+/* Whose it is, as long as there is one only. */
 struct suspect {
 	uint32_t pid;
 	bool several;
@@ -30,7 +33,7 @@ struct search {
 	hidden_found_fn found;
 	void *context;
 	size_t certain;
-	struct suspect message, call;
+	struct suspect suspects[POSITIONS];
 };
 
 static bool is_over(const struct search *search)
@@ -38,8 +41,10 @@ static bool is_over(const struct search *search)
 	return clock_boot_ns() > search->end_ns;
 }
 
-static void suspect_add(struct suspect *suspect, uint32_t pid)
+static void suspect_add(struct search *search, enum position position, uint32_t pid)
 {
+	struct suspect *suspect = &search->suspects[position];
+
 	suspect->several |= suspect->pid && suspect->pid != pid;
 	suspect->pid = pid;
 }
@@ -157,14 +162,43 @@ static bool message_brings(uint32_t pid, int fd, uint64_t inode, unsigned int *s
 	return found;
 }
 
-static bool has_registered(const struct search *search, uint32_t pid, const char *fd, const char *link)
+/* "    0: TCPv6", a registered file before the kernel told its path (6.13): of a socket, the protocol. */
+static bool is_some_socket(const char *line)
 {
-	char path[64];
+	static const char *const protocols[] = {"TCP", "UDP", "MPTCP", "UDP-Lite"};
+	unsigned int slot;
+	char name[16];
+
+	if (sscanf(line, "%u: %15s", &slot, name) != 2)
+		return false;
+	for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++) {
+		size_t length = strlen(protocols[i]);
+
+		if (strncmp(name, protocols[i], length) == 0 &&
+		    (!name[length] || strcmp(name + length, "v6") == 0))
+			return true;
+	}
+	return false;
+}
+
+static bool has_registered(struct search *search, uint32_t pid, const char *fd, const char *link)
+{
+	char path[64], line[512];
+	bool found = false;
+	FILE *file;
 
 	if (strcmp(link, "anon_inode:[io_uring]") != 0)
 		return false;
 	snprintf(path, sizeof(path), "/proc/%u/fdinfo/%.16s", pid, fd);
-	return file_contains(path, search->name);
+	file = fopen(path, "re");
+	while (file && !found && fgets(line, sizeof(line), file)) {
+		found = strstr(line, search->name);
+		if (is_some_socket(line))
+			suspect_add(search, IN_RING, pid);
+	}
+	if (file)
+		fclose(file);
+	return found;
 }
 
 /* Its rings; and, in passing, its unix sockets. true: it has the socket. */
@@ -195,7 +229,7 @@ static bool look_at_fds(struct search *search, uint32_t pid)
 		if (message_brings(pid, atoi(entry->d_name), search->inode, &seen))
 			found = true;
 		else if (seen < waiting) /* the others are in messages behind the first */
-			suspect_add(&search->message, pid);
+			suspect_add(search, IN_MESSAGE, pid);
 	}
 	if (fds)
 		closedir(fds);
@@ -247,7 +281,7 @@ static void look_at(struct search *search, uint32_t pid)
 		search->certain++;
 		tell(search, pid);
 	} else if (has_orphaned_call(pid)) {
-		suspect_add(&search->call, pid);
+		suspect_add(search, IN_CALL, pid);
 	}
 }
 
@@ -260,20 +294,24 @@ void hidden_find(uint64_t inode, uint64_t budget_ns, hidden_found_fn found, void
 		.context = context,
 	};
 	DIR *proc = opendir("/proc");
+	const struct suspect *suspect = NULL;
 	struct dirent *entry;
+	int positions = 0;
 
 	snprintf(search.name, sizeof(search.name), "socket:[%" PRIu64 "]", inode);
 	while (proc && !is_over(&search) && (entry = readdir(proc))) {
 		if (isdigit((unsigned char)entry->d_name[0]))
 			look_at(&search, (uint32_t)strtoul(entry->d_name, NULL, 10));
 	}
-	/* To have missed somebody is to guess. */
-	if (!search.certain && !is_over(&search) && !!search.message.pid != !!search.call.pid) {
-		const struct suspect *suspect = search.message.pid ? &search.message : &search.call;
-
-		if (!suspect->several)
-			tell(&search, suspect->pid);
+	for (int i = 0; i < POSITIONS; i++) {
+		if (search.suspects[i].pid) {
+			suspect = &search.suspects[i];
+			positions++;
+		}
 	}
+	/* To have missed somebody is to guess. */
+	if (!search.certain && !is_over(&search) && positions == 1 && !suspect->several)
+		tell(&search, suspect->pid);
 	if (proc)
 		closedir(proc);
 }

@@ -89,6 +89,11 @@ struct look_settings *kernel_look(const struct kernel *kernel)
 	return &kernel->skeleton->bss->look;
 }
 
+struct port_walk *kernel_walk(const struct kernel *kernel)
+{
+	return &kernel->skeleton->bss->port_walk;
+}
+
 uint64_t kernel_lost(const struct kernel *kernel, uint32_t reason)
 {
 	return __atomic_load_n(&kernel->skeleton->bss->lost_counts[reason % 8], __ATOMIC_RELAXED);
@@ -156,6 +161,7 @@ static uint32_t uring_kinds(const struct choice *choice)
 static int skeleton_load(struct kernel *kernel, const struct settings *settings)
 {
 	struct porttrace_direct *skeleton = programs_open(kernel->variant);
+	size_t snapshots = sizeof(snapshot_programs) / sizeof(snapshot_programs[0]);
 
 	if (!skeleton)
 		return -errno;
@@ -169,8 +175,10 @@ static int skeleton_load(struct kernel *kernel, const struct settings *settings)
 	skeleton->rodata->uring_kinds = uring_kinds(&kernel->choice);
 	if (kernel->port)
 		autoload(kernel, "holder_walk");
-	/* Without tcp and udp, the last two: the walk is in their place. */
-	for (size_t i = 0; i < (kernel->port ? 1 : sizeof(snapshot_programs) / sizeof(snapshot_programs[0])); i++)
+	/* Without tcp and udp, the last two, where a walk that has no bound is in their place. */
+	if (kernel->port && kernel->variant != PROGRAMS_BOUNDED)
+		snapshots = 1;
+	for (size_t i = 0; i < snapshots; i++)
 		autoload(kernel, snapshot_programs[i]);
 	for (size_t i = 0; kernel->census && i < sizeof(census_programs) / sizeof(census_programs[0]); i++)
 		autoload(kernel, census_programs[i]);
@@ -204,7 +212,7 @@ static int try_load(struct kernel *kernel, const struct settings *settings)
 	fact = choice_fact_of(&kernel->choice, load_report.program);
 	if (kernel->variant == PROGRAMS_DIRECT && err != -EPERM)
 		kernel->variant = PROGRAMS_PLAIN;
-	else if (kernel->port && err != -EPERM)
+	else if (kernel->port && err != -EPERM && !strcmp(load_report.program, "holder_walk"))
 		kernel->port = false;
 	else if (kernel->census && err != -EPERM && !strncmp(load_report.program, "census_", 7))
 		kernel->census = false;
@@ -347,7 +355,7 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	kernel->cgroup_root = kernel->tracefs = -1;
 	kernel->variant = programs_best();
-	kernel->port = options->port && kernel->variant != PROGRAMS_BOUNDED;
+	kernel->port = options->port;
 	kernel->census = options->facts && kernel->variant != PROGRAMS_BOUNDED; /* it has none */
 	err = choice_init(&kernel->choice, options->facts, options->backend);
 	/* Known beforehand, a refusal is not waited for. */

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "porttrace/settings.h"
+#include "porttrace/walk.h"
 #include "source/choice.h"
 
 struct bpf_map;
@@ -45,6 +46,7 @@ struct bpf_program *kernel_program(const struct kernel *kernel, const char *name
 struct bpf_map *kernel_map(const struct kernel *kernel, const char *name);
 /* Shared with the programs. */
 struct look_settings *kernel_look(const struct kernel *kernel);
+struct port_walk *kernel_walk(const struct kernel *kernel);
 /* Likewise; *ports has CENSUS_PORTS. NULL: this kernel does not let the ports be counted. */
 struct census *kernel_census(const struct kernel *kernel, uint8_t **ports);
 /* Entries ever made in churn_flows: what it has not any more has made room. */

@@ -7,6 +7,7 @@
 
 #include "porttrace/census.h"
 #include "porttrace/settings.h"
+#include "porttrace/walk.h"
 
 #include "porttrace_bounded.skel.h"
 #include "porttrace_direct.skel.h"

@@ -15,6 +15,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "source/device.h"
+
 #define BUFFER_SIZE (64 * 1024)
 
 enum { LOOK_FILES, LOOK_TCP, LOOK_UDP, LOOK_PROGRAMS };
@@ -127,7 +129,8 @@ static int walk_in(const struct delivery *to, const struct look *look)
 {
 	struct netns_list *namespaces = to->snapshot->namespaces;
 	int type = look->protocol == IPPROTO_TCP || look->protocol == IPPROTO_MPTCP ? SOCK_STREAM : SOCK_DGRAM;
-	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = look->walk, .ctx_size_in = sizeof(*look->walk));
+	struct port_walk *walk = kernel_walk(to->snapshot->kernel);
+	LIBBPF_OPTS(bpf_test_run_opts, options);
 	int err, fd;
 
 	if (netns_enter(namespaces, look->netns))
@@ -135,13 +138,18 @@ static int walk_in(const struct delivery *to, const struct look *look)
 	/* IPv4 or IPv6, the tables are the same. */
 	fd = socket(AF_INET, type | SOCK_CLOEXEC, type == SOCK_STREAM ? IPPROTO_TCP : look->protocol);
 	err = fd < 0 ? -errno : 0;
+	*walk = (struct port_walk){
+		.fd = (__u32)fd,
+		.port = look->port,
+		.l3mdev = device_l3mdev(device_index(look->device)),
+	};
 	netns_leave(namespaces);
 	if (err)
 		return err;
-	*look->walk = (struct port_walk){.fd = (__u32)fd, .port = look->port};
 	err = bpf_prog_test_run_opts(bpf_program__fd(to->snapshot->walk), &options);
 	close(fd);
-	return err || look->walk->done ? err : -EAGAIN;
+	*look->walk = *walk;
+	return err;
 }
 
 static int run_in(const struct delivery *to, uint32_t netns)
@@ -183,8 +191,11 @@ int snapshot_look(struct snapshot *snapshot, const struct look *look, source_eve
 	err = run(&to, LOOK_FILES);
 	if (err)
 		return err;
-	if (look->walk && snapshot->walk)
-		return walk_in(&to, look);
+	if (look->walk && snapshot->walk) {
+		err = walk_in(&to, look);
+		if (err || look->walk->done)
+			return err;
+	}
 	if (look->netns)
 		return run_in(&to, look->netns);
 	for (size_t i = 0; !err && i < netns_list_count(snapshot->namespaces); i++)

@@ -28,6 +28,7 @@ struct look {
 	/* Of `port` in `netns`: what the kernel has in the tables of `protocol`, if it can be asked; else
 	 * `done` is 0 afterwards, and the sockets were found another way. NULL: no walk. */
 	uint16_t protocol;
+	const char *device; /* that the caller is bound to, by name or number; "": to none */
 	struct port_walk *walk;
 	const uint64_t *cookies; /* only these sockets, by their descriptors */
 	size_t cookie_count;	 /* 0: every socket */

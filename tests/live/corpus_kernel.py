@@ -5,6 +5,7 @@ import ctypes
 import errno
 import mmap
 import os
+import resource
 import socket
 import struct
 
@@ -142,6 +143,8 @@ class Cgroup:
         os.mkdir(self.path)
 
     def attach(self, kind, where, code):
+        # Until 5.11 a program's memory counted as locked.
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         insns = ctypes.create_string_buffer(code, len(code))
         license_text = ctypes.create_string_buffer(b"GPL")
         prog = bpf(5, struct.pack("=IIQQIIQII16sII", kind, len(code) // 8, ctypes.addressof(insns),
