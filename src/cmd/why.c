@@ -23,7 +23,7 @@
 #include "util/clock.h"
 
 #define UNSEEN_MAX   64
-#define SEARCHES_MAX 4 /* a tenth of a second each */
+#define SEARCHES_MAX 4 /* a fifth of a second each */
 
 /* A port can have as many connections as it has peers, and every one of them counts. */
 static const struct model_limits limits = {.sockets = 4 * 1024 * 1024};

@@ -133,6 +133,13 @@ static void settle_search(struct choice *choice)
 		fact->backend = BACKEND_TRACEPOINT;
 }
 
+/* It is the returns of system calls that show it. */
+static void settle_seccomp(struct choice *choice)
+{
+	if (choice_is_by(choice, FACT_BIND, BACKEND_TRACEPOINT))
+		choice->facts[FACT_SECCOMP].backend = BACKEND_TRACEPOINT;
+}
+
 static void settle(struct choice *choice, enum fact which, const struct bpf_object *object)
 {
 	struct kernel_fact *fact = &choice->facts[which];
@@ -141,15 +148,18 @@ static void settle(struct choice *choice, enum fact which, const struct bpf_obje
 		settle_io_uring(choice);
 	if (which == FACT_SEARCH)
 		settle_search(choice);
+	if (which == FACT_SECCOMP)
+		settle_seccomp(choice);
 	while (fact->works) {
-		const char *without = hooks[which].without[fact->backend];
+		const char *cannot = hooks[which].cannot[fact->backend];
 		char reason[100] = "";
 
-		if (without && hooks[which].optional) {
+		if (cannot) {
 			fact->works = false;
-			snprintf(fact->reason, sizeof(fact->reason), "%s", without);
+			snprintf(fact->reason, sizeof(fact->reason), "%s", cannot);
+			return;
 		}
-		if (without || (way_of(choice, which)->programs[0] &&
+		if (hooks[which].without[fact->backend] || (way_of(choice, which)->programs[0] &&
 				way_is_there(choice, way_of(choice, which), object, reason, sizeof(reason))))
 			return;
 		choice_refuse(choice, which, reason);

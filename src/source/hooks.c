@@ -120,7 +120,7 @@ const struct hook hooks[FACT_COUNT] = {
 			   "kprobe_twsk_unique", "kprobe_twsk_unique_exit",
 			   "kprobe_twsk_process", "kprobe_twsk_process_exit",
 			   "kprobe_twsk_deschedule", "kprobe_twsk_kill")),
-		.without = {
+		.cannot = {
 			[BACKEND_TRACEPOINT] = "only its begin, by tcp-end; counts are the kernel's own",
 		},
 		.optional = true,
@@ -133,7 +133,7 @@ const struct hook hooks[FACT_COUNT] = {
 			   "fentry_hash_connect_enter", "fentry_hash_connect6_enter")),
 		KPROBE(WAY("kprobe_get_port", "kprobe_get_port_exit",
 			   "kprobe_udp_get_port", "kprobe_udp_get_port_exit")),
-		.without = {
+		.cannot = {
 			[BACKEND_TRACEPOINT] = "not measured: no tracepoint is around the search",
 		},
 		.optional = true,
@@ -151,6 +151,19 @@ const struct hook hooks[FACT_COUNT] = {
 		FENTRY(ASKED_WAY),
 		KPROBE(ASKED_WAY),
 		TRACEPOINT(ASKED_WAY),
+	},
+	[FACT_SECCOMP] = {
+		FACT_SECCOMP, "seccomp", "calls that a seccomp filter refuses",
+		NULL,
+		.without = {
+			[BACKEND_TRACEPOINT] = "the system call returns, as any other",
+		},
+		/* fexit on __seccomp_filter() would be paid for by every call of every container. */
+		.cannot = {
+			[BACKEND_FENTRY] = "They reach no function of a socket; --probes=tracepoint shows them",
+			[BACKEND_KPROBE] = "They reach no function of a socket; --probes=tracepoint shows them",
+		},
+		.optional = true,
 	},
 };
 /* clang-format on */

@@ -22,6 +22,7 @@ enum fact {
 	FACT_SEARCH,
 	FACT_IDENTITY,
 	FACT_ASKED,
+	FACT_SECCOMP,
 	FACT_COUNT
 };
 
@@ -45,9 +46,9 @@ struct hook {
 	const char *price;	/* of the tracepoint backend, for `doctor` */
 	/* By preference; the first of which the kernel has every function. None: not shown. */
 	struct hook_way ways[BACKEND_COUNT][HOOK_WAYS_MAX];
-	/* Why this backend needs no programs of its own for it, or can have none; NULL: it has ways. */
-	const char *without[BACKEND_COUNT];
-	bool optional;		/* without it something is not measured, nothing is missed */
+	/* NULL, or why this backend needs no programs of its own for it; why it cannot show it. */
+	const char *without[BACKEND_COUNT], *cannot[BACKEND_COUNT];
+	bool optional;		/* not in `start.missing`: a backend may be without it */
 };
 
 extern const struct hook hooks[FACT_COUNT];

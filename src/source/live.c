@@ -20,7 +20,7 @@
 #include "util/clock.h"
 
 #define ADDRESS_VALID_NS 100000000ULL
-#define SEARCH_NS	 100000000ULL
+#define SEARCH_NS	 200000000ULL
 
 /* The address that was asked about last. */
 struct address_asked {
