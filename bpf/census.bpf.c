@@ -216,7 +216,15 @@ struct bucket_walk {
 	__u32 port;
 };
 
+/* Not on the stack: the verifier does not follow what is in a map, so all steps are one to it. */
+static struct bucket_walk walk;
+
+/* Before bpf_loop() (5.17) a walk goes in parts. */
+#ifdef BOUNDED_WALKS
+#define WALK_STEPS 64
+#else
 #define WALK_STEPS (1U << 20)
+#endif
 
 static __always_inline __u64 next_of(__u64 node)
 {
@@ -226,63 +234,69 @@ static __always_inline __u64 next_of(__u64 node)
 	return next;
 }
 
+#ifndef BOUNDED_WALKS
 /*
  * One address that has the port. In its IPv6 form since "tcp: Save v4 address as v4-mapped-v6 in
  * inet_bind2_bucket.v6_rcv_saddr" (6.9), which is where this begins.
  */
-static __always_inline void address_step(struct bucket_walk *walk)
+static __always_inline void address_step(void)
 {
 	struct inet_bind2_bucket *bucket = AS(struct inet_bind2_bucket,
-		walk->node2 - bpf_core_field_offset(struct inet_bind2_bucket, bhash_node));
+		walk.node2 - bpf_core_field_offset(struct inet_bind2_bucket, bhash_node));
 	struct census_key key = {.protocol = IPPROTO_TCP};
 	struct in6_addr address = READ(bucket, v6_rcv_saddr);
 	struct census_pool *pool;
 
-	walk->node2 = next_of(walk->node2);
+	walk.node2 = next_of(walk.node2);
 	__builtin_memcpy(key.local_addr, &address, sizeof(key.local_addr));
 	pool = pool_of(&key);
 	if (pool)
 		pool->in_use++;
 }
+#endif
 
-static __always_inline void bucket_step(struct bucket_walk *walk)
+static __always_inline void bucket_step(void)
 {
 	struct inet_bind_bucket *bucket = AS(struct inet_bind_bucket,
-		walk->node - bpf_core_field_offset(struct inet_bind_bucket, node));
+		walk.node - bpf_core_field_offset(struct inet_bind_bucket, node));
 	__u64 net = 0;
 
-	walk->node = next_of(walk->node);
+	walk.node = next_of(walk.node);
 	bpf_core_read(&net, sizeof(net), &bucket->ib_net.net);
-	if (READ(bucket, port) != walk->port || net != walk->net)
+	if (READ(bucket, port) != walk.port || net != walk.net)
 		return;
-	mark(walk->port, bucket_is_connects(bucket) ? CENSUS_TCP : CENSUS_TCP | CENSUS_BOUND);
+	mark(walk.port, bucket_is_connects(bucket) ? CENSUS_TCP : CENSUS_TCP | CENSUS_BOUND);
+#ifndef BOUNDED_WALKS
 	if (bpf_core_field_exists(struct inet_bind2_bucket, addr_type) &&
 	    bpf_core_field_exists(bucket->bhash2))
-		bpf_core_read(&walk->node2, sizeof(walk->node2), &bucket->bhash2.first);
+		bpf_core_read(&walk.node2, sizeof(walk.node2), &bucket->bhash2.first);
+#endif
 }
 
-static __always_inline void slot_step(struct bucket_walk *walk)
+static __always_inline void slot_step(void)
 {
 	__u64 slot;
 
-	walk->port++;
-	slot = walk->slots + (__u64)((walk->port + walk->mix) & walk->mask) *
+	walk.port++;
+	slot = walk.slots + (__u64)((walk.port + walk.mix) & walk.mask) *
 				     bpf_core_type_size(struct inet_bind_hashbucket);
-	walk->node = 0;
-	bpf_core_read(&walk->node, sizeof(walk->node), &((struct inet_bind_hashbucket *)slot)->chain.first);
+	walk.node = 0;
+	bpf_core_read(&walk.node, sizeof(walk.node), &((struct inet_bind_hashbucket *)slot)->chain.first);
 }
 
 /* Without loops of its own, which the verifier would follow from every state. */
 static long walk_step(__u32 index, void *context)
 {
-	struct bucket_walk *walk = context;
-
-	if (walk->node2) {
-		address_step(walk);
-	} else if (walk->node) {
-		bucket_step(walk);
-	} else if (walk->port < census.high) {
-		slot_step(walk);
+#ifndef BOUNDED_WALKS
+	if (walk.node2) {
+		address_step();
+		return 0;
+	}
+#endif
+	if (walk.node) {
+		bucket_step();
+	} else if (walk.port < census.high) {
+		slot_step();
 	} else {
 		census.walked = 1;
 		return 1;
@@ -290,26 +304,47 @@ static long walk_step(__u32 index, void *context)
 	return 0;
 }
 
-/* No lock: a chain that changes underfoot ends early, and a bucket that comes or goes meanwhile is as good
- * counted as not. */
-static void buckets_walk(void)
+/* The port at which a part ended is begun anew; if it was the only one, its chain is given up. */
+static __always_inline void walk_run(void)
+{
+#ifdef BOUNDED_WALKS
+	for (__u32 i = 0; i < WALK_STEPS; i++) {
+		if (walk_step(i, NULL))
+			break;
+	}
+	census.at = walk.port > census.at ? walk.port : census.at + 1;
+#else
+	bpf_loop(WALK_STEPS, walk_step, NULL, 0);
+#endif
+}
+
+/*
+ * Of the namespace of whoever runs it, by BPF_PROG_TEST_RUN. No lock: a chain that changes underfoot ends
+ * early, and a bucket that comes or goes meanwhile is as good counted as not.
+ */
+#ifdef BOUNDED_WALKS
+SEC("?raw_tp") /* there is no type syscall yet (5.14) */
+#else
+SEC("?syscall")
+#endif
+int census_buckets(void *context)
 {
 	struct task_struct *task = AS(struct task_struct, bpf_get_current_task());
 	struct net *net = AS(struct net, READ(task, nsproxy, net_ns));
 	struct inet_hashinfo *table =
 		AS(struct inet_hashinfo, READ(net, ipv4.tcp_death_row.hashinfo));
-	struct bucket_walk walk = {.port = census.low - 1U};
 	struct nsproxy *proxy = NULL;
 
+	walk.node = walk.node2 = 0;
+	walk.port = census.at - 1U;
 	bpf_core_read(&proxy, sizeof(proxy), &task->nsproxy);
 	bpf_core_read(&walk.net, sizeof(walk.net), &proxy->net_ns);
 	bpf_core_read(&walk.slots, sizeof(walk.slots), &table->bhash);
 	walk.mask = READ(table, bhash_size) - 1;
 	walk.mix = READ(net, hash_mix);
-	/* bpf_loop() is of 5.17: without it the ports are not known. */
-	if (!walk.slots || !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop))
-		return;
-	bpf_loop(WALK_STEPS, walk_step, &walk, 0);
+	if (walk.slots)
+		walk_run();
+	return 0;
 }
 
 SEC("?iter/tcp")
@@ -320,8 +355,6 @@ int census_tcp(struct bpf_iter__tcp *ctx)
 	jiffy_measure();
 	if (common)
 		socket_count(ctx->meta->seq, (struct sock *)common);
-	else /* the end, without a socket locked */
-		buckets_walk();
 	return 0;
 }
 

@@ -21,8 +21,8 @@
 
 struct census {
 	__u16 low, high;	  /* in: the range */
-	__u16 walked;		  /* out: the bind buckets were all looked at */
-	__u16 reserved;
+	__u16 walked;		  /* out: the bind buckets were all looked at; else run it once more */
+	__u16 at;		  /* from here on; in, at first: low */
 	__u32 jiffy_us;		  /* out: the length of a jiffy */
 	__u32 timewait_chosen;	  /* out: TIME_WAITs on ports that the kernel chose */
 	__u32 pools_missed;	  /* out: sockets that found no room in the map */

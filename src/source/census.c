@@ -28,6 +28,7 @@ struct census_taker {
 	uint8_t *ports;
 	int pools; /* the map */
 	struct bpf_link *tcp, *udp;
+	int buckets; /* the program */
 	struct counted *counted; /* the last census, most in use first */
 	size_t count, capacity;
 	struct census_result result;
@@ -39,15 +40,17 @@ struct census_taker *census_taker_new(struct kernel *kernel)
 	struct census_taker *taker = calloc(1, sizeof(*taker));
 	struct bpf_program *tcp = kernel_program(kernel, "census_tcp");
 	struct bpf_program *udp = kernel_program(kernel, "census_udp");
+	struct bpf_program *buckets = kernel_program(kernel, "census_buckets");
 
 	if (!taker)
 		return NULL;
 	taker->census = kernel_census(kernel, &taker->ports);
-	if (!taker->census || !tcp || !udp) {
+	if (!taker->census || !tcp || !udp || !buckets) {
 		free(taker);
 		errno = ENOTSUP;
 		return NULL;
 	}
+	taker->buckets = bpf_program__fd(buckets);
 	taker->pools = bpf_map__fd(kernel_map(kernel, "census_pools"));
 	taker->tcp = bpf_program__attach_iter(tcp, NULL);
 	taker->udp = taker->tcp ? bpf_program__attach_iter(udp, NULL) : NULL;
@@ -108,6 +111,24 @@ static int iterator_run(struct census_taker *taker, struct bpf_link *link, const
 		err = -errno;
 	close(fd);
 	return err;
+}
+
+/* In as many parts as it takes; -ENOTSUP: it gets nowhere. */
+static int buckets_walk(struct census_taker *taker)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options);
+	struct census *census = taker->census;
+
+	census->at = census->low;
+	while (!census->walked) {
+		__u16 at = census->at;
+
+		if (bpf_prog_test_run_opts(taker->buckets, &options))
+			return -errno;
+		if (!census->walked && (census->at == at || census->at > census->high))
+			return -ENOTSUP;
+	}
+	return 0;
 }
 
 static int pool_add(struct census_taker *taker, const struct census_key *key, const struct census_pool *pool)
@@ -293,9 +314,9 @@ int census_take(struct census_taker *taker, const struct wire_netns *netns, cons
 	if (!err)
 		err = iterator_run(taker, taker->udp, reserved);
 	if (!err)
+		err = buckets_walk(taker);
+	if (!err)
 		err = pools_take(taker);
-	if (!err && !census->walked)
-		err = -ENOTSUP;
 	taker->result.end_boot_ns = clock_boot_ns();
 	taker->result.took_ns = cpu_ns() - begin;
 	if (err)

@@ -38,7 +38,7 @@ struct kernel {
 };
 
 static const char *const snapshot_programs[] = {"snapshot_files", "snapshot_tcp", "snapshot_udp"};
-static const char *const census_programs[] = {"census_tcp", "census_udp"};
+static const char *const census_programs[] = {"census_tcp", "census_udp", "census_buckets"};
 
 /* libbpf tells which program was refused, and why, only by printing it. */
 static __thread struct {
@@ -356,7 +356,7 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 	kernel->cgroup_root = kernel->tracefs = -1;
 	kernel->variant = programs_best();
 	kernel->port = options->port;
-	kernel->census = options->facts && kernel->variant != PROGRAMS_BOUNDED; /* it has none */
+	kernel->census = options->facts;
 	err = choice_init(&kernel->choice, options->facts, options->backend);
 	/* Known beforehand, a refusal is not waited for. */
 	if (!err && kernel->variant == PROGRAMS_DIRECT && options->facts &&

@@ -739,6 +739,7 @@ class Shared(Stream):
         self.ended = self.stopped = False
         self.command = f"porttrace --json, shared ({path})"
         self.file = open(path, "rb")
+        self.start_record = json.loads(self.file.readline())
         self.file.seek(0, os.SEEK_END)
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
