@@ -19,7 +19,7 @@ import image
 import kernels
 from kernels import Missing
 
-MEMORY = os.environ.get("PORTTRACE_VM_MEMORY", "1024")  # MiB
+MEMORY = os.environ.get("PORTTRACE_VM_MEMORY", "2048")  # MiB
 
 # Debian's name of this machine.
 OWN = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, "amd64")
