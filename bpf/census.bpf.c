@@ -11,6 +11,13 @@
 
 #include "porttrace/census.h"
 
+/* Until "inet: Change inet_sk(sk)->local_port_range type to u32" (6.8). */
+struct inet_sock___ends {
+	struct {
+		__u16 lo, hi;
+	} local_port_range;
+} __attribute__((preserve_access_index));
+
 struct census census = {};
 __u8 census_ports[CENSUS_PORTS] = {};
 
@@ -130,9 +137,11 @@ static __always_inline void tuple_add(struct sock *sk, __u16 port, bool timewait
 		timewait_add(pool, AS(struct inet_timewait_sock, sk));
 		return;
 	}
-	/* A struct of two until "inet: Change inet_sk(sk)->local_port_range type to u32" (6.8). */
 	if (bpf_core_field_exists(((struct inet_sock *)sk)->local_port_range))
 		narrowed = READ(AS(struct inet_sock, sk), local_port_range);
+	else if (bpf_core_field_exists(((struct inet_sock___ends *)sk)->local_port_range))
+		narrowed = BPF_CORE_READ((struct inet_sock___ends *)sk, local_port_range.lo) |
+			   (__u32)BPF_CORE_READ((struct inet_sock___ends *)sk, local_port_range.hi) << 16;
 	if (narrowed) {
 		pool->range_low = narrowed;
 		pool->range_high = narrowed >> 16;
@@ -235,10 +244,13 @@ static __always_inline __u64 next_of(__u64 node)
 }
 
 #ifndef BOUNDED_WALKS
-/*
- * One address that has the port. In its IPv6 form since "tcp: Save v4 address as v4-mapped-v6 in
- * inet_bind2_bucket.v6_rcv_saddr" (6.9), which is where this begins.
- */
+/* In its IPv6 form since "tcp: Save v4 address as v4-mapped-v6 in inet_bind2_bucket.v6_rcv_saddr" (6.9), which
+ * is where this begins. */
+#define HAS_ADDRESSES                                                                                    \
+	(bpf_core_field_exists(struct inet_bind2_bucket, addr_type) &&                                  \
+	 bpf_core_field_exists(((struct inet_bind_bucket *)0)->bhash2))
+
+/* One address that has the port. */
 static __always_inline void address_step(void)
 {
 	struct inet_bind2_bucket *bucket = AS(struct inet_bind2_bucket,
@@ -267,8 +279,7 @@ static __always_inline void bucket_step(void)
 		return;
 	mark(walk.port, bucket_is_connects(bucket) ? CENSUS_TCP : CENSUS_TCP | CENSUS_BOUND);
 #ifndef BOUNDED_WALKS
-	if (bpf_core_field_exists(struct inet_bind2_bucket, addr_type) &&
-	    bpf_core_field_exists(bucket->bhash2))
+	if (HAS_ADDRESSES)
 		bpf_core_read(&walk.node2, sizeof(walk.node2), &bucket->bhash2.first);
 #endif
 }
@@ -288,7 +299,7 @@ static __always_inline void slot_step(void)
 static long walk_step(__u32 index, void *context)
 {
 #ifndef BOUNDED_WALKS
-	if (walk.node2) {
+	if (HAS_ADDRESSES && walk.node2) {
 		address_step();
 		return 0;
 	}

@@ -29,7 +29,8 @@ PYTHON_LEFT_OUT = {"test", "tests", "idlelib", "tkinter", "turtledemo", "ensurep
                    "distutils", "venv", "unittest", "xml", "xmlrpc", "wsgiref", "curses", "dbm"}
 APPLETS = """mount umount mkdir cat ls mv cp rm ln sleep grep sed awk head tail dmesg modprobe insmod
 lsmod poweroff reboot hostname id uname env tr sort wc stat seq date kill ps stty setsid true false
-test pidof printf echo mktemp chmod chown touch find xargs cut tee df free mknod od which nproc""".split()
+test pidof printf echo mktemp chmod chown touch find xargs cut tee df free mknod od which nproc
+nsenter""".split()
 
 
 def _which(name):

@@ -12,22 +12,22 @@ import sys
 HEAD = """# What is seen on which kernel
 
 Written by `make docs-kernels`, which boots the kernels and runs the live tests on them: not by hand.
-The facts are those of `porttrace doctor`: `yes`, what the backend reports there; `-`, what it lacks
-(`missing` of the `start` record). Of the tests: passed, failed, skipped.
+The facts are those of `porttrace doctor --probes=BACKEND` there, with everything loaded and attached: `yes`,
+the backend reports it; `-`, it does not, and doctor says why. Of the tests: passed, failed, skipped.
 """
 
 
 def facts_of(lines):
-    """The names of the facts in what doctor says."""
-    inside, names = False, []
+    """What doctor says of each fact: that it is reported, or not."""
+    inside, facts = False, {}
     for line in lines:
         if line.startswith("facts, and"):
             inside = True
         elif not line:
             inside = False
         elif inside and (row := re.match(r"  ([a-z][a-z-]*) +(-|[a-z]+) ", line + " ")):
-            names.append(row.group(1))
-    return names
+            facts[row.group(1)] = row.group(2) != "-"
+    return facts
 
 
 def results(jobs):
@@ -39,12 +39,9 @@ def results(jobs):
                 facts.append(name)
     for job in jobs:
         start = job.start_record()
-        row = {"kernel": start["kernel"] if start else os.path.basename(job.kernel),
-               "backend": job.probes, "tests": list(job.counts)}
-        if start:
-            row["missing"] = start["missing"]
-            facts += [f for f in start["missing"] if f not in facts]
-        rows.append(row)
+        rows.append({"kernel": start["kernel"] if start else os.path.basename(job.kernel),
+                     "backend": job.probes, "tests": list(job.counts),
+                     "facts": facts_of(job.lines["doctor"])})
     return {"facts": facts, "rows": rows}
 
 
@@ -53,9 +50,8 @@ def render(data):
     head = ["kernel", "backend", *data["facts"], "tests"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in data["rows"]:
-        seen = ["-" if "missing" not in row or fact in row["missing"] else "yes"
-                for fact in data["facts"]]
-        if "missing" not in row:
+        seen = ["yes" if row["facts"].get(fact) else "-" for fact in data["facts"]]
+        if not row["facts"]:
             seen = ["does not start"] * len(data["facts"])
         tests = ", ".join(map(str, row["tests"]))
         lines.append("| " + " | ".join([row["kernel"], row["backend"], *seen, tests]) + " |")
@@ -74,8 +70,7 @@ def read(text):
         seen = cells[2:-1]
         if any(s not in ("yes", "-", "does not start") for s in seen):
             raise ValueError(f"not a cell of the table: {seen}")
-        if "does not start" not in seen:
-            row["missing"] = [f for f, s in zip(facts, seen) if s == "-"]
+        row["facts"] = {f: s == "yes" for f, s in zip(facts, seen) if s != "does not start"}
         rows.append(row)
     return {"facts": facts, "rows": rows}
 
