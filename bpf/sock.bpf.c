@@ -70,6 +70,9 @@ __hidden bool sock_is_traced(struct sock *of)
 
 	if (family != AF_INET && family != AF_INET6)
 		return false;
+	/* A raw socket of IPPROTO_TCP is not one of TCP; what it calls its port is the protocol. */
+	if (READ_BITS(sk, sk_type) == SOCK_RAW)
+		return false;
 	protocol = protocol_of(sk);
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_MPTCP ||
 	       protocol == IPPROTO_UDPLITE || protocol == IPPROTO_SCTP || protocol == IPPROTO_DCCP;

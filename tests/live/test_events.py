@@ -930,6 +930,20 @@ def one_process_does_it_all(t):
         equal(sorted(map(str, got)), sorted(map(str, want)), "all records of this process")
 
 
+@test()
+def raw_sockets_have_no_ports(t):
+    """Of a raw socket the kernel keeps the protocol where another has its port."""
+    with t.trace() as trace:
+        trace.never(local_port=lambda port: port in (socket.IPPROTO_TCP, socket.IPPROTO_UDP), **t.me)
+        trace.never(local_address="10.1.2.3", **t.me)
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP) as raw:
+            raw.bind(("127.0.0.1", 0))
+        with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_UDP) as raw:
+            raw.connect(("::1", 0))
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP) as raw:
+            equal(refused(raw.bind, ("10.1.2.3", 0)), "EADDRNOTAVAIL", "errno of bind")
+
+
 @test(own=True)
 def start_and_stop(t):
     with t.trace() as trace:
