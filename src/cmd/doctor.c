@@ -48,7 +48,7 @@ static void print_fact(enum fact which, const struct kernel_fact *fact)
 		printf(" %s", way_of(which, fact)->programs[i]);
 	printf("%s%s\n", without ? " " : "", without ? without : "");
 	if (fact->reason[0])
-		printf("  %-16s %-11s not by %s\n", "", "", fact->reason);
+		printf("  %-16s %-11s %s %s\n", "", "", fact->fell_back ? "not by" : "another way, for", fact->reason);
 	if (fact->backend == BACKEND_TRACEPOINT && hook->price)
 		printf("  %-16s %-11s price: %s\n", "", "", hook->price);
 }
@@ -92,7 +92,8 @@ static int examine(const struct doctor_config *config)
 	char reason[256] = "";
 	struct features features;
 	struct source *source;
-	bool complete = true;
+	char missing[80];
+	bool complete;
 
 	features_find(&features);
 	printf("porttrace %s on Linux %s\n\n", PORTTRACE_VERSION, features.kernel);
@@ -105,6 +106,7 @@ static int examine(const struct doctor_config *config)
 		return EXIT_NOT_ALLOWED;
 	}
 	print_facts(live_facts(source));
+	complete = !features_missing_privileges(missing, sizeof(missing));
 	for (int i = 0; i < FACT_COUNT; i++)
 		complete &= live_facts(source)[i].works || hooks[i].optional;
 	print_counts(source);

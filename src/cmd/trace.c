@@ -195,9 +195,16 @@ static void facts_missing(const struct trace *trace, const char **missing)
 {
 	const struct kernel_fact *facts = live_facts(trace->session.source);
 	size_t count = 0;
+	char absent[80];
 
+	if (features_missing_privileges(absent, sizeof(absent)))
+		fprintf(stderr, "porttrace: without %s sockets and counters of other network namespaces may be "
+				"missing; see 'porttrace doctor'\n",
+			absent);
 	for (int i = 0; i < FACT_COUNT; i++) {
-		if (!facts[i].wanted || (!facts[i].works && hooks[i].optional))
+		/* Not the kernel lacks it, but the backend. */
+		if (!facts[i].wanted || (!facts[i].works && hooks[i].optional && !facts[i].fell_back &&
+					 hooks[i].without[facts[i].backend]))
 			continue;
 		if (facts[i].works) {
 			if (facts[i].fell_back)

@@ -128,9 +128,14 @@ static void settle_search(struct choice *choice)
 {
 	struct kernel_fact *fact = &choice->facts[FACT_SEARCH];
 
-	if (choice_is_by(choice, FACT_BIND, BACKEND_TRACEPOINT) ||
-	    choice_is_by(choice, FACT_CONNECT, BACKEND_TRACEPOINT))
-		fact->backend = BACKEND_TRACEPOINT;
+	if (fact->backend == BACKEND_TRACEPOINT || choice->is_fixed ||
+	    (!choice_is_by(choice, FACT_BIND, BACKEND_TRACEPOINT) &&
+	     !choice_is_by(choice, FACT_CONNECT, BACKEND_TRACEPOINT)))
+		return;
+	snprintf(fact->reason, sizeof(fact->reason), "%s: bind or connect is not traced by it",
+		 backend_name(fact->backend));
+	fact->backend = BACKEND_TRACEPOINT;
+	fact->fell_back = true;
 }
 
 static void settle(struct choice *choice, enum fact which, const struct bpf_object *object)
@@ -147,7 +152,8 @@ static void settle(struct choice *choice, enum fact which, const struct bpf_obje
 
 		if (without && hooks[which].optional) {
 			fact->works = false;
-			snprintf(fact->reason, sizeof(fact->reason), "%s", without);
+			if (!fact->fell_back)
+				snprintf(fact->reason, sizeof(fact->reason), "%s", without);
 		}
 		if (without || (way_of(choice, which)->programs[0] &&
 				way_is_there(choice, way_of(choice, which), object, reason, sizeof(reason))))
@@ -190,4 +196,15 @@ bool choice_is_by(const struct choice *choice, enum fact which, enum backend bac
 	const struct kernel_fact *fact = &choice->facts[which];
 
 	return fact->works && fact->backend == backend && way_of(choice, which)->programs[0];
+}
+
+bool choice_shows_nothing(const struct choice *choice)
+{
+	static const enum fact shown[] = {FACT_BIND, FACT_LISTEN, FACT_CONNECT, FACT_CONNECT_RESULT,
+					  FACT_IMPLICIT_BIND, FACT_ACCEPT, FACT_CLOSE};
+
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
+		if (choice->facts[shown[i]].works)
+			return false;
+	return true;
 }

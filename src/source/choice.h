@@ -19,7 +19,7 @@ struct kernel_fact {
 	bool wanted, works;
 	enum backend backend; /* where it works */
 	int way;	      /* hooks[].ways[backend][way]; its programs may be none (hooks[].without) */
-	bool fell_back;	      /* a better backend was refused */
+	bool fell_back;	      /* a better backend was refused; where it does not work, all were */
 	char reason[160];     /* why not, or why not by a better backend; "" else */
 };
 
@@ -50,5 +50,8 @@ enum fact choice_fact_of(const struct choice *choice, const char *program);
 
 /* Whether a backend reports a fact by programs of its own. */
 bool choice_is_by(const struct choice *choice, enum fact fact, enum backend backend);
+
+/* No fact works that an event tells: to run would be to wait for nothing. */
+bool choice_shows_nothing(const struct choice *choice);
 
 #endif

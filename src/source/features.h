@@ -8,6 +8,10 @@
 
 #define FEATURES_MAX 16
 
+#define FEATURES_NO_BTF                                                         \
+	"this kernel has no BTF (/sys/kernel/btf/vmlinux); it must be built with " \
+	"CONFIG_DEBUG_INFO_BTF"
+
 struct feature {
 	const char *name;
 	bool works;
@@ -21,6 +25,12 @@ struct features {
 };
 
 void features_find(struct features *features);
+
+/* How many of the capabilities that porttrace needs are not there; their names, joined by ", ". */
+size_t features_missing_privileges(char *names, size_t size);
+
+/* Booted with lockdown=confidentiality, or set to it since: programs may not read the kernel's memory. */
+bool features_is_locked_down(void);
 
 /* Whether a backend can be used at all here; `reason` says why not. enum backend. */
 bool features_backend(int backend, char *reason, size_t size);

@@ -20,6 +20,7 @@
 #include "porttrace/census.h"
 #include "porttrace_direct.skel.h"
 #include "porttrace/wire.h"
+#include "source/features.h"
 #include "source/functions.h"
 #include "source/kernel_fs.h"
 #include "source/programs.h"
@@ -309,17 +310,45 @@ static int try_attach(struct kernel *kernel)
 	return err;
 }
 
-static void describe_failure(int err, char *reason, size_t size)
+static bool has_btf(void)
 {
-	if (err == -EPERM || err == -EACCES)
-		snprintf(reason, size, "loading BPF programs is not permitted; run as root, or with "
-				       "CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN");
-	else if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
-		snprintf(reason, size, "this kernel has no BTF (/sys/kernel/btf/vmlinux); it must be built "
-				       "with CONFIG_DEBUG_INFO_BTF");
-	else
-		snprintf(reason, size, "the kernel refused the BPF programs: %s%s%s (see -v)", strerror(-err),
-			 load_report.program[0] ? "; first " : "", load_report.program);
+	struct functions *functions = functions_open();
+
+	functions_close(functions);
+	return functions;
+}
+
+/* The error for who opened it. */
+static int describe_failure(int err, char *reason, size_t size)
+{
+	char missing[80];
+
+	if (err == -EPERM || err == -EACCES) {
+		size_t count = features_missing_privileges(missing, sizeof(missing));
+
+		if (count)
+			snprintf(reason, size, "loading BPF programs is not permitted: run as root, or with %s",
+				 missing);
+		else
+			snprintf(reason, size, "loading BPF programs is not permitted, though every capability is "
+					       "there: a seccomp filter or a security module forbids it");
+		return err;
+	}
+	if (!has_btf())
+		snprintf(reason, size, FEATURES_NO_BTF);
+	else if (features_is_locked_down())
+		snprintf(reason, size, "this kernel was booted with lockdown=confidentiality, and does not let BPF "
+				       "programs read its memory");
+	else if (err == -ENOTSUP)
+		snprintf(reason, size, "nothing that porttrace builds on can be traced here (see 'porttrace doctor')");
+	else if (load_report.program[0])
+		snprintf(reason, size, "the kernel refused the BPF programs: %s; first %s (see -v)", strerror(-err),
+			 load_report.program);
+	else {
+		snprintf(reason, size, "the kernel refused the BPF programs: %s (see -v)", strerror(-err));
+		return err;
+	}
+	return -ENOTSUP;
 }
 
 /* Leaves out what the kernel refuses: first the quick way to read it, then one way of one fact a round. */
@@ -332,6 +361,8 @@ static int load_and_attach(struct kernel *kernel, const struct kernel_options *o
 		if (!err && options->facts)
 			err = try_attach(kernel);
 	}
+	if (!err && options->facts && choice_shows_nothing(&kernel->choice))
+		err = -ENOTSUP;
 	return err == -EAGAIN ? -ENOTSUP : err;
 }
 
@@ -365,7 +396,7 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 		kernel->skeleton->bss->asked_hooks = kernel->choice.facts[FACT_ASKED].works;
 	if (!err)
 		return kernel;
-	describe_failure(err, reason, size);
+	err = describe_failure(err, reason, size);
 	kernel_close(kernel);
 	errno = -err;
 	return NULL;
