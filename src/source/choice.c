@@ -105,9 +105,13 @@ static void advance(struct choice *choice, enum fact which)
 void choice_refuse(struct choice *choice, enum fact which, const char *reason)
 {
 	struct kernel_fact *fact = &choice->facts[which];
+	size_t length = strlen(fact->reason);
+	char why[160];
 
-	if (reason[0])
-		snprintf(fact->reason, sizeof(fact->reason), "%s: %s", backend_name(fact->backend), reason);
+	/* Two ways often lack the same. */
+	snprintf(why, sizeof(why), "%s: %s", backend_name(fact->backend), reason);
+	if (reason[0] && !strstr(fact->reason, why))
+		snprintf(fact->reason + length, sizeof(fact->reason) - length, "%s%s", length ? "; " : "", why);
 	advance(choice, which);
 }
 
@@ -132,10 +136,8 @@ static void settle_search(struct choice *choice)
 	    (!choice_is_by(choice, FACT_BIND, BACKEND_TRACEPOINT) &&
 	     !choice_is_by(choice, FACT_CONNECT, BACKEND_TRACEPOINT)))
 		return;
-	snprintf(fact->reason, sizeof(fact->reason), "%s: bind or connect is not traced by it",
-		 backend_name(fact->backend));
-	fact->backend = BACKEND_TRACEPOINT;
-	fact->fell_back = true;
+	while (fact->backend != BACKEND_TRACEPOINT)
+		choice_refuse(choice, FACT_SEARCH, "bind or connect is not traced by it");
 }
 
 static void settle(struct choice *choice, enum fact which, const struct bpf_object *object)

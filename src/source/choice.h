@@ -20,7 +20,7 @@ struct kernel_fact {
 	enum backend backend; /* where it works */
 	int way;	      /* hooks[].ways[backend][way]; its programs may be none (hooks[].without) */
 	bool fell_back;	      /* a better backend was refused; where it does not work, all were */
-	char reason[160];     /* why not, or why not by a better backend; "" else */
+	char reason[320];     /* why not, or why not in each better way, by backend; "" else */
 };
 
 struct choice {
@@ -39,7 +39,7 @@ void choice_done(struct choice *choice);
  * there. `object` is open, not yet loaded. */
 void choice_settle(struct choice *choice, const struct bpf_object *object);
 
-/* A way was refused: on to the next, or the fact does not work. */
+/* A way was refused: on to the next, or the fact does not work. reason: "" where there is no such way. */
 void choice_refuse(struct choice *choice, enum fact fact, const char *reason);
 
 /* The programs of a fact as it is settled; NULL past the last. */

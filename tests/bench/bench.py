@@ -57,7 +57,7 @@ class Tracer:
         self.process = None
         self.began = 0
 
-    def start(self):
+    def start(self, limit=20):
         self.began = time.monotonic()
         with open(self.out, "wb") as out, open(self.err, "wb") as err:
             self.process = subprocess.Popen(
@@ -67,7 +67,7 @@ class Tracer:
                 stderr=err,
                 preexec_fn=die_with_parent,
             )
-        end = time.monotonic() + 20
+        end = time.monotonic() + limit
         while not self.ready():
             if self.process.poll() is not None or time.monotonic() > end:
                 with open(self.err, encoding="utf-8", errors="replace") as err:

@@ -20,6 +20,7 @@ import kernels
 from kernels import Missing
 
 MEMORY = os.environ.get("PORTTRACE_VM_MEMORY", "1024")  # MiB
+QEMU = os.environ.get("PORTTRACE_VM_QEMU", "").split()  # more options for it
 
 # Debian's name of this machine.
 OWN = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, "amd64")
@@ -97,7 +98,7 @@ class Guest:
         status, console = os.path.join(work, "status"), os.path.join(work, "console")
         lines = " ".join(f"{n}={line}" for n, line in zip(("OUTPUT", "STATUS"), machine["lines"]))
         process = subprocess.Popen(
-            [*machine["qemu"], "-m", MEMORY, "-smp", "1", "-nodefaults", "-display", "none",
+            [*machine["qemu"], *QEMU, "-m", MEMORY, "-smp", "1", "-nodefaults", "-display", "none",
              "-no-reboot", "-kernel", self.vmlinuz, "-initrd", initrd,
              "-append", f"console={machine['console']} quiet panic=-1 oops=panic "
                         f"mitigations=off net.ifnames=0 {self.append} {lines}",
