@@ -279,7 +279,7 @@ def programs(options):
     done = subprocess.run([sys.executable, os.path.join(here, "programs.py"), "--rounds=3"], check=False)
     if done.returncode != 77 or options.here:
         return done.returncode in (0, 77)
-    command = ["python3", "tests/bench/programs.py", "--icount", "--rounds=3", "--count=300"]
+    command = ["python3", "tests/bench/programs.py", "--icount", "--rounds=2", "--count=200"]
     vm = [sys.executable, os.path.join(here, "../vm/run"), "--limit=900", KERNEL, "--", *command]
     print("\n" + "-" * 72, flush=True)
     done = subprocess.run(
