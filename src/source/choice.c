@@ -210,3 +210,33 @@ bool choice_shows_nothing(const struct choice *choice)
 			return false;
 	return true;
 }
+
+static void examine(struct choice *choice, enum fact which, enum backend backend,
+		    const struct bpf_object *object)
+{
+	char *lacks = choice->facts[which].lacks[backend];
+	const struct hook *hook = &hooks[which];
+
+	if (hook->without[backend]) {
+		snprintf(lacks, CHOICE_LACKS_SIZE, "%s", hook->optional ? hook->without[backend] : "");
+		return;
+	}
+	for (int i = 0; i < HOOK_WAYS_MAX && hook->ways[backend][i].programs[0]; i++) {
+		char reason[CHOICE_LACKS_SIZE] = "this kernel has no helper for it";
+
+		if (way_is_there(choice, &hook->ways[backend][i], object, reason, sizeof(reason))) {
+			lacks[0] = '\0';
+			return;
+		}
+		if (!lacks[0]) /* of the best way */
+			memcpy(lacks, reason, sizeof(reason));
+	}
+}
+
+void choice_examine(struct choice *choice, const struct bpf_object *object)
+{
+	for (int i = 0; i < FACT_COUNT; i++)
+		for (int j = 0; j < BACKEND_COUNT; j++)
+			examine(choice, (enum fact)i, (enum backend)j, object);
+	functions_rest(choice->functions);
+}

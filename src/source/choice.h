@@ -14,6 +14,8 @@
 struct bpf_object;
 struct functions;
 
+#define CHOICE_LACKS_SIZE 96
+
 /* How it went with one fact. */
 struct kernel_fact {
 	bool wanted, works;
@@ -21,6 +23,7 @@ struct kernel_fact {
 	int way;	      /* hooks[].ways[backend][way]; its programs may be none (hooks[].without) */
 	bool fell_back;	      /* a better backend was refused; where it does not work, all were */
 	char reason[320];     /* why not, or why not in each better way, by backend; "" else */
+	char lacks[BACKEND_COUNT][CHOICE_LACKS_SIZE]; /* by choice_examine() */
 };
 
 struct choice {
@@ -50,6 +53,10 @@ enum fact choice_fact_of(const struct choice *choice, const char *program);
 
 /* Whether a backend reports a fact by programs of its own. */
 bool choice_is_by(const struct choice *choice, enum fact fact, enum backend backend);
+
+/* Says of every fact and backend what its functions lack here, "" where nothing; whether the kernel lets the
+ * backend be used at all is another question (features_backend()). Slow: some 100 searches of BTF. */
+void choice_examine(struct choice *choice, const struct bpf_object *object);
 
 /* No fact works that an event tells: to run would be to wait for nothing. */
 bool choice_shows_nothing(const struct choice *choice);

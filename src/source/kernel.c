@@ -391,6 +391,8 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 	}
 	if (!err)
 		err = load_and_attach(kernel, options);
+	if (!err && options->examine)
+		choice_examine(&kernel->choice, kernel->skeleton->obj);
 	choice_done(&kernel->choice);
 	if (!err && options->facts)
 		kernel->skeleton->bss->asked_hooks = kernel->choice.facts[FACT_ASKED].works;
