@@ -73,7 +73,7 @@ static void print_backends(const struct features *features, const struct kernel_
 {
 	bool there[BACKEND_COUNT];
 
-	printf("\nwhat each backend can report here\n  %-16s", "");
+	printf("\nwhat each backend finds here\n  %-16s", "");
 	for (int i = 0; i < BACKEND_COUNT; i++) {
 		there[i] = is_there(features, backend_name((enum backend)i));
 		printf(" %-*s", i + 1 < BACKEND_COUNT ? 11 : 0, backend_name((enum backend)i));

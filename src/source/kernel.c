@@ -319,8 +319,9 @@ static bool has_btf(void)
 }
 
 /* The error for who opened it. */
-static int describe_failure(int err, char *reason, size_t size)
+static int describe_failure(const struct kernel *kernel, int err, char *reason, size_t size)
 {
+	const struct kernel_fact *bind = &kernel->choice.facts[FACT_BIND];
 	char missing[80];
 
 	if (err == -EPERM || err == -EACCES) {
@@ -340,7 +341,8 @@ static int describe_failure(int err, char *reason, size_t size)
 		snprintf(reason, size, "this kernel was booted with lockdown=confidentiality, and does not let BPF "
 				       "programs read its memory");
 	else if (err == -ENOTSUP)
-		snprintf(reason, size, "nothing that porttrace builds on can be traced here (see 'porttrace doctor')");
+		snprintf(reason, size, "nothing that porttrace shows can be traced here%s%s",
+			 bind->reason[0] ? "; bind not by " : "", bind->reason);
 	else if (load_report.program[0])
 		snprintf(reason, size, "the kernel refused the BPF programs: %s; first %s (see -v)", strerror(-err),
 			 load_report.program);
@@ -398,7 +400,7 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 		kernel->skeleton->bss->asked_hooks = kernel->choice.facts[FACT_ASKED].works;
 	if (!err)
 		return kernel;
-	err = describe_failure(err, reason, size);
+	err = describe_failure(kernel, err, reason, size);
 	kernel_close(kernel);
 	errno = -err;
 	return NULL;

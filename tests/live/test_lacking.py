@@ -251,8 +251,10 @@ def each_hidden(t, backend):
     facts = hooked(doctor)
     check(facts, f"{backend} is on no function:\n{doctor.text}")
     before = {fact for fact, (by, _, _) in doctor.facts.items() if by is None}
-    for turn in range(max(map(len, facts.values()))):
-        hidden = {fact: names[turn] for fact, names in facts.items() if turn < len(names)}
+    # Not of all facts at once: one turn later of this one, so that something is left to show.
+    turns = {fact: [None, *names] if fact == "close" else names for fact, names in facts.items()}
+    for turn in range(max(map(len, turns.values()))):
+        hidden = {fact: names[turn] for fact, names in turns.items() if any(names[turn : turn + 1])}
         os.environ["PORTTRACE_HIDE"] = ",".join(sorted(set(hidden.values())))
         told, lines = start(t, f"--probes={backend}")
         affected = {f for f, names in facts.items() if set(names) & set(hidden.values())}
@@ -284,6 +286,22 @@ def functions_hidden_kprobe(t):
 @test()
 def functions_hidden_tracepoint(t):
     each_hidden(t, "tracepoint")
+
+
+@test()
+def functions_hidden_all(t):
+    """Nothing to show: status 3, and a line that names a function."""
+    for backend in ("fentry", "kprobe"):
+        try:
+            facts = hooked(usable(t, backend))
+        except Skip:
+            continue
+        os.environ["PORTTRACE_HIDE"] = ",".join({name for on in facts.values() for name in on})
+        # accept() has another way, for which there must be nothing either.
+        os.environ["PORTTRACE_HIDE"] += ",security_sock_graft"
+        refuses(t, [f"--probes={backend}", "--json", "-d", "1"], facts["bind"][0])
+        return
+    raise Skip("no functions are traced here")
 
 
 def activity(t, trace):
