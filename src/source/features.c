@@ -151,9 +151,47 @@ bool features_backend(int backend, char *reason, size_t size)
 	return true;
 }
 
+static bool has_btf(void)
+{
+	struct functions *functions = functions_open();
+
+	functions_close(functions);
+	return functions;
+}
+
+int features_explain(int err, const char *program, const char *way, char *reason, size_t size)
+{
+	char missing[80];
+
+	if (err == -EPERM || err == -EACCES) {
+		if (features_missing_privileges(missing, sizeof(missing)))
+			snprintf(reason, size, "loading BPF programs is not permitted: run as root, or with %s",
+				 missing);
+		else
+			snprintf(reason, size, "loading BPF programs is not permitted, though every capability is "
+					       "there: a seccomp filter or a security module forbids it");
+		return err;
+	}
+	if (!has_btf())
+		snprintf(reason, size, FEATURES_NO_BTF);
+	else if (features_is_locked_down())
+		snprintf(reason, size, "this kernel was booted with lockdown=confidentiality, and does not let BPF "
+				       "programs read its memory");
+	else if (err == -ENOTSUP)
+		snprintf(reason, size, "nothing that porttrace shows can be traced here%s%s",
+			 way[0] ? "; bind not by " : "", way);
+	else if (program[0])
+		snprintf(reason, size, "the kernel refused the BPF programs: %s; first %s (see -v)", strerror(-err),
+			 program);
+	else {
+		snprintf(reason, size, "the kernel refused the BPF programs: %s (see -v)", strerror(-err));
+		return err;
+	}
+	return -ENOTSUP;
+}
+
 void features_find(struct features *features)
 {
-	struct functions *functions;
 	struct utsname kernel;
 	char reason[192];
 	bool works;
@@ -164,9 +202,8 @@ void features_find(struct features *features)
 	memcpy(features->kernel, kernel.release, sizeof(features->kernel));
 	libbpf_set_print(silent);
 	find_privileges(features);
-	functions = functions_open();
-	add(features, "BTF", functions, functions ? "types of this kernel" : FEATURES_NO_BTF);
-	functions_close(functions);
+	works = has_btf();
+	add(features, "BTF", works, works ? "types of this kernel" : FEATURES_NO_BTF);
 	err = try_load(BPF_PROG_TYPE_TRACEPOINT);
 	add(features, "BPF programs", !err, err ? strerror(-err) : "load");
 	err = functions_try_reading();

@@ -310,49 +310,6 @@ static int try_attach(struct kernel *kernel)
 	return err;
 }
 
-static bool has_btf(void)
-{
-	struct functions *functions = functions_open();
-
-	functions_close(functions);
-	return functions;
-}
-
-/* The error for who opened it. */
-static int describe_failure(const struct kernel *kernel, int err, char *reason, size_t size)
-{
-	const struct kernel_fact *bind = &kernel->choice.facts[FACT_BIND];
-	char missing[80];
-
-	if (err == -EPERM || err == -EACCES) {
-		size_t count = features_missing_privileges(missing, sizeof(missing));
-
-		if (count)
-			snprintf(reason, size, "loading BPF programs is not permitted: run as root, or with %s",
-				 missing);
-		else
-			snprintf(reason, size, "loading BPF programs is not permitted, though every capability is "
-					       "there: a seccomp filter or a security module forbids it");
-		return err;
-	}
-	if (!has_btf())
-		snprintf(reason, size, FEATURES_NO_BTF);
-	else if (features_is_locked_down())
-		snprintf(reason, size, "this kernel was booted with lockdown=confidentiality, and does not let BPF "
-				       "programs read its memory");
-	else if (err == -ENOTSUP)
-		snprintf(reason, size, "nothing that porttrace shows can be traced here%s%s",
-			 bind->reason[0] ? "; bind not by " : "", bind->reason);
-	else if (load_report.program[0])
-		snprintf(reason, size, "the kernel refused the BPF programs: %s; first %s (see -v)", strerror(-err),
-			 load_report.program);
-	else {
-		snprintf(reason, size, "the kernel refused the BPF programs: %s (see -v)", strerror(-err));
-		return err;
-	}
-	return -ENOTSUP;
-}
-
 /* Leaves out what the kernel refuses: first the quick way to read it, then one way of one fact a round. */
 static int load_and_attach(struct kernel *kernel, const struct kernel_options *options)
 {
@@ -400,7 +357,7 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 		kernel->skeleton->bss->asked_hooks = kernel->choice.facts[FACT_ASKED].works;
 	if (!err)
 		return kernel;
-	err = describe_failure(kernel, err, reason, size);
+	err = features_explain(err, load_report.program, kernel->choice.facts[FACT_BIND].reason, reason, size);
 	kernel_close(kernel);
 	errno = -err;
 	return NULL;

@@ -120,10 +120,12 @@ def show(mode, all_costs, untraced):
     for backend, costs in all_costs.items():
         facts = costs.by_fact(mode)
         for fact, row in facts.items():
+            if median(row) < 0.5:
+                continue
             print(f"  {backend:10} {fact:16} {'':28} {median(row):7.0f}")
             for program in sorted(costs.names(mode, fact)):
                 ns, runs = median(costs.ns[mode, program]), median(costs.runs[mode, program])
-                if runs:
+                if ns >= 0.5:
                     print(f"    {program:40} {runs:6.2f} {ns / runs:7.0f} {ns:7.0f}")
         total = [sum(rows) for rows in zip(*(row for fact, row in facts.items() if fact != LOOKS))]
         print(f"  {backend:10} {'in sum':16} {'':28} {median(total):7.0f}")
