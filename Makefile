@@ -86,6 +86,7 @@ deps-test: deps
 
 deps-bench:
 	$(Q)./tools/install-deps bench
+	$(Q)./tools/install-deps vm
 
 run: deps ## install, build, and trace live
 	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all

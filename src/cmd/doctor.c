@@ -48,7 +48,7 @@ static void print_fact(enum fact which, const struct kernel_fact *fact)
 		printf(" %s", way_of(which, fact)->programs[i]);
 	printf("%s%s\n", without ? " " : "", without ? without : "");
 	if (fact->reason[0])
-		printf("  %-16s %-11s not by %s\n", "", "", fact->reason);
+		printf("  %-16s %-11s %s %s\n", "", "", fact->fell_back ? "not by" : "another way, for", fact->reason);
 	if (fact->backend == BACKEND_TRACEPOINT && hook->price)
 		printf("  %-16s %-11s price: %s\n", "", "", hook->price);
 }
@@ -58,6 +58,36 @@ static void print_facts(const struct kernel_fact *facts)
 	printf("\nfacts, and the probes that report them\n");
 	for (int i = 0; i < FACT_COUNT; i++)
 		print_fact((enum fact)i, &facts[i]);
+}
+
+static bool is_there(const struct features *features, const char *backend)
+{
+	for (size_t i = 0; i < features->count; i++)
+		if (strcmp(features->list[i].name, backend) == 0)
+			return features->list[i].works;
+	return true;
+}
+
+/* Of every backend, chosen or not: one that the kernel refuses has its reason among the features. */
+static void print_backends(const struct features *features, const struct kernel_fact *facts)
+{
+	bool there[BACKEND_COUNT];
+
+	printf("\nwhat each backend finds here\n  %-16s", "");
+	for (int i = 0; i < BACKEND_COUNT; i++) {
+		there[i] = is_there(features, backend_name((enum backend)i));
+		printf(" %-*s", i + 1 < BACKEND_COUNT ? 11 : 0, backend_name((enum backend)i));
+	}
+	for (int i = 0; i < FACT_COUNT; i++) {
+		printf("\n  %-16s", hooks[i].name);
+		for (int j = 0; j < BACKEND_COUNT; j++)
+			printf(" %-*s", j + 1 < BACKEND_COUNT ? 11 : 0,
+			       there[j] && !facts[i].lacks[j][0] ? "yes" : "no");
+		for (int j = 0; j < BACKEND_COUNT; j++)
+			if (there[j] && facts[i].lacks[j][0])
+				printf("\n  %-16s %s: %s", "", backend_name((enum backend)j), facts[i].lacks[j]);
+	}
+	putchar('\n');
 }
 
 /* As docs/json-schema.md has it, "How exact". */
@@ -87,12 +117,14 @@ static int examine(const struct doctor_config *config)
 		.settings = &settings,
 		.facts = (1U << FACT_COUNT) - 1,
 		.backend = config->backend,
+		.examine = true,
 		.verbose = config->verbose,
 	};
 	char reason[256] = "";
 	struct features features;
 	struct source *source;
-	bool complete = true;
+	char missing[80];
+	bool complete;
 
 	features_find(&features);
 	printf("porttrace %s on Linux %s\n\n", PORTTRACE_VERSION, features.kernel);
@@ -105,8 +137,10 @@ static int examine(const struct doctor_config *config)
 		return EXIT_NOT_ALLOWED;
 	}
 	print_facts(live_facts(source));
+	print_backends(&features, live_facts(source));
+	complete = !features_missing_privileges(missing, sizeof(missing));
 	for (int i = 0; i < FACT_COUNT; i++)
-		complete &= live_facts(source)[i].works || hooks[i].optional;
+		complete &= !choice_misses(live_facts(source), (enum fact)i);
 	print_counts(source);
 	printf("\nprobes: %s\n", live_probes(source));
 	source->ops->close(source);

@@ -195,16 +195,18 @@ static void facts_missing(const struct trace *trace, const char **missing)
 {
 	const struct kernel_fact *facts = live_facts(trace->session.source);
 	size_t count = 0;
+	char absent[80];
 
+	if (features_missing_privileges(absent, sizeof(absent)))
+		fprintf(stderr, "porttrace: without %s sockets and counters of other network namespaces may be "
+				"missing; see 'porttrace doctor'\n",
+			absent);
 	for (int i = 0; i < FACT_COUNT; i++) {
-		if (!facts[i].wanted || (!facts[i].works && hooks[i].optional))
+		if (facts[i].works && facts[i].fell_back)
+			fprintf(stderr, "porttrace: %s by %s; traced by %s instead (see 'porttrace doctor')\n",
+				hooks[i].name, facts[i].reason, backend_name(facts[i].backend));
+		if (!choice_misses(facts, (enum fact)i))
 			continue;
-		if (facts[i].works) {
-			if (facts[i].fell_back)
-				fprintf(stderr, "porttrace: %s by %s; traced by %s instead (see 'porttrace doctor')\n",
-					hooks[i].name, facts[i].reason, backend_name(facts[i].backend));
-			continue;
-		}
 		missing[count++] = hooks[i].name;
 		fprintf(stderr, "porttrace: %s is not traced (%s): %s; see 'porttrace doctor'\n", hooks[i].name,
 			hooks[i].loses, facts[i].reason);

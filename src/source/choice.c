@@ -105,9 +105,13 @@ static void advance(struct choice *choice, enum fact which)
 void choice_refuse(struct choice *choice, enum fact which, const char *reason)
 {
 	struct kernel_fact *fact = &choice->facts[which];
+	size_t length = strlen(fact->reason);
+	char why[160];
 
-	if (reason[0])
-		snprintf(fact->reason, sizeof(fact->reason), "%s: %s", backend_name(fact->backend), reason);
+	/* Two ways often lack the same. */
+	snprintf(why, sizeof(why), "%s: %s", backend_name(fact->backend), reason);
+	if (reason[0] && !strstr(fact->reason, why))
+		snprintf(fact->reason + length, sizeof(fact->reason) - length, "%s%s", length ? "; " : "", why);
 	advance(choice, which);
 }
 
@@ -128,9 +132,12 @@ static void settle_search(struct choice *choice)
 {
 	struct kernel_fact *fact = &choice->facts[FACT_SEARCH];
 
-	if (choice_is_by(choice, FACT_BIND, BACKEND_TRACEPOINT) ||
-	    choice_is_by(choice, FACT_CONNECT, BACKEND_TRACEPOINT))
-		fact->backend = BACKEND_TRACEPOINT;
+	if (fact->backend == BACKEND_TRACEPOINT || choice->is_fixed ||
+	    (!choice_is_by(choice, FACT_BIND, BACKEND_TRACEPOINT) &&
+	     !choice_is_by(choice, FACT_CONNECT, BACKEND_TRACEPOINT)))
+		return;
+	while (fact->backend != BACKEND_TRACEPOINT)
+		choice_refuse(choice, FACT_SEARCH, "bind or connect is not traced by it");
 }
 
 /* It is the returns of system calls that show it. */
@@ -156,7 +163,8 @@ static void settle(struct choice *choice, enum fact which, const struct bpf_obje
 
 		if (cannot) {
 			fact->works = false;
-			snprintf(fact->reason, sizeof(fact->reason), "%s", cannot);
+			if (!fact->fell_back)
+				snprintf(fact->reason, sizeof(fact->reason), "%s", cannot);
 			return;
 		}
 		if (hooks[which].without[fact->backend] || (way_of(choice, which)->programs[0] &&
@@ -200,4 +208,52 @@ bool choice_is_by(const struct choice *choice, enum fact which, enum backend bac
 	const struct kernel_fact *fact = &choice->facts[which];
 
 	return fact->works && fact->backend == backend && way_of(choice, which)->programs[0];
+}
+
+bool choice_misses(const struct kernel_fact *facts, enum fact which)
+{
+	const struct kernel_fact *fact = &facts[which];
+
+	return fact->wanted && !fact->works && (fact->fell_back || !hooks[which].cannot[fact->backend]);
+}
+
+bool choice_shows_nothing(const struct choice *choice)
+{
+	static const enum fact shown[] = {FACT_BIND, FACT_LISTEN, FACT_CONNECT, FACT_CONNECT_RESULT,
+					  FACT_IMPLICIT_BIND, FACT_ACCEPT, FACT_CLOSE};
+
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
+		if (choice->facts[shown[i]].works)
+			return false;
+	return true;
+}
+
+static void examine(struct choice *choice, enum fact which, enum backend backend,
+		    const struct bpf_object *object)
+{
+	char *lacks = choice->facts[which].lacks[backend];
+	const struct hook *hook = &hooks[which];
+
+	if (hook->without[backend] || hook->cannot[backend]) {
+		snprintf(lacks, CHOICE_LACKS_SIZE, "%s", hook->cannot[backend] ? hook->cannot[backend] : "");
+		return;
+	}
+	for (int i = 0; i < HOOK_WAYS_MAX && hook->ways[backend][i].programs[0]; i++) {
+		char reason[CHOICE_LACKS_SIZE] = "this kernel has no helper for it";
+
+		if (way_is_there(choice, &hook->ways[backend][i], object, reason, sizeof(reason))) {
+			lacks[0] = '\0';
+			return;
+		}
+		if (!lacks[0]) /* of the best way */
+			memcpy(lacks, reason, sizeof(reason));
+	}
+}
+
+void choice_examine(struct choice *choice, const struct bpf_object *object)
+{
+	for (int i = 0; i < FACT_COUNT; i++)
+		for (int j = 0; j < BACKEND_COUNT; j++)
+			examine(choice, (enum fact)i, (enum backend)j, object);
+	functions_rest(choice->functions);
 }

@@ -14,13 +14,16 @@
 struct bpf_object;
 struct functions;
 
+#define CHOICE_LACKS_SIZE 96
+
 /* How it went with one fact. */
 struct kernel_fact {
 	bool wanted, works;
 	enum backend backend; /* where it works */
 	int way;	      /* hooks[].ways[backend][way]; its programs may be none (hooks[].without) */
-	bool fell_back;	      /* a better backend was refused */
-	char reason[160];     /* why not, or why not by a better backend; "" else */
+	bool fell_back;	      /* a better backend was refused; where it does not work, all were */
+	char reason[320];     /* why not, or why not in each better way, by backend; "" else */
+	char lacks[BACKEND_COUNT][CHOICE_LACKS_SIZE]; /* by choice_examine() */
 };
 
 struct choice {
@@ -39,7 +42,7 @@ void choice_done(struct choice *choice);
  * there. `object` is open, not yet loaded. */
 void choice_settle(struct choice *choice, const struct bpf_object *object);
 
-/* A way was refused: on to the next, or the fact does not work. */
+/* A way was refused: on to the next, or the fact does not work. reason: "" where there is no such way. */
 void choice_refuse(struct choice *choice, enum fact fact, const char *reason);
 
 /* The programs of a fact as it is settled; NULL past the last. */
@@ -50,5 +53,15 @@ enum fact choice_fact_of(const struct choice *choice, const char *program);
 
 /* Whether a backend reports a fact by programs of its own. */
 bool choice_is_by(const struct choice *choice, enum fact fact, enum backend backend);
+
+/* Says of every fact and backend what its functions lack here, "" where nothing; whether the kernel lets the
+ * backend be used at all is another question (features_backend()). Slow: some 100 searches of BTF. */
+void choice_examine(struct choice *choice, const struct bpf_object *object);
+
+/* The kernel or the privileges lack a fact, which is not just how its backend is (hooks[].cannot). */
+bool choice_misses(const struct kernel_fact *facts, enum fact which);
+
+/* No fact works that an event tells: to run would be to wait for nothing. */
+bool choice_shows_nothing(const struct choice *choice);
 
 #endif

@@ -45,6 +45,8 @@ struct functions *functions_open(void)
 	functions->hidden = getenv("PORTTRACE_HIDE");
 	if (btf_of(functions))
 		return functions;
+	if (errno != ENOMEM) /* libbpf's own, where it has looked everywhere: ESRCH, EINVAL */
+		errno = ENOTSUP;
 	free(functions);
 	return NULL;
 }
@@ -80,20 +82,23 @@ static bool is_hidden(const struct functions *functions, const char *name)
  * A kprobe needs no BTF, and BTF need not have every function: arm64's of Debian's 5.10 has none that is
  * static (tcp_v6_connect(), inet_autobind()). Only trying tells, which costs a lookup where it is not there.
  */
-static bool takes_kprobe(const char *function)
+int functions_try_kprobe(const char *function)
 {
 	struct perf_event_attr attr = {.size = sizeof(attr), .config1 = (uint64_t)(uintptr_t)function};
 	FILE *file = fopen("/sys/bus/event_source/devices/kprobe/type", "re");
-	int fd = -1;
+	int fd = -1, count;
 
 	if (!file)
-		return false;
-	if (fscanf(file, "%" SCNu32, &attr.type) == 1)
-		fd = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+		return -ENODEV;
+	count = fscanf(file, "%" SCNu32, &attr.type);
 	fclose(file);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
+	if (count != 1)
+		return -ENODEV;
+	fd = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
 }
 
 bool functions_has(struct functions *functions, const char *section)
@@ -109,7 +114,7 @@ bool functions_has(struct functions *functions, const char *section)
 		if (strncmp(section, of_functions[i], strlen(of_functions[i])) == 0)
 			return !is_hidden(functions, function) &&
 			       (find(functions, function, BTF_KIND_FUNC) > 0 ||
-				(*section == 'k' && takes_kprobe(function)));
+				(*section == 'k' && !functions_try_kprobe(function)));
 	}
 	if (strncmp(section, tracepoint, strlen(tracepoint)) != 0)
 		return true;
@@ -172,6 +177,28 @@ bool functions_try_cookies(struct functions *functions)
 	return try_load(insns, 4, BPF_TRACE_RAW_TP,
 			find(functions, "btf_trace_inet_sock_set_state",
 					       BTF_KIND_TYPEDEF)) == 0;
+}
+
+/* bpf_tracing_func_proto() has no such helper under LOCKDOWN_BPF_READ_KERNEL. */
+int functions_try_reading(void)
+{
+	/* r1 = 8 bytes of the stack; r2 = 8; r3 = 0; call; r0 = 0; exit */
+	static const struct bpf_insn insns[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_10},
+		{.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_1, .imm = -8},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = 8},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3},
+		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_probe_read_kernel},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_TRACEPOINT, "try_reading", "GPL", insns,
+			       sizeof(insns) / sizeof(insns[0]), NULL);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
 }
 
 const char *functions_strerror(int err)

@@ -123,7 +123,6 @@ const struct hook hooks[FACT_COUNT] = {
 		.cannot = {
 			[BACKEND_TRACEPOINT] = "only its begin, by tcp-end; counts are the kernel's own",
 		},
-		.optional = true,
 	},
 	[FACT_SEARCH] = {
 		FACT_SEARCH, "port-search", "the time that bind and connect spend looking for a port",
@@ -136,7 +135,6 @@ const struct hook hooks[FACT_COUNT] = {
 		.cannot = {
 			[BACKEND_TRACEPOINT] = "not measured: no tracepoint is around the search",
 		},
-		.optional = true,
 	},
 	[FACT_IDENTITY] = {
 		FACT_IDENTITY, "identity", "one identity of a socket over all its events",
@@ -163,7 +161,6 @@ const struct hook hooks[FACT_COUNT] = {
 			[BACKEND_FENTRY] = "They reach no function of a socket; --probes=tracepoint shows them",
 			[BACKEND_KPROBE] = "They reach no function of a socket; --probes=tracepoint shows them",
 		},
-		.optional = true,
 	},
 };
 /* clang-format on */

@@ -48,7 +48,6 @@ struct hook {
 	struct hook_way ways[BACKEND_COUNT][HOOK_WAYS_MAX];
 	/* NULL, or why this backend needs no programs of its own for it; why it cannot show it. */
 	const char *without[BACKEND_COUNT], *cannot[BACKEND_COUNT];
-	bool optional;		/* not in `start.missing`: a backend may be without it */
 };
 
 extern const struct hook hooks[FACT_COUNT];

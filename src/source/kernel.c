@@ -20,6 +20,7 @@
 #include "porttrace/census.h"
 #include "porttrace_direct.skel.h"
 #include "porttrace/wire.h"
+#include "source/features.h"
 #include "source/functions.h"
 #include "source/kernel_fs.h"
 #include "source/programs.h"
@@ -317,19 +318,6 @@ static int try_attach(struct kernel *kernel)
 	return err;
 }
 
-static void describe_failure(int err, char *reason, size_t size)
-{
-	if (err == -EPERM || err == -EACCES)
-		snprintf(reason, size, "loading BPF programs is not permitted; run as root, or with "
-				       "CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN");
-	else if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
-		snprintf(reason, size, "this kernel has no BTF (/sys/kernel/btf/vmlinux); it must be built "
-				       "with CONFIG_DEBUG_INFO_BTF");
-	else
-		snprintf(reason, size, "the kernel refused the BPF programs: %s%s%s (see -v)", strerror(-err),
-			 load_report.program[0] ? "; first " : "", load_report.program);
-}
-
 /* Leaves out what the kernel refuses: first the quick way to read it, then one way of one fact a round. */
 static int load_and_attach(struct kernel *kernel, const struct kernel_options *options)
 {
@@ -340,6 +328,8 @@ static int load_and_attach(struct kernel *kernel, const struct kernel_options *o
 		if (!err && options->facts)
 			err = try_attach(kernel);
 	}
+	if (!err && options->facts && choice_shows_nothing(&kernel->choice))
+		err = -ENOTSUP;
 	return err == -EAGAIN ? -ENOTSUP : err;
 }
 
@@ -368,12 +358,14 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 	}
 	if (!err)
 		err = load_and_attach(kernel, options);
+	if (!err && options->examine)
+		choice_examine(&kernel->choice, kernel->skeleton->obj);
 	choice_done(&kernel->choice);
 	if (!err && options->facts)
 		kernel->skeleton->bss->asked_hooks = kernel->choice.facts[FACT_ASKED].works;
 	if (!err)
 		return kernel;
-	describe_failure(err, reason, size);
+	err = features_explain(err, load_report.program, kernel->choice.facts[FACT_BIND].reason, reason, size);
 	kernel_close(kernel);
 	errno = -err;
 	return NULL;

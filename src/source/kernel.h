@@ -23,6 +23,7 @@ struct kernel_options {
 	uint32_t facts;	      /* bit per enum fact; 0: only the snapshot */
 	bool port;	      /* looks are for one port: its tables are walked, where the kernel can do that */
 	int backend;	      /* enum backend, or -1: the best that works */
+	bool examine;	      /* find what every backend lacks, not only those that are chosen */
 	bool verbose;	      /* libbpf's own words go to stderr */
 };
 

@@ -20,6 +20,7 @@ import kernels
 from kernels import Missing
 
 MEMORY = os.environ.get("PORTTRACE_VM_MEMORY", "2048")  # MiB
+QEMU = os.environ.get("PORTTRACE_VM_QEMU", "").split()  # more options for it
 
 # Debian's name of this machine.
 OWN = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, "amd64")
@@ -71,8 +72,10 @@ class Guest:
         self.parts = [image.system() if self.own else foreign.system(arch),
                       image.modules(root, deb)]
 
-    def run(self, command, output, limit=None):
+    def run(self, command, output, limit=None, append=""):
         """Runs a shell command; each piece of what it says goes to output(bytes) as it comes.
+
+        append: to the kernel's command line, with the guest's own.
 
         Returns the exit status. Raises Lost when the guest died or did not end in `limit` seconds.
         """
@@ -85,22 +88,22 @@ class Guest:
                         shutil.copyfileobj(source, file, 1 << 20)
             os.unlink(own)
             for last in (False, True):
-                said, console = self._boot(work, initrd, output, limit)
+                said, console = self._boot(work, initrd, output, limit, append)
                 if "status " in said:
                     return int(said.split("status ")[1].split()[0])
                 if "started" in said or last:
                     raise Lost(f"the guest did not end by itself\n{console[-3000:]}")
         raise AssertionError
 
-    def _boot(self, work, initrd, output, limit):
+    def _boot(self, work, initrd, output, limit, append):
         machine = MACHINES[self.arch]
         status, console = os.path.join(work, "status"), os.path.join(work, "console")
         lines = " ".join(f"{n}={line}" for n, line in zip(("OUTPUT", "STATUS"), machine["lines"]))
         process = subprocess.Popen(
-            [*machine["qemu"], "-m", MEMORY, "-smp", "1", "-nodefaults", "-display", "none",
+            [*machine["qemu"], *QEMU, "-m", MEMORY, "-smp", "1", "-nodefaults", "-display", "none",
              "-no-reboot", "-kernel", self.vmlinuz, "-initrd", initrd,
              "-append", f"console={machine['console']} quiet panic=-1 oops=panic "
-                        f"mitigations=off net.ifnames=0 {self.append} {lines}",
+                        f"mitigations=off net.ifnames=0 {self.append} {append} {lines}",
              *(word.format(console=console, status=status) for word in machine["serial"])],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             preexec_fn=_die_with_parent)

@@ -9,10 +9,11 @@ A guest per kernel and backend, two at a time. Each runs the tests of EVERY on i
 porttrace for all that can share it, and the script of facts.py; one backend of a kernel, another for
 each, also asks `porttrace why` before each bind, and runs the differential test and a share of the other
 tests, which start a porttrace each and so cost minutes here: every kernel has its part of them. FULL=1
-runs all of them in each guest; BRIEF=1 none, and the causes' corpus on one backend of each kernel. What
-a kernel does not run is printed. Where the machine's kernel has no way for a backend (fentry on arm64's
-5.10 and 6.1), porttrace must say so and exit 3. With NAMEs only tests whose name contains one. --docs
-writes docs/kernels.md from what came out. The last line is `N passed, N failed, N skipped`.
+runs all of them in each guest; BRIEF=1 none, and the causes' corpus on one backend of each kernel. One
+guest more is booted with lockdown=confidentiality, where porttrace must end with 3 and say why. What a
+kernel does not run is printed. Where the machine's kernel has no way for a backend (fentry on arm64's 5.10
+and 6.1), porttrace must say so and exit 3. With NAMEs only tests whose name contains one. --docs writes
+docs/kernels.md from what came out. The last line is `N passed, N failed, N skipped`.
 """
 
 import argparse
@@ -59,8 +60,8 @@ def say(text):
 class Job:
     """One kernel with one backend: what is run there, and what came of it."""
 
-    def __init__(self, kernel, probes, steps):
-        self.kernel, self.probes, self.steps = kernel, probes, steps
+    def __init__(self, kernel, probes, steps, append=""):
+        self.kernel, self.probes, self.steps, self.append = kernel, probes, steps, append
         self.name = f"{os.path.basename(kernel)} {probes}"
         self.lines = collections.defaultdict(list)  # of each step
         self.status = {}
@@ -97,7 +98,7 @@ class Job:
     def run(self, guest):
         began = time.monotonic()
         try:
-            guest.run(self.script(), self.take, LIMIT)
+            guest.run(self.script(), self.take, LIMIT, self.append)
         except Lost as lost:
             say(f"    {self.name}: {lost}")
         self.add_up()
@@ -196,6 +197,11 @@ def jobs(arch, kernels, backends, names):
         left = [g for g in rest if g not in share]
         if left and not names:
             say(f"  {os.path.basename(kernel)}: not here, but with FULL=1: {' '.join(left)}")
+    if not brief and (not names or "lockdown" in names):
+        locked = "6.12" if "6.12" in kernels else kernels[-1]
+        made.append(Job(locked, "lockdown", {"live": live("auto", ["lacking.lockdown"], share=False)},
+                        "lockdown=confidentiality"))
+        say(f"  {os.path.basename(locked)} lockdown=confidentiality: lacking.lockdown")
     say(f"  not in an emulated machine: {' '.join(NOT_EMULATED)}")
     return made
 
@@ -244,7 +250,7 @@ def main():
                       sorted((job for job in todo if job.kernel in guests),
                              key=lambda job: "rest" not in job.steps)))
     counts = [sum(column) for column in zip(*(job.counts for job in todo), compare(todo))]
-    results = report.results(todo)
+    results = report.results([job for job in todo if not job.append])
     with open(os.path.join(build, "vm.json"), "w", encoding="utf-8") as file:
         json.dump(results, file, indent=1)
     if options.docs:
