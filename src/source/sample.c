@@ -219,7 +219,7 @@ static void sample_namespace(struct sampler *sampler, struct told *told, struct 
 	uint64_t overflowed = told->event.timewait_overflowed;
 	bool is_first = !told->event.hdr.boot_ns;
 
-	event->has = 0;
+	event->has = kernel_times_searches(sampler->kernel) ? WIRE_NETNS_TIMED : 0;
 	event->flows_forgotten = sample_flows_forgotten(sampler->flows);
 	counts_fill(event, counts);
 	told->is_gone = !enter(sampler, event->netns);
@@ -299,6 +299,7 @@ static void forget_gone(struct sampler *sampler, struct told *told)
 	if (!told->is_gone)
 		return;
 	bpf_map_delete_elem(sampler->counts, &told->event.netns);
+	sample_flows_forget(sampler->flows, told->event.netns);
 	*told = sampler->told[--sampler->told_count];
 }
 
