@@ -118,6 +118,7 @@ static const struct {
 	ROW("implicit", how, WIRE_BIND_IMPLICIT),  ROW("interval", ends_interval, 1),
 	ROW("census", failure, WIRE_CENSUS),       ROW("time_wait", next_state, WIRE_TCP_TIME_WAIT),
 	ROW("read", has, WIRE_NETNS_READ),         ROW("counted", has, WIRE_NETNS_CENSUS),
+	ROW("timed", has, WIRE_NETNS_TIMED),
 	ROW("ring", reason, WIRE_LOST_RING),       ROW("map", reason, WIRE_LOST_MAP),
 	ROW("invalid", reason, WIRE_LOST_INVALID), ROW("table", reason, WIRE_LOST_TABLE),
 };
@@ -450,7 +451,7 @@ static void pool_build(const struct line *line, struct wire_pool *event)
 	event->ends[step < WIRE_POOL_ENDS ? step : WIRE_POOL_ENDS - 1] = (uint16_t)line->timewait;
 }
 
-/* `count` searches that took `search`. */
+/* `count` searches that took `search`, towards the remote end if there is one. */
 static void search_build(const struct line *line, struct wire_search *event)
 {
 	unsigned int bucket = 0;
@@ -459,6 +460,8 @@ static void search_build(const struct line *line, struct wire_search *event)
 		bucket++;
 	event->netns = (uint32_t)line->netns;
 	event->connects = 1;
+	event->remote_port = line->sock.remote_port;
+	memcpy(event->remote_addr, line->sock.remote_addr, sizeof(event->remote_addr));
 	event->max_ns = line->search_ns;
 	event->total_ns = line->search_ns * line->count;
 	event->buckets[bucket] = line->count;
