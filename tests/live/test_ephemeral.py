@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ import time
 from porttrace_test import (
     IP_BIND_ADDRESS_NO_PORT,
     PORTTRACE,
+    SLOW,
     STORM,
     Skip,
     check,
@@ -423,6 +425,71 @@ def failures_by_call(t):
         del listener
 
 
+SEARCHED = 4000  # ports that a search steps over
+
+
+def percentiles(found, calls, what):
+    """Against the calls' own durations, of which the search is the most."""
+    median = sorted(calls)[len(calls) // 2]
+    print(f"{what}: {found}; the calls took {median} ns, the longest {max(calls)}")
+    check(median / 4 <= found["p50_ns"] <= 2 * median, f"p50 of {what}: {found['p50_ns']}, the calls took {median}")
+    check(found["p50_ns"] <= found["p99_ns"] <= found["max_ns"], f"{what} is not in order: {found}")
+    check(median / 4 <= found["max_ns"] <= max(calls), f"max of {what}: {found['max_ns']}, of the calls {max(calls)}")
+
+
+def timed_refusals(count, call, want):
+    """Makes a call so often, each on a socket of its own; how long each took."""
+    took = []
+    for _ in range(count):
+        with socket.socket() as sock:
+            began = time.monotonic_ns()
+            name = refused(call, sock)
+            took.append(time.monotonic_ns() - began)
+            equal(name, want, "the errno")
+    return took
+
+
+@test(alone=True)
+def long_searches(t):
+    """Where all ports of the range are taken a search looks at each of them: how often, and how long."""
+    sysctl("ipv4/ip_local_port_range", f"40000 {40000 + SEARCHED - 1}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (SEARCHED + 100, SEARCHED + 100))
+    holders = [tcp(("127.0.0.1", port)) for port in range(40000, 40000 + SEARCHED)]
+    with tcp(("127.0.0.1", 5001), backlog=9) as listener, t.trace(
+        "-e", "churn", "-i", 60, marker=False
+    ) as trace:
+        connects = timed_refusals(20, lambda sock: sock.connect(("127.0.0.1", 5001)), "EADDRNOTAVAIL")
+        binds = timed_refusals(12, lambda sock: sock.bind(("127.0.0.1", 0)), "EADDRINUSE")
+        # These search for no port, and are not counted: one that is told which, and one that has it.
+        equal(refused(socket.socket().bind, ("127.0.0.1", 40000)), "EADDRINUSE", "bind")
+        holders[1].connect(("127.0.0.1", 5001))
+        holders.pop().close()
+        client, accepted = pair_on(listener)
+        trace.stop()
+        record = trace.find(event="churn")[-1]
+        probes = trace.start_record["probes"]
+        client.close()
+        accepted.close()
+    equal(record["search_timed"], probes != "tracepoint", f"whether probes {probes} measure searches")
+    if not record["search_timed"]:
+        for name in ("connect_search", "bind_search", "long_searches"):
+            check(name not in record, f"{name} of a backend that measures no search: {record}")
+        raise Skip(f"probes {probes} do not measure searches")
+    equal(total(trace, "ephemeral", "by_connect"), 1, "by_connect")
+    equal(record["connect_search"]["count"], 21, "searches by connect()")
+    equal(record["bind_search"]["count"], 12, "searches by bind()")
+    percentiles(record["connect_search"], connects, "connect_search")
+    percentiles(record["bind_search"], binds, "bind_search")
+    # Towards a destination they are counted since the first that took 0.1 ms.
+    found = record.get("long_searches", [])
+    equal(len(found), int(record["connect_search"]["max_ns"] >= 100000), f"destinations of long searches: {found}")
+    for where in found:
+        equal((where["remote_address"], where["remote_port"]), ("127.0.0.1", 5001), "where they are long")
+        percentiles(where, connects, "long_searches")
+        least = 21 if min(connects) >= 400000 else 1
+        check(least <= where["count"] <= 21, f"{where['count']} searches towards it")
+
+
 # --- misuse ---------------------------------------------------------------------------------------
 
 
@@ -573,14 +640,18 @@ def command(t, *args, **more):
 def the_table(t):
     """porttrace ephemeral: a block an interval, at most 80 columns wide, ended by --count."""
     with tcp(("127.0.0.1", 5001), backlog=9) as listener:
-        process = command(t, "-n", 3, "-N", t.netns)
-        check("porttrace " in process.stderr.readline(), "no first line")
+        process = command(t, "-n", 3, "-i", round(SLOW), "-N", t.netns)
+        first = process.stderr.readline()
+        check("porttrace " in first, "no first line")
         for _ in range(20):
             client, accepted = pair_on(listener)
             close_first(client, accepted, port_of(client))
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=20 * SLOW)
     equal(process.returncode, 0, "exit status")
     check(re.search(r"20 live", out), out)
+    timed = re.search(r"SEARCH FOR A PORT BY.*\n  connect\(\) +20 ", out)
+    untimed = len(re.findall("searches for a port take is not measured", out))
+    equal((bool(timed), untimed), (False, 1) if "probes tracepoint " in first else (True, 0), f"searches\n{out}")
     check(re.search(r"127\.0\.0\.1 -> 127\.0\.0\.1:5001 +\d+ % 28,23[12] +20", out), out)
     check(re.search(rf"pt-test\[{os.getpid()}\] +-> 127\.0\.0\.1:5001 +20 +20", out), out)
     check(max(map(len, out.splitlines())) <= 80, out)
