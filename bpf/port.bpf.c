@@ -441,11 +441,11 @@ static void on_tcp_closed(struct sock *of, int old_state)
 	/* tcp_time_wait() makes a small socket of its own and ends this one: no state says TIME_WAIT. */
 	bool may_wait = old_state == WIRE_TCP_FIN_WAIT2 || old_state == WIRE_TCP_CLOSING;
 	bool timewait, wanted_here, still_bound;
+	__u32 substate = 0;
 
-	if (timewait_hooked)
-		timewait = record && record->flags & RECORD_TIMEWAIT;
-	else
-		timewait = may_wait && timewait_is_left(of);
+	if (!timewait_hooked && may_wait)
+		substate = timewait_left(of);
+	timewait = timewait_hooked ? record && record->flags & RECORD_TIMEWAIT : substate;
 	if (!record) {
 		if (!timewait && READ(sk, __sk_common.skc_flags) & 1UL << SOCK_DEAD)
 			orphan_end(sk);
@@ -455,7 +455,7 @@ static void on_tcp_closed(struct sock *of, int old_state)
 	}
 	if (timewait) {
 		if (!timewait_hooked)
-			timewait_begin(record);
+			timewait_begin(record, substate);
 		return;
 	}
 	if (!timewait_hooked && may_wait && !error && timewait_is_full(sk))

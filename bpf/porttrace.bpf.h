@@ -118,13 +118,13 @@ void churn_search(struct sock *sk, __u64 duration_ns, bool connects);
 
 /* timewait.bpf.c: TIME_WAIT, from hooks on inet_twsk_*() where timewait_hooked says that there are. */
 extern const volatile bool timewait_hooked;
-void on_timewait_enter(struct sock *sk, struct sock *tw, __u8 substate);
+void on_timewait_enter(struct sock *sk, __u32 substate);
 void on_timewait_end(struct sock *tw, __u32 action);
 void on_timewait_overflow(struct sock *sk);
 /* ... and from the end of a connection where not. */
-void timewait_begin(struct sock_record *record);
+void timewait_begin(struct sock_record *record, __u32 substate);
 void timewait_ownerless(const struct wire_sock *sock);
-bool timewait_is_left(struct sock *sk);
+__u32 timewait_left(struct sock *sk); /* as wire_timewait.substate; 0: none was left */
 bool timewait_is_full(struct sock *sk);
 
 /* twsk.bpf.c: the same from what the kernel's functions on a struct inet_timewait_sock came to. Return 0. */

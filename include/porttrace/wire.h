@@ -200,7 +200,7 @@ struct wire_timewait {
 	struct wire_sock sock;
 	struct wire_task task;
 	__u32 action;
-	__u32 substate; /* ENTER: the state it stands for, FIN_WAIT2 or TIME_WAIT; 0: not known */
+	__u32 substate; /* FIN_WAIT2 until the peer has closed too, then TIME_WAIT; 0: not known */
 };
 
 struct wire_release {
