@@ -16,6 +16,7 @@ struct node {
 	struct netns_entry entry;
 	struct wire_netns told; /* the report that the last churn went up to */
 	bool has_told;
+	bool owes_census; /* the last churn was told without a count of the ports */
 	uint64_t expired_told;	/* of those before: see expired() */
 	struct wire_netns first; /* the totals when its first interval began */
 	struct wire_search searches[2], searches_told[2]; /* of wire_search.connects */
@@ -302,9 +303,11 @@ bool netns_table_churn(struct netns_table *table, uint32_t netns, struct churn *
 	memset(node->entry.traffic, 0, sizeof(node->entry.traffic));
 	node->entry.traffic_count = 0;
 
-	return !is_first &&
-	       (churn->timewait_entered || churn->timewait_reused || churn->timewait_killed ||
-		churn->timewait_expired || churn->timewait_overflowed || churn->ephemeral_allocated ||
-		churn->ephemeral_released || churn->ephemeral_failed ||
-		churn->timewait_live != live_before);
+	if (is_first || !(churn->timewait_entered || churn->timewait_reused || churn->timewait_killed ||
+			  churn->timewait_expired || churn->timewait_overflowed || churn->ephemeral_allocated ||
+			  churn->ephemeral_released || churn->ephemeral_failed ||
+			  churn->timewait_live != live_before || (node->owes_census && churn->in_use_known)))
+		return false;
+	node->owes_census = !churn->in_use_known;
+	return true;
 }

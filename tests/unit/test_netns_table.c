@@ -316,6 +316,28 @@ static void searches_are_of_the_interval(void **state)
 	assert_int_equal(churn.searches_to_count, 0);
 }
 
+static void a_count_of_ports_that_came_late_is_told(void **state)
+{
+	struct wire_netns event = make_netns(SECOND, 1);
+
+	(void)state;
+	assert_int_equal(netns_table_add(table, &event), 0);
+	netns_table_churn(table, 1, &churn);
+	event.hdr.boot_ns = 2 * SECOND;
+	event.by_connect = event.ephemeral_allocated = 5;
+	assert_int_equal(netns_table_add(table, &event), 0);
+	assert_true(netns_table_churn(table, 1, &churn));
+	assert_false(churn.in_use_known);
+	for (uint64_t at = 3; at < 5; at++) {
+		event.hdr.boot_ns = at * SECOND;
+		event.has = WIRE_NETNS_CENSUS;
+		event.tcp_in_use = 5;
+		assert_int_equal(netns_table_add(table, &event), 0);
+		assert_int_equal(netns_table_churn(table, 1, &churn), at == 3);
+		assert_true(churn.in_use_known);
+	}
+}
+
 static void searches_that_the_kernel_forgot_start_over(void **state)
 {
 	(void)state;
@@ -346,6 +368,7 @@ int main(void)
 		TEST(a_flow_that_the_kernel_forgot_starts_over),
 		TEST(flows_are_bounded),
 		TEST(searches_are_of_the_interval),
+		TEST(a_count_of_ports_that_came_late_is_told),
 		TEST(searches_that_the_kernel_forgot_start_over),
 	};
 
