@@ -433,7 +433,7 @@ static void orphan_end(struct sock *sk)
 }
 
 /* The connection's end, mostly in softirq: everything here is its owner's. */
-static void on_tcp_closed(struct sock *of, int old_state)
+__hidden void on_tcp_closed(struct sock *of, int old_state)
 {
 	struct sock *sk = AS(struct sock, of);
 	struct sock_record *record = record_find(sock_cookie(sock_of_user(sk)));
@@ -478,10 +478,4 @@ static void on_tcp_closed(struct sock *of, int old_state)
 	}
 	if (record->flags & RECORD_CLOSED)
 		record_drop(record->sock.cookie);
-}
-
-__hidden void on_tcp_state(struct sock *sk, int old_state, int new_state)
-{
-	if (new_state == WIRE_TCP_CLOSE)
-		on_tcp_closed(sk, old_state);
 }

@@ -170,6 +170,6 @@ void on_accept(struct sock *sk);
 void on_close(struct sock *sk);
 void on_disconnect(struct sock *sk);
 void on_udp_send(struct sock *sk, int result);
-void on_tcp_state(struct sock *sk, int old_state, int new_state);
+void on_tcp_closed(struct sock *sk, int old_state);
 
 #endif

@@ -315,16 +315,49 @@ int tracepoint_sock_release(struct bpf_sock *ctx)
 	return 1;
 }
 
-SEC("?tp_btf/inet_sock_set_state")
-int BPF_PROG(tracepoint_tcp_state, struct sock *sk, int old_state, int new_state)
+/*
+ * The ends that the first of two programs saw. A program does not run where it would interrupt itself
+ * (prog->active in __bpf_trace_run()): of a softirq that ends a connection in the middle of another change of
+ * state on the same processor one of them knows, whichever was not under way.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64); /* struct sock * */
+	__type(value, __u8);
+} tcp_ends SEC(".maps");
+
+static __always_inline int tcp_state(struct sock *sk, int old_state, int new_state, bool first)
 {
+	__u64 key = (__u64)sk;
+	__u8 seen = 1;
+
 	/* MPTCP tells each change twice; its subflow's (TCP) is the one that has the port. */
 	if (old_state == new_state || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	if (has_cookies && old_state == WIRE_TCP_SYN_RECV && new_state == WIRE_TCP_ESTABLISHED)
 		bpf_get_socket_cookie(sk);
-	on_tcp_state(sk, old_state, new_state);
+	if (new_state != WIRE_TCP_CLOSE)
+		return 0;
+	if (first)
+		bpf_map_update_elem(&tcp_ends, &key, &seen, BPF_ANY);
+	else if (!bpf_map_delete_elem(&tcp_ends, &key))
+		return 0;
+	on_tcp_closed(sk, old_state);
 	return 0;
+}
+
+SEC("?tp_btf/inet_sock_set_state")
+int BPF_PROG(tracepoint_tcp_state, struct sock *sk, int old_state, int new_state)
+{
+	return tcp_state(sk, old_state, new_state, true);
+}
+
+/* Attached after the other, and so called after it. */
+SEC("?tp_btf/inet_sock_set_state")
+int BPF_PROG(tracepoint_tcp_state_second, struct sock *sk, int old_state, int new_state)
+{
+	return tcp_state(sk, old_state, new_state, false);
 }
 
 SEC("?tp_btf/sock_send_length")
