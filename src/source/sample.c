@@ -36,6 +36,7 @@ struct sampler {
 	struct sample_flows *flows;
 	int counts; /* the map churn_namespaces */
 	bool is_hooked;
+	bool has_looked; /* in this interval, for a namespace that could not be entered */
 	struct told *told;
 	size_t told_count;
 	uint64_t interval_boot_ns; /* when the last interval ended; 0: the first has not begun */
@@ -125,7 +126,7 @@ static void counts_fill(struct wire_netns *event, const struct churn_counts *cou
 
 /*
  * What begins the kernel counts itself, where it does (kernel_counts_timewaits()), and that is better: our
- * program at the end of a connection does not run where it would interrupt itself. Else, and while the
+ * programs at the end of a connection have been seen to miss one. Else, and while the
  * namespace cannot be read, ours are added to what was read before.
  */
 static void entered_fill(const struct sampler *sampler, struct told *told, struct wire_netns *event, uint64_t seen)
@@ -203,12 +204,19 @@ static void census_fill(struct sampler *sampler, struct told *told, struct wire_
 		misuse_of_listeners(sampler, found);
 }
 
-/* false: it has gone, or just the process by which it was found has. */
+/* false: it has gone. Perhaps just the process has by which it was found, or a socket is all that keeps it:
+ * looked for once in an interval. */
 static bool enter(struct sampler *sampler, uint32_t netns)
 {
 	if (!netns_enter(sampler->namespaces, netns))
 		return true;
+	if (sampler->has_looked)
+		return false;
+	sampler->has_looked = true;
 	netns_list_scan(sampler->namespaces);
+	if (!netns_enter(sampler->namespaces, netns))
+		return true;
+	netns_list_scan_sockets(sampler->namespaces);
 	return !netns_enter(sampler->namespaces, netns);
 }
 
@@ -283,6 +291,7 @@ void sampler_ask(struct sampler *sampler, uint32_t netns)
 	struct wire_netns between;
 	struct told *told;
 
+	sampler->has_looked = false;
 	find_namespaces(sampler, true);
 	told = told_of(sampler, netns);
 	if (!told)
@@ -307,6 +316,7 @@ void sampler_interval(struct sampler *sampler, bool last)
 {
 	uint64_t now = clock_boot_ns();
 
+	sampler->has_looked = false;
 	find_namespaces(sampler, false);
 	sample_flows(sampler->flows);
 	/* Backwards, for one that has gone makes room for the last. */
