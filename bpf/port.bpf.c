@@ -422,13 +422,21 @@ static __noinline void ownerless_end(struct sock *sk, __u32 error)
 		record->error = error;
 }
 
+/* Whether a connection that ends leaves its port to the socket: as tcp_set_state(TCP_CLOSE) decides. */
+static __always_inline bool keeps_port(struct sock *of)
+{
+	struct sock *sk = AS(struct sock, of);
+
+	return READ(sk, __sk_common.skc_num) && READ_BITS(sk, sk_userlocks) & SOCK_BINDPORT_LOCK;
+}
+
 /* No process will close it any more: many others made its record go, and its port comes back here. */
 static void orphan_end(struct sock *sk)
 {
 	struct wire_sock sock = {};
 
 	ended_sock_fill(&sock, sk);
-	if (!sock_port(sk) && port_was_chosen(&sock))
+	if (!keeps_port(sk) && port_was_chosen(&sock))
 		churn_count(&sock, NULL, CHURN_RELEASED);
 }
 
@@ -463,7 +471,7 @@ __hidden void on_tcp_closed(struct sock *of, int old_state)
 	if (error)
 		record->error = error;
 	wanted_here = wanted_of(record, &record->sock);
-	still_bound = READ(sk, __sk_common.skc_num);
+	still_bound = keeps_port(sk);
 	if (!still_bound && !(record->flags & RECORD_RELEASED)) {
 		record->flags |= RECORD_RELEASED;
 		if (port_was_chosen(&record->sock))

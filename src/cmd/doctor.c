@@ -81,7 +81,7 @@ static void print_counts(const struct source *source)
 	print_count("expired", hooked ? function : "what is left of these; exact over all intervals together");
 	print_count("live", "the kernel's own count, read once an interval");
 	print_count("timewait of a process", hooked ? function :
-			    "by the state tracepoint; a few in a million have been seen to be missed");
+			    "exact, at a look at the end of each connection that began since porttrace did");
 	print_count("in_use, pools", live_counts_ports(source) ?
 			    "counted in the kernel's tables at the end of an interval" :
 			    "not known: this kernel does not let its tables be walked");
