@@ -14,6 +14,7 @@
 #include "source/sample_flows.h"
 #include "util/clock.h"
 
+#define OWNERS_ASKED 8 /* for a socket of a namespace that nothing else leads into */
 #define CENSUS_SHARE 25 /* of the time is what a census may take: one in so many */
 
 /* A namespace, as sent last. */
@@ -36,7 +37,6 @@ struct sampler {
 	struct sample_flows *flows;
 	int counts; /* the map churn_namespaces */
 	bool is_hooked;
-	bool has_looked; /* in this interval, for a namespace that could not be entered */
 	struct told *told;
 	size_t told_count;
 	uint64_t interval_boot_ns; /* when the last interval ended; 0: the first has not begun */
@@ -204,19 +204,19 @@ static void census_fill(struct sampler *sampler, struct told *told, struct wire_
 		misuse_of_listeners(sampler, found);
 }
 
-/* false: it has gone. Perhaps just the process has by which it was found, or a socket is all that keeps it:
- * looked for once in an interval. */
+/* false: it has gone. Perhaps just the process has by which it was found, or a socket is all that keeps it, of
+ * one of those that took ports there. */
 static bool enter(struct sampler *sampler, uint32_t netns)
 {
+	uint32_t pids[OWNERS_ASKED];
+	size_t count;
+
 	if (!netns_enter(sampler->namespaces, netns))
 		return true;
-	if (sampler->has_looked)
-		return false;
-	sampler->has_looked = true;
 	netns_list_scan(sampler->namespaces);
-	if (!netns_enter(sampler->namespaces, netns))
-		return true;
-	netns_list_scan_sockets(sampler->namespaces);
+	count = sample_flows_owners(sampler->flows, netns, pids, OWNERS_ASKED);
+	for (size_t i = 0; i < count; i++)
+		netns_list_scan_sockets(sampler->namespaces, netns, pids[i]);
 	return !netns_enter(sampler->namespaces, netns);
 }
 
@@ -291,7 +291,6 @@ void sampler_ask(struct sampler *sampler, uint32_t netns)
 	struct wire_netns between;
 	struct told *told;
 
-	sampler->has_looked = false;
 	find_namespaces(sampler, true);
 	told = told_of(sampler, netns);
 	if (!told)
@@ -316,7 +315,6 @@ void sampler_interval(struct sampler *sampler, bool last)
 {
 	uint64_t now = clock_boot_ns();
 
-	sampler->has_looked = false;
 	find_namespaces(sampler, false);
 	sample_flows(sampler->flows);
 	/* Backwards, for one that has gone makes room for the last. */

@@ -240,6 +240,22 @@ void sample_flows(struct sample_flows *flows)
 	read_searches(flows, flows->searches_to);
 }
 
+size_t sample_flows_owners(const struct sample_flows *flows, uint32_t netns, uint32_t *pids, size_t max)
+{
+	struct churn_flow key, *previous = NULL;
+	size_t count = 0;
+
+	for (; count < max && !bpf_map_get_next_key(flows->flows, previous, &key); previous = &key) {
+		bool is_known = key.netns != netns;
+
+		for (size_t i = 0; i < count; i++)
+			is_known |= pids[i] == key.pid;
+		if (!is_known)
+			pids[count++] = key.pid;
+	}
+	return count;
+}
+
 void sample_flows_forget(struct sample_flows *flows, uint32_t netns)
 {
 	for (uint16_t connects = 0; connects < 2; connects++) {
