@@ -2,6 +2,7 @@
 /* Ports taken, given back and refused, counted where they happen: per namespace, and per process and
  * destination. User space reads totals; a full ring buffer changes none of them. */
 #include "porttrace.bpf.h"
+#include "read.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -124,12 +125,16 @@ __hidden void churn_connect(const struct wire_sock *sock, const struct wire_task
 		churn_count(sock, task, CHURN_SELF_CONNECT);
 }
 
+/* LRUs of their own: destinations come and go, and a namespace's sum must not go with them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
 	__type(key, struct churn_search_key);
 	__type(value, struct churn_search);
-} churn_searches SEC(".maps");
+} churn_searches SEC(".maps"), churn_searches_to SEC(".maps");
+
+/* Since the first long search: until then no connect() looks for its destination. */
+static bool has_long_searches = false;
 
 static const struct churn_search no_search = {};
 
@@ -146,14 +151,15 @@ static __u32 log2_of(__u64 value)
 	return result < CHURN_SEARCH_BUCKETS ? result : CHURN_SEARCH_BUCKETS - 1;
 }
 
-static void search_add(const struct churn_search_key *key, __u64 duration_ns)
+/* makes: an entry where there is none. */
+static __always_inline void search_add(void *map, const struct churn_search_key *key, __u64 duration_ns, bool makes)
 {
-	struct churn_search *search = bpf_map_lookup_elem(&churn_searches, key);
+	struct churn_search *search = bpf_map_lookup_elem(map, key);
 	__u32 bucket = log2_of(duration_ns);
 
-	if (!search) {
-		bpf_map_update_elem(&churn_searches, key, &no_search, BPF_NOEXIST);
-		search = bpf_map_lookup_elem(&churn_searches, key);
+	if (!search && makes) {
+		bpf_map_update_elem(map, key, &no_search, BPF_NOEXIST);
+		search = bpf_map_lookup_elem(map, key);
 	}
 	if (!search)
 		return;
@@ -165,14 +171,25 @@ static void search_add(const struct churn_search_key *key, __u64 duration_ns)
 		search->max_ns = duration_ns;
 }
 
-__hidden void churn_search(const struct wire_sock *sock, __u64 duration_ns, bool connects)
+__hidden void churn_search(struct sock *of, __u64 duration_ns, bool connects)
 {
-	struct churn_search_key key = {.netns = sock->netns, .connects = connects};
+	struct churn_search_key key = {.connects = connects};
+	struct sock *sk = AS(struct sock, of);
+	bool is_long = duration_ns >= CHURN_SEARCH_LONG_NS;
 
-	search_add(&key, duration_ns);
-	if (!connects || duration_ns < CHURN_SEARCH_LONG_NS)
+	key.netns = READ(sk, __sk_common.skc_net.net, ns.inum);
+	search_add(&churn_searches, &key, duration_ns, true);
+	if (!connects || (!is_long && !has_long_searches))
 		return;
-	__builtin_memcpy(key.remote_addr, sock->remote_addr, sizeof(key.remote_addr));
-	key.remote_port = sock->remote_port;
-	search_add(&key, duration_ns);
+	has_long_searches = true;
+	key.remote_port = bpf_ntohs(READ(sk, __sk_common.skc_dport));
+	if (READ(sk, __sk_common.skc_family) == AF_INET) {
+		__u32 *words = (__u32 *)key.remote_addr;
+
+		words[2] = bpf_htonl(0xffff);
+		words[3] = READ(sk, __sk_common.skc_daddr);
+	} else {
+		READ_INTO((struct in6_addr *)key.remote_addr, sk, __sk_common.skc_v6_daddr);
+	}
+	search_add(&churn_searches_to, &key, duration_ns, is_long);
 }

@@ -273,9 +273,9 @@ int BPF_PROG(fentry_release, struct socket *socket)
 }
 
 SEC("?fentry/inet_csk_get_port")
-int BPF_PROG(fentry_get_port, struct sock *sk)
+int BPF_PROG(fentry_get_port, struct sock *sk, unsigned short port)
 {
-	search_enter(sk);
+	search_enter(sk, port);
 	return 0;
 }
 
@@ -287,9 +287,9 @@ int BPF_PROG(fentry_get_port_exit, struct sock *sk)
 }
 
 SEC("?fentry/udp_lib_get_port")
-int BPF_PROG(fentry_udp_get_port, struct sock *sk)
+int BPF_PROG(fentry_udp_get_port, struct sock *sk, unsigned short port)
 {
-	search_enter(sk);
+	search_enter(sk, port);
 	return 0;
 }
 
@@ -303,14 +303,14 @@ int BPF_PROG(fentry_udp_get_port_exit, struct sock *sk)
 SEC("?fentry/inet_hash_connect")
 int BPF_PROG(fentry_hash_connect_enter, void *death_row, struct sock *sk)
 {
-	search_enter(sk);
+	search_enter_connect(sk);
 	return 0;
 }
 
 SEC("?fentry/inet6_hash_connect")
 int BPF_PROG(fentry_hash_connect6_enter, void *death_row, struct sock *sk)
 {
-	search_enter(sk);
+	search_enter_connect(sk);
 	return 0;
 }
 

@@ -381,14 +381,14 @@ static __always_inline int hash_connect_exit(int result)
 SEC("?kprobe/inet_hash_connect")
 int BPF_KPROBE(kprobe_hash_connect_enter, void *death_row, struct sock *sk)
 {
-	search_enter(sk);
+	search_enter_connect(sk);
 	return 0;
 }
 
 SEC("?kprobe/inet6_hash_connect")
 int BPF_KPROBE(kprobe_hash_connect6_enter, void *death_row, struct sock *sk)
 {
-	search_enter(sk);
+	search_enter_connect(sk);
 	return 0;
 }
 
@@ -431,9 +431,9 @@ int BPF_KPROBE(kprobe_release, struct socket *socket)
 }
 
 SEC("?kprobe/inet_csk_get_port")
-int BPF_KPROBE(kprobe_get_port, struct sock *sk)
+int BPF_KPROBE(kprobe_get_port, struct sock *sk, unsigned short port)
 {
-	search_enter(sk);
+	search_enter(sk, port);
 	return 0;
 }
 
@@ -445,9 +445,9 @@ int BPF_KRETPROBE(kprobe_get_port_exit)
 }
 
 SEC("?kprobe/udp_lib_get_port")
-int BPF_KPROBE(kprobe_udp_get_port, struct sock *sk)
+int BPF_KPROBE(kprobe_udp_get_port, struct sock *sk, unsigned short port)
 {
-	search_enter(sk);
+	search_enter(sk, port);
 	return 0;
 }
 

@@ -422,18 +422,26 @@ static __noinline void ownerless_end(struct sock *sk, __u32 error)
 		record->error = error;
 }
 
+/* Whether a connection that ends leaves its port to the socket: as tcp_set_state(TCP_CLOSE) decides. */
+static __always_inline bool keeps_port(struct sock *of)
+{
+	struct sock *sk = AS(struct sock, of);
+
+	return READ(sk, __sk_common.skc_num) && READ_BITS(sk, sk_userlocks) & SOCK_BINDPORT_LOCK;
+}
+
 /* No process will close it any more: many others made its record go, and its port comes back here. */
 static void orphan_end(struct sock *sk)
 {
 	struct wire_sock sock = {};
 
 	ended_sock_fill(&sock, sk);
-	if (!sock_port(sk) && port_was_chosen(&sock))
+	if (!keeps_port(sk) && port_was_chosen(&sock))
 		churn_count(&sock, NULL, CHURN_RELEASED);
 }
 
 /* The connection's end, mostly in softirq: everything here is its owner's. */
-static void on_tcp_closed(struct sock *of, int old_state)
+__hidden void on_tcp_closed(struct sock *of, int old_state)
 {
 	struct sock *sk = AS(struct sock, of);
 	struct sock_record *record = record_find(sock_cookie(sock_of_user(sk)));
@@ -441,11 +449,11 @@ static void on_tcp_closed(struct sock *of, int old_state)
 	/* tcp_time_wait() makes a small socket of its own and ends this one: no state says TIME_WAIT. */
 	bool may_wait = old_state == WIRE_TCP_FIN_WAIT2 || old_state == WIRE_TCP_CLOSING;
 	bool timewait, wanted_here, still_bound;
+	__u32 substate = 0;
 
-	if (timewait_hooked)
-		timewait = record && record->flags & RECORD_TIMEWAIT;
-	else
-		timewait = may_wait && timewait_is_left(of);
+	if (!timewait_hooked && may_wait)
+		substate = timewait_left(of);
+	timewait = timewait_hooked ? record && record->flags & RECORD_TIMEWAIT : substate;
 	if (!record) {
 		if (!timewait && READ(sk, __sk_common.skc_flags) & 1UL << SOCK_DEAD)
 			orphan_end(sk);
@@ -455,7 +463,7 @@ static void on_tcp_closed(struct sock *of, int old_state)
 	}
 	if (timewait) {
 		if (!timewait_hooked)
-			timewait_begin(record);
+			timewait_begin(record, substate);
 		return;
 	}
 	if (!timewait_hooked && may_wait && !error && timewait_is_full(sk))
@@ -463,7 +471,7 @@ static void on_tcp_closed(struct sock *of, int old_state)
 	if (error)
 		record->error = error;
 	wanted_here = wanted_of(record, &record->sock);
-	still_bound = READ(sk, __sk_common.skc_num);
+	still_bound = keeps_port(sk);
 	if (!still_bound && !(record->flags & RECORD_RELEASED)) {
 		record->flags |= RECORD_RELEASED;
 		if (port_was_chosen(&record->sock))
@@ -478,10 +486,4 @@ static void on_tcp_closed(struct sock *of, int old_state)
 	}
 	if (record->flags & RECORD_CLOSED)
 		record_drop(record->sock.cookie);
-}
-
-__hidden void on_tcp_state(struct sock *sk, int old_state, int new_state)
-{
-	if (new_state == WIRE_TCP_CLOSE)
-		on_tcp_closed(sk, old_state);
 }

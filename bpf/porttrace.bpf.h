@@ -113,18 +113,18 @@ void churn_connect(const struct wire_sock *sock, const struct wire_task *task,
 /* A port has a listener, or had one not so long ago. */
 void churn_listen(__u32 netns, __u16 port);
 bool churn_was_listened(__u32 netns, __u16 port);
-/* A search for a port took so long; connects: by connect() of TCP, with its destination in `sock`. */
-void churn_search(const struct wire_sock *sock, __u64 duration_ns, bool connects);
+/* A search for any port took so long; connects: by connect() of TCP, which has set its destination. */
+void churn_search(struct sock *sk, __u64 duration_ns, bool connects);
 
 /* timewait.bpf.c: TIME_WAIT, from hooks on inet_twsk_*() where timewait_hooked says that there are. */
 extern const volatile bool timewait_hooked;
-void on_timewait_enter(struct sock *sk, struct sock *tw, __u8 substate);
+void on_timewait_enter(struct sock *sk, __u32 substate);
 void on_timewait_end(struct sock *tw, __u32 action);
 void on_timewait_overflow(struct sock *sk);
 /* ... and from the end of a connection where not. */
-void timewait_begin(struct sock_record *record);
+void timewait_begin(struct sock_record *record, __u32 substate);
 void timewait_ownerless(const struct wire_sock *sock);
-bool timewait_is_left(struct sock *sk);
+__u32 timewait_left(struct sock *sk); /* as wire_timewait.substate; 0: none was left */
 bool timewait_is_full(struct sock *sk);
 
 /* twsk.bpf.c: the same from what the kernel's functions on a struct inet_timewait_sock came to. Return 0. */
@@ -138,8 +138,9 @@ int twsk_kill(struct sock *tw);
  * wire_socket events. Returns 0. */
 int holders_emit(__u64 address, __u16 port, __u16 protocol, __u64 failure_id);
 
-/* search.bpf.c: how long the current thread's call has spent looking for a port. */
-void search_enter(struct sock *sk);
+/* search.bpf.c: how long the current thread's call has spent looking for a port. port: the one asked for, 0: any. */
+void search_enter(struct sock *sk, __u16 port);
+void search_enter_connect(struct sock *sk);
 struct sock *search_exit(void); /* as a plain address; NULL: its entry was not seen */
 __u64 search_take(void); /* nanoseconds since the last such; 0: not measured */
 
@@ -169,6 +170,6 @@ void on_accept(struct sock *sk);
 void on_close(struct sock *sk);
 void on_disconnect(struct sock *sk);
 void on_udp_send(struct sock *sk, int result);
-void on_tcp_state(struct sock *sk, int old_state, int new_state);
+void on_tcp_closed(struct sock *sk, int old_state);
 
 #endif

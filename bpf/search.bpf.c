@@ -8,8 +8,10 @@ const volatile bool searches_timed = false;
 
 struct search {
 	__u64 sk; /* whose, by address: a kretprobe has no arguments */
-	__u64 start_ns; /* CLOCK_MONOTONIC */
+	__u64 start_ns; /* CLOCK_MONOTONIC; 0: it is over */
 	__u64 spent_ns;
+	__u32 connects; /* by connect() of TCP */
+	__u32 chooses;	/* for any port, not for whether one may be had */
 };
 
 /* An LRU: a search that no event takes, of a kernel thread, say, must not stay for ever. */
@@ -20,12 +22,27 @@ struct {
 	__type(value, struct search);
 } searches SEC(".maps");
 
-__hidden void search_enter(struct sock *sk)
+static __always_inline void search_begin(struct sock *sk, bool connects, bool chooses)
 {
-	struct search search = {.sk = (__u64)sk, .start_ns = bpf_ktime_get_ns()};
+	struct search search = {
+		.sk = (__u64)sk,
+		.start_ns = bpf_ktime_get_ns(),
+		.connects = connects,
+		.chooses = chooses,
+	};
 	__u64 id = bpf_get_current_pid_tgid();
 
 	bpf_map_update_elem(&searches, &id, &search, BPF_ANY);
+}
+
+__hidden void search_enter(struct sock *sk, __u16 port)
+{
+	search_begin(sk, false, !port);
+}
+
+__hidden void search_enter_connect(struct sock *sk)
+{
+	search_begin(sk, true, !sock_port(sk));
 }
 
 __hidden struct sock *search_exit(void)
@@ -33,9 +50,13 @@ __hidden struct sock *search_exit(void)
 	__u64 id = bpf_get_current_pid_tgid();
 	struct search *search = bpf_map_lookup_elem(&searches, &id);
 
-	if (!search)
+	/* A return probe whose entry was missed finds the thread's last search. */
+	if (!search || !search->start_ns)
 		return NULL;
 	search->spent_ns = bpf_ktime_get_ns() - search->start_ns;
+	search->start_ns = 0;
+	if (searches_timed && search->chooses)
+		churn_search((struct sock *)search->sk, search->spent_ns, search->connects);
 	return (struct sock *)search->sk;
 }
 

@@ -25,9 +25,10 @@ static bool wants_processes(void)
 }
 
 /* record NULL: nobody was seen to take the port. */
-static __noinline void timewait_emit(const struct sock_record *record, const struct wire_sock *sock, __u32 action)
+static __noinline void timewait_emit(const struct sock_record *record, const struct wire_sock *sock, __u32 action,
+				     __u32 substate)
 {
-	struct wire_timewait event = {.action = action};
+	struct wire_timewait event = {.action = action, .substate = substate};
 
 	if (!filter_kind(WIRE_TIMEWAIT, 0) || !filter_sock(sock))
 		return;
@@ -48,13 +49,13 @@ static void timewait_count(const struct wire_sock *sock, const struct wire_task 
 		churn_count(sock, NULL, CHURN_TIMEWAIT_CHOSEN);
 }
 
-__hidden void timewait_begin(struct sock_record *record)
+__hidden void timewait_begin(struct sock_record *record, __u32 substate)
 {
 	record->flags |= RECORD_TIMEWAIT;
 	timewait_count(&record->sock, &record->owner);
 	/* An owner that was not seen is not told of: there is nothing to say but the socket. */
 	if (record->owner.pid)
-		timewait_emit(record, &record->sock, WIRE_TIMEWAIT_ENTER);
+		timewait_emit(record, &record->sock, WIRE_TIMEWAIT_ENTER, substate);
 }
 
 /* Of a connection that nobody was seen to make, or to accept. */
@@ -77,20 +78,16 @@ __hidden void timewait_ownerless(const struct wire_sock *sock)
 	timewait_count(sock, NULL);
 }
 
-/*
- * sk is a struct sock that gives way to tw, a struct inet_timewait_sock, and still has its port. substate:
- * WIRE_TCP_FIN_WAIT2 or WIRE_TCP_TIME_WAIT.
- */
-__hidden void on_timewait_enter(struct sock *sk, struct sock *tw, __u8 substate)
+/* sk gives way to a struct inet_timewait_sock, and still has its port. substate: WIRE_TCP_FIN_WAIT2, when the
+ * peer has not closed yet, or WIRE_TCP_TIME_WAIT. */
+__hidden void on_timewait_enter(struct sock *sk, __u32 substate)
 {
 	__u64 cookie = sock_cookie(sock_of_user(sk)), own = sock_cookie(sk);
 	struct sock_record *record = record_find(cookie);
 	struct wire_sock sock = {};
 
-	(void)tw;
-	(void)substate;
 	if (record)
-		timewait_begin(record);
+		timewait_begin(record, substate);
 	else if (ownerless_fill(&sock, sk, cookie))
 		timewait_ownerless(&sock);
 	/* Of MPTCP the subflow leaves it, under its own identity. */
@@ -139,7 +136,7 @@ __hidden void on_timewait_end(struct sock *of, __u32 action)
 	churn_count(&sock, record ? &record->owner : NULL, counter);
 	if (was_chosen)
 		churn_count(&sock, NULL, CHURN_TIMEWAIT_RELEASED);
-	timewait_emit(record, &sock, action);
+	timewait_emit(record, &sock, action, READ(tw, tw_substate));
 	if (!record)
 		return;
 	/* After shutdown() a process may have the husk of the connection still. */
@@ -161,12 +158,13 @@ __hidden void on_timewait_overflow(struct sock *sk)
 	else if (!ownerless_fill(&sock, sk, cookie))
 		return;
 	churn_count(&sock, record ? &record->owner : NULL, CHURN_TIMEWAIT_OVERFLOW);
-	timewait_emit(record, &sock, WIRE_TIMEWAIT_OVERFLOW);
+	timewait_emit(record, &sock, WIRE_TIMEWAIT_OVERFLOW, 0);
 }
 
 #define CHAIN_MAX 24
 
-/* Global, so that the verifier looks at it once, and so with numbers for arguments. */
+/* The sub-state of the TIME_WAIT of this connection; 0: it has none. Global, so that the verifier looks at it
+ * once, and so with numbers for arguments. */
 int timewait_find(__u64 netns, __u32 hash, __u64 cookie, __u16 dport)
 {
 	struct net *net = AS(struct net, netns);
@@ -193,7 +191,7 @@ int timewait_find(__u64 netns, __u32 hash, __u64 cookie, __u16 dport)
 		if (READ(sk, __sk_common.skc_hash) == hash && READ(sk, __sk_common.skc_dport) == dport &&
 		    READ(sk, __sk_common.skc_cookie.counter) == cookie &&
 		    READ(sk, __sk_common.skc_state) == WIRE_TCP_TIME_WAIT)
-			return 1;
+			return READ(AS(struct inet_timewait_sock, sk), tw_substate);
 		if (bpf_core_read(&node, sizeof(node), &((struct hlist_nulls_node *)node)->next))
 			break;
 	}
@@ -205,7 +203,7 @@ int timewait_find(__u64 netns, __u32 hash, __u64 cookie, __u16 dport)
  * before is not enough (tcp_max_tw_buckets, TCP_LINGER2). But tcp_time_wait() puts the one that it makes
  * at the head of the same chain of ehash before it ends sk (inet_twsk_hashdance(), then tcp_done()).
  */
-__hidden bool timewait_is_left(struct sock *of)
+__hidden __u32 timewait_left(struct sock *of)
 {
 	struct sock *sk = AS(struct sock, of);
 	__u64 net = 0;
@@ -213,7 +211,7 @@ __hidden bool timewait_is_left(struct sock *of)
 	if (bpf_core_field_exists(((struct net *)0)->ipv4.tcp_death_row.tw_refcount))
 		timewait_begins_counted = true;
 	if (bpf_core_read(&net, sizeof(net), &of->__sk_common.skc_net.net))
-		return false;
+		return 0;
 	return timewait_find(net, READ(sk, __sk_common.skc_hash),
 			     READ(sk, __sk_common.skc_cookie.counter), READ(sk, __sk_common.skc_dport));
 }

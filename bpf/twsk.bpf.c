@@ -26,7 +26,7 @@ __hidden int twsk_alloc(struct sock *sk, struct sock *tw, int state)
 	if (sock_protocol(sk) != IPPROTO_TCP)
 		return 0;
 	if (tw)
-		on_timewait_enter(sk, tw, state);
+		on_timewait_enter(sk, state);
 	else
 		on_timewait_overflow(sk);
 	return 0;

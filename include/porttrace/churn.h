@@ -55,7 +55,7 @@ struct churn_counts {
 	char comm[16];
 };
 
-/* Searches for a port, by how long they took: bucket n counts those of 2^n ns and more (n = 0: all
+/* Searches for any port, by how long they took: bucket n counts those of 2^n ns and more (n = 0: all
  * shorter ones), the last one all longer ones. Only where a backend measures them. */
 #define CHURN_SEARCH_BUCKETS WIRE_SEARCH_BUCKETS
 
@@ -72,7 +72,8 @@ struct churn_search {
 	__u64 max_ns;
 };
 
-/* From here on a search is kept by destination too: it stepped over thousands of ports. */
+/* A destination is kept, with all searches from then on, once one took this long: it stepped over thousands
+ * of ports. */
 #define CHURN_SEARCH_LONG_NS 100000
 
 #endif

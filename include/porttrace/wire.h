@@ -200,7 +200,7 @@ struct wire_timewait {
 	struct wire_sock sock;
 	struct wire_task task;
 	__u32 action;
-	__u32 substate; /* ENTER: the state it stands for, FIN_WAIT2 or TIME_WAIT; 0: not known */
+	__u32 substate; /* FIN_WAIT2 until the peer has closed too, then TIME_WAIT; 0: not known */
 };
 
 struct wire_release {
@@ -285,6 +285,7 @@ struct wire_netns {
 #define WIRE_NETNS_READ	  1 /* its settings and the kernel's counters were read: it was there */
 #define WIRE_NETNS_CENSUS 2 /* the ports were counted; ephemeral_released is of now, not of the last count */
 #define WIRE_NETNS_HOOKED 4 /* timewait_*: what hooks have seen, not what the kernel counts itself */
+#define WIRE_NETNS_TIMED  8 /* searches for a port are measured (WIRE_SEARCH) */
 
 /* Totals since the probes were attached. */
 struct wire_traffic {
@@ -345,7 +346,7 @@ struct wire_misuse {
 #define WIRE_SEARCH_BUCKETS 32
 struct wire_search {
 	struct wire_hdr hdr;
-	__u8 remote_addr[16]; /* with remote_port 0: all of the namespace */
+	__u8 remote_addr[16]; /* with remote_port 0: all of the namespace; else since the first long one */
 	__u32 netns;
 	__u16 remote_port;
 	__u16 connects; /* 1: by connect() of TCP; 0: by bind(), listen() or UDP */

@@ -90,24 +90,32 @@ static void print_backends(const struct features *features, const struct kernel_
 	putchar('\n');
 }
 
+static void print_count(const char *fields, const char *how)
+{
+	printf("  %-24s %s\n", fields, how);
+}
+
 /* As docs/json-schema.md has it, "How exact". */
 static void print_counts(const struct source *source)
 {
 	bool hooked = live_facts(source)[FACT_TIMEWAIT].works;
+	const char *function = "exact, at the kernel's function";
 
-	printf("\ncounts of ephemeral ports and TIME_WAIT\n");
-	printf("  %-16s exact, at the call or the kernel's function\n", "taken, failed");
-	printf("  %-16s %s\n", "time-wait",
-	       hooked ? "exact, at the kernel's function" :
-			"the kernel's own counters, read once an interval; ends by time are what is left; whose, by a "
-			"look at the end of each connection");
-	printf("  %-16s %s\n", "given back",
-	       hooked ? "exact, at the kernel's function" :
-			"exact for sockets; of TIME_WAITs by counting those that are left, once an interval");
-	printf("  %-16s %s\n", "in use, pools",
-	       live_counts_ports(source) ?
-		       "counted in the kernel's tables at the end of an interval" :
-		       "not known: this kernel does not let its tables be walked");
+	printf("\ncounts of ephemeral ports and TIME_WAIT, by their fields in churn\n");
+	print_count("allocated, failed", "exact, at the call or the kernel's function");
+	print_count("released", hooked ? function :
+			    "sockets at their end; TIME_WAITs by counting those that are left, once an interval");
+	print_count("entered", hooked ? function : "the kernel's own counter, read once an interval");
+	print_count("reused, killed", hooked ? function : "likewise");
+	print_count("overflowed", hooked ? function : "likewise");
+	print_count("expired", hooked ? function : "what is left of these; exact over all intervals together");
+	print_count("live", "the kernel's own count, read once an interval");
+	print_count("timewait of a process", hooked ? function :
+			    "exact, at a look at the end of each connection that began since porttrace did");
+	print_count("in_use, pools", live_counts_ports(source) ?
+			    "counted in the kernel's tables at the end of an interval" :
+			    "not known: this kernel does not let its tables be walked");
+	print_count("searches", live_facts(source)[FACT_SEARCH].works ? function : "not measured");
 }
 
 static int examine(const struct doctor_config *config)

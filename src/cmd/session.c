@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <netinet/in.h>
 
 #include "cmd/who.h"
 #include "model/wire_check.h"
@@ -89,6 +90,7 @@ static void warn_of_pools(struct session *session, const struct churn *churn)
 /* Sums are of a namespace; who and where to is as the filters say. */
 static void keep_wanted(const struct session *session, struct churn *churn)
 {
+	static const uint8_t nowhere[16];
 	size_t kept = 0;
 
 	churn->only = &session->options->settings;
@@ -100,6 +102,14 @@ static void keep_wanted(const struct session *session, struct churn *churn)
 			churn->top[kept++] = *top;
 	}
 	churn->top_count = kept;
+	kept = 0;
+	for (size_t i = 0; i < churn->searches_to_count && kept < CHURN_TOP_COUNT; i++) {
+		const struct churn_search_to *to = &churn->searches_to[i];
+
+		if (wire_filter_flow(churn->only, nowhere, to->remote_addr, to->remote_port, IPPROTO_TCP, NULL))
+			churn->searches_to[kept++] = *to;
+	}
+	churn->searches_to_count = kept;
 }
 
 static void report_churn(struct session *session, const struct wire_netns *event)

@@ -204,6 +204,8 @@ static int apply_timewait(struct model *model, const struct wire_timewait *event
 	case WIRE_TIMEWAIT_ENTER:
 		/* The close may have come long before, its FIN unanswered: count from here. */
 		err = timewait_enter(model, &event->hdr, &event->sock, &event->task, 0, &entry);
+		if (entry && event->substate)
+			entry->substate = event->substate;
 		if (entry)
 			port_table_set_expiry(model->ports, entry,
 					      event->hdr.boot_ns + TIMEWAIT_NS);

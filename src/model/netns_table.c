@@ -16,6 +16,7 @@ struct node {
 	struct netns_entry entry;
 	struct wire_netns told; /* the report that the last churn went up to */
 	bool has_told;
+	bool owes_census; /* the last churn was told without a count of the ports */
 	uint64_t expired_told;	/* of those before: see expired() */
 	struct wire_netns first; /* the totals when its first interval began */
 	struct wire_search searches[2], searches_told[2]; /* of wire_search.connects */
@@ -26,6 +27,7 @@ struct node {
 struct netns_table {
 	struct node *nodes;
 	struct flow_table *flows;
+	struct search_table *searches;
 	/* Counts up over all, so that a namespace that comes back begins one of its own. */
 	uint64_t last_interval;
 };
@@ -37,9 +39,10 @@ struct netns_table *netns_table_new(void)
 	if (!table)
 		return NULL;
 	table->flows = flow_table_new();
-	if (table->flows)
+	table->searches = search_table_new();
+	if (table->flows && table->searches)
 		return table;
-	free(table);
+	netns_table_free(table);
 	return NULL;
 }
 
@@ -58,6 +61,7 @@ void netns_table_free(struct netns_table *table)
 	HASH_ITER(hh, table->nodes, node, next_node)
 		node_drop(table, node);
 	flow_table_free(table->flows);
+	search_table_free(table->searches);
 	free(table);
 }
 
@@ -198,7 +202,9 @@ int netns_table_add_search(struct netns_table *table, const struct wire_search *
 {
 	struct node *node = node_find(table, event->netns);
 
-	if (node && !event->remote_port)
+	if (event->remote_port)
+		return search_table_add(table->searches, event, node ? node->interval : 0);
+	if (node)
 		node->searches[event->connects] = *event;
 	return 0;
 }
@@ -234,17 +240,7 @@ static uint64_t expired(struct node *node)
 	return (uint64_t)rest - told;
 }
 
-static void search_diff(const struct wire_search *now, const struct wire_search *before, struct churn_search_diff *out)
-{
-	out->max_ns = now->max_ns;
-	out->total_ns = now->total_ns - before->total_ns;
-	for (size_t i = 0; i < WIRE_SEARCH_BUCKETS; i++) {
-		out->buckets[i] = now->buckets[i] - before->buckets[i];
-		out->count += out->buckets[i];
-	}
-}
-
-static void churn_make(struct node *node, struct churn *churn)
+static void churn_make(const struct netns_table *table, struct node *node, struct churn *churn)
 {
 	const struct wire_netns *now = &node->entry.now, *before = &node->told;
 
@@ -273,6 +269,7 @@ static void churn_make(struct node *node, struct churn *churn)
 		.flows_forgotten = now->flows_forgotten - before->flows_forgotten,
 		.ephemeral_in_use = now->tcp_in_use + (uint64_t)now->udp_in_use,
 		.in_use_known = now->has & WIRE_NETNS_CENSUS,
+		.searches_timed = now->has & WIRE_NETNS_TIMED,
 		.range_low = now->range_low,
 		.range_high = now->range_high,
 		.top_count = node->entry.traffic_count,
@@ -281,6 +278,8 @@ static void churn_make(struct node *node, struct churn *churn)
 	memcpy(churn->top, node->entry.traffic, sizeof(churn->top));
 	for (size_t i = 0; i < 2; i++)
 		search_diff(&node->searches[i], &node->searches_told[i], &churn->searches[i]);
+	churn->searches_to_count = search_table_list(table->searches, churn->netns, churn->interval,
+						     churn->searches_to, CHURN_SEARCHES);
 }
 
 bool netns_table_churn(struct netns_table *table, uint32_t netns, struct churn *churn)
@@ -295,7 +294,7 @@ bool netns_table_churn(struct netns_table *table, uint32_t netns, struct churn *
 	if (is_first)
 		node->first = node->entry.now;
 	live_before = node->told.timewait_live;
-	churn_make(node, churn);
+	churn_make(table, node, churn);
 
 	node->told = node->entry.now;
 	node->has_told = true;
@@ -304,9 +303,11 @@ bool netns_table_churn(struct netns_table *table, uint32_t netns, struct churn *
 	memset(node->entry.traffic, 0, sizeof(node->entry.traffic));
 	node->entry.traffic_count = 0;
 
-	return !is_first &&
-	       (churn->timewait_entered || churn->timewait_reused || churn->timewait_killed ||
-		churn->timewait_expired || churn->timewait_overflowed || churn->ephemeral_allocated ||
-		churn->ephemeral_released || churn->ephemeral_failed ||
-		churn->timewait_live != live_before);
+	if (is_first || !(churn->timewait_entered || churn->timewait_reused || churn->timewait_killed ||
+			  churn->timewait_expired || churn->timewait_overflowed || churn->ephemeral_allocated ||
+			  churn->ephemeral_released || churn->ephemeral_failed ||
+			  churn->timewait_live != live_before || (node->owes_census && churn->in_use_known)))
+		return false;
+	node->owes_census = !churn->in_use_known;
+	return true;
 }

@@ -11,18 +11,13 @@
 #include <stdint.h>
 
 #include "model/flow_table.h"
+#include "model/search_table.h"
 #include "porttrace/settings.h"
 #include "porttrace/wire.h"
 
 #define CHURN_TOP_COUNT 5  /* are shown */
 #define CHURN_TOP_KEPT	64 /* for a filter to choose from */
-
-/* How long the searches of an interval took; max_ns since porttrace began. */
-struct churn_search_diff {
-	uint64_t count; /* 0: none, or not measured */
-	uint64_t total_ns, max_ns;
-	uint64_t buckets[WIRE_SEARCH_BUCKETS];
-};
+#define CHURN_SEARCHES	16 /* likewise */
 
 /* What changed between two reports of a namespace. */
 struct churn {
@@ -43,7 +38,10 @@ struct churn {
 	struct churn_top top[CHURN_TOP_KEPT]; /* most allocated first */
 	size_t top_count;
 	const struct settings *only; /* which pools and processes are wanted; NULL: all */
+	bool searches_timed;		       /* they are measured here */
 	struct churn_search_diff searches[2];  /* by bind(), listen() and UDP; by connect() */
+	struct churn_search_to searches_to[CHURN_SEARCHES]; /* where they are long; most time spent first */
+	size_t searches_to_count;
 };
 
 struct netns_entry {

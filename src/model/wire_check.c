@@ -87,7 +87,8 @@ static bool check_fields(union wire_event *event)
 	case WIRE_TIMEWAIT:
 		return check_call(&event->timewait.sock, &event->timewait.task, 0) &&
 		       event->timewait.action >= WIRE_TIMEWAIT_ENTER &&
-		       event->timewait.action <= WIRE_TIMEWAIT_OVERFLOW;
+		       event->timewait.action <= WIRE_TIMEWAIT_OVERFLOW &&
+		       event->timewait.substate <= WIRE_TCP_NEW_SYN_RECV;
 	case WIRE_RELEASE:
 		return check_call(&event->release.sock, &event->release.task, 0);
 	case WIRE_SOCKET:

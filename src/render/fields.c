@@ -268,6 +268,14 @@ static bool get_action(const struct report *report, struct field_value *value)
 	return timewait && set_text(value, timewait_action_name(timewait->action));
 }
 
+static bool get_substate(const struct report *report, struct field_value *value)
+{
+	const struct wire_timewait *timewait = EVENT_AS(report, WIRE_TIMEWAIT, timewait);
+
+	return timewait && timewait->substate &&
+	       set_text(value, state_name(WIRE_TCP_TIME_WAIT, timewait->substate));
+}
+
 #define EVENT  FIELD_OF_EVENT
 #define PORT   FIELD_OF_PORT
 #define HOLDER FIELD_OF_HOLDER
@@ -307,6 +315,7 @@ const struct field fields[] = {
 	ROW("error",          FIELD_WORD,         EVENT,                 get_error),
 	ROW("next_state",     FIELD_WORD,         EVENT,                 get_next_state),
 	ROW("action",         FIELD_WORD,         EVENT,                 get_action),
+	ROW("substate",       FIELD_WORD,         EVENT,                 get_substate),
 };
 /* clang-format on */
 

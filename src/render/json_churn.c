@@ -166,17 +166,42 @@ static void put_pool(struct json_line *line, const struct forecast *forecast)
 	json_close_map(line);
 }
 
+static void put_percentiles(struct json_line *line, const struct churn_search_diff *search)
+{
+	put_number(line, "count", search->count);
+	put_number(line, "p50_ns", search_percentile(search, 50));
+	put_number(line, "p99_ns", search_percentile(search, 99));
+	put_number(line, "max_ns", search->max_ns);
+}
+
 static void put_search(struct json_line *line, const char *key, const struct churn_search_diff *search)
 {
 	if (!search->count)
 		return;
 	json_key(line, key, strlen(key));
 	json_open_map(line);
-	put_number(line, "count", search->count);
-	put_number(line, "p50_ns", search_percentile(search, 50));
-	put_number(line, "p99_ns", search_percentile(search, 99));
-	put_number(line, "max_ns", search->max_ns);
+	put_percentiles(line, search);
 	json_close_map(line);
+}
+
+static void put_searches(struct json_line *line, const struct churn *churn)
+{
+	JSON_KEY(line, "search_timed");
+	json_bool(line, churn->searches_timed);
+	put_search(line, "connect_search", &churn->searches[1]);
+	put_search(line, "bind_search", &churn->searches[0]);
+	if (!churn->searches_to_count)
+		return;
+	JSON_KEY(line, "long_searches");
+	json_open_list(line);
+	for (size_t i = 0; i < churn->searches_to_count; i++) {
+		json_open_map(line);
+		put_address(line, "remote_address", churn->searches_to[i].remote_addr);
+		put_number(line, "remote_port", churn->searches_to[i].remote_port);
+		put_percentiles(line, &churn->searches_to[i].search);
+		json_close_map(line);
+	}
+	json_close_list(line);
 }
 
 void json_churn(struct render *render, const struct churn *churn, struct model *model, uint64_t boot_ns)
@@ -204,8 +229,7 @@ void json_churn(struct render *render, const struct churn *churn, struct model *
 			put_pool(line, &forecasts[i]);
 		json_close_list(line);
 	}
-	put_search(line, "connect_search", &churn->searches[1]);
-	put_search(line, "bind_search", &churn->searches[0]);
+	put_searches(line, churn);
 	json_line_end(line);
 }
 

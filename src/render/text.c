@@ -182,6 +182,7 @@ static void add_kind_detail(struct text_line *line, const struct report *report)
 	const struct wire_hdr *event = report->event;
 	const struct wire_close *close = (const struct wire_close *)event;
 	const struct wire_bind *bind = (const struct wire_bind *)event;
+	const struct wire_timewait *timewait = (const struct wire_timewait *)event;
 	const char *action;
 	char name[ERRNO_NAME_SIZE];
 
@@ -216,8 +217,10 @@ static void add_kind_detail(struct text_line *line, const struct report *report)
 		}
 		break;
 	case WIRE_TIMEWAIT:
-		action = timewait_action_name(((const struct wire_timewait *)event)->action);
+		action = timewait_action_name(timewait->action);
 		text_line_add(line, action ? action : "");
+		if (timewait->substate == WIRE_TCP_FIN_WAIT2)
+			text_line_add(line, " in FIN_WAIT2");
 		break;
 	case WIRE_ACCEPT:
 	case WIRE_RELEASE:

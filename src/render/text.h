@@ -28,6 +28,7 @@ struct render {
 	struct text_ports *ports;
 	bool many_namespaces;
 	bool told_something; /* text_ephemeral.c: in this interval */
+	bool told_untimed;   /* likewise: once, that searches are not measured */
 	int error; /* -errno of the first write that failed */
 };
 

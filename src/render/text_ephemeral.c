@@ -20,6 +20,7 @@
 /* Of a row of pools: where they begin, in columns. */
 enum { AT_POOL = 2, AT_USED = 48, AT_OF = 55, AT_TIMEWAIT = 63, AT_RATE = 71, AT_FULL = 80 };
 enum { AT_PROCESS = 2, AT_WHERE = 28, AT_TAKEN = 63, AT_WAITING = 71 };
+enum { AT_HALF = 58, AT_MOST = 69 };
 
 /* The same state as the text format's, of which it uses the clock and the note. */
 static struct render *ephemeral_open(const struct render_options *options)
@@ -109,21 +110,65 @@ static void put_timewait(struct render *render, const struct churn *churn)
 	text_write(render, &line);
 }
 
-static void put_search(struct render *render, const char *call, const struct churn_search_diff *search)
+static void add_duration(struct text_line *line, size_t end, uint64_t ns)
 {
-	struct text_line line = {};
 	char text[HUMANE_SIZE];
+
+	humane_duration(ns, text);
+	add_right(line, end, text);
+}
+
+/* to: NULL: all of them. */
+static void put_search(struct render *render, const char *call, const struct churn_search_to *to,
+		       const struct churn_search_diff *search)
+{
+	char address[ADDRESS_PORT_SIZE];
+	struct text_line line = {};
 
 	if (!search->count)
 		return;
-	text_line_format(&line, "  search by %s  half within ", call);
-	humane_duration(search_percentile(search, 50), text);
-	text_line_format(&line, "%s, 99 %% within ", text);
-	humane_duration(search_percentile(search, 99), text);
-	text_line_format(&line, "%s, longest ", text);
-	humane_duration(search->max_ns, text);
-	text_line_add(&line, text);
+	text_line_column(&line, AT_POOL);
+	text_line_add(&line, call);
+	if (to) {
+		address_format_port(to->remote_addr, to->remote_port, address);
+		text_line_format(&line, " to %s", address);
+	}
+	add_count(&line, AT_USED, search->count);
+	add_duration(&line, AT_HALF, search_percentile(search, 50));
+	add_duration(&line, AT_MOST, search_percentile(search, 99));
+	add_duration(&line, AT_FULL, search->max_ns);
 	text_write(render, &line);
+}
+
+static void searches_header(struct render *render)
+{
+	struct text_line line = {.style = STYLE_FAINT};
+
+	text_line_column(&line, AT_POOL);
+	text_line_add(&line, "SEARCH FOR A PORT BY");
+	add_right(&line, AT_USED, "COUNT");
+	add_right(&line, AT_HALF, "50 % IN");
+	add_right(&line, AT_MOST, "99 % IN");
+	add_right(&line, AT_FULL, "LONGEST");
+	text_write(render, &line);
+}
+
+static void put_searches(struct render *render, const struct churn *churn)
+{
+	if (!churn->searches_timed && !render->told_untimed && churn->ephemeral_allocated) {
+		struct text_line line = {.style = STYLE_FAINT};
+
+		text_line_add(&line, "  how long searches for a port take is not measured by these probes");
+		text_write(render, &line);
+		render->told_untimed = true;
+	}
+	if (!churn->searches[0].count && !churn->searches[1].count)
+		return;
+	searches_header(render);
+	put_search(render, "connect()", NULL, &churn->searches[1]);
+	for (size_t i = 0; i < churn->searches_to_count; i++)
+		put_search(render, "connect()", &churn->searches_to[i], &churn->searches_to[i].search);
+	put_search(render, "bind(), listen(), UDP", NULL, &churn->searches[0]);
 }
 
 static void pools_header(struct render *render)
@@ -249,8 +294,7 @@ static void ephemeral_churn(struct render *render, const struct churn *churn, st
 	render->told_something = true;
 	put_sums(render, churn, boot_ns);
 	put_timewait(render, churn);
-	put_search(render, "connect()", &churn->searches[1]);
-	put_search(render, "bind()", &churn->searches[0]);
+	put_searches(render, churn);
 	put_pools(render, churn, model);
 	put_processes(render, churn);
 }

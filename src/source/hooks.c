@@ -105,9 +105,10 @@ const struct hook hooks[FACT_COUNT] = {
 	[FACT_TCP_END] = {
 		FACT_TCP_END, "tcp-end", "what ended a connection, and TIME_WAIT",
 		"a short program runs some ten times in a TCP connection's life",
-		FENTRY(WAY("tracepoint_tcp_state")),
-		KPROBE(WAY("tracepoint_tcp_state")),
-		TRACEPOINT(WAY("tracepoint_tcp_state")),
+		FENTRY(WAY("tracepoint_tcp_state", "tracepoint_tcp_state_second")),
+		KPROBE(WAY("tracepoint_tcp_state", "tracepoint_tcp_state_second")),
+		TRACEPOINT(WAY("tracepoint_sockops_end", "tracepoint_tcp_state"),
+			   WAY("tracepoint_tcp_state", "tracepoint_tcp_state_second")),
 	},
 	[FACT_TIMEWAIT] = {
 		FACT_TIMEWAIT, "timewait", "TIME_WAIT's end, reuse and overflow, as they happen",

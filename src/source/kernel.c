@@ -128,6 +128,11 @@ bool kernel_timewait_is_hooked(const struct kernel *kernel)
 	return kernel->skeleton->rodata->timewait_hooked;
 }
 
+bool kernel_times_searches(const struct kernel *kernel)
+{
+	return kernel->skeleton->rodata->searches_timed;
+}
+
 const char *kernel_probes(const struct kernel *kernel)
 {
 	static char names[BACKEND_COUNT * 12];

@@ -56,6 +56,8 @@ uint64_t kernel_flows_made(const struct kernel *kernel);
 bool kernel_counts_timewaits(const struct kernel *kernel);
 /* The end of a TIME_WAIT is seen, and counted by the kernel side. */
 bool kernel_timewait_is_hooked(const struct kernel *kernel);
+/* Searches for a port are measured, and counted by the kernel side. */
+bool kernel_times_searches(const struct kernel *kernel);
 uint64_t kernel_lost(const struct kernel *kernel, uint32_t reason);
 
 #endif

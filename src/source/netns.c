@@ -18,6 +18,8 @@
 #include <linux/if_addr.h>
 #include <linux/sockios.h>
 
+#define SOCKETS_MAX 4096 /* of a process are asked, some 10 us each */
+
 /* How to open a namespace: a path, or a socket that is in it. */
 struct netns_way {
 	uint32_t netns;
@@ -193,6 +195,34 @@ static int way_open(const struct netns_way *way)
 		return fd;
 	close(fd);
 	return -1;
+}
+
+void netns_list_scan_sockets(struct netns_list *list, uint32_t netns, uint32_t pid)
+{
+	size_t sockets = 0;
+	struct dirent *entry;
+	char path[64];
+	DIR *fds;
+
+	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
+	fds = opendir(path);
+	while (fds && sockets < SOCKETS_MAX && (entry = readdir(fds))) {
+		struct netns_way way = {.netns = netns, .pid = pid, .fd = atoi(entry->d_name)};
+		char link[16];
+		int fd;
+
+		if (readlinkat(dirfd(fds), entry->d_name, link, sizeof(link)) <= 8 || memcmp(link, "socket:[", 8))
+			continue;
+		sockets++;
+		fd = way_open(&way);
+		if (fd < 0)
+			continue;
+		close(fd);
+		netns_list_add_socket(list, netns, pid, way.fd);
+		break;
+	}
+	if (fds)
+		closedir(fds);
 }
 
 int netns_enter(struct netns_list *list, uint32_t netns)

@@ -19,6 +19,8 @@ void netns_list_free(struct netns_list *list);
 
 /* Finds all namespaces: those of processes and those that a mount keeps. 0 or -errno. */
 int netns_list_scan(struct netns_list *list);
+/* Adds this one if a socket of pid is in it, which may be all that keeps it. */
+void netns_list_scan_sockets(struct netns_list *list, uint32_t netns, uint32_t pid);
 /* A namespace that only a socket keeps: pid has the socket open as fd. */
 void netns_list_add_socket(struct netns_list *list, uint32_t netns, uint32_t pid, int fd);
 

@@ -14,6 +14,7 @@
 #include "source/sample_flows.h"
 #include "util/clock.h"
 
+#define OWNERS_ASKED 8 /* for a socket of a namespace that nothing else leads into */
 #define CENSUS_SHARE 25 /* of the time is what a census may take: one in so many */
 
 /* A namespace, as sent last. */
@@ -125,7 +126,7 @@ static void counts_fill(struct wire_netns *event, const struct churn_counts *cou
 
 /*
  * What begins the kernel counts itself, where it does (kernel_counts_timewaits()), and that is better: our
- * program at the end of a connection does not run where it would interrupt itself. Else, and while the
+ * programs at the end of a connection have been seen to miss one. Else, and while the
  * namespace cannot be read, ours are added to what was read before.
  */
 static void entered_fill(const struct sampler *sampler, struct told *told, struct wire_netns *event, uint64_t seen)
@@ -203,12 +204,19 @@ static void census_fill(struct sampler *sampler, struct told *told, struct wire_
 		misuse_of_listeners(sampler, found);
 }
 
-/* false: it has gone, or just the process by which it was found has. */
+/* false: it has gone. Perhaps just the process has by which it was found, or a socket is all that keeps it, of
+ * one of those that took ports there. */
 static bool enter(struct sampler *sampler, uint32_t netns)
 {
+	uint32_t pids[OWNERS_ASKED];
+	size_t count;
+
 	if (!netns_enter(sampler->namespaces, netns))
 		return true;
 	netns_list_scan(sampler->namespaces);
+	count = sample_flows_owners(sampler->flows, netns, pids, OWNERS_ASKED);
+	for (size_t i = 0; i < count; i++)
+		netns_list_scan_sockets(sampler->namespaces, netns, pids[i]);
 	return !netns_enter(sampler->namespaces, netns);
 }
 
@@ -219,7 +227,7 @@ static void sample_namespace(struct sampler *sampler, struct told *told, struct 
 	uint64_t overflowed = told->event.timewait_overflowed;
 	bool is_first = !told->event.hdr.boot_ns;
 
-	event->has = 0;
+	event->has = kernel_times_searches(sampler->kernel) ? WIRE_NETNS_TIMED : 0;
 	event->flows_forgotten = sample_flows_forgotten(sampler->flows);
 	counts_fill(event, counts);
 	told->is_gone = !enter(sampler, event->netns);
@@ -299,6 +307,7 @@ static void forget_gone(struct sampler *sampler, struct told *told)
 	if (!told->is_gone)
 		return;
 	bpf_map_delete_elem(sampler->counts, &told->event.netns);
+	sample_flows_forget(sampler->flows, told->event.netns);
 	*told = sampler->told[--sampler->told_count];
 }
 

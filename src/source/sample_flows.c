@@ -28,7 +28,7 @@ struct said {
 
 struct sample_flows {
 	struct kernel *kernel;
-	int flows, searches; /* maps */
+	int flows, searches, searches_to; /* maps */
 	uint64_t forgotten;
 	struct said said[REMEMBERED];
 	size_t said_next;
@@ -52,6 +52,7 @@ struct sample_flows *sample_flows_new(struct kernel *kernel, source_event_fn eve
 	flows->kernel = kernel;
 	flows->flows = bpf_map__fd(kernel_map(kernel, "churn_flows"));
 	flows->searches = bpf_map__fd(kernel_map(kernel, "churn_searches"));
+	flows->searches_to = bpf_map__fd(kernel_map(kernel, "churn_searches_to"));
 	flows->event = event;
 	flows->context = context;
 	return flows;
@@ -200,7 +201,7 @@ uint64_t sample_flows_forgotten(const struct sample_flows *flows)
 	return flows->forgotten;
 }
 
-static void read_searches(struct sample_flows *flows)
+static void read_searches(struct sample_flows *flows, int map)
 {
 	static struct churn_search searches[BATCH];
 	static struct churn_search_key keys[BATCH];
@@ -209,7 +210,7 @@ static void read_searches(struct sample_flows *flows)
 
 	for (void *in = NULL; !err; in = &batch) {
 		count = BATCH;
-		err = bpf_map_lookup_batch(flows->searches, in, &batch, keys, searches, &count, NULL);
+		err = bpf_map_lookup_batch(map, in, &batch, keys, searches, &count, NULL);
 		if (err && errno != ENOENT)
 			return;
 		for (__u32 i = 0; i < count; i++) {
@@ -233,7 +234,35 @@ void sample_flows(struct sample_flows *flows)
 {
 	flows->overflow_count = 0;
 	read_flows(flows);
-	read_searches(flows);
+	if (!kernel_times_searches(flows->kernel))
+		return;
+	read_searches(flows, flows->searches);
+	read_searches(flows, flows->searches_to);
+}
+
+size_t sample_flows_owners(const struct sample_flows *flows, uint32_t netns, uint32_t *pids, size_t max)
+{
+	struct churn_flow key, *previous = NULL;
+	size_t count = 0;
+
+	for (; count < max && !bpf_map_get_next_key(flows->flows, previous, &key); previous = &key) {
+		bool is_known = key.netns != netns;
+
+		for (size_t i = 0; i < count; i++)
+			is_known |= pids[i] == key.pid;
+		if (!is_known)
+			pids[count++] = key.pid;
+	}
+	return count;
+}
+
+void sample_flows_forget(struct sample_flows *flows, uint32_t netns)
+{
+	for (uint16_t connects = 0; connects < 2; connects++) {
+		struct churn_search_key key = {.netns = netns, .connects = connects};
+
+		bpf_map_delete_elem(flows->searches, &key);
+	}
 }
 
 void sample_overflow(struct sample_flows *flows, const struct wire_netns *netns)

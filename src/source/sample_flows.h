@@ -16,6 +16,12 @@ void sample_flows_free(struct sample_flows *flows);
  * that makes ports run out, as WIRE_MISUSE. */
 void sample_flows(struct sample_flows *flows);
 
+/* Processes that took ports of a namespace, each once; returns how many, `max` at most. */
+size_t sample_flows_owners(const struct sample_flows *flows, uint32_t netns, uint32_t *pids, size_t max);
+
+/* A namespace has gone, and its number may be another's next. */
+void sample_flows_forget(struct sample_flows *flows, uint32_t netns);
+
 /* Of the map of the kernel side: how many made room for others until the last sample_flows(). */
 uint64_t sample_flows_forgotten(const struct sample_flows *flows);
 

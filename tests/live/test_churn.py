@@ -5,10 +5,13 @@ import os
 import socket
 
 from porttrace_test import (
+    at_end,
     check,
     close_first,
+    enter_netns,
     equal,
     netns_inode,
+    new_netns,
     nstat,
     pair_on,
     port_of,
@@ -168,6 +171,41 @@ def reused(t):
         client.close()
         trace.stop()
         equal(total(trace, "timewait", "reused"), 1, "reused")
+
+
+@test()
+def namespace_that_only_sockets_keep(t):
+    """No process is in it and no mount: what its sockets do is counted, under its number, and what only the
+    kernel counts is read by way of one of them."""
+    count = 12
+    home = os.open("/proc/self/ns/net", os.O_RDONLY)
+    new_netns()
+    inode = netns_inode()
+    listener = tcp(("127.0.0.1", 5001), backlog=count)
+    clients = [socket.socket() for _ in range(count)]
+    enter_netns(home)
+    visible = {os.stat(f"/proc/{pid}/ns/net").st_ino for pid in ("self", os.getppid())}
+    check(inode not in visible, "the namespace can be seen")
+    with t.trace("-i", 1) as trace:
+        for client in clients:
+            client.connect(("127.0.0.1", 5001))
+            accepted, _ = listener.accept()
+            client.close()
+            at_end(accepted)
+            accepted.close()
+
+        def sums(group, field):
+            return sum(r[group][field] for r in trace.find(event="churn", netns=inode))
+
+        until(lambda: sums("timewait", "entered") == count, f"{count} TIME_WAITs\n{trace.story()}")
+        equal(sums("ephemeral", "by_connect"), count, "by_connect")
+        last = trace.find(event="churn", netns=inode)[-1]
+        equal(last["timewait"]["live"], count, "live")
+        check("max" in last["timewait"], f"its settings are read: {last}")
+        rows = [row for r in trace.find(event="churn", netns=inode) for row in r["top"]]
+        equal({row["pid"] for row in rows}, {os.getpid()}, "whose they are")
+    listener.close()
+    os.close(home)
 
 
 @test()

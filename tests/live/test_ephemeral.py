@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ import time
 from porttrace_test import (
     IP_BIND_ADDRESS_NO_PORT,
     PORTTRACE,
+    SLOW,
     STORM,
     Skip,
     check,
@@ -35,7 +37,8 @@ from porttrace_test import (
     until,
 )
 
-COUNT = 20000
+# In an emulated guest 20,000 take minutes.
+COUNT = int(os.environ.get("PORTTRACE_STORM", "20000"))
 KERNELS = {
     "entered": "TcpExtTW",
     "reused": "TcpExtTWRecycled",
@@ -44,13 +47,20 @@ KERNELS = {
 }
 
 
-def storm(mode, count=COUNT):
-    """Runs build/tests/storm in the namespace of this test and returns its pid."""
+def storm(mode, when_full=None):
+    """Runs build/tests/storm in the namespace of this test and returns its pid. when_full: why it is no
+    fault if it runs out of ports."""
     process = subprocess.Popen(
-        [STORM, mode, str(count)], stdout=subprocess.PIPE, preexec_fn=die_with_parent
+        [STORM, mode, str(COUNT)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=die_with_parent,
+        text=True,
     )
-    process.communicate()
-    equal(process.returncode, 0, f"exit status of storm {mode}")
+    _, said = process.communicate()
+    if when_full and os.strerror(errno.EADDRNOTAVAIL) in said:
+        raise Skip(when_full)
+    equal((process.returncode, said), (0, ""), f"exit status of storm {mode}, and what it said")
     return process.pid
 
 
@@ -72,22 +82,45 @@ def kernels_count(counter):
         return None
 
 
-def check_kernels(trace):
-    """What was told equals what this namespace's kernel counters say."""
-    for field, counter in KERNELS.items():
-        count = kernels_count(counter)
+def one_timewait(_):
+    """What this kernel's TcpExt TW makes of a TIME_WAIT that has just begun."""
+    with tcp(("127.0.0.1", 5001), backlog=1) as listener:
+        client, accepted = pair_on(listener)
+        close_first(client, accepted, port_of(client))
+    return nstat("TcpExtTW")
+
+
+def is_hooked(trace):
+    """Whether each TIME_WAIT's end is seen, and not reckoned from the kernel's counters."""
+    return trace.start_record["probes"] != "tracepoint"
+
+
+def check_kernels(t, trace, syns=False):
+    """What was told equals what this namespace's kernel counters say. syns: connections that come in may take
+    over TIME_WAITs, which no counter of the kernel has."""
+    told = {field: total(trace, "timewait", field) for field in KERNELS}
+    told["expired"] = total(trace, "timewait", "expired")
+    counts = {field: kernels_count(counter) for field, counter in KERNELS.items()}
+    print(f"told {told}, nstat {counts}")
+    # Before "tcp/dccp: no longer use own timers" the kernel counted what a timer ended.
+    if not t.fork(one_timewait, comm="pt-try", netns="new").result():
+        counts["expired"] = counts.pop("entered")
+    if syns and is_hooked(trace):
+        check(told["reused"] >= counts.pop("reused"), f"reused: {told}, nstat {counts}")
+    for field, count in counts.items():
         if count is not None:
-            equal(total(trace, "timewait", field), count, f"{field}, of which nstat counts {counter}")
+            equal(told[field], count, f"{field}, of which nstat counts {KERNELS.get(field)}")
 
 
-def check_storm(t, mode, port_range=None, chosen=1, **want):
+def check_storm(t, mode, port_range=None, chosen=1, syns=False, when_full=None, room=2 * COUNT, **want):
     """A storm; `want`: sums of churn fields that follow from what it does. chosen: ports beside those of the
-    connections that the kernel chose (the listener's)."""
+    connections that the kernel chose (the listener's). syns: as check_kernels(). room: for TIME_WAITs; a small machine has 4,096."""
     low, high = port_range or (32768, 60999)
+    sysctl("ipv4/tcp_max_tw_buckets", room)
     if port_range:
         sysctl("ipv4/ip_local_port_range", f"{low} {high}")
     with t.trace("-e", "churn", "-i", 1, marker=False) as trace:
-        storm(mode)
+        storm(mode, when_full)
         until(
             lambda: total(trace, "ephemeral", "allocated") == COUNT + chosen,
             f"{COUNT} ports are allocated\n{trace.story()}",
@@ -95,20 +128,24 @@ def check_storm(t, mode, port_range=None, chosen=1, **want):
         live = len(timewaits())
         in_use = ports_in_use("-t", low, high), ports_in_use("-u", low, high)
         trace.stop()
-        check_kernels(trace)
+        check_kernels(t, trace, syns)
         for name, value in want.items():
             group = "timewait" if name in KERNELS else "ephemeral"
             got = total(trace, group, name)
-            # The state tracepoint's program does not run where it would interrupt itself (docs).
-            missed = 3 if name == "released" and value > 1 else 0
+            # Ends that the state tracepoint does not show (docs/json-schema.md, "How exact").
+            missed = 1 if name == "released" and value > 1 and not is_hooked(trace) else 0
             check(value - missed <= got <= value, f"{name}: got {got}, want {value}")
         last = trace.find(event="churn")[-1]
         equal(last["timewait"]["live"], live, "live, of which ss shows as many")
-        # A SYN that meets a TIME_WAIT ends it.
+        # A SYN that meets a TIME_WAIT ends it: it is taken over where that is seen, else expired.
         ended = total(trace, "timewait", "entered") - total(trace, "timewait", "reused") - live
         equal(total(trace, "timewait", "expired"), ended, "expired")
         equal(trace.find(event="lost"), [], "lost records")
-        equal((last["ephemeral"]["tcp_in_use"], last["ephemeral"]["udp_in_use"]), in_use, "in use")
+        if "in_use" in last["ephemeral"]:
+            got = last["ephemeral"]["tcp_in_use"], last["ephemeral"]["udp_in_use"]
+            equal(got, in_use, "in use")
+        else:
+            check("tables be walked" in run_text(PORTTRACE, "doctor"), f"ports are not counted: {last}")
         equal(total(trace, "ephemeral", "failed"), 0, "failed")
         return trace
 
@@ -122,8 +159,11 @@ def storm_client_closes_first(t):
 @test(alone=True)
 def storm_server_closes_first(t):
     """The TIME_WAITs are the server's: the clients' ports are free at once."""
-    trace = check_storm(t, "serverfirst", entered=COUNT, by_connect=COUNT, released=COUNT + 1)
-    equal(trace.find(event="churn")[-1]["ephemeral"]["tcp_in_use"], 1, "in use: the server's port")
+    trace = check_storm(
+        t, "serverfirst", syns=True, entered=COUNT, by_connect=COUNT, released=COUNT + 1
+    )
+    in_use = trace.find(event="churn")[-1]["ephemeral"].get("tcp_in_use", 1)
+    equal(in_use, 1, "in use, where it is counted: the server's port")
 
 
 @test(alone=True)
@@ -145,21 +185,27 @@ def storm_udp(t):
     check_storm(t, "udp", entered=0, by_autobind=COUNT, by_bind=1, released=COUNT + 1)
 
 
-def small_range_with_reuse(mode):
-    """12,800 tuples for 20,000 connections: the rest takes over TIME_WAITs of a millisecond."""
+FEW = COUNT // 100  # ports of a range that is too small: with 64 destinations it has 0.64 COUNT tuples
+
+
+def check_reuse(t, mode):
+    """The connections that are left when all tuples are taken take over TIME_WAITs of a millisecond."""
+    when_full = None
     sysctl("ipv4/tcp_tw_reuse", mode)
     try:
         sysctl("ipv4/tcp_tw_reuse_delay", 1)
     except FileNotFoundError:
-        raise Skip("no tcp_tw_reuse_delay: reuse takes a second, longer than the storm") from None
-    return 40000, 40199
-
-
-def check_reuse(t, mode):
-    with_range = small_range_with_reuse(mode)
-    trace = check_storm(t, "connect", port_range=with_range, entered=COUNT, by_connect=COUNT)
+        when_full = "no tcp_tw_reuse_delay: reuse takes a second, longer than this storm"
+    trace = check_storm(
+        t,
+        "connect",
+        port_range=(40000, 40000 + FEW - 1),
+        when_full=when_full,
+        entered=COUNT,
+        by_connect=COUNT,
+    )
     reused = nstat("TcpExtTWRecycled")
-    check(reused >= COUNT - 64 * 200, f"only {reused} of {COUNT} took over a TIME_WAIT")
+    check(reused >= COUNT - 64 * FEW, f"only {reused} of {COUNT} took over a TIME_WAIT")
     held = len(timewaits())
     equal(total(trace, "ephemeral", "released"), COUNT + 1 - held, "released")
 
@@ -167,15 +213,16 @@ def check_reuse(t, mode):
 @test(alone=True)
 def storm_reuse_0(t):
     """The range that the next ones use up and take over again is then just used up."""
+    sysctl("ipv4/tcp_max_tw_buckets", COUNT)
     sysctl("ipv4/tcp_tw_reuse", 0)
-    sysctl("ipv4/ip_local_port_range", "40000 40199")
+    sysctl("ipv4/ip_local_port_range", f"40000 {40000 + FEW - 1}")
     with t.trace("-e", "churn", "-i", 1, marker=False) as trace:
         process = subprocess.run([STORM, "connect", str(COUNT)], capture_output=True, check=False)
         equal(process.returncode, 1, "exit status of a storm that runs out of ports")
         until(lambda: total(trace, "ephemeral", "failed") == 1, trace.story)
-        trace.stop()
-        check_kernels(trace)
         live = len(timewaits())
+        trace.stop()
+        check_kernels(t, trace)
         equal(total(trace, "timewait", "entered"), live, "entered, of which ss shows as many")
         equal(total(trace, "timewait", "reused"), 0, "reused")
         equal(total(trace, "ephemeral", "connect_eaddrnotavail"), 1, "connect_eaddrnotavail")
@@ -195,9 +242,8 @@ def storm_reuse_2(t):
 
 @test(alone=True)
 def storm_overflows(t):
-    sysctl("ipv4/tcp_max_tw_buckets", 100)
     sysctl("ipv4/tcp_tw_reuse", 0)
-    trace = check_storm(t, "connect")
+    trace = check_storm(t, "connect", room=100)
     entered = total(trace, "timewait", "entered")
     check(entered >= 100, f"{entered} TIME_WAITs, of which 100 fit at once")
     equal(entered + total(trace, "timewait", "overflowed"), COUNT, "entered and overflowed")
@@ -423,6 +469,71 @@ def failures_by_call(t):
         del listener
 
 
+SEARCHED = 4000  # ports that a search steps over
+
+
+def percentiles(found, calls, what):
+    """Against the calls' own durations, of which the search is the most."""
+    median = sorted(calls)[len(calls) // 2]
+    print(f"{what}: {found}; the calls took {median} ns, the longest {max(calls)}")
+    check(median / 4 <= found["p50_ns"] <= 2 * median, f"p50 of {what}: {found['p50_ns']}, the calls took {median}")
+    check(found["p50_ns"] <= found["p99_ns"] <= found["max_ns"], f"{what} is not in order: {found}")
+    check(median / 4 <= found["max_ns"] <= max(calls), f"max of {what}: {found['max_ns']}, of the calls {max(calls)}")
+
+
+def timed_refusals(count, call, want):
+    """Makes a call so often, each on a socket of its own; how long each took."""
+    took = []
+    for _ in range(count):
+        with socket.socket() as sock:
+            began = time.monotonic_ns()
+            name = refused(call, sock)
+            took.append(time.monotonic_ns() - began)
+            equal(name, want, "the errno")
+    return took
+
+
+@test(alone=True)
+def long_searches(t):
+    """Where all ports of the range are taken a search looks at each of them: how often, and how long."""
+    sysctl("ipv4/ip_local_port_range", f"40000 {40000 + SEARCHED - 1}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (SEARCHED + 100, SEARCHED + 100))
+    holders = [tcp(("127.0.0.1", port)) for port in range(40000, 40000 + SEARCHED)]
+    with tcp(("127.0.0.1", 5001), backlog=9) as listener, t.trace(
+        "-e", "churn", "-i", 60, marker=False
+    ) as trace:
+        connects = timed_refusals(20, lambda sock: sock.connect(("127.0.0.1", 5001)), "EADDRNOTAVAIL")
+        binds = timed_refusals(12, lambda sock: sock.bind(("127.0.0.1", 0)), "EADDRINUSE")
+        # These search for no port, and are not counted: one that is told which, and one that has it.
+        equal(refused(socket.socket().bind, ("127.0.0.1", 40000)), "EADDRINUSE", "bind")
+        holders[1].connect(("127.0.0.1", 5001))
+        holders.pop().close()
+        client, accepted = pair_on(listener)
+        trace.stop()
+        record = trace.find(event="churn")[-1]
+        probes = trace.start_record["probes"]
+        client.close()
+        accepted.close()
+    equal(record["search_timed"], probes != "tracepoint", f"whether probes {probes} measure searches")
+    if not record["search_timed"]:
+        for name in ("connect_search", "bind_search", "long_searches"):
+            check(name not in record, f"{name} of a backend that measures no search: {record}")
+        raise Skip(f"probes {probes} do not measure searches")
+    equal(total(trace, "ephemeral", "by_connect"), 1, "by_connect")
+    equal(record["connect_search"]["count"], 21, "searches by connect()")
+    equal(record["bind_search"]["count"], 12, "searches by bind()")
+    percentiles(record["connect_search"], connects, "connect_search")
+    percentiles(record["bind_search"], binds, "bind_search")
+    # Towards a destination they are counted since the first that took 0.1 ms.
+    found = record.get("long_searches", [])
+    equal(len(found), int(record["connect_search"]["max_ns"] >= 100000), f"destinations of long searches: {found}")
+    for where in found:
+        equal((where["remote_address"], where["remote_port"]), ("127.0.0.1", 5001), "where they are long")
+        percentiles(where, connects, "long_searches")
+        least = 21 if min(connects) >= 400000 else 1
+        check(least <= where["count"] <= 21, f"{where['count']} searches towards it")
+
+
 # --- misuse ---------------------------------------------------------------------------------------
 
 
@@ -573,14 +684,18 @@ def command(t, *args, **more):
 def the_table(t):
     """porttrace ephemeral: a block an interval, at most 80 columns wide, ended by --count."""
     with tcp(("127.0.0.1", 5001), backlog=9) as listener:
-        process = command(t, "-n", 3, "-N", t.netns)
-        check("porttrace " in process.stderr.readline(), "no first line")
+        process = command(t, "-n", 3, "-i", round(SLOW), "-N", t.netns)
+        first = process.stderr.readline()
+        check("porttrace " in first, "no first line")
         for _ in range(20):
             client, accepted = pair_on(listener)
             close_first(client, accepted, port_of(client))
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=20 * SLOW)
     equal(process.returncode, 0, "exit status")
     check(re.search(r"20 live", out), out)
+    timed = re.search(r"SEARCH FOR A PORT BY.*\n  connect\(\) +20 ", out)
+    untimed = len(re.findall("searches for a port take is not measured", out))
+    equal((bool(timed), untimed), (False, 1) if "probes tracepoint " in first else (True, 0), f"searches\n{out}")
     check(re.search(r"127\.0\.0\.1 -> 127\.0\.0\.1:5001 +\d+ % 28,23[12] +20", out), out)
     check(re.search(rf"pt-test\[{os.getpid()}\] +-> 127\.0\.0\.1:5001 +20 +20", out), out)
     check(max(map(len, out.splitlines())) <= 80, out)

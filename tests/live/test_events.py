@@ -30,8 +30,10 @@ from porttrace_test import (
     port_of,
     refused,
     reset,
+    run_text,
     set_comm,
     stay,
+    sysctl,
     tcp,
     test,
     timewaits,
@@ -826,6 +828,43 @@ def timewait_enters(t):
         )
         child.tell()
         child.result()
+
+
+def ss_state(port):
+    """What ss calls the connection of a local port that no process has."""
+    rows = [row.split() for row in run_text("ss", "-Htan").splitlines()]
+    return [row[0] for row in rows if row[3].rsplit(":", 1)[1] == str(port)]
+
+
+@test()
+def timewait_of_a_half_closed_peer(t):
+    """The peer does not close: the kernel keeps FIN_WAIT2 as a TIME_WAIT, and it ends as one."""
+    sysctl("ipv4/tcp_fin_timeout", 2)
+    with tcp(("127.0.0.1", 5001), backlog=1) as listener, t.trace("-e", "timewait,close,bind") as trace:
+        client, accepted = pair_on(listener)
+        port = port_of(client)
+        client.close()
+        until(lambda: ss_state(port) == ["FIN-WAIT-2"], "ss shows FIN-WAIT-2")
+        mine = {"event": "timewait", "local_port": port, "remote_port": 5001, "pid": os.getpid()}
+        trace.once(action="enter", substate="FIN_WAIT2", **mine)
+        until(lambda: not ss_state(port), "it has ended")
+        if trace.start_record["probes"] != "tracepoint":
+            trace.once(action="expire", substate="FIN_WAIT2", **mine)
+        accepted.close()
+
+
+@test()
+def timewait_of_a_peer_that_has_closed(t):
+    """Both sides have sent a FIN before the TIME_WAIT begins: it is one in the narrow sense."""
+    with tcp(("127.0.0.1", 5001), backlog=1) as listener, t.trace("-e", "timewait,close,bind") as trace:
+        client, accepted = pair_on(listener)
+        port = port_of(client)
+        client.shutdown(socket.SHUT_WR)
+        at_end(accepted)
+        accepted.close()
+        until(lambda: "TIME-WAIT" in ss_state(port), "ss shows TIME-WAIT")
+        trace.once(event="timewait", action="enter", substate="TIME_WAIT", local_port=port, pid=os.getpid())
+        client.close()
 
 
 @test()

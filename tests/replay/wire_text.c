@@ -43,7 +43,7 @@ struct line {
 	uint64_t pid, tid, ppid, uid, sock_uid;
 	uint64_t failure, since_ns, life_ns, search_ns, backlog, fd, expires_ns;
 	uint64_t bound_port, how, ends_interval, action, next_state, count, reason, size;
-	uint64_t live, entered, reused, killed, overflowed, allocated, released, failed, timewait;
+	uint64_t substate, live, entered, reused, killed, overflowed, allocated, released, failed, timewait;
 	uint64_t unprivileged, reserved_count, has, tw_reuse, in_use, bound, capacity, back_ns, misuse;
 	uint64_t repeat, every_ns;
 	struct bytes comm, exe, cgroup, cmdline, name, requested, range;
@@ -118,6 +118,7 @@ static const struct {
 	ROW("implicit", how, WIRE_BIND_IMPLICIT),  ROW("interval", ends_interval, 1),
 	ROW("census", failure, WIRE_CENSUS),       ROW("time_wait", next_state, WIRE_TCP_TIME_WAIT),
 	ROW("read", has, WIRE_NETNS_READ),         ROW("counted", has, WIRE_NETNS_CENSUS),
+	ROW("timed", has, WIRE_NETNS_TIMED),       ROW("in_fin_wait2", substate, WIRE_TCP_FIN_WAIT2),
 	ROW("ring", reason, WIRE_LOST_RING),       ROW("map", reason, WIRE_LOST_MAP),
 	ROW("invalid", reason, WIRE_LOST_INVALID), ROW("table", reason, WIRE_LOST_TABLE),
 };
@@ -450,7 +451,7 @@ static void pool_build(const struct line *line, struct wire_pool *event)
 	event->ends[step < WIRE_POOL_ENDS ? step : WIRE_POOL_ENDS - 1] = (uint16_t)line->timewait;
 }
 
-/* `count` searches that took `search`. */
+/* `count` searches that took `search`, towards the remote end if there is one. */
 static void search_build(const struct line *line, struct wire_search *event)
 {
 	unsigned int bucket = 0;
@@ -459,6 +460,8 @@ static void search_build(const struct line *line, struct wire_search *event)
 		bucket++;
 	event->netns = (uint32_t)line->netns;
 	event->connects = 1;
+	event->remote_port = line->sock.remote_port;
+	memcpy(event->remote_addr, line->sock.remote_addr, sizeof(event->remote_addr));
 	event->max_ns = line->search_ns;
 	event->total_ns = line->search_ns * line->count;
 	event->buckets[bucket] = line->count;
@@ -518,6 +521,7 @@ static size_t event_build(const struct line *line, union wire_event *event)
 		break;
 	case WIRE_TIMEWAIT:
 		event->timewait.action = (uint32_t)line->action;
+		event->timewait.substate = (uint32_t)line->substate;
 		break;
 	case WIRE_SOCKET:
 		socket_build(line, &event->socket);

@@ -239,12 +239,24 @@ static void a_time_wait_keeps_what_it_was(void **state)
 	assert_int_equal(entry_of(1)->sock.flags, WIRE_REUSEADDR | WIRE_PORT_CHOSEN);
 }
 
+static void a_time_wait_may_stand_for_fin_wait2(void **state)
+{
+	struct wire_timewait event = make_timewait(6 * SECOND, 1, WIRE_TIMEWAIT_ENTER);
+
+	(void)state;
+	event.substate = WIRE_TCP_FIN_WAIT2;
+	APPLY(event);
+	assert_int_equal(entry_of(1)->sock.state, WIRE_TCP_TIME_WAIT);
+	assert_int_equal(entry_of(1)->substate, WIRE_TCP_FIN_WAIT2);
+}
+
 static void the_minute_counts_from_the_time_wait(void **state)
 {
 	(void)state;
 	closed(5 * SECOND, 1, WIRE_TCP_TIME_WAIT);
 	timewait(9 * SECOND, 1, WIRE_TIMEWAIT_ENTER);
 	assert_int_equal(entry_of(1)->expires_boot_ns, 69 * SECOND);
+	assert_int_equal(entry_of(1)->substate, WIRE_TCP_TIME_WAIT);
 	/* after shutdown() the descriptor goes last, and takes nothing with it */
 	closed(12 * SECOND, 1, WIRE_TCP_TIME_WAIT);
 	assert_int_equal(entry_of(1)->expires_boot_ns, 69 * SECOND);
@@ -556,6 +568,7 @@ int main(void)
 		TEST(close_leaves_a_time_wait_that_ends),
 		TEST(a_time_wait_of_a_socket_never_seen_is_added),
 		TEST(a_time_wait_keeps_what_it_was),
+		TEST(a_time_wait_may_stand_for_fin_wait2),
 		TEST(the_minute_counts_from_the_time_wait),
 		TEST(every_end_of_a_time_wait_frees_the_port),
 		TEST(release_frees_the_port_and_leaves_the_socket),

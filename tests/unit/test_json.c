@@ -209,8 +209,10 @@ static void other_kinds(void **state)
 				    .sock = connect.sock };
 	struct wire_timewait timewait = { .hdr = SAMPLE_HDR(TIMEWAIT, timewait),
 					  .sock = connect.sock, .action = WIRE_TIMEWAIT_REUSE };
+	struct wire_timewait half = { .hdr = SAMPLE_HDR(TIMEWAIT, timewait), .sock = connect.sock,
+				      .action = WIRE_TIMEWAIT_ENTER, .substate = WIRE_TCP_FIN_WAIT2 };
 	struct report reports[] = { sample_report(&listen), sample_report(&connect),
-				    sample_report(&close), sample_report(&timewait) };
+				    sample_report(&close), sample_report(&timewait), sample_report(&half) };
 	struct records *records = *state;
 	yajl_val *record = records->record;
 
@@ -221,7 +223,7 @@ static void other_kinds(void **state)
 	listen.sock.protocol = 132;
 	listen.sock.cookie = 0;
 	listen.sock.flags = WIRE_KERNEL_OWNED;
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < 5; i++)
 		records->output.renderer->event(records->output.render, &reports[i]);
 	read_back(records);
 	expect_number(record[0], "backlog", "0");
@@ -240,6 +242,9 @@ static void other_kinds(void **state)
 	expect_text(record[2], "next_state", "time_wait");
 	expect_absent(record[2], "errno");
 	expect_text(record[3], "action", "reuse");
+	expect_absent(record[3], "substate");
+	expect_text(record[4], "action", "enter");
+	expect_text(record[4], "substate", "FIN_WAIT2");
 }
 
 static void names_are_made_valid(void **state)

@@ -266,6 +266,91 @@ static void flows_are_bounded(void **state)
 	assert_int_equal(churn.top[4].allocated, 9996);
 }
 
+/* `count` searches of so many nanoseconds so far, towards a port of nowhere; 0: of all the namespace. */
+static void searches(uint16_t remote_port, uint64_t count, uint64_t each_ns, unsigned int bucket)
+{
+	struct wire_search event = {
+		.hdr = {.size = sizeof(event), .kind = WIRE_SEARCH},
+		.netns = 1,
+		.remote_port = remote_port,
+		.connects = 1,
+		.total_ns = count * each_ns,
+		.max_ns = each_ns,
+	};
+
+	event.buckets[bucket] = count;
+	assert_int_equal(netns_table_add_search(table, &event), 0);
+}
+
+static void churn_of(uint64_t ns, uint64_t entered)
+{
+	report(ns, entered, entered);
+	assert_true(netns_table_churn(table, 1, &churn));
+}
+
+static void searches_are_of_the_interval(void **state)
+{
+	(void)state;
+	report(SECOND, 10, 10);
+	netns_table_churn(table, 1, &churn);
+	searches(0, 100, 1000, 9);
+	searches(443, 3, 200000, 17);
+	searches(80, 2, 900000, 19);
+	churn_of(2 * SECOND, 20);
+	assert_int_equal(churn.searches[1].count, 100);
+	assert_int_equal(churn.searches[0].count, 0);
+	assert_int_equal(churn.searches_to_count, 2);
+	assert_int_equal(churn.searches_to[0].remote_port, 80); /* 1.8 ms against 0.6 */
+	assert_int_equal(churn.searches_to[1].remote_port, 443);
+	searches(0, 130, 1000, 9);
+	searches(443, 8, 200000, 17);
+	searches(80, 2, 900000, 19);
+	churn_of(3 * SECOND, 30);
+	assert_int_equal(churn.searches[1].count, 30);
+	assert_int_equal(churn.searches[1].total_ns, 30000);
+	assert_int_equal(churn.searches_to_count, 1);
+	assert_int_equal(churn.searches_to[0].remote_port, 443);
+	assert_int_equal(churn.searches_to[0].search.count, 5);
+	assert_int_equal(churn.searches_to[0].search.buckets[17], 5);
+	churn_of(4 * SECOND, 40);
+	assert_int_equal(churn.searches_to_count, 0);
+}
+
+static void a_count_of_ports_that_came_late_is_told(void **state)
+{
+	struct wire_netns event = make_netns(SECOND, 1);
+
+	(void)state;
+	assert_int_equal(netns_table_add(table, &event), 0);
+	netns_table_churn(table, 1, &churn);
+	event.hdr.boot_ns = 2 * SECOND;
+	event.by_connect = event.ephemeral_allocated = 5;
+	assert_int_equal(netns_table_add(table, &event), 0);
+	assert_true(netns_table_churn(table, 1, &churn));
+	assert_false(churn.in_use_known);
+	for (uint64_t at = 3; at < 5; at++) {
+		event.hdr.boot_ns = at * SECOND;
+		event.has = WIRE_NETNS_CENSUS;
+		event.tcp_in_use = 5;
+		assert_int_equal(netns_table_add(table, &event), 0);
+		assert_int_equal(netns_table_churn(table, 1, &churn), at == 3);
+		assert_true(churn.in_use_known);
+	}
+}
+
+static void searches_that_the_kernel_forgot_start_over(void **state)
+{
+	(void)state;
+	report(SECOND, 10, 10);
+	netns_table_churn(table, 1, &churn);
+	searches(443, 30, 200000, 17);
+	churn_of(2 * SECOND, 20);
+	searches(443, 4, 200000, 17);
+	churn_of(3 * SECOND, 30);
+	assert_int_equal(churn.searches_to[0].search.count, 4);
+	assert_int_equal(churn.searches_to[0].search.total_ns, 800000);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -282,6 +367,9 @@ int main(void)
 		TEST(a_flow_told_twice_in_an_interval_counts_once),
 		TEST(a_flow_that_the_kernel_forgot_starts_over),
 		TEST(flows_are_bounded),
+		TEST(searches_are_of_the_interval),
+		TEST(a_count_of_ports_that_came_late_is_told),
+		TEST(searches_that_the_kernel_forgot_start_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
