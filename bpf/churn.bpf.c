@@ -68,17 +68,21 @@ static void count_flow(const struct wire_sock *sock, const struct wire_task *tas
 	count(counts, counter);
 }
 
-__hidden void churn_count(const struct wire_sock *sock, const struct wire_task *task, __u32 counter)
+VERIFIED_ONCE int churn_count(const struct wire_sock *sock, const struct wire_task *task, __u32 counter)
 {
-	__u32 netns = sock->netns;
-	struct churn_counts *counts = counts_of(&churn_namespaces, &netns);
+	__u32 netns = sock ? sock->netns : 0;
+	struct churn_counts *counts;
 
+	if (!sock)
+		return 0;
+	counts = counts_of(&churn_namespaces, &netns);
 	if (counts)
 		count(counts, counter);
 	else
 		emit_lost(WIRE_LOST_MAP);
 	if (task && task->pid)
 		count_flow(sock, task, counter);
+	return 0;
 }
 
 /* Ports that were listened on: what comes out of a listener has its port, and nobody chose it for that.

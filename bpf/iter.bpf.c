@@ -54,6 +54,16 @@ static bool no_task_filter(void)
 	       !settings.cgroup_id;
 }
 
+/* A typed pointer becomes a number by way of memory only. */
+static __always_inline __u64 address_of(const void *pointer)
+{
+	const void *there = pointer;
+	__u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &there);
+	return address;
+}
+
 static void socket_write(struct seq_file *seq, struct sock *sk, struct task_struct *task, int fd)
 {
 	struct wire_socket event = {.fd = fd, .failure_id = look.failure_id};
@@ -76,7 +86,7 @@ static void socket_write(struct seq_file *seq, struct sock *sk, struct task_stru
 	if (task)
 		task_fill_from(&event.task, task);
 	if (settings.keep_owners && !record && task)
-		record_store(&event.sock, &event.task, task, 0, 0);
+		record_store(&event.sock, &event.task, address_of(task), 0, 0);
 	if (!unfiltered()) {
 		if (!filter_sock(&event.sock))
 			return;

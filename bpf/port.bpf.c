@@ -42,7 +42,7 @@ static __always_inline void record_take(const struct wire_sock *sock, const stru
 {
 	bool same = before && before->port && before->port == sock->local_port;
 
-	record_store(sock, task, (void *)bpf_get_current_task(), same ? before->since_ns : now, 0);
+	record_store(sock, task, bpf_get_current_task(), same ? before->since_ns : now, 0);
 }
 
 /* The socket's port is free again, or was never really taken: user space must not keep it. */
@@ -351,7 +351,7 @@ __hidden void on_close(struct sock *of)
 		churn_count(&event.sock, record ? &record->owner : &event.task, CHURN_RELEASED);
 	/* An orphan that still has data to send may hold the port for minutes: know whose it was. */
 	if (!record && (event.next_state || (!ends && READ(sk, sk_wmem_queued))))
-		record_store(&event.sock, &event.task, (void *)bpf_get_current_task(), 0, RECORD_CLOSED);
+		record_store(&event.sock, &event.task, bpf_get_current_task(), 0, RECORD_CLOSED);
 	else if (record && ends)
 		record_drop(cookie);
 	else if (record)
@@ -416,7 +416,7 @@ static __noinline void ownerless_end(struct sock *sk, __u32 error)
 		timewait_ownerless(&sock);
 		return;
 	}
-	record_store(&sock, &nobody, NULL, 0, 0);
+	record_store(&sock, &nobody, 0, 0, 0);
 	record = record_find(sock.cookie);
 	if (record)
 		record->error = error;

@@ -39,6 +39,17 @@
 #define S_IFMT		   00170000
 #define S_IFSOCK	   0140000
 
+/*
+ * A function that the verifier looks at once in each program, and not from every state of every caller: to
+ * start takes as long as it reads. What it is given may then be NULL, for all that it knows, and it returns
+ * an int. Old kernels let such a function have no pointers, and have no room for another frame.
+ */
+#ifdef PLAIN_READS
+#define VERIFIED_ONCE __hidden
+#else
+#define VERIFIED_ONCE __noinline
+#endif
+
 /* Whether tracing programs may call bpf_get_socket_cookie() (5.12). */
 extern const volatile bool has_cookies;
 
@@ -100,13 +111,13 @@ struct sock_record {
 #define RECORD_RELEASED 8 /* its port was given back while a process still has it */
 
 struct sock_record *record_find(__u64 cookie);
-/* task: the owner's task_struct. now: CLOCK_BOOTTIME, 0 for a port taken before porttrace. */
-void record_store(const struct wire_sock *sock, const struct wire_task *owner, struct task_struct *task,
-		  __u64 now, __u32 flags);
+/* task: the address of the owner's task_struct. now: CLOCK_BOOTTIME, 0 for a port taken before porttrace. */
+int record_store(const struct wire_sock *sock, const struct wire_task *owner, __u64 task, __u64 now,
+		 __u32 flags);
 void record_drop(__u64 cookie);
 
 /* churn.bpf.c: counters that stay exact whatever the stream loses. task: whose it is; NULL: not asked. */
-void churn_count(const struct wire_sock *sock, const struct wire_task *task, __u32 counter);
+int churn_count(const struct wire_sock *sock, const struct wire_task *task, __u32 counter);
 /* What a connection that has its port tells of how it came by it. was_bound: by a bind() of its own. */
 void churn_connect(const struct wire_sock *sock, const struct wire_task *task,
 		   bool was_bound);

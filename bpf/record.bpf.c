@@ -49,26 +49,26 @@ static struct sock_record *slot_of(__u64 cookie, __u32 flags)
 	return slot_in(&records, cookie);
 }
 
-__hidden void record_store(const struct wire_sock *sock, const struct wire_task *owner,
-			   struct task_struct *task, __u64 now, __u32 flags)
+VERIFIED_ONCE int record_store(const struct wire_sock *sock, const struct wire_task *owner, __u64 task,
+			       __u64 now, __u32 flags)
 {
-	__u64 cookie = sock->cookie;
 	struct sock_record *record;
 
-	if (!cookie)
-		return;
-	record = slot_of(cookie, sock->flags);
+	if (!sock || !owner || !sock->cookie)
+		return 0;
+	record = slot_of(sock->cookie, sock->flags);
 	if (!record) {
 		emit_lost(WIRE_LOST_MAP);
-		return;
+		return 0;
 	}
-	if (owner->pid && filter_task(owner, task))
+	if (owner->pid && filter_task(owner, (struct task_struct *)task))
 		flags |= RECORD_WANTED;
 	record->sock = *sock;
 	record->owner = *owner;
 	record->since_ns = now;
 	record->error = 0;
 	record->flags = flags;
+	return 0;
 }
 
 __hidden void record_drop(__u64 cookie)

@@ -74,7 +74,7 @@ __hidden void timewait_ownerless(const struct wire_sock *sock)
 {
 	const struct wire_task nobody = {};
 
-	record_store(sock, &nobody, NULL, 0, RECORD_TIMEWAIT);
+	record_store(sock, &nobody, 0, 0, RECORD_TIMEWAIT);
 	timewait_count(sock, NULL);
 }
 
@@ -94,7 +94,7 @@ __hidden void on_timewait_enter(struct sock *sk, __u32 substate)
 	if (record && own != cookie) {
 		sock = record->sock;
 		sock.cookie = own;
-		record_store(&sock, &record->owner, NULL, record->since_ns,
+		record_store(&sock, &record->owner, 0, record->since_ns,
 			     record->flags | RECORD_CLOSED);
 	}
 }
