@@ -222,7 +222,7 @@ int BPF_PROG(tracepoint_uring, struct io_ring_ctx *ring_ctx, void *request, stru
 
 /*
  * Before "io_uring: pass in struct io_uring_cqe to io_uring_complete tracepoint" (6.15) the result was an
- * argument of its own; there was no bind and no listen. The last two arguments came with the request (5.19):
+ * argument of its own. The last two arguments came with the request (5.19):
  * asking for one keeps the kernels away that have only its user_data.
  */
 SEC("?tp_btf/io_uring_complete")

@@ -105,8 +105,8 @@ static void print_counts(const struct source *source)
 	print_count("allocated, failed", "exact, at the call or the kernel's function");
 	print_count("released", hooked ? function :
 			    "sockets at their end; TIME_WAITs by counting those that are left, once an interval");
-	print_count("entered", hooked ? function : "the kernel's own counter, read once an interval");
-	print_count("reused, killed", hooked ? function : "likewise");
+	print_count("entered", "the kernel's own counter where it has one (5.18), read once an interval");
+	print_count("reused, killed", hooked ? function : "the kernel's own counters, read once an interval");
 	print_count("overflowed", hooked ? function : "likewise");
 	print_count("expired", hooked ? function : "what is left of these; exact over all intervals together");
 	print_count("live", "the kernel's own count, read once an interval");

@@ -82,6 +82,7 @@ const struct hook hooks[FACT_COUNT] = {
 		FACT_IO_URING, "io-uring", "binds, listens and refused connects by io_uring",
 		"a short program runs at every request of an io_uring, twice",
 		TRACEPOINT(WAY("tracepoint_uring_submit", "tracepoint_uring"),
+			   WAY("tracepoint_uring_submit", "tracepoint_uring_old"),
 			   WAY("tracepoint_uring_old")),
 		.without = {
 			[BACKEND_FENTRY] = "passes the same functions as system calls",

@@ -125,9 +125,10 @@ static void counts_fill(struct wire_netns *event, const struct churn_counts *cou
 }
 
 /*
- * What begins the kernel counts itself, where it does (kernel_counts_timewaits()), and that is better: our
- * programs at the end of a connection have been seen to miss one. Else, and while the
- * namespace cannot be read, ours are added to what was read before.
+ * What begins the kernel counts itself, where it does (kernel_counts_timewaits()), and that is better: a
+ * program that would interrupt another of a kprobe on its CPU, or itself, is not run (trace_call_bpf(),
+ * __bpf_prog_enter_recur()). Else, and while the namespace cannot be read, ours are added to what was read
+ * before.
  */
 static void entered_fill(const struct sampler *sampler, struct told *told, struct wire_netns *event, uint64_t seen)
 {
@@ -146,12 +147,10 @@ static void timewait_fill(const struct sampler *sampler, struct told *told, stru
 {
 	const __u64 *values = counts->values;
 
-	if (!sampler->is_hooked) {
-		entered_fill(sampler, told, event, values[CHURN_TIMEWAIT]);
+	entered_fill(sampler, told, event, values[CHURN_TIMEWAIT]);
+	if (!sampler->is_hooked)
 		return;
-	}
 	event->has |= WIRE_NETNS_HOOKED;
-	event->timewait_entered = values[CHURN_TIMEWAIT];
 	event->timewait_expired = values[CHURN_TIMEWAIT_EXPIRED];
 	event->timewait_reused = values[CHURN_TIMEWAIT_REUSED];
 	event->timewait_killed = values[CHURN_TIMEWAIT_KILLED];

@@ -89,13 +89,23 @@ static void connect_pair(int client, uint32_t destination, int *accepted)
 		die("accept");
 }
 
+/* The second waits for the first one's FIN: ends that close at one time would both leave a TIME_WAIT. */
+static void close_in_turn(int first, int second)
+{
+	char end;
+
+	close_socket(first);
+	if (read(second, &end, 1) != 0)
+		die("read");
+	close_socket(second);
+}
+
 static void one_connect(uint64_t i)
 {
 	int client = open_socket(SOCK_STREAM), accepted;
 
 	connect_pair(client, (uint32_t)(i % DESTINATIONS), &accepted);
-	close_socket(client);
-	close_socket(accepted);
+	close_in_turn(client, accepted);
 }
 
 static void one_serverfirst(uint64_t i)
@@ -103,8 +113,7 @@ static void one_serverfirst(uint64_t i)
 	int client = open_socket(SOCK_STREAM), accepted;
 
 	connect_pair(client, (uint32_t)(i % DESTINATIONS), &accepted);
-	close_socket(accepted);
-	close_socket(client);
+	close_in_turn(accepted, client);
 }
 
 static void one_reset(uint64_t i)
@@ -128,8 +137,7 @@ static void one_bindconnect(uint64_t i)
 	if (bind(client, (struct sockaddr *)&any_port, sizeof(any_port)))
 		die("bind");
 	connect_pair(client, 0, &accepted);
-	close_socket(client);
-	close_socket(accepted);
+	close_in_turn(client, accepted);
 }
 
 static void prepare_bind(void)

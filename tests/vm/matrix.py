@@ -48,6 +48,7 @@ NOT_EMULATED = ["storm.", "planted.", "starts_in_half_a_second", "hundred_thousa
 LIMIT = float(os.environ.get("PORTTRACE_VM_LIMIT", "2700" if os.environ.get("ARCH") == "arm64" else "900"))
 SLOW = os.environ.get("PORTTRACE_SLOW", "3")
 DEADLINE = os.environ.get("PORTTRACE_DEADLINE", "30")
+STORM = os.environ.get("PORTTRACE_STORM", "2000")  # connections of a storm
 
 SAYING = threading.Lock()
 
@@ -69,7 +70,7 @@ class Job:
         self.rest, self.step = b"", None
 
     def script(self):
-        text = f"export PORTTRACE_SLOW={SLOW} PORTTRACE_DEADLINE={DEADLINE}\n"
+        text = f"export PORTTRACE_SLOW={SLOW} PORTTRACE_DEADLINE={DEADLINE} PORTTRACE_STORM={STORM}\n"
         for name, command in self.steps.items():
             text += f"echo '@@ begin {name}'\n{command}\necho \"@@ end {name} $?\"\n"
         return text
