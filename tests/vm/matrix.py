@@ -9,11 +9,12 @@ A guest per kernel and backend, two at a time. Each runs the tests of EVERY on i
 porttrace for all that can share it, and the script of facts.py; one backend of a kernel, another for
 each, also asks `porttrace why` before each bind, and runs the differential test and a share of the other
 tests, which start a porttrace each and so cost minutes here: every kernel has its part of them. FULL=1
-runs all of them in each guest; BRIEF=1 none, and the causes' corpus on one backend of each kernel. One
-guest more is booted with lockdown=confidentiality, where porttrace must end with 3 and say why. What a
-kernel does not run is printed. Where the machine's kernel has no way for a backend (fentry on arm64's 5.10
-and 6.1), porttrace must say so and exit 3. With NAMEs only tests whose name contains one. --docs writes
-docs/kernels.md from what came out. The last line is `N passed, N failed, N skipped`.
+runs all of them in each guest; BRIEF=1, which is what `make check` runs, none, and of EVERY those of QUICK,
+on one backend of each kernel those of MORE. One guest more is booted with lockdown=confidentiality, where
+porttrace must end with 3 and say why. What a kernel does not run is printed. Where the machine's kernel has
+no way for a backend (fentry on arm64's 5.10 and 6.1), porttrace must say so and exit 3. With NAMEs only
+tests whose name contains one. --docs writes docs/kernels.md from what came out. The last line is
+`N passed, N failed, N skipped`.
 """
 
 import argparse
@@ -40,8 +41,9 @@ TREE = os.path.dirname(os.path.dirname(HERE))
 BACKENDS = ["fentry", "kprobe", "tracepoint"]
 # Tests of the facts themselves: on each backend.
 EVERY = ["events", "failures", "protocols", "corpus", "hostile"]
-# Of these with BRIEF=1 on one backend of each kernel only: the longest.
-LONG = ["corpus", "hostile"]
+# Of these with BRIEF=1: on every backend, and on one of each kernel.
+QUICK = ["events"]
+MORE = ["events", "failures", "protocols"]
 # Tests of how fast or how small porttrace is say nothing in an emulated machine.
 NOT_EMULATED = ["storm.", "planted.", "starts_in_half_a_second", "hundred_thousand_sockets"]
 # Seconds: a guest that takes longer is ended, and counts as failed.
@@ -182,7 +184,7 @@ def jobs(arch, kernels, backends, names):
             continue
         chosen = there[number % len(there)]  # the one with everything
         for backend in there:
-            every = [g for g in EVERY if backend == chosen or not brief or g not in LONG]
+            every = EVERY if not brief else MORE if backend == chosen else QUICK
             steps = {"live": live(backend, names or [f"{g}." for g in every], without=NOT_EMULATED,
                                   foretell=backend == chosen)}
             steps["doctor"] = f"build/porttrace doctor --probes={backend}"
@@ -198,6 +200,8 @@ def jobs(arch, kernels, backends, names):
         left = [g for g in rest if g not in share]
         if left and not names:
             say(f"  {os.path.basename(kernel)}: not here, but with FULL=1: {' '.join(left)}")
+    if brief:
+        say(f"  nowhere, but without BRIEF=1: {' '.join(g for g in EVERY if g not in MORE)}, lockdown")
     if not brief and (not names or "lockdown" in names):
         locked = "6.12" if "6.12" in kernels else kernels[-1]
         made.append(Job(locked, "lockdown", {"live": live("auto", ["lacking.lockdown"], share=False)},
@@ -249,7 +253,7 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda job: job.run(guests[job.kernel]),
                       sorted((job for job in todo if job.kernel in guests),
-                             key=lambda job: "rest" not in job.steps)))
+                             key=lambda job: ("rest" not in job.steps, "diff" not in job.steps))))
     counts = [sum(column) for column in zip(*(job.counts for job in todo), compare(todo))]
     results = report.results([job for job in todo if not job.append])
     with open(os.path.join(build, "vm.json"), "w", encoding="utf-8") as file:
