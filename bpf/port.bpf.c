@@ -448,12 +448,14 @@ __hidden void on_tcp_closed(struct sock *of, int old_state)
 	__u32 error = READ(sk, sk_err);
 	/* tcp_time_wait() makes a small socket of its own and ends this one: no state says TIME_WAIT. */
 	bool may_wait = old_state == WIRE_TCP_FIN_WAIT2 || old_state == WIRE_TCP_CLOSING;
+	bool hook_told = timewait_hooked && record && record->flags & RECORD_TIMEWAIT;
 	bool timewait, wanted_here, still_bound;
 	__u32 substate = 0;
 
-	if (!timewait_hooked && may_wait)
+	/* The hook may have been left out: a kprobe's program is not run where it would interrupt another's. */
+	if (may_wait && (timewait_hooked ? record && !hook_told : true))
 		substate = timewait_left(of);
-	timewait = timewait_hooked ? record && record->flags & RECORD_TIMEWAIT : substate;
+	timewait = substate || hook_told;
 	if (!record) {
 		if (!timewait && READ(sk, __sk_common.skc_flags) & 1UL << SOCK_DEAD)
 			orphan_end(sk);
@@ -462,7 +464,7 @@ __hidden void on_tcp_closed(struct sock *of, int old_state)
 		return;
 	}
 	if (timewait) {
-		if (!timewait_hooked)
+		if (substate)
 			timewait_begin(record, substate);
 		return;
 	}

@@ -14,6 +14,12 @@ const volatile bool timewait_hooked = false;
  * time. Known once a connection has ended. */
 bool timewait_begins_counted = false;
 
+static __always_inline void learn_counter(void)
+{
+	if (bpf_core_field_exists(((struct net *)0)->ipv4.tcp_death_row.tw_refcount))
+		timewait_begins_counted = true;
+}
+
 static bool chosen(const struct wire_sock *sock)
 {
 	return sock->flags & WIRE_PORT_CHOSEN && !(sock->flags & WIRE_ACCEPTED) && sock->local_port;
@@ -86,6 +92,7 @@ __hidden void on_timewait_enter(struct sock *sk, __u32 substate)
 	struct sock_record *record = record_find(cookie);
 	struct wire_sock sock = {};
 
+	learn_counter();
 	if (record)
 		timewait_begin(record, substate);
 	else if (ownerless_fill(&sock, sk, cookie))
@@ -208,8 +215,7 @@ __hidden __u32 timewait_left(struct sock *of)
 	struct sock *sk = AS(struct sock, of);
 	__u64 net = 0;
 
-	if (bpf_core_field_exists(((struct net *)0)->ipv4.tcp_death_row.tw_refcount))
-		timewait_begins_counted = true;
+	learn_counter();
 	if (bpf_core_read(&net, sizeof(net), &of->__sk_common.skc_net.net))
 		return 0;
 	return timewait_find(net, READ(sk, __sk_common.skc_hash),

@@ -100,14 +100,15 @@ static void print_counts(const struct source *source)
 {
 	bool hooked = live_facts(source)[FACT_TIMEWAIT].works;
 	const char *function = "exact, at the kernel's function";
+	const char *counter = "at the kernel's function, or by its own counter where that has more";
 
 	printf("\ncounts of ephemeral ports and TIME_WAIT, by their fields in churn\n");
 	print_count("allocated, failed", "exact, at the call or the kernel's function");
 	print_count("released", hooked ? function :
 			    "sockets at their end; TIME_WAITs by counting those that are left, once an interval");
-	print_count("entered", "the kernel's own counter where it has one (5.18), read once an interval");
-	print_count("reused, killed", hooked ? function : "the kernel's own counters, read once an interval");
-	print_count("overflowed", hooked ? function : "likewise");
+	print_count("entered", hooked ? counter : "the kernel's own counter, read once an interval");
+	print_count("reused, killed", hooked ? counter : "likewise");
+	print_count("overflowed", hooked ? counter : "likewise");
 	print_count("expired", hooked ? function : "what is left of these; exact over all intervals together");
 	print_count("live", "the kernel's own count, read once an interval");
 	print_count("timewait of a process", hooked ? function :

@@ -14,6 +14,7 @@
 #include "source/sample_flows.h"
 #include "util/clock.h"
 
+#define HOOKED_COUNTERS 4
 #define OWNERS_ASKED 8 /* for a socket of a namespace that nothing else leads into */
 #define CENSUS_SHARE 25 /* of the time is what a census may take: one in so many */
 
@@ -27,6 +28,8 @@ struct told {
 	bool has_before;
 	/* TcpExt TW when it was last read, and what we had counted then. */
 	uint64_t entered_read, entered_seen;
+	uint64_t base[HOOKED_COUNTERS]; /* of the kernel's counters: what they had beyond ours at the first look */
+	bool has_base;
 	uint64_t census_boot_ns, census_took_ns; /* the last one */
 };
 
@@ -125,10 +128,9 @@ static void counts_fill(struct wire_netns *event, const struct churn_counts *cou
 }
 
 /*
- * What begins the kernel counts itself, where it does (kernel_counts_timewaits()), and that is better: a
- * program that would interrupt another of a kprobe on its CPU, or itself, is not run (trace_call_bpf(),
- * __bpf_prog_enter_recur()). Else, and while the namespace cannot be read, ours are added to what was read
- * before.
+ * What begins the kernel counts itself, where it does (kernel_counts_timewaits()), and that is better: our
+ * programs at the end of a connection have been seen to miss one. Else, and while the
+ * namespace cannot be read, ours are added to what was read before.
  */
 static void entered_fill(const struct sampler *sampler, struct told *told, struct wire_netns *event, uint64_t seen)
 {
@@ -142,19 +144,43 @@ static void entered_fill(const struct sampler *sampler, struct told *told, struc
 	}
 }
 
+/*
+ * What the hooks saw, or what the kernel counted since the first look, if that is more: a kprobe's program is
+ * not run where it would interrupt another's on its CPU (trace_call_bpf()), nor one of fentry where it would
+ * interrupt itself (__bpf_prog_enter_recur()). The kernel's TWRecycled is without what a SYN took over.
+ */
+static void hooked_fill(struct told *told, struct wire_netns *event, const __u64 *values, bool begins_counted)
+{
+	const uint64_t seen[] = {values[CHURN_TIMEWAIT], values[CHURN_TIMEWAIT_REUSED],
+				 values[CHURN_TIMEWAIT_KILLED], values[CHURN_TIMEWAIT_OVERFLOW]};
+	__u64 *const fields[] = {&event->timewait_entered, &event->timewait_reused,
+				 &event->timewait_killed, &event->timewait_overflowed};
+
+	for (int i = 0; i < HOOKED_COUNTERS; i++) {
+		/* Of one that cannot be read it is what was told last. */
+		uint64_t counted = *fields[i];
+
+		if (!told->is_gone && !told->has_base)
+			told->base[i] = counted - seen[i];
+		if (!told->is_gone)
+			counted -= told->base[i];
+		*fields[i] = counted > seen[i] && (i || begins_counted) ? counted : seen[i];
+	}
+	told->has_base |= !told->is_gone;
+}
+
 static void timewait_fill(const struct sampler *sampler, struct told *told, struct wire_netns *event,
 			  const struct churn_counts *counts)
 {
 	const __u64 *values = counts->values;
 
-	entered_fill(sampler, told, event, values[CHURN_TIMEWAIT]);
-	if (!sampler->is_hooked)
+	if (!sampler->is_hooked) {
+		entered_fill(sampler, told, event, values[CHURN_TIMEWAIT]);
 		return;
+	}
 	event->has |= WIRE_NETNS_HOOKED;
 	event->timewait_expired = values[CHURN_TIMEWAIT_EXPIRED];
-	event->timewait_reused = values[CHURN_TIMEWAIT_REUSED];
-	event->timewait_killed = values[CHURN_TIMEWAIT_KILLED];
-	event->timewait_overflowed = values[CHURN_TIMEWAIT_OVERFLOW];
+	hooked_fill(told, event, values, kernel_counts_timewaits(sampler->kernel));
 }
 
 static bool may_take_census(const struct told *told, bool last)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the corpus needs of the kernel and Python does not offer: io_uring, bpf(), seccomp, Landlock."""
 
+import contextlib
 import ctypes
 import errno
 import mmap
@@ -143,8 +144,9 @@ class Cgroup:
         os.mkdir(self.path)
 
     def attach(self, kind, where, code):
-        # Until 5.11 a program's memory counted as locked.
-        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        # Until 5.11 a program's memory counted as locked; who may not raise the limit has a newer kernel here.
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         insns = ctypes.create_string_buffer(code, len(code))
         license_text = ctypes.create_string_buffer(b"GPL")
         prog = bpf(5, struct.pack("=IIQQIIQII16sII", kind, len(code) // 8, ctypes.addressof(insns),
