@@ -147,14 +147,23 @@ int netns_list_scan(struct netns_list *list)
 	return list->count ? 0 : -ENOENT;
 }
 
+/* By way of the process where that is in it: to go by its socket is to hold that for a moment, and to be the
+ * one who closes it if its process does so meanwhile. */
 void netns_list_add_socket(struct netns_list *list, uint32_t netns, uint32_t pid, int fd)
 {
 	struct netns_way *way = way_add(list, netns);
+	char path[64];
+	struct stat st;
 
 	if (!way)
 		return;
+	snprintf(path, sizeof(path), "/proc/%u/ns/net", pid);
 	way->pid = pid;
 	way->fd = fd;
+	if (stat(path, &st) == 0 && st.st_ino == netns) {
+		way->fd = -1;
+		snprintf(way->path, sizeof(way->path), "%s", path);
+	}
 }
 
 size_t netns_list_count(const struct netns_list *list)

@@ -24,8 +24,10 @@ import porttrace_test as live  # noqa: E402 pylint: disable=wrong-import-positio
 from porttrace_test import REUSEADDR, V6ONLY, pair_on, refused, reset, tcp, udp  # noqa: E402 pylint: disable=wrong-import-position
 
 URING = "pt-uring"
+MARKERS = range(61990, 62000)  # a port for each
 ALL = "bind,listen,connect,accept,close,timewait,release"
-TIMES = {"time", "boot_ns", "duration_ns", "search_ns", "since", "age_ns", "bound_ns", "expires_in_s"}
+# A TIME_WAIT begins in FIN_WAIT2 or past it by which end's FIN is quicker: a matter of time too.
+TIMES = {"substate", "time", "boot_ns", "duration_ns", "search_ns", "since", "age_ns", "bound_ns", "expires_in_s"}
 IP_BIND_ADDRESS_NO_PORT = (socket.IPPROTO_IP, live.IP_BIND_ADDRESS_NO_PORT, 1)
 
 
@@ -131,7 +133,7 @@ def normalised(records):
             return [walk(v, key) for v in value]
         if key in ("pid", "tid", "ppid", "netns", "socket"):
             return name("pid" if key in ("tid", "ppid") else key, value)
-        if key.endswith("port") and isinstance(value, int) and value >= 32768 and value != 61999:
+        if key.endswith("port") and isinstance(value, int) and value >= 32768 and value not in MARKERS:
             return name("port", value)
         if key in ("why", "fix") and isinstance(value, str):
             for number, alias in names.get("pid", {}).items():
@@ -151,9 +153,12 @@ def main():
     live.set_comm("pt-facts")
     netns = live.netns_inode()
 
+    ports = iter(MARKERS)
+
     def marker():
-        udp(("127.0.0.100", 61999)).close()
-        return {"event": "close", "protocol": "udp", "local_port": 61999, "pid": os.getpid()}
+        port = next(ports)
+        udp(("127.0.0.100", port)).close()
+        return {"event": "close", "protocol": "udp", "local_port": port, "pid": os.getpid()}
 
     with live.Stream(("-e", ALL), netns=netns, probes=os.environ["BACKEND"], home=home, marker=marker) as trace:
         for part in (binds, connections, ports_chosen, owners, other_ways):

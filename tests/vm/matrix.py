@@ -189,7 +189,8 @@ def jobs(arch, kernels, backends, names):
                                   foretell=backend == chosen)}
             steps["doctor"] = f"build/porttrace doctor --probes={backend}"
             if not names:
-                steps["facts"] = f"BACKEND={backend} python3 tests/vm/facts.py"
+                if not brief:
+                    steps["facts"] = f"BACKEND={backend} python3 tests/vm/facts.py"
                 if backend == chosen:
                     steps["diff"] = "build/tests/diff --count 2000 --seed 1"
                 if share and (backend == chosen or full):
@@ -201,7 +202,7 @@ def jobs(arch, kernels, backends, names):
         if left and not names:
             say(f"  {os.path.basename(kernel)}: not here, but with FULL=1: {' '.join(left)}")
     if brief:
-        say(f"  nowhere, but without BRIEF=1: {' '.join(g for g in EVERY if g not in MORE)}, lockdown")
+        say(f"  nowhere, but without BRIEF=1: {' '.join(g for g in EVERY if g not in MORE)}, facts, lockdown")
     if not brief and (not names or "lockdown" in names):
         locked = "6.12" if "6.12" in kernels else kernels[-1]
         made.append(Job(locked, "lockdown", {"live": live("auto", ["lacking.lockdown"], share=False)},
