@@ -9,7 +9,7 @@ A guest per kernel and backend, two at a time. Each runs the tests of EVERY on i
 porttrace for all that can share it, and the script of facts.py; one backend of a kernel, another for
 each, also asks `porttrace why` before each bind, and runs the differential test and a share of the other
 tests, which start a porttrace each and so cost minutes here: every kernel has its part of them. FULL=1
-runs all of them in each guest; BRIEF=1, which is what `make check` runs, none, and of EVERY those of QUICK,
+runs all of them in each guest; BRIEF=1, which is what `make check TESTS=vm` runs, none, and of EVERY those of QUICK,
 on one backend of each kernel those of MORE. One guest more is booted with lockdown=confidentiality, where
 porttrace must end with 3 and say why. What a kernel does not run is printed. Where the machine's kernel has
 no way for a backend (fentry on arm64's 5.10 and 6.1), porttrace must say so and exit 3. With NAMEs only
