@@ -44,10 +44,7 @@ void flow_table_free(struct flow_table *table)
 
 	if (!table)
 		return;
-	HASH_ITER(hh, table->flows, flow, next) {
-		HASH_DEL(table->flows, flow);
-		free(flow);
-	}
+	HASH_FREE_ALL(table->flows, flow, next);
 	free(table);
 }
 
@@ -65,24 +62,7 @@ static struct flow *flow_find(struct flow_table *table, const struct wire_traffi
 
 	memcpy(key.remote_addr, event->remote_addr, sizeof(key.remote_addr));
 	memcpy(key.local_addr, event->local_addr, sizeof(key.local_addr));
-	HASH_FIND(hh, table->flows, &key, sizeof(key), flow);
-	if (!flow && HASH_COUNT(table->flows) >= FLOWS_MAX) {
-		flow = table->flows;
-		HASH_DEL(table->flows, flow);
-		memset(flow, 0, sizeof(*flow));
-	} else if (flow) {
-		HASH_DEL(table->flows, flow);
-	} else {
-		flow = calloc(1, sizeof(*flow));
-		if (!flow)
-			return NULL;
-	}
-	flow->key = key;
-	HASH_ADD(hh, table->flows, key, sizeof(flow->key), flow);
-	if (!flow->hh.tbl) {
-		free(flow);
-		return NULL;
-	}
+	HASH_RENEW(table->flows, key, FLOWS_MAX, flow);
 	return flow;
 }
 

@@ -123,10 +123,7 @@ void process_table_free(struct process_table *table)
 
 	if (!table)
 		return;
-	HASH_ITER(hh, table->nodes, node, next) {
-		HASH_DEL(table->nodes, node);
-		free(node);
-	}
+	HASH_FREE_ALL(table->nodes, node, next);
 	free(table);
 }
 

@@ -38,10 +38,7 @@ void search_table_free(struct search_table *table)
 
 	if (!table)
 		return;
-	HASH_ITER(hh, table->nodes, node, next) {
-		HASH_DEL(table->nodes, node);
-		free(node);
-	}
+	HASH_FREE_ALL(table->nodes, node, next);
 	free(table);
 }
 
@@ -65,24 +62,7 @@ static struct node *node_find(struct search_table *table, const struct wire_sear
 	struct node *node;
 
 	memcpy(key.remote_addr, event->remote_addr, sizeof(key.remote_addr));
-	HASH_FIND(hh, table->nodes, &key, sizeof(key), node);
-	if (!node && HASH_COUNT(table->nodes) >= SEARCHES_MAX) {
-		node = table->nodes;
-		HASH_DEL(table->nodes, node);
-		memset(node, 0, sizeof(*node));
-	} else if (node) {
-		HASH_DEL(table->nodes, node);
-	} else {
-		node = calloc(1, sizeof(*node));
-		if (!node)
-			return NULL;
-	}
-	node->key = key;
-	HASH_ADD(hh, table->nodes, key, sizeof(node->key), node);
-	if (!node->hh.tbl) {
-		free(node);
-		return NULL;
-	}
+	HASH_RENEW(table->nodes, key, SEARCHES_MAX, node);
 	return node;
 }
 
