@@ -239,6 +239,8 @@ static bool enter(struct sampler *sampler, uint32_t netns)
 	if (!netns_enter(sampler->namespaces, netns))
 		return true;
 	netns_list_scan(sampler->namespaces);
+	if (!netns_enter(sampler->namespaces, netns))
+		return true;
 	count = sample_flows_owners(sampler->flows, netns, pids, OWNERS_ASKED);
 	for (size_t i = 0; i < count; i++)
 		netns_list_scan_sockets(sampler->namespaces, netns, pids[i]);
