@@ -16,19 +16,6 @@
 #include "source/device.h"
 #include "util/address.h"
 
-static bool sysctl_is_set(const char *path)
-{
-	FILE *file = fopen(path, "re");
-	int value = 0;
-
-	if (!file)
-		return false;
-	if (fscanf(file, "%d", &value) != 1)
-		value = 0;
-	fclose(file);
-	return value != 0;
-}
-
 /* RTN_LOCAL, RTN_BROADCAST ...; RTN_UNREACHABLE where no route leads. */
 static unsigned char route_type(const uint8_t ipv4[4])
 {
@@ -76,7 +63,7 @@ static uint32_t check_ipv4(const uint8_t ipv4[4], bool is_free)
 	type = route_type(ipv4);
 	if (type == RTN_LOCAL || type == RTN_BROADCAST || type == RTN_MULTICAST)
 		return 0;
-	return sysctl_is_set("/proc/sys/net/ipv4/ip_nonlocal_bind") ? 0 : EADDRNOTAVAIL;
+	return netns_read_setting("/proc/sys/net/ipv4/ip_nonlocal_bind", NULL) ? 0 : EADDRNOTAVAIL;
 }
 
 /* ipv6_chk_addr() */
@@ -118,7 +105,7 @@ static uint32_t check_ipv6(const struct why_options *options, struct why_place *
 		return 0;
 	if (needs_scope(options->address) && !options->device[0])
 		return EINVAL;
-	if (is_multicast || is_free || sysctl_is_set("/proc/sys/net/ipv6/ip_nonlocal_bind"))
+	if (is_multicast || is_free || netns_read_setting("/proc/sys/net/ipv6/ip_nonlocal_bind", NULL))
 		return 0;
 	return find_ipv6(options->address, place);
 }
@@ -141,8 +128,8 @@ static void look_around(const struct why_options *options, const struct why_call
 
 	netns_read(&place->settings, place->reserved);
 	place->has_ipv6 = has_ipv6();
-	place->is_v6only = sysctl_is_set("/proc/sys/net/ipv6/bindv6only");
-	place->autobind_reuse = sysctl_is_set("/proc/sys/net/ipv4/ip_autobind_reuse");
+	place->is_v6only = netns_read_setting("/proc/sys/net/ipv6/bindv6only", NULL);
+	place->autobind_reuse = netns_read_setting("/proc/sys/net/ipv4/ip_autobind_reuse", NULL);
 	if (netns >= 0) {
 		place->is_privileged = why_caller_is_privileged(caller, netns);
 		close(netns);

@@ -4,7 +4,6 @@
 
 #include <limits.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +12,8 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+
+#include "source/netns.h"
 
 uint32_t device_index(const char *device)
 {
@@ -23,21 +24,9 @@ uint32_t device_index(const char *device)
 	if (index)
 		return index;
 	number = strtoul(device, &end, 10);
-	if (end == device || *end || !number || number > INT_MAX || !if_indextoname((unsigned int)number, name))
+	if (*device < '0' || *device > '9' || *end || !number || number > INT_MAX || !if_indextoname((unsigned int)number, name))
 		return 0;
 	return (uint32_t)number;
-}
-
-static bool is_shared(void)
-{
-	FILE *file = fopen("/proc/sys/net/ipv4/tcp_l3mdev_accept", "re");
-	int accept = 0;
-
-	if (file && fscanf(file, "%d", &accept) != 1)
-		accept = 0;
-	if (file)
-		fclose(file);
-	return accept;
 }
 
 static bool is_vrf(const struct rtattr *kind)
@@ -84,7 +73,7 @@ uint32_t device_l3mdev(uint32_t ifindex)
 	ssize_t got = -1;
 	int fd;
 
-	if (!ifindex || is_shared())
+	if (!ifindex || netns_read_setting("/proc/sys/net/ipv4/tcp_l3mdev_accept", NULL))
 		return 0;
 	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	if (fd < 0)

@@ -293,7 +293,7 @@ static uint64_t netstat_value(const char *text, const char *name)
 	return 0;
 }
 
-static unsigned int setting_read(const char *path, unsigned int *second)
+unsigned int netns_read_setting(const char *path, unsigned int *second)
 {
 	char text[64];
 	unsigned int first = 0, last = 0;
@@ -361,7 +361,7 @@ static uint32_t reuse_delay_read(void)
 {
 	const char *path = "/proc/sys/net/ipv4/tcp_tw_reuse_delay";
 
-	return access(path, R_OK) == 0 ? setting_read(path, NULL) : 1000;
+	return access(path, R_OK) == 0 ? netns_read_setting(path, NULL) : 1000;
 }
 
 void netns_read(struct wire_netns *out, uint8_t reserved[NETNS_PORTS])
@@ -378,14 +378,14 @@ void netns_read(struct wire_netns *out, uint8_t reserved[NETNS_PORTS])
 	}
 	if (file_read("/proc/thread-self/net/sockstat", text, sizeof(text)) && (at = strstr(text, " tw ")))
 		out->timewait_live = strtoull(at + 4, NULL, 10);
-	low = setting_read("/proc/sys/net/ipv4/ip_local_port_range", &high);
+	low = netns_read_setting("/proc/sys/net/ipv4/ip_local_port_range", &high);
 	out->range_low = (uint16_t)low;
 	out->range_high = (uint16_t)high;
-	out->tw_reuse = setting_read("/proc/sys/net/ipv4/tcp_tw_reuse", NULL);
-	out->unprivileged_start = setting_read("/proc/sys/net/ipv4/ip_unprivileged_port_start", NULL);
+	out->tw_reuse = netns_read_setting("/proc/sys/net/ipv4/tcp_tw_reuse", NULL);
+	out->unprivileged_start = netns_read_setting("/proc/sys/net/ipv4/ip_unprivileged_port_start", NULL);
 	netns_read_reserved(reserved);
 	out->reserved_count = reserved_count(reserved, low, high);
 	out->tw_reuse_delay_ms = reuse_delay_read();
-	out->tw_max_buckets = setting_read("/proc/sys/net/ipv4/tcp_max_tw_buckets", NULL);
+	out->tw_max_buckets = netns_read_setting("/proc/sys/net/ipv4/tcp_max_tw_buckets", NULL);
 	out->has |= WIRE_NETNS_READ;
 }

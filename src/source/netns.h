@@ -39,6 +39,8 @@ enum netns_address netns_find_ipv6(const uint8_t address[16], uint32_t ifindex);
 /* Of the namespace that this thread is in: 1 for each port that net.ipv4.ip_local_reserved_ports lists. */
 #define NETNS_PORTS 65536
 void netns_read_reserved(uint8_t reserved[NETNS_PORTS]);
+/* A sysctl of it that has one number, or two; 0: it has not got it. second: NULL, or where the other goes. */
+unsigned int netns_read_setting(const char *path, unsigned int *second);
 /* Likewise: its counters and settings, except porttrace's own counts. */
 void netns_read(struct wire_netns *out, uint8_t reserved[NETNS_PORTS]);
 
