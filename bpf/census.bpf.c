@@ -30,6 +30,25 @@ struct {
 	__type(value, struct census_pool);
 } census_pools SEC(".maps");
 
+SEC("?iter/bpf_map_elem")
+int census_pools_read(struct bpf_iter__bpf_map_elem *ctx)
+{
+	return element_write(ctx, sizeof(struct census_key), sizeof(struct census_pool));
+}
+
+/* Writes nothing, for a walk that had to go on in a second read() would pass by what comes behind it. */
+SEC("?iter/bpf_map_elem")
+int census_pools_forget(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct census_key *there = ctx->key, key;
+
+	if (!there)
+		return 0;
+	key = *there;
+	bpf_map_delete_elem(&census_pools, &key);
+	return 0;
+}
+
 static const struct census_pool empty = {};
 
 static struct census_pool *pool_of(const struct census_key *key)

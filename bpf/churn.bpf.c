@@ -22,6 +22,18 @@ struct {
 
 __u64 churn_flows_made = 0;
 
+SEC("?iter/bpf_map_elem")
+int churn_namespaces_read(struct bpf_iter__bpf_map_elem *ctx)
+{
+	return element_write(ctx, sizeof(__u32), sizeof(struct churn_counts));
+}
+
+SEC("?iter/bpf_map_elem")
+int churn_flows_read(struct bpf_iter__bpf_map_elem *ctx)
+{
+	return element_write(ctx, sizeof(struct churn_flow), sizeof(struct churn_counts));
+}
+
 static void count(struct churn_counts *counts, __u32 counter)
 {
 	if (counter < CHURN_COUNTERS)
@@ -136,6 +148,12 @@ struct {
 	__type(key, struct churn_search_key);
 	__type(value, struct churn_search);
 } churn_searches SEC(".maps"), churn_searches_to SEC(".maps");
+
+SEC("?iter/bpf_map_elem")
+int churn_searches_read(struct bpf_iter__bpf_map_elem *ctx)
+{
+	return element_write(ctx, sizeof(struct churn_search_key), sizeof(struct churn_search));
+}
 
 /* Since the first long search: until then no connect() looks for its destination. */
 static bool has_long_searches = false;

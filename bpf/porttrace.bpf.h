@@ -60,6 +60,19 @@ bool filter_current(const struct wire_task *task);
 bool filter_sock(const struct wire_sock *sock);
 bool filter_kind(__u32 kind, __u32 error);
 
+/* For an iterator of a map, whose reader makes no bpf() call for that. See source/iterator.h. */
+static __always_inline int element_write(struct bpf_iter__bpf_map_elem *ctx, __u32 key_size, __u32 value_size)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	void *key = ctx->key, *value = ctx->value;
+
+	if (!key || !value)
+		return 0;
+	bpf_seq_write(seq, key, key_size);
+	bpf_seq_write(seq, value, value_size);
+	return 0;
+}
+
 /* emit.bpf.c: the one way out. `event` begins with a wire_hdr, which is filled here. */
 void emit(void *event, __u16 kind, __u16 size);
 /* The same of a call: a refusal has room in the ring when there is none for others. */

@@ -7,16 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "porttrace/census.h"
+#include "source/iterator.h"
 #include "util/clock.h"
-
-#define BATCH	    512
-#define BUFFER_SIZE 65536
 
 struct counted {
 	struct census_key key;
@@ -26,13 +23,12 @@ struct counted {
 struct census_taker {
 	struct census *census; /* shared with the programs, as is ports */
 	uint8_t *ports;
-	int pools; /* the map */
-	struct bpf_link *tcp, *udp;
+	struct bpf_link *tcp, *udp, *pools_read, *pools_forget;
 	int buckets; /* the program */
 	struct counted *counted; /* the last census, most in use first */
-	size_t count, capacity;
+	size_t count, capacity;	 /* as many as the map may have */
+	const uint8_t *reserved; /* while a census runs */
 	struct census_result result;
-	char buffer[BUFFER_SIZE];
 };
 
 struct census_taker *census_taker_new(struct kernel *kernel)
@@ -41,20 +37,26 @@ struct census_taker *census_taker_new(struct kernel *kernel)
 	struct bpf_program *tcp = kernel_program(kernel, "census_tcp");
 	struct bpf_program *udp = kernel_program(kernel, "census_udp");
 	struct bpf_program *buckets = kernel_program(kernel, "census_buckets");
+	struct bpf_program *read = kernel_program(kernel, "census_pools_read");
+	struct bpf_program *forget = kernel_program(kernel, "census_pools_forget");
+	const struct bpf_map *pools = kernel_map(kernel, "census_pools");
 
 	if (!taker)
 		return NULL;
 	taker->census = kernel_census(kernel, &taker->ports);
-	if (!taker->census || !tcp || !udp || !buckets) {
+	if (!taker->census || !tcp || !udp || !buckets || !read || !forget) {
 		free(taker);
 		errno = ENOTSUP;
 		return NULL;
 	}
 	taker->buckets = bpf_program__fd(buckets);
-	taker->pools = bpf_map__fd(kernel_map(kernel, "census_pools"));
-	taker->tcp = bpf_program__attach_iter(tcp, NULL);
+	taker->capacity = bpf_map__max_entries(pools);
+	taker->counted = malloc(taker->capacity * sizeof(*taker->counted));
+	taker->tcp = taker->counted ? bpf_program__attach_iter(tcp, NULL) : NULL;
 	taker->udp = taker->tcp ? bpf_program__attach_iter(udp, NULL) : NULL;
-	if (!taker->udp) {
+	taker->pools_read = taker->udp ? iterator_of_map(read, pools) : NULL;
+	taker->pools_forget = taker->pools_read ? iterator_of_map(forget, pools) : NULL;
+	if (!taker->pools_forget) {
 		int err = errno;
 
 		census_taker_free(taker);
@@ -70,47 +72,22 @@ void census_taker_free(struct census_taker *taker)
 		return;
 	bpf_link__destroy(taker->tcp);
 	bpf_link__destroy(taker->udp);
+	bpf_link__destroy(taker->pools_read);
+	bpf_link__destroy(taker->pools_forget);
 	free(taker->counted);
 	free(taker);
 }
 
 /* Events of the iterator: listeners of the range. */
-static size_t listeners_take(struct census_taker *taker, size_t size, const uint8_t *reserved)
+static void listener_take(void *context, const char *element)
 {
+	struct census_taker *taker = context;
 	struct census_result *result = &taker->result;
-	size_t at = 0;
+	struct wire_socket event;
 
-	for (; size - at >= sizeof(struct wire_socket); at += sizeof(struct wire_socket)) {
-		struct wire_socket event;
-
-		memcpy(&event, taker->buffer + at, sizeof(event));
-		if (!reserved[event.sock.local_port] && result->listener_count < CENSUS_LISTENERS_MAX)
-			result->listeners[result->listener_count++] = event;
-	}
-	memmove(taker->buffer, taker->buffer + at, size - at);
-	return size - at;
-}
-
-static int iterator_run(struct census_taker *taker, struct bpf_link *link, const uint8_t *reserved)
-{
-	int fd = bpf_iter_create(bpf_link__fd(link)), err = 0;
-	size_t held = 0;
-	ssize_t got;
-
-	if (fd < 0)
-		return -errno;
-	for (;;) {
-		got = read(fd, taker->buffer + held, BUFFER_SIZE - held);
-		if (got < 0 && (errno == EAGAIN || errno == EINTR))
-			continue;
-		if (got <= 0)
-			break;
-		held = listeners_take(taker, held + (size_t)got, reserved);
-	}
-	if (got < 0)
-		err = -errno;
-	close(fd);
-	return err;
+	memcpy(&event, element, sizeof(event));
+	if (!taker->reserved[event.sock.local_port] && result->listener_count < CENSUS_LISTENERS_MAX)
+		result->listeners[result->listener_count++] = event;
 }
 
 /* In as many parts as it takes; -ENOTSUP: it gets nowhere. */
@@ -131,39 +108,35 @@ static int buckets_walk(struct census_taker *taker)
 	return 0;
 }
 
-static int pool_add(struct census_taker *taker, const struct census_key *key, const struct census_pool *pool)
+static void pool_add(void *context, const char *element)
 {
-	if (taker->count == taker->capacity) {
-		size_t capacity = taker->capacity ? 2 * taker->capacity : 64;
-		struct counted *counted = realloc(taker->counted, capacity * sizeof(*counted));
+	struct census_taker *taker = context;
+	struct counted *counted = &taker->counted[taker->count];
 
-		if (!counted)
-			return -ENOMEM;
-		taker->counted = counted;
-		taker->capacity = capacity;
-	}
-	taker->counted[taker->count++] = (struct counted){.key = *key, .pool = *pool};
+	if (taker->count == taker->capacity)
+		return;
+	taker->count++;
+	memcpy(&counted->key, element, sizeof(counted->key));
+	memcpy(&counted->pool, element + sizeof(counted->key), sizeof(counted->pool));
+}
+
+static size_t nothing_take(void *context, const char *data, size_t size)
+{
+	(void)context;
+	(void)data;
+	(void)size;
 	return 0;
 }
 
 /* Reads the map and empties it: between two looks it takes no memory. */
 static int pools_take(struct census_taker *taker)
 {
-	static struct census_pool pools[BATCH];
-	static struct census_key keys[BATCH];
-	__u32 batch, count;
-	int err = 0, failed = 0;
+	int err;
 
 	taker->count = 0;
-	for (void *in = NULL; !failed; in = &batch) {
-		count = BATCH;
-		failed = bpf_map_lookup_and_delete_batch(taker->pools, in, &batch, keys, pools, &count, NULL);
-		if (failed && errno != ENOENT)
-			return -errno;
-		for (__u32 i = 0; i < count && !err; i++)
-			err = pool_add(taker, &keys[i], &pools[i]);
-	}
-	return err;
+	err = iterator_each(taker->pools_read, sizeof(struct census_key) + sizeof(struct census_pool), pool_add,
+			    taker);
+	return err ? err : iterator_run(taker->pools_forget, nothing_take, NULL);
 }
 
 static int compare(const void *a, const void *b)
@@ -310,9 +283,10 @@ int census_take(struct census_taker *taker, const struct wire_netns *netns, cons
 	census->high = netns->range_high;
 	census->walked = 0;
 	census->timewait_chosen = 0;
-	err = iterator_run(taker, taker->tcp, reserved);
+	taker->reserved = reserved;
+	err = iterator_each(taker->tcp, sizeof(struct wire_socket), listener_take, taker);
 	if (!err)
-		err = iterator_run(taker, taker->udp, reserved);
+		err = iterator_each(taker->udp, sizeof(struct wire_socket), listener_take, taker);
 	if (!err)
 		err = buckets_walk(taker);
 	if (!err)

@@ -39,7 +39,9 @@ struct kernel {
 };
 
 static const char *const snapshot_programs[] = {"snapshot_files", "snapshot_tcp", "snapshot_udp"};
-static const char *const census_programs[] = {"census_tcp", "census_udp", "census_buckets"};
+static const char *const census_programs[] = {"census_tcp", "census_udp", "census_buckets", "census_pools_read",
+					       "census_pools_forget"};
+static const char *const churn_programs[] = {"churn_namespaces_read", "churn_flows_read", "churn_searches_read"};
 
 /* libbpf tells which program was refused, and why, only by printing it. */
 static __thread struct {
@@ -186,6 +188,8 @@ static int skeleton_load(struct kernel *kernel, const struct settings *settings)
 		snapshots = 1;
 	for (size_t i = 0; i < snapshots; i++)
 		autoload(kernel, snapshot_programs[i]);
+	for (size_t i = 0; kernel->with_facts && i < sizeof(churn_programs) / sizeof(churn_programs[0]); i++)
+		autoload(kernel, churn_programs[i]);
 	for (size_t i = 0; kernel->census && i < sizeof(census_programs) / sizeof(census_programs[0]); i++)
 		autoload(kernel, census_programs[i]);
 	for (int i = 0; i < FACT_COUNT; i++) {
@@ -351,7 +355,7 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 	kernel->cgroup_root = kernel->tracefs = -1;
 	kernel->variant = programs_best();
 	kernel->port = options->port;
-	kernel->census = options->facts;
+	kernel->census = kernel->with_facts = options->facts;
 	err = choice_init(&kernel->choice, options->facts, options->backend);
 	/* Known beforehand, a refusal is not waited for. */
 	if (!err && kernel->variant == PROGRAMS_DIRECT && options->facts &&

@@ -11,6 +11,7 @@
 
 #include "porttrace/churn.h"
 #include "source/census.h"
+#include "source/iterator.h"
 #include "source/sample_flows.h"
 #include "util/clock.h"
 
@@ -22,6 +23,7 @@
 struct told {
 	struct wire_netns event;
 	struct churn_counts counts; /* as they were then */
+	struct churn_counts now;
 	bool is_gone;		    /* it could not be entered */
 	/* TIME_WAITs on ports that the kernel chose: began before porttrace did; have ended since. */
 	uint64_t timewait_before, timewait_released;
@@ -39,6 +41,7 @@ struct sampler {
 	struct census_taker *census; /* NULL: this kernel does not let the ports be counted */
 	struct sample_flows *flows;
 	int counts; /* the map churn_namespaces */
+	struct bpf_link *counts_read;
 	bool is_hooked;
 	struct told *told;
 	size_t told_count;
@@ -51,24 +54,30 @@ struct sampler {
 struct sampler *sampler_new(struct kernel *kernel, struct netns_list *namespaces, source_event_fn event,
 			    void *context)
 {
+	const struct bpf_map *counts = kernel_map(kernel, "churn_namespaces");
 	struct sampler *sampler = calloc(1, sizeof(*sampler));
+	int err;
 
 	if (!sampler)
 		return NULL;
 	*sampler = (struct sampler){
 		.kernel = kernel,
 		.namespaces = namespaces,
-		.counts = bpf_map__fd(kernel_map(kernel, "churn_namespaces")),
+		.counts = bpf_map__fd(counts),
 		.is_hooked = kernel_timewait_is_hooked(kernel),
 		.event = event,
 		.context = context,
 	};
-	sampler->census = census_taker_new(kernel);
-	sampler->flows = sample_flows_new(kernel, event, context);
+	sampler->counts_read = iterator_of_map(kernel_program(kernel, "churn_namespaces_read"), counts);
+	if (sampler->counts_read)
+		sampler->flows = sample_flows_new(kernel, event, context);
+	if (sampler->flows)
+		sampler->census = census_taker_new(kernel);
 	if (sampler->flows && (sampler->census || errno != ENOMEM))
 		return sampler;
+	err = errno;
 	sampler_free(sampler);
-	errno = ENOMEM;
+	errno = err;
 	return NULL;
 }
 
@@ -78,6 +87,7 @@ void sampler_free(struct sampler *sampler)
 		return;
 	census_taker_free(sampler->census);
 	sample_flows_free(sampler->flows);
+	bpf_link__destroy(sampler->counts_read);
 	free(sampler->told);
 	free(sampler);
 }
@@ -297,14 +307,23 @@ static void tell_again(struct sampler *sampler, struct told *told)
 	sampler->event(sampler->context, &told->event, sizeof(told->event));
 }
 
-/* The namespaces that have counted something, and once those that there are. */
+static void read_counts(void *context, const char *element)
+{
+	struct told *told;
+	__u32 netns;
+
+	memcpy(&netns, element, sizeof(netns));
+	told = told_of(context, netns);
+	if (told)
+		memcpy(&told->now, element + sizeof(netns), sizeof(told->now));
+}
+
+/* The namespaces that have counted something, with that, and once those that there are. */
 static void find_namespaces(struct sampler *sampler, bool out_of_turn)
 {
 	size_t known = sampler->told_count;
-	__u32 key, *previous = NULL;
 
-	for (; bpf_map_get_next_key(sampler->counts, previous, &key) == 0; previous = &key)
-		told_of(sampler, key);
+	iterator_each(sampler->counts_read, sizeof(__u32) + sizeof(struct churn_counts), read_counts, sampler);
 	/* One that is new can be entered only when it has been found. */
 	if (!known || sampler->told_count != known || out_of_turn)
 		netns_list_scan(sampler->namespaces);
@@ -314,7 +333,6 @@ static void find_namespaces(struct sampler *sampler, bool out_of_turn)
 
 void sampler_ask(struct sampler *sampler, uint32_t netns)
 {
-	struct churn_counts counts = {0};
 	struct wire_netns between;
 	struct told *told;
 
@@ -324,8 +342,7 @@ void sampler_ask(struct sampler *sampler, uint32_t netns)
 		return;
 	between = told->event;
 	between.ends_interval = 0;
-	bpf_map_lookup_elem(sampler->counts, &netns, &counts);
-	sample_namespace(sampler, told, &between, &counts, false, false);
+	sample_namespace(sampler, told, &between, &told->now, false, false);
 }
 
 /* A namespace that is kept by something that cannot be seen reads as gone: it goes when it is silent too. */
@@ -347,17 +364,15 @@ void sampler_interval(struct sampler *sampler, bool last)
 	/* Backwards, for one that has gone makes room for the last. */
 	for (size_t i = sampler->told_count; i-- > 0;) {
 		struct told *told = &sampler->told[i];
-		struct churn_counts counts = {0};
 
-		bpf_map_lookup_elem(sampler->counts, &told->event.netns, &counts);
-		if (!has_changed(told, &counts)) {
+		if (!has_changed(told, &told->now)) {
 			forget_gone(sampler, told);
 			continue;
 		}
 		told->event.ends_interval = sampler->interval_boot_ns != 0;
 		tell_again(sampler, told);
-		told->counts = counts;
-		sample_namespace(sampler, told, &told->event, &counts, true, last);
+		told->counts = told->now;
+		sample_namespace(sampler, told, &told->event, &told->now, true, last);
 	}
 	sampler->interval_boot_ns = now;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The counters of processes: read in batches, for a system call for each of some thousand flows would cost
- * more than all the rest. */
+/* The counters of processes: all at once, for a system call for each of some thousand flows would cost more
+ * than all the rest. */
 #include "source/sample_flows.h"
 
 #include <errno.h>
@@ -12,12 +12,12 @@
 #include <bpf/libbpf.h>
 
 #include "porttrace/churn.h"
+#include "source/iterator.h"
 #include "util/address.h"
 #include "util/clock.h"
 
-#define BATCH	    256
-#define REMEMBERED  1024
-#define OVERFLOWS   64
+#define REMEMBERED 1024
+#define OVERFLOWS  64
 
 /* What was said already, the oldest makes room. */
 struct said {
@@ -28,7 +28,9 @@ struct said {
 
 struct sample_flows {
 	struct kernel *kernel;
-	int flows, searches, searches_to; /* maps */
+	struct bpf_link *flows_read, *searches_read, *searches_to_read;
+	int flows, searches; /* maps */
+	uint64_t present;    /* in the map, while it is read */
 	uint64_t forgotten;
 	struct said said[REMEMBERED];
 	size_t said_next;
@@ -45,21 +47,39 @@ struct sample_flows {
 
 struct sample_flows *sample_flows_new(struct kernel *kernel, source_event_fn event, void *context)
 {
+	struct bpf_program *read = kernel_program(kernel, "churn_searches_read");
+	const struct bpf_map *made = kernel_map(kernel, "churn_flows");
+	const struct bpf_map *searches = kernel_map(kernel, "churn_searches");
 	struct sample_flows *flows = calloc(1, sizeof(*flows));
+	int err;
 
 	if (!flows)
 		return NULL;
 	flows->kernel = kernel;
-	flows->flows = bpf_map__fd(kernel_map(kernel, "churn_flows"));
-	flows->searches = bpf_map__fd(kernel_map(kernel, "churn_searches"));
-	flows->searches_to = bpf_map__fd(kernel_map(kernel, "churn_searches_to"));
+	flows->flows = bpf_map__fd(made);
+	flows->searches = bpf_map__fd(searches);
 	flows->event = event;
 	flows->context = context;
-	return flows;
+	flows->flows_read = iterator_of_map(kernel_program(kernel, "churn_flows_read"), made);
+	if (flows->flows_read)
+		flows->searches_read = iterator_of_map(read, searches);
+	if (flows->searches_read)
+		flows->searches_to_read = iterator_of_map(read, kernel_map(kernel, "churn_searches_to"));
+	if (flows->searches_to_read)
+		return flows;
+	err = errno;
+	sample_flows_free(flows);
+	errno = err;
+	return NULL;
 }
 
 void sample_flows_free(struct sample_flows *flows)
 {
+	if (!flows)
+		return;
+	bpf_link__destroy(flows->flows_read);
+	bpf_link__destroy(flows->searches_read);
+	bpf_link__destroy(flows->searches_to_read);
 	free(flows);
 }
 
@@ -175,25 +195,28 @@ static void flow_event(struct sample_flows *flows, const struct churn_flow *flow
 	flow_misuse(flows, flow, counts);
 }
 
+static void read_flow(void *context, const char *element)
+{
+	struct sample_flows *flows = context;
+	struct churn_counts counts;
+	struct churn_flow flow;
+
+	memcpy(&flow, element, sizeof(flow));
+	memcpy(&counts, element + sizeof(flow), sizeof(counts));
+	flow_event(flows, &flow, &counts);
+	flows->present++;
+}
+
 static void read_flows(struct sample_flows *flows)
 {
-	static struct churn_counts counts[BATCH];
-	static struct churn_flow keys[BATCH];
-	uint64_t made = kernel_flows_made(flows->kernel), present = 0;
-	__u32 batch, count;
-	int err = 0;
+	uint64_t made = kernel_flows_made(flows->kernel);
 
-	for (void *in = NULL; !err; in = &batch) {
-		count = BATCH;
-		err = bpf_map_lookup_batch(flows->flows, in, &batch, keys, counts, &count, NULL);
-		if (err && errno != ENOENT)
-			return;
-		for (__u32 i = 0; i < count; i++)
-			flow_event(flows, &keys[i], &counts[i]);
-		present += count;
-	}
-	if (made > present && made - present > flows->forgotten)
-		flows->forgotten = made - present;
+	flows->present = 0;
+	if (iterator_each(flows->flows_read, sizeof(struct churn_flow) + sizeof(struct churn_counts), read_flow,
+			  flows))
+		return;
+	if (made > flows->present && made - flows->present > flows->forgotten)
+		flows->forgotten = made - flows->present;
 }
 
 uint64_t sample_flows_forgotten(const struct sample_flows *flows)
@@ -201,43 +224,38 @@ uint64_t sample_flows_forgotten(const struct sample_flows *flows)
 	return flows->forgotten;
 }
 
-static void read_searches(struct sample_flows *flows, int map)
+static void read_search(void *context, const char *element)
 {
-	static struct churn_search searches[BATCH];
-	static struct churn_search_key keys[BATCH];
-	__u32 batch, count;
-	int err = 0;
+	struct sample_flows *flows = context;
+	struct churn_search_key key;
+	struct churn_search search;
+	struct wire_search event;
 
-	for (void *in = NULL; !err; in = &batch) {
-		count = BATCH;
-		err = bpf_map_lookup_batch(map, in, &batch, keys, searches, &count, NULL);
-		if (err && errno != ENOENT)
-			return;
-		for (__u32 i = 0; i < count; i++) {
-			struct wire_search event = {
-				.hdr = {.size = sizeof(event), .kind = WIRE_SEARCH, .boot_ns = clock_boot_ns()},
-				.netns = keys[i].netns,
-				.remote_port = keys[i].remote_port,
-				.connects = keys[i].connects,
-				.total_ns = searches[i].total_ns,
-				.max_ns = searches[i].max_ns,
-			};
-
-			memcpy(event.remote_addr, keys[i].remote_addr, sizeof(event.remote_addr));
-			memcpy(event.buckets, searches[i].buckets, sizeof(event.buckets));
-			flows->event(flows->context, &event, sizeof(event));
-		}
-	}
+	memcpy(&key, element, sizeof(key));
+	memcpy(&search, element + sizeof(key), sizeof(search));
+	event = (struct wire_search){
+		.hdr = {.size = sizeof(event), .kind = WIRE_SEARCH, .boot_ns = clock_boot_ns()},
+		.netns = key.netns,
+		.remote_port = key.remote_port,
+		.connects = key.connects,
+		.total_ns = search.total_ns,
+		.max_ns = search.max_ns,
+	};
+	memcpy(event.remote_addr, key.remote_addr, sizeof(event.remote_addr));
+	memcpy(event.buckets, search.buckets, sizeof(event.buckets));
+	flows->event(flows->context, &event, sizeof(event));
 }
 
 void sample_flows(struct sample_flows *flows)
 {
+	const size_t size = sizeof(struct churn_search_key) + sizeof(struct churn_search);
+
 	flows->overflow_count = 0;
 	read_flows(flows);
 	if (!kernel_times_searches(flows->kernel))
 		return;
-	read_searches(flows, flows->searches);
-	read_searches(flows, flows->searches_to);
+	iterator_each(flows->searches_read, size, read_search, flows);
+	iterator_each(flows->searches_to_read, size, read_search, flows);
 }
 
 size_t sample_flows_owners(const struct sample_flows *flows, uint32_t netns, uint32_t *pids, size_t max)

@@ -16,8 +16,7 @@
 #include <bpf/libbpf.h>
 
 #include "source/device.h"
-
-#define BUFFER_SIZE (64 * 1024)
+#include "source/iterator.h"
 
 enum { LOOK_FILES, LOOK_TCP, LOOK_UDP, LOOK_PROGRAMS };
 
@@ -26,7 +25,6 @@ struct snapshot {
 	struct netns_list *namespaces;
 	struct bpf_link *links[LOOK_PROGRAMS];
 	struct bpf_program *walk; /* in the place of tcp and udp; or NULL */
-	char *buffer;
 };
 
 struct delivery {
@@ -48,9 +46,6 @@ struct snapshot *snapshot_new(struct kernel *kernel, struct netns_list *namespac
 		return NULL;
 	snapshot->kernel = kernel;
 	snapshot->namespaces = namespaces;
-	snapshot->buffer = malloc(BUFFER_SIZE);
-	if (!snapshot->buffer)
-		goto fail;
 	snapshot->walk = kernel_program(kernel, "holder_walk");
 	for (int i = 0; i < LOOK_PROGRAMS; i++) {
 		struct bpf_program *program = kernel_program(kernel, names[i]);
@@ -75,14 +70,14 @@ void snapshot_free(struct snapshot *snapshot)
 		return;
 	for (int i = 0; i < LOOK_PROGRAMS; i++)
 		bpf_link__destroy(snapshot->links[i]);
-	free(snapshot->buffer);
 	free(snapshot);
 	errno = err;
 }
 
 /* Hands over the whole events in the buffer; returns how many bytes of a cut one remain. */
-static size_t deliver(const struct delivery *to, char *data, size_t size)
+static size_t deliver(void *context, const char *data, size_t size)
 {
+	const struct delivery *to = context;
 	size_t at = 0;
 
 	while (size - at >= sizeof(struct wire_hdr)) {
@@ -96,32 +91,12 @@ static size_t deliver(const struct delivery *to, char *data, size_t size)
 		to->event(to->context, event, event->hdr.size);
 		at += event->hdr.size;
 	}
-	memmove(data, data + at, size - at);
 	return size - at;
 }
 
-static int run(const struct delivery *to, int program)
+static int run(struct delivery *to, int program)
 {
-	struct snapshot *snapshot = to->snapshot;
-	int fd = bpf_iter_create(bpf_link__fd(snapshot->links[program]));
-	size_t held = 0;
-	ssize_t got;
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	for (;;) {
-		got = read(fd, snapshot->buffer + held, BUFFER_SIZE - held);
-		if (got < 0 && (errno == EAGAIN || errno == EINTR))
-			continue;
-		if (got <= 0)
-			break;
-		held = deliver(to, snapshot->buffer, held + (size_t)got);
-	}
-	if (got < 0)
-		err = -errno;
-	close(fd);
-	return err;
+	return iterator_run(to->snapshot->links[program], deliver, to);
 }
 
 /* The program runs in this process, and finds the namespace by a socket of it. */
@@ -152,7 +127,7 @@ static int walk_in(const struct delivery *to, const struct look *look)
 	return err;
 }
 
-static int run_in(const struct delivery *to, uint32_t netns)
+static int run_in(struct delivery *to, uint32_t netns)
 {
 	struct netns_list *namespaces = to->snapshot->namespaces;
 	int err = netns_enter(namespaces, netns);
