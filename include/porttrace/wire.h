@@ -361,6 +361,7 @@ enum wire_lost_reason {
 	WIRE_LOST_INVALID = 3, /* bytes that are no event */
 	WIRE_LOST_TABLE = 4,   /* the port table was full: an entry was evicted */
 	WIRE_LOST_MISSED = 5,  /* a return probe missed a call (kprobe) */
+	WIRE_LOST_NOT_RUN = 6, /* a probe was hit, and its program not run (source/misses.h): at most so many */
 };
 
 struct wire_lost {

@@ -148,6 +148,8 @@ static const char *lost_reason(uint32_t reason)
 		return "port table full";
 	case WIRE_LOST_MISSED:
 		return "return probe missed a call";
+	case WIRE_LOST_NOT_RUN:
+		return "probe not run, at most";
 	}
 	return "";
 }
@@ -157,6 +159,8 @@ static void report_lost(struct session *session, const struct wire_lost *event)
 	/* Only what the stream itself lacks: an evicted table entry was told before. */
 	if (event->reason != WIRE_LOST_TABLE && event->reason != WIRE_LOST_MAP)
 		session->lost += event->count;
+	if (event->reason == WIRE_LOST_MISSED || event->reason == WIRE_LOST_NOT_RUN)
+		session->not_run += event->count;
 	session->renderer->lost(session->render, event->count, lost_reason(event->reason),
 				event->hdr.boot_ns);
 }

@@ -37,6 +37,7 @@ struct session {
 	uint64_t unpredicted;		/* refusals that the rules would have let in */
 	uint64_t intervals;		/* ended */
 	uint64_t lost;			/* on the way here, as WIRE_LOST tells */
+	uint64_t not_run;		/* of these: by probes, not by readers */
 	uint64_t invalid, unknown;	/* no event; of a kind that a newer porttrace made */
 };
 

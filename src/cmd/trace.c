@@ -42,7 +42,7 @@ struct trace {
 	int output_err, capture_err;
 	const char *path; /* of the capture; NULL: the stream is shown */
 	struct capture_header header;
-	uint64_t lost_told[WIRE_LOST_MISSED + 1];
+	uint64_t lost_told[WIRE_LOST_NOT_RUN + 1];
 };
 
 /*
@@ -115,7 +115,7 @@ static uint64_t lost_of(struct trace *trace, uint32_t reason)
 /* As an event like any other, so that a capture has them too. */
 static void tell_losses(struct trace *trace)
 {
-	for (uint32_t reason = WIRE_LOST_RING; reason <= WIRE_LOST_MISSED; reason++) {
+	for (uint32_t reason = WIRE_LOST_RING; reason <= WIRE_LOST_NOT_RUN; reason++) {
 		uint64_t lost = lost_of(trace, reason), told = trace->lost_told[reason];
 		struct wire_lost event = {
 			.hdr = {.size = sizeof(event), .kind = WIRE_LOST, .boot_ns = clock_boot_ns()},
@@ -350,8 +350,10 @@ static int finish(struct trace *trace)
 		return output_failed(trace->output_err);
 	if (!report.lost)
 		return EXIT_DONE;
-	fprintf(stderr, "porttrace: %llu events were lost: they came faster than they could be read; narrow "
-			"the filters\n", (unsigned long long)report.lost);
+	fprintf(stderr, "porttrace: %llu events were lost: %s\n", (unsigned long long)report.lost,
+		trace->session.not_run < report.lost ?
+			"they came faster than they could be read; narrow the filters" :
+			"the kernel did not run their probes (see CAVEATS in porttrace(1))");
 	return EXIT_LOST;
 }
 

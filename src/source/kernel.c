@@ -23,6 +23,7 @@
 #include "source/features.h"
 #include "source/functions.h"
 #include "source/kernel_fs.h"
+#include "source/misses.h"
 #include "source/programs.h"
 
 #define LINKS_MAX 64
@@ -30,10 +31,15 @@
 struct kernel {
 	struct porttrace_direct *skeleton;
 	struct choice choice;
-	struct bpf_link *links[LINKS_MAX];
-	size_t link_count;
+	struct attached {
+		struct bpf_link *link;
+		const struct bpf_program *program;
+		enum fact fact;
+	} attached[LINKS_MAX];
+	size_t attached_count;
 	enum programs_variant variant;
 	bool port;	   /* kernel_options.port, until the kernel refuses its program */
+	bool with_facts;   /* kernel_options.facts */
 	bool census;	   /* bpf/census.bpf.c: what it counts is not known without it */
 	int cgroup_root, tracefs;
 };
@@ -97,8 +103,28 @@ struct port_walk *kernel_walk(const struct kernel *kernel)
 	return &kernel->skeleton->bss->port_walk;
 }
 
+/* Of facts that are events: two programs tell what ended a connection, and make up for each other. */
+static uint64_t not_run(const struct kernel *kernel)
+{
+	bool timewaits = kernel->skeleton->rodata->settings.kinds & 1U << WIRE_TIMEWAIT;
+	const uint32_t events = 1U << FACT_BIND | 1U << FACT_LISTEN | 1U << FACT_CONNECT |
+				1U << FACT_CONNECT_RESULT | 1U << FACT_IMPLICIT_BIND | 1U << FACT_IO_URING |
+				1U << FACT_ACCEPT | 1U << FACT_CLOSE | (timewaits ? 1U << FACT_TIMEWAIT : 0);
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < kernel->attached_count; i++) {
+		const struct attached *attached = &kernel->attached[i];
+
+		if (events & 1U << attached->fact)
+			count += misses_of(attached->program, attached->link);
+	}
+	return count;
+}
+
 uint64_t kernel_lost(const struct kernel *kernel, uint32_t reason)
 {
+	if (reason == WIRE_LOST_NOT_RUN)
+		return not_run(kernel);
 	return __atomic_load_n(&kernel->skeleton->bss->lost_counts[reason % 8], __ATOMIC_RELAXED);
 }
 
@@ -203,8 +229,8 @@ static int skeleton_load(struct kernel *kernel, const struct settings *settings)
 
 static void unload(struct kernel *kernel)
 {
-	while (kernel->link_count)
-		bpf_link__destroy(kernel->links[--kernel->link_count]);
+	while (kernel->attached_count)
+		bpf_link__destroy(kernel->attached[--kernel->attached_count].link);
 	porttrace_direct__destroy(kernel->skeleton);
 	kernel->skeleton = NULL;
 }
@@ -308,7 +334,7 @@ static int attach_fact(struct kernel *kernel, enum fact which)
 			choice_refuse(&kernel->choice, which, reason);
 			return -EAGAIN;
 		}
-		kernel->links[kernel->link_count++] = link;
+		kernel->attached[kernel->attached_count++] = (struct attached){link, program, which};
 	}
 	return 0;
 }

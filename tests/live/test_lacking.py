@@ -10,13 +10,18 @@ import ctypes
 import json
 import os
 import re
+import signal
 import struct
+import subprocess
 
+from corpus_kernel import bpf
 from porttrace_test import (
+    DEADLINE,
     PORTTRACE,
     Skip,
     Stream,
     check,
+    die_with_parent,
     equal,
     libc,
     libc_check,
@@ -29,10 +34,11 @@ from porttrace_test import (
 )
 
 OWN_TRACER = True
-DONE, NOT_ALLOWED = 0, 3
+DONE, NOT_ALLOWED, LOST = 0, 3, 5
 BACKENDS = ("fentry", "kprobe", "tracepoint")
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
 PR_CAPBSET_DROP = 24
+BPF_MAP_CREATE, BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, BPF_MAP_TYPE_HASH = 0, 1, 2, 1
 CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39}
 BTF = "/sys/kernel/btf"
 KPROBES = "/sys/bus/event_source/devices"
@@ -399,3 +405,47 @@ def lockdown(t):
     doctor.lacks("kernel memory", "lockdown=confidentiality")
     doctor.lacks("kprobe", "lockdown=confidentiality")
     check(re.search(r"^porttrace cannot run here: .*lockdown", doctor.text, re.M), doctor.text)
+
+
+# --- what the kernel does not run -----------------------------------------------------------------
+
+
+def _look_up_for_ever(_):
+    """bpf() calls on a map, each of which holds off the kprobes' programs of its processor."""
+    size = 16384
+    table = bpf(BPF_MAP_CREATE, struct.pack("=5I", BPF_MAP_TYPE_HASH, 4, size, 1, 0))
+    key, value = ctypes.create_string_buffer(8), ctypes.create_string_buffer(size)
+    element = struct.pack("=IIQQQ", table, 0, ctypes.addressof(key), ctypes.addressof(value), 0)
+    bpf(BPF_MAP_UPDATE_ELEM, element)
+    while True:
+        bpf(BPF_MAP_LOOKUP_ELEM, element)
+
+
+@test(alone=True)
+def probe_not_run_is_counted(t):
+    """A kernel that preempts itself amidst such calls runs no kprobe's program until they go on; no other
+    backend loses by that."""
+    count = 4000
+    with subprocess.Popen(
+        [PORTTRACE, "--json", *([f"--probes={t.options.probes}"] if t.options.probes else [])],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=die_with_parent,
+    ) as process:
+        start = json.loads(process.stdout.readline())
+        holders = [t.fork(_look_up_for_ever) for _ in range(2 * os.cpu_count())]
+        for _ in range(count):
+            udp(("127.0.0.1", 5001)).close()
+        for holder in holders:
+            os.kill(holder.pid, signal.SIGKILL)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=DEADLINE)
+    records = [json.loads(line) for line in out.splitlines()]
+    told = sum(r["event"] == "bind" and r.get("pid") == os.getpid() for r in records)
+    lost = records[-1]["lost"]
+    print(f"{start['probes']}: {told} of {count} told, {lost} lost")
+    check(told <= count <= told + lost, f"{told} told and {lost} lost of {count}")
+    equal(lost, sum(r["count"] for r in records if r["event"] == "lost"), "lost of the stop record")
+    equal(process.returncode, LOST if lost else DONE, f"exit status: {err!r}")
+    if "kprobe" not in start["probes"]:
+        equal(told, count, "binds told")
