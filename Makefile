@@ -97,6 +97,7 @@ check: deps-test ## install, build, and run every test (live ones need root)
 	$(Q)$(MAKE) -j$$(nproc) --no-print-directory SAN=1 BUILD=$(BUILD)/san all check-programs
 	$(if $(CROSS),$(Q)if $(call SYSROOT_OF,$(CROSS)) >/dev/null; then $(MAKE) --no-print-directory cross; \
 		else rm -rf $(BUILD)/$(CROSS); fi)
+	$(Q)./tools/install-deps vm || echo 'check: without qemu, the kernels are left out'
 	$(Q)tests/run $(BUILD) $(TESTS)
 
 check-vm: deps-test ## the live tests on Debian's kernels, under qemu (KERNELS="5.10 6.12" PROBES="fentry" FULL=1 ARCH=arm64)

@@ -9,10 +9,11 @@ A guest per kernel and backend, two at a time. Each runs the tests of EVERY on i
 porttrace for all that can share it, and the script of facts.py; one backend of a kernel, another for
 each, also asks `porttrace why` before each bind, and runs the differential test and a share of the other
 tests, which start a porttrace each and so cost minutes here: every kernel has its part of them. FULL=1
-runs all of them in each guest; BRIEF=1, which is what `make check TESTS=vm` runs, none, and of EVERY those of QUICK,
-on one backend of each kernel those of MORE. One guest more is booted with lockdown=confidentiality, where
-porttrace must end with 3 and say why. What a kernel does not run is printed. Where the machine's kernel has
-no way for a backend (fentry on arm64's 5.10 and 6.1), porttrace must say so and exit 3. With NAMEs only
+runs all of them in each guest; BRIEF=1, which is what `make check` runs, none, and of EVERY those of
+QUICK, on one backend of each kernel but the first, which is slow, those of MORE. One guest more is booted
+with lockdown=confidentiality, where porttrace must end with 3 and say why. What a kernel does not run is
+printed. Where the machine's kernel has no way for a backend (fentry on arm64's 5.10 and 6.1), porttrace
+must say so and exit 3. With NAMEs only
 tests whose name contains one. --docs writes docs/kernels.md from what came out. The last line is
 `N passed, N failed, N skipped`.
 """
@@ -184,13 +185,12 @@ def jobs(arch, kernels, backends, names):
             continue
         chosen = there[number % len(there)]  # the one with everything
         for backend in there:
-            every = EVERY if not brief else MORE if backend == chosen else QUICK
+            every = EVERY if not brief else MORE if backend == chosen and number else QUICK
             steps = {"live": live(backend, names or [f"{g}." for g in every], without=NOT_EMULATED,
                                   foretell=backend == chosen)}
             steps["doctor"] = f"build/porttrace doctor --probes={backend}"
             if not names:
-                if not brief:
-                    steps["facts"] = f"BACKEND={backend} python3 tests/vm/facts.py"
+                steps["facts"] = f"BACKEND={backend} python3 tests/vm/facts.py"
                 if backend == chosen:
                     steps["diff"] = "build/tests/diff --count 2000 --seed 1"
                 if share and (backend == chosen or full):
@@ -202,7 +202,7 @@ def jobs(arch, kernels, backends, names):
         if left and not names:
             say(f"  {os.path.basename(kernel)}: not here, but with FULL=1: {' '.join(left)}")
     if brief:
-        say(f"  nowhere, but without BRIEF=1: {' '.join(g for g in EVERY if g not in MORE)}, facts, lockdown")
+        say(f"  nowhere, but without BRIEF=1: {' '.join(g for g in EVERY if g not in MORE)}, lockdown")
     if not brief and (not names or "lockdown" in names):
         locked = "6.12" if "6.12" in kernels else kernels[-1]
         made.append(Job(locked, "lockdown", {"live": live("auto", ["lacking.lockdown"], share=False)},
