@@ -13,8 +13,8 @@ runs all of them in each guest; BRIEF=1, which is what `make check` runs, none, 
 QUICK, on one backend of each kernel but the first, which is slow, those of MORE. One guest more is booted
 with lockdown=confidentiality, where porttrace must end with 3 and say why. What a kernel does not run is
 printed. Where the machine's kernel has no way for a backend (fentry on arm64's 5.10 and 6.1), porttrace
-must say so and exit 3. With NAMEs only
-tests whose name contains one. --docs writes docs/kernels.md from what came out. The last line is
+must say so and exit 3. With NAMEs only tests whose name contains one. --docs writes docs/kernels.md from
+what came out. All that a guest said is in BUILD/vm/KERNEL-BACKEND.log. The last line is
 `N passed, N failed, N skipped`.
 """
 
@@ -70,7 +70,7 @@ class Job:
         self.lines = collections.defaultdict(list)  # of each step
         self.status = {}
         self.counts = [0, 0, 0]
-        self.rest, self.step = b"", None
+        self.rest, self.step, self.log = b"", None, None
 
     def script(self):
         text = f"export PORTTRACE_SLOW={SLOW} PORTTRACE_DEADLINE={DEADLINE} PORTTRACE_STORM={STORM}\n"
@@ -78,7 +78,12 @@ class Job:
             text += f"echo '@@ begin {name}'\n{command}\necho \"@@ end {name} $?\"\n"
         return text
 
+    def keep(self, folder):
+        """Writes what the guest says to a file of its own there."""
+        self.log = open(os.path.join(folder, self.name.replace(" ", "-") + ".log"), "wb", buffering=0)
+
     def take(self, piece):
+        self.log.write(piece)
         *lines, self.rest = (self.rest + piece).split(b"\n")
         for line in lines:
             self.line(line.decode("utf-8", "replace"))
@@ -243,6 +248,10 @@ def main():
     arch = os.environ.get("ARCH", OWN).replace("x86_64", "amd64")
     build = os.environ.get("BUILD", os.path.join(TREE, "build", "" if arch == OWN else arch))
     todo = jobs(arch, kernels, backends, options.names)
+    logs = os.path.join(build, "vm")
+    os.makedirs(logs, exist_ok=True)
+    for job in todo:
+        job.keep(logs)
     guests = {}
     for kernel in kernels:
         try:
