@@ -140,11 +140,17 @@ static void settle_search(struct choice *choice)
 		choice_refuse(choice, FACT_SEARCH, "bind or connect is not traced by it");
 }
 
-/* It is the returns of system calls that show it. */
+/* It is the returns of system calls that show it: what seccomp refuses does not get to the tracepoint of their
+ * entry (syscall_trace_enter()). */
 static void settle_seccomp(struct choice *choice)
 {
-	if (choice_is_by(choice, FACT_BIND, BACKEND_TRACEPOINT))
-		choice->facts[FACT_SECCOMP].backend = BACKEND_TRACEPOINT;
+	struct kernel_fact *fact = &choice->facts[FACT_SECCOMP];
+
+	if (!choice_is_by(choice, FACT_BIND, BACKEND_TRACEPOINT))
+		return;
+	fact->backend = BACKEND_TRACEPOINT;
+	if (fact->works && way_of(choice, FACT_BIND)->needs != HOOK_NEEDS_CALL_REGS)
+		choice_refuse(choice, FACT_SECCOMP, "this kernel's returns have no arguments (bpf_task_pt_regs(), 5.15)");
 }
 
 static void settle(struct choice *choice, enum fact which, const struct bpf_object *object)
