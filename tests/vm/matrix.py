@@ -14,8 +14,8 @@ QUICK, on one backend of each kernel but the first, which is slow, those of MORE
 with lockdown=confidentiality, where porttrace must end with 3 and say why. What a kernel does not run is
 printed. Where the machine's kernel has no way for a backend (fentry on arm64's 5.10 and 6.1), porttrace
 must say so and exit 3. With NAMEs only tests whose name contains one. --docs writes docs/kernels.md from
-what came out. All that a guest said is in BUILD/vm/KERNEL-BACKEND.log. The last line is
-`N passed, N failed, N skipped`.
+what came out, here and when the other machine was emulated. All that a guest said is in
+BUILD/vm/KERNEL-BACKEND.log. The last line is `N passed, N failed, N skipped`.
 """
 
 import argparse
@@ -246,7 +246,7 @@ def main():
     kernels = os.environ.get("KERNELS", "").split() or list(SUITES)
     backends = os.environ.get("PROBES", "").split() or BACKENDS
     arch = os.environ.get("ARCH", OWN).replace("x86_64", "amd64")
-    build = os.environ.get("BUILD", os.path.join(TREE, "build", "" if arch == OWN else arch))
+    build = os.path.abspath(os.environ.get("BUILD") or os.path.join(TREE, "build", "" if arch == OWN else arch))
     todo = jobs(arch, kernels, backends, options.names)
     logs = os.path.join(build, "vm")
     os.makedirs(logs, exist_ok=True)
@@ -265,12 +265,15 @@ def main():
                       sorted((job for job in todo if job.kernel in guests),
                              key=lambda job: ("rest" not in job.steps, "diff" not in job.steps))))
     counts = [sum(column) for column in zip(*(job.counts for job in todo), compare(todo))]
-    results = report.results([job for job in todo if not job.append])
-    with open(os.path.join(build, "vm.json"), "w", encoding="utf-8") as file:
-        json.dump(results, file, indent=1)
+    if not options.names:
+        with open(os.path.join(build, "vm.json"), "w", encoding="utf-8") as file:
+            json.dump(report.results([job for job in todo if not job.append]), file, indent=1)
     if options.docs:
-        with open(os.path.join(TREE, "docs/kernels.md"), "w", encoding="utf-8") as file:
-            file.write(report.render(results))
+        folders = [os.path.join(TREE, "build"), *(os.path.join(TREE, "build", m) for m in MACHINES)]
+        if build not in folders:
+            folders.insert(0, build)
+        sources = [os.path.join(folder, "vm.json") for folder in folders]
+        report.write(os.path.join(TREE, "docs/kernels.md"), filter(os.path.exists, sources))
     print(f"{counts[0]} passed, {counts[1]} failed, {counts[2]} skipped")
     return 1 if counts[1] or not counts[0] else 0
 

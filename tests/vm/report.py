@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""docs/kernels.md, as the matrix writes it; as a program it checks that the file is of this make.
+"""docs/kernels.md, as the matrix writes it; as a program it checks that the file is of this make, or makes it
+of what matrix.py left: one vm.json for each machine that was emulated.
 
-    tests/vm/report.py FILE
+    tests/vm/report.py FILE [VM.JSON...]
 """
 
+import json
 import os
 import re
 import sys
@@ -58,6 +60,12 @@ def render(data):
     return HEAD + "\n" + "\n".join(lines) + "\n"
 
 
+def join(parts):
+    """The results of several runs, as one."""
+    facts = list(dict.fromkeys(fact for part in parts for fact in part["facts"]))
+    return {"facts": facts, "rows": [row for part in parts for row in part["rows"]]}
+
+
 def read(text):
     """What render() was given."""
     table = [[cell.strip() for cell in line.strip("|").split("|")]
@@ -75,7 +83,19 @@ def read(text):
     return {"facts": facts, "rows": rows}
 
 
+def write(path, sources):
+    """The file, of vm.json files."""
+    parts = []
+    for source in sources:
+        with open(source, encoding="utf-8") as file:
+            parts.append(json.load(file))
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(render(join(parts)))
+
+
 def main():
+    if sys.argv[2:]:
+        write(sys.argv[1], sys.argv[2:])
     with open(sys.argv[1], encoding="utf-8") as file:
         text = file.read()
     try:
