@@ -56,7 +56,7 @@ CORE := \
 	$(patsubst src/%.c,%,$(wildcard src/render/*.c))
 
 PROGRAM := \
-	main loop util/clock \
+	main loop util/clock util/rtnetlink \
 	source/kernel source/programs source/choice source/hooks source/functions source/features source/kernel_fs \
 	source/live source/sample source/sample_flows source/census source/snapshot source/netns source/process \
 	source/hidden source/device source/iterator source/misses \

@@ -15,6 +15,7 @@
 
 #include "source/device.h"
 #include "util/address.h"
+#include "util/rtnetlink.h"
 
 /* RTN_LOCAL, RTN_BROADCAST ...; RTN_UNREACHABLE where no route leads. */
 static unsigned char route_type(const uint8_t ipv4[4])
@@ -30,21 +31,10 @@ static unsigned char route_type(const uint8_t ipv4[4])
 		.route = {.rtm_family = AF_INET, .rtm_dst_len = 32},
 		.attribute = {.rta_len = RTA_LENGTH(4), .rta_type = RTA_DST},
 	};
-	union {
-		struct nlmsghdr header;
-		char bytes[4096];
-	} answer;
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	ssize_t length = -1;
+	union rtnetlink_answer answer;
 
-	if (fd < 0)
-		return RTN_UNREACHABLE;
 	memcpy(request.address, ipv4, sizeof(request.address));
-	if (send(fd, &request, sizeof(request), 0) == (ssize_t)sizeof(request))
-		length = recv(fd, &answer, sizeof(answer), 0);
-	close(fd);
-	if (length < (ssize_t)NLMSG_LENGTH(sizeof(struct rtmsg)) ||
-	    answer.header.nlmsg_type != RTM_NEWROUTE)
+	if (!rtnetlink_ask(&request.header, RTM_NEWROUTE, sizeof(struct rtmsg), &answer))
 		return RTN_UNREACHABLE;
 	return ((struct rtmsg *)NLMSG_DATA(&answer.header))->rtm_type;
 }

@@ -6,14 +6,12 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <linux/if_link.h>
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
 #include "source/netns.h"
+#include "util/rtnetlink.h"
 
 uint32_t device_index(const char *device)
 {
@@ -65,23 +63,10 @@ uint32_t device_l3mdev(uint32_t ifindex)
 		.header = {.nlmsg_len = sizeof(request), .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST},
 		.link = {.ifi_index = (int)ifindex},
 	};
-	union {
-		struct nlmsghdr header;
-		char bytes[16384];
-	} reply;
-	uint32_t l3mdev = 0;
-	ssize_t got = -1;
-	int fd;
+	union rtnetlink_answer answer;
 
-	if (!ifindex || netns_read_setting("/proc/sys/net/ipv4/tcp_l3mdev_accept", NULL))
+	if (!ifindex || netns_read_setting("/proc/sys/net/ipv4/tcp_l3mdev_accept", NULL) ||
+	    !rtnetlink_ask(&request.header, RTM_NEWLINK, sizeof(struct ifinfomsg), &answer))
 		return 0;
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	if (fd < 0)
-		return 0;
-	if (send(fd, &request, sizeof(request), 0) == sizeof(request))
-		got = recv(fd, &reply, sizeof(reply), 0);
-	if (got > 0 && NLMSG_OK(&reply.header, (size_t)got) && reply.header.nlmsg_type == RTM_NEWLINK)
-		l3mdev = l3mdev_in(NLMSG_DATA(&reply.header), IFLA_PAYLOAD(&reply.header));
-	close(fd);
-	return l3mdev;
+	return l3mdev_in(NLMSG_DATA(&answer.header), IFLA_PAYLOAD(&answer.header));
 }
