@@ -216,7 +216,7 @@ void features_find(struct features *features)
 	works = features_backend(BACKEND_FENTRY, reason, sizeof(reason));
 	add(features, "fentry", works, works ? "the best: a return is never missed, and has its arguments" : reason);
 	works = features_backend(BACKEND_KPROBE, reason, sizeof(reason));
-	add(features, "kprobe", works, works ? "the next best" : reason);
+	add(features, "kprobe", works, works ? "the next best: not run where a CPU is in another one" : reason);
 }
 
 bool features_orphan_is_root(void)
