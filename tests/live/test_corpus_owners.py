@@ -317,6 +317,8 @@ def _(t):
     with tcp(HERE, backlog=9) as listener:
         pairs = [pair_on(listener) for _ in RANGE]
         with t.trace() as trace, socket.socket() as sock:
+            if "io-uring" in trace.start_record["missing"]:
+                raise Skip("this kernel's tracepoints of io_uring do not tell whose request failed")
             equal(outcome(ring.connect, sock, HERE), "EADDRNOTAVAIL", "errno of the ring's connect")
             record = trace.once(event="connect", errno="EADDRNOTAVAIL", remote_port=PORT, pid=os.getpid(),
                                 netns=t.netns)
