@@ -133,7 +133,7 @@ def normalised(records):
             return [walk(v, key) for v in value]
         if key in ("pid", "tid", "ppid", "netns", "socket"):
             return name("pid" if key in ("tid", "ppid") else key, value)
-        if key.endswith("port") and isinstance(value, int) and value >= 32768 and value not in MARKERS:
+        if key.endswith("port") and isinstance(value, int) and value >= 32768:
             return name("port", value)
         if key in ("why", "fix") and isinstance(value, str):
             for number, alias in names.get("pid", {}).items():
@@ -171,7 +171,8 @@ def main():
         trace.mark()
         by_ring = trace.find(netns=netns, comm=URING)
     for part in (told, by_ring):
-        part = [r for r in part if r["event"] in live.SOCKET_EVENTS]
+        # Of a marker the end may come before it is looked for or after.
+        part = [r for r in part if r["event"] in live.SOCKET_EVENTS and r.get("local_port") not in MARKERS]
         for record in sorted(normalised(part), key=lambda r: r.get("socket", "")):
             print("> " + json.dumps(record), flush=True)
     return 0
