@@ -140,13 +140,14 @@ static void counts_fill(struct wire_netns *event, const struct churn_counts *cou
 /*
  * What begins the kernel counts itself, where it does (kernel_counts_timewaits()), and that is better: our
  * programs at the end of a connection have been seen to miss one. Else, and while the
- * namespace cannot be read, ours are added to what was read before.
+ * namespace cannot be read, ours are added to what was read before: to nothing, of one that turned up later.
  */
 static void entered_fill(const struct sampler *sampler, struct told *told, struct wire_netns *event, uint64_t seen)
 {
 	uint64_t added = seen > told->entered_seen ? seen - told->entered_seen : 0;
+	bool is_there_at_start = !told->event.hdr.boot_ns && !sampler->interval_boot_ns;
 
-	if (!told->is_gone && (kernel_counts_timewaits(sampler->kernel) || !told->event.hdr.boot_ns)) {
+	if (!told->is_gone && (kernel_counts_timewaits(sampler->kernel) || is_there_at_start)) {
 		told->entered_read = event->timewait_entered;
 		told->entered_seen = seen;
 	} else {
