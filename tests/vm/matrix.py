@@ -267,7 +267,7 @@ def main():
     counts = [sum(column) for column in zip(*(job.counts for job in todo), compare(todo))]
     if not options.names:
         with open(os.path.join(build, "vm.json"), "w", encoding="utf-8") as file:
-            json.dump(report.results([job for job in todo if not job.append]), file, indent=1)
+            json.dump(report.results([job for job in todo if not job.append], arch), file, indent=1)
     if options.docs:
         folders = [os.path.join(TREE, "build"), *(os.path.join(TREE, "build", m) for m in MACHINES)]
         if build not in folders:

@@ -32,7 +32,7 @@ def facts_of(lines):
     return facts
 
 
-def results(jobs):
+def results(jobs, machine):
     """What the guests said, as plain data."""
     facts, rows = [], []
     for job in jobs:
@@ -41,7 +41,7 @@ def results(jobs):
                 facts.append(name)
     for job in jobs:
         start = job.start_record()
-        rows.append({"kernel": start["kernel"] if start else os.path.basename(job.kernel),
+        rows.append({"kernel": start["kernel"] if start else f"{os.path.basename(job.kernel)} {machine}",
                      "backend": job.probes, "tests": list(job.counts),
                      "facts": facts_of(job.lines["doctor"])})
     return {"facts": facts, "rows": rows}
