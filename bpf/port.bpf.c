@@ -453,7 +453,7 @@ __hidden void on_tcp_closed(struct sock *of, int old_state)
 	__u32 substate = 0;
 
 	/* The hook may have been left out: a kprobe's program is not run where it would interrupt another's. */
-	if (may_wait && (timewait_hooked ? record && !hook_told : true))
+	if (may_wait && (!timewait_hooked || (record && !hook_told)))
 		substate = timewait_left(of);
 	timewait = substate || hook_told;
 	if (!record) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* read() of an iterator until it ends, cut into what its programs wrote. */
 #include "source/iterator.h"
 
 #include <errno.h>

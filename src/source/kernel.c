@@ -183,6 +183,14 @@ static void autoload(struct kernel *kernel, const char *name)
 	bpf_program__set_autoload(bpf_object__find_program_by_name(kernel->skeleton->obj, name), true);
 }
 
+static void autoload_all(struct kernel *kernel, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		autoload(kernel, names[i]);
+}
+
+#define AUTOLOAD(kernel, names) autoload_all(kernel, names, sizeof(names) / sizeof((names)[0]))
+
 /* The facts whose io_uring form passes nothing else that is traced. */
 static uint32_t uring_kinds(const struct choice *choice)
 {
@@ -212,12 +220,11 @@ static int skeleton_load(struct kernel *kernel, const struct settings *settings)
 	/* Without tcp and udp, the last two, where a walk that has no bound is in their place. */
 	if (kernel->port && kernel->variant != PROGRAMS_BOUNDED)
 		snapshots = 1;
-	for (size_t i = 0; i < snapshots; i++)
-		autoload(kernel, snapshot_programs[i]);
-	for (size_t i = 0; kernel->with_facts && i < sizeof(churn_programs) / sizeof(churn_programs[0]); i++)
-		autoload(kernel, churn_programs[i]);
-	for (size_t i = 0; kernel->census && i < sizeof(census_programs) / sizeof(census_programs[0]); i++)
-		autoload(kernel, census_programs[i]);
+	autoload_all(kernel, snapshot_programs, snapshots);
+	if (kernel->with_facts)
+		AUTOLOAD(kernel, churn_programs);
+	if (kernel->census)
+		AUTOLOAD(kernel, census_programs);
 	for (int i = 0; i < FACT_COUNT; i++) {
 		const char *name;
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Asks the kernel about a program and about the link that attaches it. */
 #include "source/misses.h"
 
 #include <bpf/bpf.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Opens one of the compilations, as if each had the skeleton of the first. */
 #include "source/programs.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* A socket for each question: they are rare, and the namespace is another each time. */
 #include "util/rtnetlink.h"
 
 #include <sys/socket.h>
