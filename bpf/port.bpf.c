@@ -325,7 +325,7 @@ __hidden void on_close(struct sock *of)
 	__u32 flags = record ? record->flags : 0;
 	__u8 state = READ(sk, __sk_common.skc_state);
 	struct wire_close event = {};
-	bool ends, released;
+	bool is_wanted, ends, released;
 
 	if (record) {
 		event.sock = record->sock;
@@ -339,9 +339,10 @@ __hidden void on_close(struct sock *of)
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
 	if (record && record->since_ns)
 		event.life_ns = event.hdr.boot_ns - record->since_ns;
-	/* A kernel thread that puts the last reference is nobody: the owner let go earlier. */
-	if (!task_fill(&event.task) && record)
-		event.task = record->owner;
+	/* Whoever puts the last reference may be a kernel thread, or porttrace, which has one of each file while
+	 * it looks at it: then the owner let go earlier. */
+	if (!task_fill(&event.task) || event.task.pid == look_tgid)
+		event.task = record ? record->owner : (struct wire_task){};
 	if (!is_udp(&event.sock) && (flags & RECORD_TIMEWAIT || leaves_timewait(sk, state)))
 		event.next_state = WIRE_TCP_TIME_WAIT;
 	/* Of UDP, and of TCP without a connection, nothing outlives the socket. */
@@ -356,9 +357,15 @@ __hidden void on_close(struct sock *of)
 		record_drop(cookie);
 	else if (record)
 		record->flags |= RECORD_CLOSED;
-	if (wanted(&event.sock, &event.task, WIRE_CLOSE, 0))
+	if (event.task.pid && event.task.pid != bpf_get_current_pid_tgid() >> 32)
+		is_wanted = flags & RECORD_WANTED;
+	else
+		is_wanted = filter_current(&event.task);
+	if (!is_wanted || !filter_sock(&event.sock))
+		return;
+	if (filter_kind(WIRE_CLOSE, 0))
 		emit(&event, WIRE_CLOSE, sizeof(event));
-	if (released && wanted(&event.sock, &event.task, WIRE_RELEASE, 0))
+	if (released && filter_kind(WIRE_RELEASE, 0))
 		release_emit(&event.sock, &event.task);
 }
 

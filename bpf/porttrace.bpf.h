@@ -53,6 +53,9 @@
 /* Whether tracing programs may call bpf_get_socket_cookie() (5.12). */
 extern const volatile bool has_cookies;
 
+/* iter.bpf.c: the process that looks at sockets, as the kernel numbers it; 0: none has yet. */
+extern __u32 look_tgid;
+
 /* filter.bpf.c: is it wanted? Asked before anything is built. */
 extern const volatile struct settings settings;
 bool filter_task(const struct wire_task *task, struct task_struct *of);

@@ -218,6 +218,45 @@ def holders_come_and_go(t):
             child.result()
 
 
+@test(alone=True)
+def closes_while_it_looks(t):
+    """porttrace has a reference of each file that it looks at. Where that is the last one, because close() came
+    in that very moment, it is still the process that closed it."""
+    SECONDS = 6
+
+    def opens_and_closes(_):
+        end, count = time.monotonic() + SECONDS, 0
+        while time.monotonic() < end:
+            with socket.socket() as sock:
+                try:
+                    sock.bind(("127.0.0.1", 5001))
+                    sock.listen(1)
+                    count += 1
+                except OSError:  # the one before is still being looked at
+                    pass
+        return count
+
+    def is_refused(_):
+        end, count = time.monotonic() + SECONDS, 0
+        while time.monotonic() < end:
+            with tcp(("127.0.0.1", 5002)):  # another each time, for one that is known is not looked for
+                refused(tcp, ("127.0.0.1", 5002))
+            count += 1
+            time.sleep(0.0005)
+        return count
+
+    trace = t.trace("-e", "bind,close", "5001-5002")
+    closer = t.fork(opens_and_closes, comm="pt-closer")
+    asker = t.fork(is_refused, comm="pt-refused")
+    check(closer.result() > 100 and asker.result() > 100, "too few calls to say anything")
+    trace.stop()
+    # Some of so many may be lost, but what is told is true.
+    told = trace.find(event="close", local_port=5001)
+    check(len(told) > 100, f"{len(told)} records of closing")
+    others = [r for r in told if r.get("pid", closer.pid) != closer.pid]
+    equal(others[:3], [], "who closed 127.0.0.1:5001")
+
+
 @test()
 def namespace_that_goes(t):
     """A namespace that ends with its only process, bound sockets, connection, TIME_WAIT and all."""
