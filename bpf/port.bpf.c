@@ -459,7 +459,8 @@ __hidden void on_tcp_closed(struct sock *of, int old_state)
 	bool timewait, wanted_here, still_bound;
 	__u32 substate = 0;
 
-	/* The hook may have been left out: a kprobe's program is not run where it would interrupt another's. */
+	/* The hook may have been left out: a kprobe's program is not run where it would interrupt another's, as
+	 * the softirq of a timer's interrupt does that goes on with what the network has brought. */
 	if (may_wait && (!timewait_hooked || (record && !hook_told)))
 		substate = timewait_left(of);
 	timewait = substate || hook_told;
@@ -471,8 +472,11 @@ __hidden void on_tcp_closed(struct sock *of, int old_state)
 		return;
 	}
 	if (timewait) {
-		if (substate)
-			timewait_begin(record, substate);
+		if (!substate)
+			return;
+		if (timewait_hooked)
+			__sync_fetch_and_add(&timewait_made_up, 1);
+		timewait_begin(record, substate);
 		return;
 	}
 	if (!timewait_hooked && may_wait && !error && timewait_is_full(sk))

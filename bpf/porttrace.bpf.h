@@ -145,6 +145,7 @@ void churn_search(struct sock *sk, __u64 duration_ns, bool connects);
 
 /* timewait.bpf.c: TIME_WAIT, from hooks on inet_twsk_*() where timewait_hooked says that there are. */
 extern const volatile bool timewait_hooked;
+extern __u64 timewait_made_up;
 void on_timewait_enter(struct sock *sk, __u32 substate);
 void on_timewait_end(struct sock *tw, __u32 action);
 void on_timewait_overflow(struct sock *sk);

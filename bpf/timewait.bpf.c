@@ -14,6 +14,9 @@ const volatile bool timewait_hooked = false;
  * time. Known once a connection has ended. */
 bool timewait_begins_counted = false;
 
+/* TIME_WAITs that the hook was not run for, and that the end of their connection told instead. */
+__u64 timewait_made_up = 0;
+
 static __always_inline void learn_counter(void)
 {
 	if (bpf_core_field_exists(((struct net *)0)->ipv4.tcp_death_row.tw_refcount))

@@ -123,7 +123,7 @@ static void tell_losses(struct trace *trace)
 			.reason = reason,
 		};
 
-		if (lost == told)
+		if (lost <= told) /* less: what was lost has been made up for since */
 			continue;
 		trace->lost_told[reason] = lost;
 		session_event(&trace->session, &event, sizeof(event));

@@ -58,6 +58,7 @@ bool kernel_counts_timewaits(const struct kernel *kernel);
 bool kernel_timewait_is_hooked(const struct kernel *kernel);
 /* Searches for a port are measured, and counted by the kernel side. */
 bool kernel_times_searches(const struct kernel *kernel);
+/* Since the start; what was made up for later is taken off again. */
 uint64_t kernel_lost(const struct kernel *kernel, uint32_t reason);
 
 #endif

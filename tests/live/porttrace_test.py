@@ -68,6 +68,10 @@ STORM = os.environ.get("STORM", os.path.join(ROOT, "build/tests/storm"))
 # How many times slower than a real machine this one is: an emulated one stretches what tests may take.
 SLOW = float(os.environ.get("PORTTRACE_SLOW", "1"))
 DEADLINE = float(os.environ.get("PORTTRACE_DEADLINE", 10 * SLOW))  # seconds to wait for a fact
+DONE, NOT_ALLOWED, LOST = 0, 3, 5  # porttrace's exit statuses
+# Of a kprobe, in one test: what the interrupt of a timer goes on with (the network, TIME_WAITs) while it has a
+# program of ours under way is not seen by another.
+NOT_RUN_MAX = 10
 START_LIMIT = max(DEADLINE, 20 * SLOW)  # seconds for porttrace's start record
 TEST_LIMIT = 40 * SLOW  # seconds for one test, then it is killed
 SKIPPED = 77
@@ -674,11 +678,17 @@ class Stream:
         self.verify_end()
 
     def verify_end(self):
-        """That porttrace ended well and lost nothing."""
+        """That porttrace ended well and lost nothing, but for what a kprobe cannot be spared: see NOT_RUN_MAX."""
         status, stop = self.process.returncode, self.stop_record()
-        equal(status, 0, f"exit status of porttrace\n{self.story()}\n")
         check(stop, f"no stop record\n{self.story()}")
-        equal(stop.get("lost"), 0, "lost in the stop record")
+        not_run = 0
+        if any("kprobe" in r["probes"] for r in self.find(event="start")):
+            not_run = sum(r["count"] for r in self.find(event="lost", reason="probe not run, at most"))
+            check(not_run <= NOT_RUN_MAX, f"{not_run} probes not run\n{self.story()}")
+        if not_run:
+            print(f"{not_run} probes not run")
+        equal(status, LOST if not_run else DONE, f"exit status of porttrace\n{self.story()}\n")
+        equal(stop.get("lost"), not_run, "lost in the stop record")
 
     def verify_records(self):
         for want, count in self.expected:

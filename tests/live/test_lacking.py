@@ -17,6 +17,9 @@ import subprocess
 from corpus_kernel import bpf
 from porttrace_test import (
     DEADLINE,
+    DONE,
+    LOST,
+    NOT_ALLOWED,
     PORTTRACE,
     Skip,
     Stream,
@@ -34,7 +37,6 @@ from porttrace_test import (
 )
 
 OWN_TRACER = True
-DONE, NOT_ALLOWED, LOST = 0, 3, 5
 BACKENDS = ("fentry", "kprobe", "tracepoint")
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
 PR_CAPBSET_DROP = 24
