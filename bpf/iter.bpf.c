@@ -9,7 +9,7 @@
 /* Set by user space before each look. */
 struct look_settings look = {};
 
-__u32 look_tgid = 0;
+__u64 look_exe = 0;
 
 /* Asked first: where a look is for one port, this is all that most sockets cost. */
 static bool port_looked_for(struct sock *sk)
@@ -126,7 +126,8 @@ int snapshot_files(struct bpf_iter__task_file *ctx)
 
 	if (!task || !file)
 		return 0;
-	look_tgid = bpf_get_current_pid_tgid() >> 32;
+	if (!look_exe)
+		look_exe = task_exe();
 	sk = file_sock(file);
 	if (!sk || (look.idle && BPF_CORE_READ(sk, __sk_common.skc_state) != WIRE_TCP_CLOSE) ||
 	    !port_looked_for(sk) || !sock_is_traced(sk))

@@ -317,6 +317,12 @@ static bool leaves_timewait(struct sock *of, __u8 state)
 	       READ(sk, sk_lingertime);
 }
 
+/* Whether the current process is a porttrace, which has a reference of each file while it looks at it. */
+static __noinline bool is_looker(void)
+{
+	return look_exe && task_exe() == look_exe;
+}
+
 __hidden void on_close(struct sock *of)
 {
 	struct sock *sk = AS(struct sock, of);
@@ -339,9 +345,9 @@ __hidden void on_close(struct sock *of)
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
 	if (record && record->since_ns)
 		event.life_ns = event.hdr.boot_ns - record->since_ns;
-	/* Whoever puts the last reference may be a kernel thread, or porttrace, which has one of each file while
-	 * it looks at it: then the owner let go earlier. */
-	if (!task_fill(&event.task) || event.task.pid == look_tgid)
+	/* Whoever puts the last reference may be a kernel thread, or one that just looked: then the owner let
+	 * go earlier. */
+	if (!task_fill(&event.task) || (!(record && record->owner.pid == event.task.pid) && is_looker()))
 		event.task = record ? record->owner : (struct wire_task){};
 	if (!is_udp(&event.sock) && (flags & RECORD_TIMEWAIT || leaves_timewait(sk, state)))
 		event.next_state = WIRE_TCP_TIME_WAIT;

@@ -53,8 +53,8 @@
 /* Whether tracing programs may call bpf_get_socket_cookie() (5.12). */
 extern const volatile bool has_cookies;
 
-/* iter.bpf.c: the process that looks at sockets, as the kernel numbers it; 0: none has yet. */
-extern __u32 look_tgid;
+/* iter.bpf.c: the executable whose processes look at sockets, as task_exe() names it; 0: none has looked yet. */
+extern __u64 look_exe;
 
 /* filter.bpf.c: is it wanted? Asked before anything is built. */
 extern const volatile struct settings settings;
@@ -112,6 +112,9 @@ __u32 sock_backlog(struct sock *sk);
 bool task_fill(struct wire_task *out);
 bool task_fill_from(struct wire_task *out, struct task_struct *task);
 bool task_under_cgroup(struct task_struct *task);
+/* The executable of the current process: the address of its inode. 0: it has none,
+ * or not any more. */
+__u64 task_exe(void);
 
 /* record.bpf.c: ownership is taken in process context and carried to where there is none. */
 struct sock_record {

@@ -27,6 +27,13 @@ __hidden bool task_fill(struct wire_task *out)
 	return task_fill_from(out, (void *)bpf_get_current_task());
 }
 
+__hidden __u64 task_exe(void)
+{
+	struct task_struct *task = AS(struct task_struct, bpf_get_current_task());
+
+	return (__u64)READ(task, mm, exe_file, f_inode);
+}
+
 __hidden bool task_under_cgroup(struct task_struct *of)
 {
 	struct task_struct *task = AS(struct task_struct, of);

@@ -835,11 +835,11 @@ def timewait_enters_of_many(t):
     """Each of many, for now and then the interrupt of a timer finds a probe of ours under way, and what it then
     goes on with is a TIME_WAIT."""
     with tcp(("127.0.0.1", 5001), backlog=8) as listener, t.trace("-e", "timewait,close,bind") as trace:
-        for _ in range(600):
+        for _ in range(300):
             client, accepted = pair_on(listener)
             client.close()
             accepted.close()
-        until(lambda: len(timewaits(5001)) >= 600, "600 TIME_WAITs, as ss sees them")
+        until(lambda: len(timewaits(5001)) >= 300, "300 TIME_WAITs, as ss sees them")
         ports = {int(local.rsplit(":", 1)[1]) for local, remote in timewaits(5001) if remote.endswith(":5001")}
         told = trace.times(len(ports), event="timewait", action="enter", remote_port=5001, pid=os.getpid())
         equal({record["local_port"] for record in told}, ports, "the ports told")

@@ -221,7 +221,7 @@ def holders_come_and_go(t):
 @test(alone=True)
 def closes_while_it_looks(t):
     """porttrace has a reference of each file that it looks at. Where that is the last one, because close() came
-    in that very moment, it is still the process that closed it."""
+    in that very moment, it is still the process that closed it; the same for another porttrace."""
     SECONDS = 6
 
     def opens_and_closes(_):
@@ -245,16 +245,17 @@ def closes_while_it_looks(t):
             time.sleep(0.0005)
         return count
 
-    trace = t.trace("-e", "bind,close", "5001-5002")
+    traces = [t.trace("-e", "bind,close", "5001-5002") for _ in range(2)]
     closer = t.fork(opens_and_closes, comm="pt-closer")
     asker = t.fork(is_refused, comm="pt-refused")
     check(closer.result() > 100 and asker.result() > 100, "too few calls to say anything")
-    trace.stop()
-    # Some of so many may be lost, but what is told is true.
-    told = trace.find(event="close", local_port=5001)
-    check(len(told) > 100, f"{len(told)} records of closing")
-    others = [r for r in told if r.get("pid", closer.pid) != closer.pid]
-    equal(others[:3], [], "who closed 127.0.0.1:5001")
+    for trace in traces:
+        trace.stop()
+        # Some of so many may be lost, but what is told is true.
+        told = trace.find(event="close", local_port=5001)
+        check(len(told) > 100, f"{len(told)} records of closing")
+        others = [r for r in told if r.get("pid", closer.pid) != closer.pid]
+        equal(others[:3], [], "who closed 127.0.0.1:5001")
 
 
 @test()
