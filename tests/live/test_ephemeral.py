@@ -477,7 +477,8 @@ def percentiles(found, calls, what):
     """Against the calls' own durations, of which the search is the most."""
     median = sorted(calls)[len(calls) // 2]
     print(f"{what}: {found}; the calls took {median} ns, the longest {max(calls)}")
-    check(median / 4 <= found["p50_ns"] <= 2 * median, f"p50 of {what}: {found['p50_ns']}, the calls took {median}")
+    # The shortest was all search; with others about, the rest were partly waiting for a processor.
+    check(min(calls) / 4 <= found["p50_ns"] <= 2 * median, f"p50 of {what}: {found['p50_ns']}, the calls took {calls}")
     check(found["p50_ns"] <= found["p99_ns"] <= found["max_ns"], f"{what} is not in order: {found}")
     check(median / 4 <= found["max_ns"] <= max(calls), f"max of {what}: {found['max_ns']}, of the calls {max(calls)}")
 

@@ -239,9 +239,13 @@ def closes_while_it_looks(t):
     def is_refused(_):
         end, count = time.monotonic() + SECONDS, 0
         while time.monotonic() < end:
-            with tcp(("127.0.0.1", 5002)):  # another each time, for one that is known is not looked for
-                refused(tcp, ("127.0.0.1", 5002))
-            count += 1
+            with socket.socket() as sock:  # another each time, for one that is known is not looked for
+                try:
+                    sock.bind(("127.0.0.1", 5002))
+                    refused(tcp, ("127.0.0.1", 5002))
+                    count += 1
+                except OSError:
+                    pass
             time.sleep(0.0005)
         return count
 
