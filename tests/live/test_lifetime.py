@@ -222,7 +222,7 @@ def holders_come_and_go(t):
 def closes_while_it_looks(t):
     """porttrace has a reference of each file that it looks at. Where that is the last one, because close() came
     in that very moment, it is still the process that closed it; the same for another porttrace."""
-    SECONDS = 6
+    SECONDS = 3
 
     def opens_and_closes(_):
         end, count = time.monotonic() + SECONDS, 0
