@@ -69,18 +69,34 @@ def ports_chosen():
         pair_on(listener, client)[1].close()
 
 
-def owners():
-    def denied(_):
-        refused(tcp, ("127.0.0.1", 81))
+def in_child(trace, function, **who):
+    """Runs it in a process that ends when all that it did has been told: of one that has gone nobody can say
+    any more which program it ran."""
 
-    child = live.Process(denied, comm="pt-nobody", uid=live.NOBODY).start()
+    def run(me):
+        kept = function()
+        me.tell()
+        me.hear()
+        del kept
+
+    child = live.Process(run, **who).start()
+    child.hear()
+    trace.mark()
+    child.tell()
     child.result()
 
-    def forgets(_):
+
+def owners(trace):
+    def denied():
+        refused(tcp, ("127.0.0.1", 81))
+
+    def forgets():
         sock = tcp(("127.0.0.1", 5030), backlog=1)
         sock.set_inheritable(True)
+        return sock
 
-    live.Process(forgets, comm="pt-forgets").start().result()
+    in_child(trace, denied, comm="pt-nobody", uid=live.NOBODY)
+    in_child(trace, forgets, comm="pt-forgets")
 
 
 def other_ways():
@@ -96,8 +112,8 @@ def other_ways():
         listener.accept()[0].close()
 
 
-def by_uring():
-    def run(_):
+def by_uring(trace):
+    def run():
         try:
             ring = Uring()
         except live.Skip:
@@ -116,7 +132,7 @@ def by_uring():
             except live.Skip:
                 return
 
-    live.Process(run, comm=URING).start().result()
+    in_child(trace, run, comm=URING)
 
 
 def normalised(records):
@@ -161,13 +177,16 @@ def main():
         return {"event": "close", "protocol": "udp", "local_port": port, "pid": os.getpid()}
 
     with live.Stream(("-e", ALL), netns=netns, probes=os.environ["BACKEND"], home=home, marker=marker) as trace:
-        for part in (binds, connections, ports_chosen, owners, other_ways):
-            part()
+        binds()
+        connections()
+        ports_chosen()
+        owners(trace)
+        other_ways()
         trace.mark()
         told = trace.find(netns=netns)
         # By itself, for where a backend has no probe for it the matrix leaves it out.
         if "io-uring" not in trace.start_record["missing"]:
-            by_uring()
+            by_uring(trace)
         trace.mark()
         by_ring = trace.find(netns=netns, comm=URING)
     for part in (told, by_ring):
