@@ -112,8 +112,7 @@ __u32 sock_backlog(struct sock *sk);
 bool task_fill(struct wire_task *out);
 bool task_fill_from(struct wire_task *out, struct task_struct *task);
 bool task_under_cgroup(struct task_struct *task);
-/* The executable of the current process: the address of its inode. 0: it has none,
- * or not any more. */
+/* The executable of the current process, by the address of its inode. 0: it has none, or not any more. */
 __u64 task_exe(void);
 
 /* record.bpf.c: ownership is taken in process context and carried to where there is none. */
