@@ -59,7 +59,7 @@ PROGRAM := \
 	main loop util/clock util/rtnetlink \
 	source/kernel source/programs source/choice source/hooks source/functions source/features source/kernel_fs \
 	source/live source/sample source/sample_flows source/census source/snapshot source/netns source/process \
-	source/hidden source/device source/iterator source/misses \
+	source/hidden source/device source/iterator source/map_reader source/misses \
 	cmd/trace cmd/ephemeral cmd/record cmd/replay cmd/session cmd/explain cmd/who cmd/ls cmd/doctor \
 	cmd/options cmd/option_values cmd/output \
 	cmd/why cmd/why_tell cmd/why_options cmd/why_caller cmd/why_place cmd/why_holders cmd/why_idle

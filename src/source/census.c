@@ -13,6 +13,7 @@
 
 #include "porttrace/census.h"
 #include "source/iterator.h"
+#include "source/map_reader.h"
 #include "util/clock.h"
 
 struct counted {
@@ -23,7 +24,8 @@ struct counted {
 struct census_taker {
 	struct census *census; /* shared with the programs, as is ports */
 	uint8_t *ports;
-	struct bpf_link *tcp, *udp, *pools_read, *pools_forget;
+	struct bpf_link *tcp, *udp;
+	struct map_reader *pools;
 	int buckets; /* the program */
 	struct counted *counted; /* the last census, most in use first */
 	size_t count, capacity;	 /* as many as the map may have */
@@ -44,7 +46,7 @@ struct census_taker *census_taker_new(struct kernel *kernel)
 	if (!taker)
 		return NULL;
 	taker->census = kernel_census(kernel, &taker->ports);
-	if (!taker->census || !tcp || !udp || !buckets || !read || !forget) {
+	if (!taker->census || !tcp || !udp || !buckets) {
 		free(taker);
 		errno = ENOTSUP;
 		return NULL;
@@ -54,9 +56,8 @@ struct census_taker *census_taker_new(struct kernel *kernel)
 	taker->counted = malloc(taker->capacity * sizeof(*taker->counted));
 	taker->tcp = taker->counted ? bpf_program__attach_iter(tcp, NULL) : NULL;
 	taker->udp = taker->tcp ? bpf_program__attach_iter(udp, NULL) : NULL;
-	taker->pools_read = taker->udp ? iterator_of_map(read, pools) : NULL;
-	taker->pools_forget = taker->pools_read ? iterator_of_map(forget, pools) : NULL;
-	if (!taker->pools_forget) {
+	taker->pools = taker->udp ? map_reader_new(read, forget, pools) : NULL;
+	if (!taker->pools) {
 		int err = errno;
 
 		census_taker_free(taker);
@@ -72,8 +73,7 @@ void census_taker_free(struct census_taker *taker)
 		return;
 	bpf_link__destroy(taker->tcp);
 	bpf_link__destroy(taker->udp);
-	bpf_link__destroy(taker->pools_read);
-	bpf_link__destroy(taker->pools_forget);
+	map_reader_free(taker->pools);
 	free(taker->counted);
 	free(taker);
 }
@@ -120,23 +120,14 @@ static void pool_add(void *context, const char *element)
 	memcpy(&counted->pool, element + sizeof(counted->key), sizeof(counted->pool));
 }
 
-static size_t nothing_take(void *context, const char *data, size_t size)
-{
-	(void)context;
-	(void)data;
-	(void)size;
-	return 0;
-}
-
 /* Reads the map and empties it: between two looks it takes no memory. */
 static int pools_take(struct census_taker *taker)
 {
 	int err;
 
 	taker->count = 0;
-	err = iterator_each(taker->pools_read, sizeof(struct census_key) + sizeof(struct census_pool), pool_add,
-			    taker);
-	return err ? err : iterator_run(taker->pools_forget, nothing_take, NULL);
+	err = map_reader_each(taker->pools, pool_add, taker);
+	return err ? err : map_reader_clear(taker->pools);
 }
 
 static int compare(const void *a, const void *b)

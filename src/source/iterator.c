@@ -59,11 +59,3 @@ int iterator_each(struct bpf_link *link, size_t size, iterator_each_fn each, voi
 
 	return iterator_run(link, elements_take, &elements);
 }
-
-struct bpf_link *iterator_of_map(struct bpf_program *program, const struct bpf_map *map)
-{
-	union bpf_iter_link_info info = {.map.map_fd = (__u32)bpf_map__fd(map)};
-	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info, .link_info_len = sizeof(info));
-
-	return bpf_program__attach_iter(program, &options);
-}

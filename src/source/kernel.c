@@ -40,13 +40,14 @@ struct kernel {
 	enum programs_variant variant;
 	bool port;	   /* kernel_options.port, until the kernel refuses its program */
 	bool with_facts;   /* kernel_options.facts */
+	bool map_iterators; /* programs that read maps, until the kernel refuses one: source/map_reader.h */
 	bool census;	   /* bpf/census.bpf.c: what it counts is not known without it */
 	int cgroup_root, tracefs;
 };
 
 static const char *const snapshot_programs[] = {"snapshot_files", "snapshot_tcp", "snapshot_udp"};
-static const char *const census_programs[] = {"census_tcp", "census_udp", "census_buckets", "census_pools_read",
-					       "census_pools_forget"};
+static const char *const census_programs[] = {"census_tcp", "census_udp", "census_buckets"};
+static const char *const census_map_programs[] = {"census_pools_read", "census_pools_forget"};
 static const char *const churn_programs[] = {"churn_namespaces_read", "churn_flows_read", "churn_searches_read"};
 
 /* libbpf tells which program was refused, and why, only by printing it. */
@@ -228,10 +229,12 @@ static int skeleton_load(struct kernel *kernel, const struct settings *settings)
 	if (kernel->port && kernel->variant != PROGRAMS_BOUNDED)
 		snapshots = 1;
 	autoload_all(kernel, snapshot_programs, snapshots);
-	if (kernel->with_facts)
+	if (kernel->with_facts && kernel->map_iterators)
 		AUTOLOAD(kernel, churn_programs);
 	if (kernel->census)
 		AUTOLOAD(kernel, census_programs);
+	if (kernel->census && kernel->map_iterators)
+		AUTOLOAD(kernel, census_map_programs);
 	for (int i = 0; i < FACT_COUNT; i++) {
 		const char *name;
 
@@ -249,6 +252,14 @@ static void unload(struct kernel *kernel)
 	kernel->skeleton = NULL;
 }
 
+/* Some kernels refuse every program of "iter/bpf_map_elem" with EPERM. */
+static bool reads_map(const char *program)
+{
+	size_t length = strlen(program);
+
+	return (length > 5 && !strcmp(program + length - 5, "_read")) || !strcmp(program, "census_pools_forget");
+}
+
 /* 0, -EAGAIN: something was left out, or is to be tried in another way, or -errno. */
 static int try_load(struct kernel *kernel, const struct settings *settings)
 {
@@ -260,7 +271,9 @@ static int try_load(struct kernel *kernel, const struct settings *settings)
 	if (!err)
 		return 0;
 	fact = choice_fact_of(&kernel->choice, load_report.program);
-	if (kernel->variant == PROGRAMS_DIRECT && err != -EPERM)
+	if (kernel->map_iterators && reads_map(load_report.program))
+		kernel->map_iterators = false;
+	else if (kernel->variant == PROGRAMS_DIRECT && err != -EPERM)
 		kernel->variant = PROGRAMS_PLAIN;
 	else if (kernel->port && err != -EPERM && !strcmp(load_report.program, "holder_walk"))
 		kernel->port = false;
@@ -395,7 +408,7 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 	kernel->cgroup_root = kernel->tracefs = -1;
 	kernel->variant = programs_best();
 	kernel->port = options->port;
-	kernel->census = kernel->with_facts = options->facts;
+	kernel->census = kernel->with_facts = kernel->map_iterators = options->facts;
 	err = choice_init(&kernel->choice, options->facts, options->backend);
 	/* Known beforehand, a refusal is not waited for. */
 	if (!err && kernel->variant == PROGRAMS_DIRECT && options->facts &&

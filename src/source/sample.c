@@ -11,7 +11,7 @@
 
 #include "porttrace/churn.h"
 #include "source/census.h"
-#include "source/iterator.h"
+#include "source/map_reader.h"
 #include "source/sample_flows.h"
 #include "util/clock.h"
 
@@ -41,7 +41,7 @@ struct sampler {
 	struct census_taker *census; /* NULL: this kernel does not let the ports be counted */
 	struct sample_flows *flows;
 	int counts; /* the map churn_namespaces */
-	struct bpf_link *counts_read;
+	struct map_reader *counts_reader;
 	bool is_hooked;
 	struct told *told;
 	size_t told_count;
@@ -68,8 +68,8 @@ struct sampler *sampler_new(struct kernel *kernel, struct netns_list *namespaces
 		.event = event,
 		.context = context,
 	};
-	sampler->counts_read = iterator_of_map(kernel_program(kernel, "churn_namespaces_read"), counts);
-	if (sampler->counts_read)
+	sampler->counts_reader = map_reader_new(kernel_program(kernel, "churn_namespaces_read"), NULL, counts);
+	if (sampler->counts_reader)
 		sampler->flows = sample_flows_new(kernel, event, context);
 	if (sampler->flows)
 		sampler->census = census_taker_new(kernel);
@@ -87,7 +87,7 @@ void sampler_free(struct sampler *sampler)
 		return;
 	census_taker_free(sampler->census);
 	sample_flows_free(sampler->flows);
-	bpf_link__destroy(sampler->counts_read);
+	map_reader_free(sampler->counts_reader);
 	free(sampler->told);
 	free(sampler);
 }
@@ -324,7 +324,7 @@ static void find_namespaces(struct sampler *sampler, bool out_of_turn)
 {
 	size_t known = sampler->told_count;
 
-	iterator_each(sampler->counts_read, sizeof(__u32) + sizeof(struct churn_counts), read_counts, sampler);
+	map_reader_each(sampler->counts_reader, read_counts, sampler);
 	/* One that is new can be entered only when it has been found. */
 	if (!known || sampler->told_count != known || out_of_turn)
 		netns_list_scan(sampler->namespaces);

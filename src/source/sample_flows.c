@@ -12,7 +12,7 @@
 #include <bpf/libbpf.h>
 
 #include "porttrace/churn.h"
-#include "source/iterator.h"
+#include "source/map_reader.h"
 #include "util/address.h"
 #include "util/clock.h"
 
@@ -28,7 +28,7 @@ struct said {
 
 struct sample_flows {
 	struct kernel *kernel;
-	struct bpf_link *flows_read, *searches_read, *searches_to_read;
+	struct map_reader *flows_reader, *searches_reader, *searches_to_reader;
 	int flows, searches; /* maps */
 	uint64_t present;    /* in the map, while it is read */
 	uint64_t forgotten;
@@ -60,12 +60,12 @@ struct sample_flows *sample_flows_new(struct kernel *kernel, source_event_fn eve
 	flows->searches = bpf_map__fd(searches);
 	flows->event = event;
 	flows->context = context;
-	flows->flows_read = iterator_of_map(kernel_program(kernel, "churn_flows_read"), made);
-	if (flows->flows_read)
-		flows->searches_read = iterator_of_map(read, searches);
-	if (flows->searches_read)
-		flows->searches_to_read = iterator_of_map(read, kernel_map(kernel, "churn_searches_to"));
-	if (flows->searches_to_read)
+	flows->flows_reader = map_reader_new(kernel_program(kernel, "churn_flows_read"), NULL, made);
+	if (flows->flows_reader)
+		flows->searches_reader = map_reader_new(read, NULL, searches);
+	if (flows->searches_reader)
+		flows->searches_to_reader = map_reader_new(read, NULL, kernel_map(kernel, "churn_searches_to"));
+	if (flows->searches_to_reader)
 		return flows;
 	err = errno;
 	sample_flows_free(flows);
@@ -77,9 +77,9 @@ void sample_flows_free(struct sample_flows *flows)
 {
 	if (!flows)
 		return;
-	bpf_link__destroy(flows->flows_read);
-	bpf_link__destroy(flows->searches_read);
-	bpf_link__destroy(flows->searches_to_read);
+	map_reader_free(flows->flows_reader);
+	map_reader_free(flows->searches_reader);
+	map_reader_free(flows->searches_to_reader);
 	free(flows);
 }
 
@@ -212,8 +212,7 @@ static void read_flows(struct sample_flows *flows)
 	uint64_t made = kernel_flows_made(flows->kernel);
 
 	flows->present = 0;
-	if (iterator_each(flows->flows_read, sizeof(struct churn_flow) + sizeof(struct churn_counts), read_flow,
-			  flows))
+	if (map_reader_each(flows->flows_reader, read_flow, flows))
 		return;
 	if (made > flows->present && made - flows->present > flows->forgotten)
 		flows->forgotten = made - flows->present;
@@ -248,14 +247,12 @@ static void read_search(void *context, const char *element)
 
 void sample_flows(struct sample_flows *flows)
 {
-	const size_t size = sizeof(struct churn_search_key) + sizeof(struct churn_search);
-
 	flows->overflow_count = 0;
 	read_flows(flows);
 	if (!kernel_times_searches(flows->kernel))
 		return;
-	iterator_each(flows->searches_read, size, read_search, flows);
-	iterator_each(flows->searches_to_read, size, read_search, flows);
+	map_reader_each(flows->searches_reader, read_search, flows);
+	map_reader_each(flows->searches_to_reader, read_search, flows);
 }
 
 size_t sample_flows_owners(const struct sample_flows *flows, uint32_t netns, uint32_t *pids, size_t max)
