@@ -44,7 +44,7 @@ endif
 
 # ---- sources, as the data flows -----------------------------------------------------------------
 
-BPF := read emit filter sock task record churn timewait twsk search census holder cgroup port fentry kprobe \
+BPF := read emit filter sock task record churn timewait twsk search port_usage holder cgroup port fentry kprobe \
        tracepoint iter
 
 CORE := \
@@ -56,13 +56,15 @@ CORE := \
 	$(patsubst src/%.c,%,$(wildcard src/render/*.c))
 
 PROGRAM := \
-	main loop util/clock util/rtnetlink \
-	source/kernel source/programs source/choice source/hooks source/functions source/features source/kernel_fs \
-	source/live source/sample source/sample_flows source/census source/snapshot source/netns source/process \
-	source/hidden source/device source/iterator source/map_reader source/misses \
-	cmd/trace cmd/ephemeral cmd/record cmd/replay cmd/session cmd/explain cmd/who cmd/ls cmd/doctor \
-	cmd/options cmd/option_values cmd/output \
-	cmd/why cmd/why_tell cmd/why_options cmd/why_caller cmd/why_place cmd/why_holders cmd/why_idle
+	main loop util/clock \
+	system/netns system/procfs system/netlink system/device system/fdless_owner system/kernel_fs \
+	probe/kernel probe/programs probe/choice probe/hooks probe/functions probe/features probe/misses \
+	source/live source/snapshot source/iterator source/map_reader \
+	source/counters source/flow_counters source/port_usage \
+	stream/session stream/explain stream/process_lookup \
+	why/answer why/caller why/bind_environment why/holders why/inactive_sockets \
+	cmd/trace cmd/ephemeral cmd/record cmd/replay cmd/ls cmd/why cmd/doctor \
+	cmd/options cmd/option_values cmd/why_options cmd/output
 
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 
@@ -156,7 +158,7 @@ $(BUILD)/src/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
-$(BUILD)/src/source/kernel.o $(BUILD)/src/source/programs.o: $(BPF_VARIANTS:%=$(BUILD)/porttrace_%.skel.h)
+$(BUILD)/src/probe/kernel.o $(BUILD)/src/probe/programs.o: $(BPF_VARIANTS:%=$(BUILD)/porttrace_%.skel.h)
 
 $(BUILD)/libporttrace-core.a: $(CORE:%=$(BUILD)/src/%.o)
 	$(call say,AR,$@)

@@ -18,7 +18,7 @@
 
 #include "porttrace/churn.h"
 #include "porttrace/settings.h"
-#include "porttrace/walk.h"
+#include "porttrace/bucket_dump.h"
 #include "porttrace/wire.h"
 
 #define AF_INET	      2

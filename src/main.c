@@ -1,31 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * porttrace: who takes which port, live, and why the kernel refused.
+ * porttrace: show which process takes which port, live, and why the kernel refuses others.
  *
  * The map of the source, in the order in which an event travels:
  *
  *   ../bpf/                  the programs in the kernel: entry points per backend, one handler per fact
  *   ../include/porttrace/    what both sides read: wire.h (every event), settings.h, churn.h
- *   source/                  where events come from; the only folder that includes libbpf
- *     kernel.c hooks.c       choose, load and attach the programs
- *     live.c                 ring buffer, looks and counters as one source
- *     sample*.c census.c     the counters of an interval, and how full the ports are
- *     snapshot.c netns.c     what exists already, in every network namespace
- *     process.c kernel_fs.c  /proc; tracefs and cgroup v2 wherever they are
+ *   system/                  what procfs, netlink, sysctl and network namespaces say (no libbpf)
+ *   probe/                   the programs in the kernel: features, selection, load, attach (libbpf)
+ *   source/                  where events come from
+ *     live.c snapshot.c      the ring buffer; the sockets that exist already, in every network namespace
+ *     counters.c port_usage.c  the counters of an interval, and how full the port ranges are
  *     capture.c              the file that keeps a run, written and read
- *   model/                   what is true now: apply.c takes an event, the tables keep it; wire_check.c and
- *                            wire_filter.c stand before it
- *   diagnose/                why a call was refused: the kernel's rules, pure; forecast.c warning.c: before
- *                            ports run out
+ *   model/                   what is true now: apply.c takes an event, the tables keep it
+ *   diagnose/                why a call was refused (the kernel's rules, pure); when ports run out
  *   render/                  what the user sees: text, JSON
- *   cmd/                     a file per subcommand; only these join the folders
- *     trace.c explain.c      the live stream, and its refusals joined with their holders
- *     ls.c doctor.c          the port table once; what this kernel allows
- *     why*.c                 one port: who has it, would a bind succeed, what would help
- *     ephemeral.c            the pools of ephemeral ports, an interval at a time
- *     record.c replay.c      the stream into a file, and out of it again
- *     session.c              what live and replay share: event -> model -> explanation -> report
- *     options.c              the options they share
+ *   stream/                  the pipeline that live and replay share: event -> model -> explanation -> report
+ *   why/                     the question of `porttrace why`: caller, environment, holders, answer
+ *   cmd/                     a file per subcommand
  *   loop.c                   one epoll: ring, timers, signals
  *   util/                    small and general: escaping, addresses, times
  */

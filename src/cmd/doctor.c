@@ -9,7 +9,7 @@
 #include "cmd/command.h"
 #include "cmd/option_values.h"
 #include "cmd/output.h"
-#include "source/features.h"
+#include "probe/features.h"
 #include "source/live.h"
 
 struct doctor_config {

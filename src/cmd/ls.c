@@ -9,7 +9,7 @@
 #include "cmd/command.h"
 #include "cmd/options.h"
 #include "cmd/output.h"
-#include "cmd/who.h"
+#include "stream/process_lookup.h"
 #include "model/wire_check.h"
 #include "source/live.h"
 #include "util/clock.h"

@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include <linux/magic.h>
 
-#include "source/kernel_fs.h"
+#include "system/kernel_fs.h"
 #include "util/address.h"
 
 static void number_add(struct settings_numbers *list, uint32_t value, struct argp_state *state)

@@ -8,7 +8,7 @@
 #include "cmd/command.h"
 #include "cmd/options.h"
 #include "cmd/output.h"
-#include "cmd/session.h"
+#include "stream/session.h"
 #include "source/capture.h"
 
 /* How often time passes for what does not come with an event: the end of a TIME_WAIT, of a storm. */

@@ -17,9 +17,9 @@
 #include "cmd/command.h"
 #include "cmd/options.h"
 #include "cmd/output.h"
-#include "cmd/session.h"
+#include "stream/session.h"
 #include "loop.h"
-#include "source/features.h"
+#include "probe/features.h"
 #include "source/live.h"
 #include "util/clock.h"
 

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "render/humane.h"
+#include "render/format_number.h"
 #include "render/names.h"
-#include "render/remarks.h"
+#include "render/status_lines.h"
 #include "util/address.h"
 #include "util/errno_name.h"
 

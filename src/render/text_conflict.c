@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "render/humane.h"
+#include "render/format_number.h"
 #include "render/names.h"
 #include "util/address.h"
 

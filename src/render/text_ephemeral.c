@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "render/humane.h"
+#include "render/format_number.h"
 #include "render/names.h"
-#include "render/remarks.h"
+#include "render/status_lines.h"
 #include "render/search.h"
 #include "render/text.h"
 #include "util/address.h"

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "render/humane.h"
+#include "render/format_number.h"
 #include "render/names.h"
 #include "util/address.h"
 

@@ -11,10 +11,10 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "source/hidden.h"
-#include "source/netns.h"
-#include "source/process.h"
-#include "source/sample.h"
+#include "system/fdless_owner.h"
+#include "system/netns.h"
+#include "system/procfs.h"
+#include "source/counters.h"
 #include "source/snapshot.h"
 #include "util/address.h"
 #include "util/clock.h"

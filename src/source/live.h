@@ -3,7 +3,7 @@
 #ifndef PORTTRACE_SOURCE_LIVE_H
 #define PORTTRACE_SOURCE_LIVE_H
 
-#include "source/kernel.h"
+#include "probe/kernel.h"
 #include "source/source.h"
 
 /* NULL with errno as kernel_open(), which explains `reason`. */

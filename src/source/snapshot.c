@@ -15,7 +15,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "source/device.h"
+#include "system/device.h"
 #include "source/iterator.h"
 
 enum { LOOK_FILES, LOOK_TCP, LOOK_UDP, LOOK_PROGRAMS };

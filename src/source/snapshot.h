@@ -3,8 +3,8 @@
 #ifndef PORTTRACE_SOURCE_SNAPSHOT_H
 #define PORTTRACE_SOURCE_SNAPSHOT_H
 
-#include "source/kernel.h"
-#include "source/netns.h"
+#include "probe/kernel.h"
+#include "system/netns.h"
 #include "source/source.h"
 
 struct snapshot;

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "porttrace/walk.h"
+#include "porttrace/bucket_dump.h"
 #include "porttrace/wire.h"
 
 /* `data` is aligned to 8 and valid during the call only. */

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The ports of one namespace, counted in the kernel's own tables: towards each destination, for each local
+ * address, and the ports that connect() passes by because bind() made their bucket. Iterators of the
+ * namespace of whoever reads them, so that nothing is copied but what was counted; of the listeners that
+ * bind() put into the range, an event each.
+ */
+#include "porttrace.bpf.h"
+#include "compat.bpf.h"
+#include "read.bpf.h"
+
+#include "porttrace/port_usage.h"
+
+/* Until "inet: Change inet_sk(sk)->local_port_range type to u32" (6.8). */
+struct inet_sock___ends {
+	struct {
+		__u16 lo, hi;
+	} local_port_range;
+} __attribute__((preserve_access_index));
+
+struct census census = {};
+__u8 census_ports[CENSUS_PORTS] = {};
+
+/* Emptied by its reader: memory is taken while a census runs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct census_key);
+	__type(value, struct census_pool);
+} census_pools SEC(".maps");
+
+SEC("?iter/bpf_map_elem")
+int census_pools_read(struct bpf_iter__bpf_map_elem *ctx)
+{
+	return element_write(ctx, sizeof(struct census_key), sizeof(struct census_pool));
+}
+
+/* Writes nothing, for a walk that had to go on in a second read() would pass by what comes behind it. */
+SEC("?iter/bpf_map_elem")
+int census_pools_forget(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct census_key *there = ctx->key, key;
+
+	if (!there)
+		return 0;
+	key = *there;
+	bpf_map_delete_elem(&census_pools, &key);
+	return 0;
+}
+
+static const struct census_pool empty = {};
+
+static struct census_pool *pool_of(const struct census_key *key)
+{
+	struct census_pool *pool = bpf_map_lookup_elem(&census_pools, key);
+
+	if (!pool) {
+		bpf_map_update_elem(&census_pools, key, &empty, BPF_NOEXIST);
+		pool = bpf_map_lookup_elem(&census_pools, key);
+	}
+	if (!pool)
+		census.pools_missed++;
+	return pool;
+}
+
+static bool in_range(__u16 port)
+{
+	return port >= census.low && port <= census.high;
+}
+
+static __always_inline void mark(__u16 port, __u8 as)
+{
+	census_ports[port] |= as;
+}
+
+/*
+ * jiffies started at -300 s (INITIAL_JIFFIES) when the monotonic clock started at 0: the two clocks'
+ * distances from there give a jiffy's length, which is one of a few. Too near to it, nothing does.
+ */
+static void jiffy_measure(void)
+{
+	static const __u32 usual[] = {1000, 3333, 4000, 10000};
+	long us = (long)(bpf_ktime_get_ns() / 1000) - 300000000;
+	long jiffies = bpf_jiffies64() - (1ULL << 32);
+	__u32 measured;
+
+	if (us < 0) {
+		us = -us;
+		jiffies = -jiffies;
+	}
+	if (census.jiffy_us || jiffies < 100)
+		return;
+	measured = (__u64)us / (__u64)jiffies;
+	census.jiffy_us = measured;
+	for (int i = 0; i < 4; i++) {
+		if (measured > usual[i] - usual[i] / 20 && measured < usual[i] + usual[i] / 20)
+			census.jiffy_us = usual[i];
+	}
+}
+
+static __always_inline void timewait_add(struct census_pool *pool, struct inet_timewait_sock *tw)
+{
+	long jiffies = READ(tw, tw_timer.expires) - bpf_jiffies64();
+	__u64 index = 0;
+
+	/* tw_timer.expires is an unsigned long like jiffies, which bpf_jiffies64() extends. */
+	if (jiffies > 0)
+		index = (__u64)jiffies * census.jiffy_us / (WIRE_POOL_STEP_MS * 1000);
+	barrier_var(index); /* the verifier must see that it is this which is compared */
+	if (index >= WIRE_POOL_ENDS)
+		index = WIRE_POOL_ENDS - 1;
+	pool->timewait++;
+	pool->ends[index]++;
+}
+
+/* The first half of connect()'s search is of the parity of the lower end (__inet_hash_connect()). */
+static __always_inline bool is_first_parity(__u16 port)
+{
+	return !((port - census.low) & 1);
+}
+
+static __always_inline void addr_map_ipv4(__u8 *out, __u32 addr)
+{
+	__u32 *words = (__u32 *)out;
+
+	words[2] = bpf_htonl(0xffff);
+	words[3] = addr;
+}
+
+static __always_inline void tuple_add(struct sock *sk, __u16 port, bool timewait)
+{
+	struct census_key key = {.protocol = IPPROTO_TCP};
+	struct census_pool *pool;
+	__u32 narrowed = 0;
+
+	/* Not sock_fill(): this is once for each of perhaps a hundred thousand. */
+	key.remote_port = bpf_ntohs(READ(sk, __sk_common.skc_dport));
+	if (READ(sk, __sk_common.skc_family) == AF_INET) {
+		addr_map_ipv4(key.local_addr, READ(sk, __sk_common.skc_rcv_saddr));
+		addr_map_ipv4(key.remote_addr, READ(sk, __sk_common.skc_daddr));
+	} else {
+		struct in6_addr local = READ(sk, __sk_common.skc_v6_rcv_saddr);
+		struct in6_addr remote = READ(sk, __sk_common.skc_v6_daddr);
+
+		__builtin_memcpy(key.local_addr, &local, sizeof(local));
+		__builtin_memcpy(key.remote_addr, &remote, sizeof(remote));
+	}
+	pool = pool_of(&key);
+	if (!pool)
+		return;
+	pool->in_use++;
+	if (is_first_parity(port))
+		pool->first_parity++;
+	if (timewait) {
+		timewait_add(pool, AS(struct inet_timewait_sock, sk));
+		return;
+	}
+	if (bpf_core_field_exists(((struct inet_sock *)sk)->local_port_range))
+		narrowed = READ(AS(struct inet_sock, sk), local_port_range);
+	else if (bpf_core_field_exists(((struct inet_sock___ends *)sk)->local_port_range))
+		narrowed = BPF_CORE_READ((struct inet_sock___ends *)sk, local_port_range.lo) |
+			   (__u32)BPF_CORE_READ((struct inet_sock___ends *)sk, local_port_range.hi) << 16;
+	if (narrowed) {
+		pool->range_low = narrowed;
+		pool->range_high = narrowed >> 16;
+	}
+}
+
+static __always_inline bool bucket_is_connects(struct inet_bind_bucket *of)
+{
+	struct inet_bind_bucket *bucket = AS(struct inet_bind_bucket, of);
+
+	return READ(bucket, fastreuse) < 0 && READ(bucket, fastreuseport) < 0;
+}
+
+/* Whether the kernel chose the port that a TIME_WAIT has: if connect() made the bucket it did; else the
+ * connection's record knows; else it is, if it cannot have come out of a listener. */
+static __always_inline bool timewait_is_chosen(struct sock *sk, __u16 port, bool connects)
+{
+	struct sock_record *record;
+
+	if (connects)
+		return true;
+	if (!in_range(port) || churn_was_listened(READ(sk, __sk_common.skc_net.net, ns.inum), port))
+		return false;
+	/* Last, for whatever is asked for stays, and another record makes room. */
+	record = record_find(READ(sk, __sk_common.skc_cookie.counter));
+	return !record || (record->sock.flags & WIRE_PORT_CHOSEN && !(record->sock.flags & WIRE_ACCEPTED));
+}
+
+static void listener_write(struct seq_file *seq, struct sock *sk)
+{
+	struct wire_socket event = {.fd = -1};
+	struct sock_record *record;
+
+	event.hdr.size = sizeof(event);
+	event.hdr.kind = WIRE_SOCKET;
+	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
+	sock_fill(&event.sock, sk);
+	if (event.sock.flags & WIRE_PORT_CHOSEN || !sock_fold_subflow(&event.sock, sk))
+		return;
+	record = record_find(event.sock.cookie);
+	if (record)
+		event.task = record->owner;
+	bpf_seq_write(seq, &event, sizeof(event));
+}
+
+static __always_inline void socket_count(struct seq_file *seq, struct sock *of)
+{
+	struct sock *sk = AS(struct sock, of);
+	__u8 state = READ(sk, __sk_common.skc_state);
+	struct inet_bind_bucket *bucket;
+	__u16 port = sock_port(sk);
+	bool connects;
+
+	if (state == WIRE_TCP_NEW_SYN_RECV)
+		return;
+	if (state == WIRE_TCP_LISTEN) {
+		churn_listen(READ(sk, __sk_common.skc_net.net, ns.inum), port);
+		if (in_range(port))
+			listener_write(seq, of);
+		return;
+	}
+	if (state == WIRE_TCP_TIME_WAIT)
+		bucket = READ(AS(struct inet_timewait_sock, sk), tw_tb);
+	else
+		bucket = READ(AS(struct inet_connection_sock, sk), icsk_bind_hash);
+	if (!bucket)
+		return;
+	connects = bucket_is_connects(bucket);
+	if (state == WIRE_TCP_TIME_WAIT && timewait_is_chosen(sk, port, connects))
+		census.timewait_chosen++;
+	if (connects && in_range(port))
+		tuple_add(sk, port, state == WIRE_TCP_TIME_WAIT);
+}
+
+/* The next node on each level of the table; 0 when a level is done. */
+struct bucket_walk {
+	__u64 node, node2;
+	__u64 net;
+	__u64 slots;
+	__u32 mask, mix;
+	__u32 port;
+};
+
+/* Not on the stack: the verifier does not follow what is in a map, so all steps are one to it. */
+static struct bucket_walk walk;
+
+/* Before bpf_loop() (5.17) a walk goes in parts. */
+#ifdef BOUNDED_WALKS
+#define WALK_STEPS 64
+#else
+#define WALK_STEPS (1U << 20)
+#endif
+
+static __always_inline __u64 next_of(__u64 node)
+{
+	__u64 next = 0;
+
+	bpf_core_read(&next, sizeof(next), &((struct hlist_node *)node)->next);
+	return next;
+}
+
+#ifndef BOUNDED_WALKS
+/* In its IPv6 form since "tcp: Save v4 address as v4-mapped-v6 in inet_bind2_bucket.v6_rcv_saddr" (6.9), which
+ * is where this begins. */
+#define HAS_ADDRESSES                                                                                    \
+	(bpf_core_field_exists(struct inet_bind2_bucket, addr_type) &&                                  \
+	 bpf_core_field_exists(((struct inet_bind_bucket *)0)->bhash2))
+
+/* One address that has the port. */
+static __always_inline void address_step(void)
+{
+	struct inet_bind2_bucket *bucket = AS(struct inet_bind2_bucket,
+		walk.node2 - bpf_core_field_offset(struct inet_bind2_bucket, bhash_node));
+	struct census_key key = {.protocol = IPPROTO_TCP};
+	struct in6_addr address = READ(bucket, v6_rcv_saddr);
+	struct census_pool *pool;
+
+	walk.node2 = next_of(walk.node2);
+	__builtin_memcpy(key.local_addr, &address, sizeof(key.local_addr));
+	pool = pool_of(&key);
+	if (pool)
+		pool->in_use++;
+}
+#endif
+
+static __always_inline void bucket_step(void)
+{
+	struct inet_bind_bucket *bucket = AS(struct inet_bind_bucket,
+		walk.node - bpf_core_field_offset(struct inet_bind_bucket, node));
+	__u64 net = 0;
+
+	walk.node = next_of(walk.node);
+	bpf_core_read(&net, sizeof(net), &bucket->ib_net.net);
+	if (READ(bucket, port) != walk.port || net != walk.net)
+		return;
+	mark(walk.port, bucket_is_connects(bucket) ? CENSUS_TCP : CENSUS_TCP | CENSUS_BOUND);
+#ifndef BOUNDED_WALKS
+	if (HAS_ADDRESSES)
+		bpf_core_read(&walk.node2, sizeof(walk.node2), &bucket->bhash2.first);
+#endif
+}
+
+static __always_inline void slot_step(void)
+{
+	__u64 slot;
+
+	walk.port++;
+	slot = walk.slots + (__u64)((walk.port + walk.mix) & walk.mask) *
+				     bpf_core_type_size(struct inet_bind_hashbucket);
+	walk.node = 0;
+	bpf_core_read(&walk.node, sizeof(walk.node), &((struct inet_bind_hashbucket *)slot)->chain.first);
+}
+
+/* Without loops of its own, which the verifier would follow from every state. */
+static long walk_step(__u32 index, void *context)
+{
+#ifndef BOUNDED_WALKS
+	if (HAS_ADDRESSES && walk.node2) {
+		address_step();
+		return 0;
+	}
+#endif
+	if (walk.node) {
+		bucket_step();
+	} else if (walk.port < census.high) {
+		slot_step();
+	} else {
+		census.walked = 1;
+		return 1;
+	}
+	return 0;
+}
+
+/* The port at which a part ended is begun anew; if it was the only one, its chain is given up. */
+static __always_inline void walk_run(void)
+{
+#ifdef BOUNDED_WALKS
+	for (__u32 i = 0; i < WALK_STEPS; i++) {
+		if (walk_step(i, NULL))
+			break;
+	}
+	census.at = walk.port > census.at ? walk.port : census.at + 1;
+#else
+	bpf_loop(WALK_STEPS, walk_step, NULL, 0);
+#endif
+}
+
+/*
+ * Of the namespace of whoever runs it, by BPF_PROG_TEST_RUN. No lock: a chain that changes underfoot ends
+ * early, and a bucket that comes or goes meanwhile is as good counted as not.
+ */
+#ifdef BOUNDED_WALKS
+SEC("?raw_tp") /* there is no type syscall yet (5.14) */
+#else
+SEC("?syscall")
+#endif
+int census_buckets(void *context)
+{
+	struct task_struct *task = AS(struct task_struct, bpf_get_current_task());
+	struct net *net = AS(struct net, READ(task, nsproxy, net_ns));
+	struct inet_hashinfo *table =
+		AS(struct inet_hashinfo, READ(net, ipv4.tcp_death_row.hashinfo));
+	struct nsproxy *proxy = NULL;
+
+	walk.node = walk.node2 = 0;
+	walk.port = census.at - 1U;
+	bpf_core_read(&proxy, sizeof(proxy), &task->nsproxy);
+	bpf_core_read(&walk.net, sizeof(walk.net), &proxy->net_ns);
+	bpf_core_read(&walk.slots, sizeof(walk.slots), &table->bhash);
+	walk.mask = READ(table, bhash_size) - 1;
+	walk.mix = READ(net, hash_mix);
+	if (walk.slots)
+		walk_run();
+	return 0;
+}
+
+SEC("?iter/tcp")
+int census_tcp(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+
+	jiffy_measure();
+	if (common)
+		socket_count(ctx->meta->seq, (struct sock *)common);
+	return 0;
+}
+
+SEC("?iter/udp")
+int census_udp(struct bpf_iter__udp *ctx)
+{
+	struct census_key key = {.protocol = IPPROTO_UDP};
+	struct sock *sk = (struct sock *)ctx->udp_sk;
+	struct census_pool *pool;
+	struct wire_sock sock = {};
+
+	if (!sk)
+		return 0;
+	sock_fill(&sock, sk);
+	if (!in_range(sock.local_port))
+		return 0;
+	/* Of those that share a port one counts. */
+	if (census_ports[sock.local_port] & CENSUS_UDP && sock.flags & (WIRE_REUSEPORT | WIRE_REUSEADDR))
+		return 0;
+	mark(sock.local_port, CENSUS_UDP);
+	__builtin_memcpy(key.local_addr, sock.local_addr, sizeof(key.local_addr));
+	pool = pool_of(&key);
+	if (pool)
+		pool->in_use++;
+	return 0;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * A census: the ports of the ephemeral range of one network namespace, as the kernel's tables have them.
+ * bpf/census.bpf.c counts, source/census.c asks for it and reads the result.
+ */
+#ifndef PORTTRACE_PORT_USAGE_H
+#define PORTTRACE_PORT_USAGE_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#include "porttrace/wire.h"
+
+/* census_ports: what a port is. */
+#define CENSUS_TCP   1 /* has a bind bucket: a socket or a TIME_WAIT */
+#define CENSUS_BOUND 2 /* bind() or listen() made the bucket: connect() passes it by */
+#define CENSUS_UDP   4
+
+#define CENSUS_PORTS 65536
+
+struct census {
+	__u16 low, high;	  /* in: the range */
+	__u16 walked;		  /* out: the bind buckets were all looked at; else run it once more */
+	__u16 at;		  /* from here on; in, at first: low */
+	__u32 jiffy_us;		  /* out: the length of a jiffy */
+	__u32 timewait_chosen;	  /* out: TIME_WAITs on ports that the kernel chose */
+	__u32 pools_missed;	  /* out: sockets that found no room in the map */
+};
+
+/* From one address to one; remote zero: bound to the local address alone. */
+struct census_key {
+	__u8 local_addr[16];
+	__u8 remote_addr[16];
+	__u16 remote_port;
+	__u16 protocol;
+	__u32 reserved;
+};
+
+struct census_pool {
+	__u32 in_use;		 /* TIME_WAIT included */
+	__u32 timewait;
+	__u32 first_parity;	 /* of those in use: connect() looks at these ports first */
+	__u16 range_low, range_high; /* IP_LOCAL_PORT_RANGE of a socket that has one; 0: none seen */
+	__u16 ends[WIRE_POOL_ENDS];  /* as in wire_pool */
+};
+
+#endif

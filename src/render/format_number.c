@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Numbers for people. */
+#include "render/format_number.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+size_t humane_count(uint64_t count, char out[HUMANE_SIZE])
+{
+	char reversed[HUMANE_SIZE];
+	size_t length = 0;
+
+	for (size_t digits = 0; digits == 0 || count; digits++, count /= 10) {
+		if (digits > 0 && digits % 3 == 0)
+			reversed[length++] = ',';
+		reversed[length++] = (char)('0' + count % 10);
+	}
+	for (size_t i = 0; i < length; i++)
+		out[i] = reversed[length - 1 - i];
+	out[length] = '\0';
+	return length;
+}
+
+size_t humane_duration(uint64_t ns, char out[HUMANE_SIZE])
+{
+	uint64_t seconds = ns / 1000000000;
+	const char *format = "%" PRIu64 " ns";
+	uint64_t value = ns, rest = 0;
+
+	if (seconds >= 86400) {
+		format = "%" PRIu64 " d %" PRIu64 " h";
+		value = seconds / 86400;
+		rest = seconds / 3600 % 24;
+	} else if (seconds >= 3600) {
+		format = "%" PRIu64 " h %" PRIu64 " min";
+		value = seconds / 3600;
+		rest = seconds / 60 % 60;
+	} else if (seconds >= 60) {
+		format = "%" PRIu64 " min %" PRIu64 " s";
+		value = seconds / 60;
+		rest = seconds % 60;
+	} else if (seconds >= 10) {
+		format = "%" PRIu64 " s";
+		value = seconds;
+	} else if (seconds >= 1) {
+		format = "%" PRIu64 ".%" PRIu64 " s";
+		value = seconds;
+		rest = ns / 100000000 % 10;
+	} else if (ns >= 1000000) {
+		format = "%" PRIu64 " ms";
+		value = ns / 1000000;
+	} else if (ns >= 1000) {
+		format = "%" PRIu64 " µs";
+		value = ns / 1000;
+	}
+	return (size_t)snprintf(out, HUMANE_SIZE, format, value, rest);
+}
+
+size_t humane_rate(uint64_t count, double seconds, char out[HUMANE_SIZE])
+{
+	double rate = seconds > 0 ? (double)count / seconds : (double)count;
+	size_t length;
+
+	if (rate > 0 && rate < 9.95)
+		return (size_t)snprintf(out, HUMANE_SIZE, "%.1f/s", rate);
+	length = humane_count((uint64_t)(rate + 0.5), out);
+	memcpy(out + length, "/s", 3);
+	return length + 2;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Numbers for people: "1,204", "2.9 s". All write a NUL-terminated text and return its length. */
+#ifndef PORTTRACE_RENDER_FORMAT_NUMBER_H
+#define PORTTRACE_RENDER_FORMAT_NUMBER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define HUMANE_SIZE 32
+
+/* "28,232" */
+size_t humane_count(uint64_t count, char out[HUMANE_SIZE]);
+/* "850 ns", "37 ms", "2.9 s", "3 min 20 s", "2 h 5 min", "3 d 4 h"; cut, not rounded */
+size_t humane_duration(uint64_t ns, char out[HUMANE_SIZE]);
+/* "1,204/s", and "0.5/s" where the fraction matters */
+size_t humane_rate(uint64_t count, double seconds, char out[HUMANE_SIZE]);
+
+#endif

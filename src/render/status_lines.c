@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A run's beginning and end; and the renderer that says nothing else, of a stream that goes to a file. */
+#include "render/status_lines.h"
+
+#include <stdlib.h>
+
+#include "render/format_number.h"
+
+void remarks_start(FILE *err, const struct start_report *report)
+{
+	char sockets[HUMANE_SIZE], namespaces[HUMANE_SIZE];
+
+	humane_count(report->sockets, sockets);
+	humane_count(report->netns_count, namespaces);
+	fprintf(err, "porttrace %s · Linux %s · probes %s · %s socket%s in %s network namespace%s",
+		report->version, report->kernel, report->probes, sockets,
+		report->sockets == 1 ? "" : "s", namespaces, report->netns_count == 1 ? "" : "s");
+	if (report->hint && report->hint[0])
+		fprintf(err, " · %s", report->hint);
+	putc('\n', err);
+	if (!report->missing || !report->missing[0])
+		return;
+	fputs("not shown by this kernel:", err);
+	for (const char *const *fact = report->missing; *fact; fact++)
+		fprintf(err, " %s", *fact);
+	fputs(" (see 'porttrace doctor')\n", err);
+}
+
+void remarks_stop(FILE *err, const struct stop_report *report)
+{
+	char events[HUMANE_SIZE], lost[HUMANE_SIZE];
+
+	humane_count(report->events, events);
+	humane_count(report->lost, lost);
+	fprintf(err, "%s event%s, %s lost\n", events, report->events == 1 ? "" : "s", lost);
+	if (!report->unpredicted)
+		return;
+	humane_count(report->unpredicted, events);
+	fprintf(err, "%s refusal%s that the rules porttrace knows do not explain\n", events,
+		report->unpredicted == 1 ? "" : "s");
+}
+
+struct render {
+	struct render_options options;
+};
+
+static struct render *open_remarks(const struct render_options *options)
+{
+	struct render *render = calloc(1, sizeof(*render));
+
+	if (render)
+		render->options = *options;
+	return render;
+}
+
+static void start(struct render *render, const struct start_report *report)
+{
+	if (!render->options.quiet)
+		remarks_start(render->options.err, report);
+}
+
+static void stop(struct render *render, const struct stop_report *report)
+{
+	if (!render->options.quiet || report->lost)
+		remarks_stop(render->options.err, report);
+}
+
+static void no_event(struct render *render, const struct report *report)
+{
+	(void)render;
+	(void)report;
+}
+
+static void no_port(struct render *render, const struct port_report *report)
+{
+	(void)render;
+	(void)report;
+}
+
+static void no_churn(struct render *render, const struct churn *churn, struct model *model,
+		     uint64_t boot_ns)
+{
+	(void)render;
+	(void)churn;
+	(void)model;
+	(void)boot_ns;
+}
+
+static void no_lost(struct render *render, uint64_t count, const char *reason, uint64_t boot_ns)
+{
+	(void)render;
+	(void)count;
+	(void)reason;
+	(void)boot_ns;
+}
+
+static int no_flush(struct render *render, uint64_t now_boot_ns)
+{
+	(void)render;
+	(void)now_boot_ns;
+	return 0;
+}
+
+static void close_remarks(struct render *render)
+{
+	free(render);
+}
+
+const struct renderer render_remarks = {
+	.name = "remarks",
+	.open = open_remarks,
+	.start = start,
+	.event = no_event,
+	.port = no_port,
+	.churn = no_churn,
+	.lost = no_lost,
+	.stop = stop,
+	.flush = no_flush,
+	.close = close_remarks,
+};

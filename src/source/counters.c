@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* When an interval ends: what is read, of which namespace, and what a TIME_WAIT's end has to do with it. */
+#include "source/counters.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "porttrace/churn.h"
+#include "source/port_usage.h"
+#include "source/map_reader.h"
+#include "source/flow_counters.h"
+#include "util/clock.h"
+
+#define HOOKED_COUNTERS 4
+#define OWNERS_ASKED 8 /* for a socket of a namespace that nothing else leads into */
+#define CENSUS_SHARE 25 /* of the time is what a census may take: one in so many */
+
+/* A namespace, as sent last. */
+struct told {
+	struct wire_netns event;
+	struct churn_counts counts; /* as they were then */
+	struct churn_counts now;
+	bool is_gone;		    /* it could not be entered */
+	/* TIME_WAITs on ports that the kernel chose: began before porttrace did; have ended since. */
+	uint64_t timewait_before, timewait_released;
+	bool has_before;
+	/* TcpExt TW when it was last read, and what we had counted then. */
+	uint64_t entered_read, entered_seen;
+	uint64_t base[HOOKED_COUNTERS]; /* of the kernel's counters: what they had beyond ours at the first look */
+	bool has_base;
+	uint64_t census_boot_ns, census_took_ns; /* the last one */
+};
+
+struct sampler {
+	struct kernel *kernel;
+	struct netns_list *namespaces;
+	struct census_taker *census; /* NULL: this kernel does not let the ports be counted */
+	struct sample_flows *flows;
+	int counts; /* the map churn_namespaces */
+	struct map_reader *counts_reader;
+	bool is_hooked;
+	struct told *told;
+	size_t told_count;
+	uint64_t interval_boot_ns; /* when the last interval ended; 0: the first has not begun */
+	uint8_t reserved[NETNS_PORTS];
+	source_event_fn event;
+	void *context;
+};
+
+struct sampler *sampler_new(struct kernel *kernel, struct netns_list *namespaces, source_event_fn event,
+			    void *context)
+{
+	const struct bpf_map *counts = kernel_map(kernel, "churn_namespaces");
+	struct sampler *sampler = calloc(1, sizeof(*sampler));
+	int err;
+
+	if (!sampler)
+		return NULL;
+	*sampler = (struct sampler){
+		.kernel = kernel,
+		.namespaces = namespaces,
+		.counts = bpf_map__fd(counts),
+		.is_hooked = kernel_timewait_is_hooked(kernel),
+		.event = event,
+		.context = context,
+	};
+	sampler->counts_reader = map_reader_new(kernel_program(kernel, "churn_namespaces_read"), NULL, counts);
+	if (sampler->counts_reader)
+		sampler->flows = sample_flows_new(kernel, event, context);
+	if (sampler->flows)
+		sampler->census = census_taker_new(kernel);
+	if (sampler->flows && (sampler->census || errno != ENOMEM))
+		return sampler;
+	err = errno;
+	sampler_free(sampler);
+	errno = err;
+	return NULL;
+}
+
+void sampler_free(struct sampler *sampler)
+{
+	if (!sampler)
+		return;
+	census_taker_free(sampler->census);
+	sample_flows_free(sampler->flows);
+	map_reader_free(sampler->counts_reader);
+	free(sampler->told);
+	free(sampler);
+}
+
+/* What was last told of a namespace, made anew where there is none; NULL: no memory. */
+static struct told *told_of(struct sampler *sampler, uint32_t netns)
+{
+	struct told *told;
+
+	for (size_t i = 0; i < sampler->told_count; i++) {
+		if (sampler->told[i].event.netns == netns)
+			return &sampler->told[i];
+	}
+	told = realloc(sampler->told, (sampler->told_count + 1) * sizeof(*told));
+	if (!told)
+		return NULL;
+	sampler->told = told;
+	told += sampler->told_count++;
+	*told = (struct told){
+		.event = {.hdr = {.size = sizeof(told->event), .kind = WIRE_NETNS}, .netns = netns},
+	};
+	/* One that turns up later began with nothing counted. */
+	if (sampler->interval_boot_ns) {
+		struct wire_netns nothing = told->event;
+
+		told->has_before = true;
+		nothing.hdr.boot_ns = sampler->interval_boot_ns;
+		sampler->event(sampler->context, &nothing, sizeof(nothing));
+	}
+	return told;
+}
+
+static void counts_fill(struct wire_netns *event, const struct churn_counts *counts)
+{
+	const __u64 *values = counts->values;
+
+	event->by_connect = values[CHURN_BY_CONNECT];
+	event->by_bind = values[CHURN_BY_BIND];
+	event->by_autobind = values[CHURN_BY_AUTOBIND];
+	event->ephemeral_allocated = event->by_connect + event->by_bind + event->by_autobind;
+	event->failed_connect = values[CHURN_FAILED_CONNECT];
+	event->failed_connect_again = values[CHURN_FAILED_CONNECT_AGAIN];
+	event->failed_bind = values[CHURN_FAILED_BIND];
+	event->failed_listen = values[CHURN_FAILED_LISTEN];
+	event->failed_send = values[CHURN_FAILED_SEND];
+	event->ephemeral_failed = event->failed_connect + event->failed_connect_again + event->failed_bind +
+				  event->failed_listen + event->failed_send;
+}
+
+/*
+ * What begins the kernel counts itself, where it does (kernel_counts_timewaits()), and that is better: our
+ * programs at the end of a connection have been seen to miss one. Else, and while the
+ * namespace cannot be read, ours are added to what was read before: to nothing, of one that turned up later.
+ */
+static void entered_fill(const struct sampler *sampler, struct told *told, struct wire_netns *event, uint64_t seen)
+{
+	uint64_t added = seen > told->entered_seen ? seen - told->entered_seen : 0;
+	bool is_there_at_start = !told->event.hdr.boot_ns && !sampler->interval_boot_ns;
+
+	if (!told->is_gone && (kernel_counts_timewaits(sampler->kernel) || is_there_at_start)) {
+		told->entered_read = event->timewait_entered;
+		told->entered_seen = seen;
+	} else {
+		event->timewait_entered = told->entered_read + added;
+	}
+}
+
+/*
+ * What the hooks saw, or what the kernel counted since the first look, if that is more: a kprobe's program is
+ * not run where it would interrupt another's on its CPU (trace_call_bpf()), nor one of fentry where it would
+ * interrupt itself (__bpf_prog_enter_recur()). The kernel's TWRecycled is without what a SYN took over.
+ */
+static void hooked_fill(struct told *told, struct wire_netns *event, const __u64 *values, bool begins_counted)
+{
+	const uint64_t seen[] = {values[CHURN_TIMEWAIT], values[CHURN_TIMEWAIT_REUSED],
+				 values[CHURN_TIMEWAIT_KILLED], values[CHURN_TIMEWAIT_OVERFLOW]};
+	__u64 *const fields[] = {&event->timewait_entered, &event->timewait_reused,
+				 &event->timewait_killed, &event->timewait_overflowed};
+
+	for (int i = 0; i < HOOKED_COUNTERS; i++) {
+		/* Of one that cannot be read it is what was told last. */
+		uint64_t counted = *fields[i];
+
+		if (!told->is_gone && !told->has_base)
+			told->base[i] = counted - seen[i];
+		if (!told->is_gone)
+			counted -= told->base[i];
+		*fields[i] = counted > seen[i] && (i || begins_counted) ? counted : seen[i];
+	}
+	told->has_base |= !told->is_gone;
+}
+
+static void timewait_fill(const struct sampler *sampler, struct told *told, struct wire_netns *event,
+			  const struct churn_counts *counts)
+{
+	const __u64 *values = counts->values;
+
+	if (!sampler->is_hooked) {
+		entered_fill(sampler, told, event, values[CHURN_TIMEWAIT]);
+		return;
+	}
+	event->has |= WIRE_NETNS_HOOKED;
+	event->timewait_expired = values[CHURN_TIMEWAIT_EXPIRED];
+	hooked_fill(told, event, values, kernel_counts_timewaits(sampler->kernel));
+}
+
+static bool may_take_census(const struct told *told, bool last)
+{
+	return last || clock_boot_ns() - told->census_boot_ns > CENSUS_SHARE * told->census_took_ns;
+}
+
+static void misuse_of_listeners(struct sampler *sampler, const struct census_result *found)
+{
+	for (size_t i = 0; i < found->listener_count; i++) {
+		const struct wire_socket *listener = &found->listeners[i];
+
+		sample_misuse(sampler->flows, &listener->sock, &listener->task, WIRE_MISUSE_SERVICE_PORT, 1);
+	}
+}
+
+/*
+ * `counts` were read before: a TIME_WAIT that begins meanwhile then looks like one that has not ended yet,
+ * which the next census puts right, and never like one more that has.
+ */
+static void census_fill(struct sampler *sampler, struct told *told, struct wire_netns *event,
+			const struct churn_counts *counts)
+{
+	const struct census_result *found;
+	uint64_t released;
+
+	if (census_take(sampler->census, event, sampler->reserved, &found))
+		return;
+	told->census_boot_ns = found->end_boot_ns;
+	told->census_took_ns = found->took_ns;
+	if (!told->has_before)
+		told->timewait_before = found->timewait_chosen > counts->values[CHURN_TIMEWAIT_CHOSEN] ?
+			found->timewait_chosen - counts->values[CHURN_TIMEWAIT_CHOSEN] : 0;
+	told->has_before = true;
+	released = told->timewait_before + counts->values[CHURN_TIMEWAIT_CHOSEN];
+	released = released > found->timewait_chosen ? released - found->timewait_chosen : 0;
+	if (released > told->timewait_released)
+		told->timewait_released = released;
+	event->has |= WIRE_NETNS_CENSUS;
+	event->tcp_in_use = found->tcp_in_use;
+	event->udp_in_use = found->udp_in_use;
+	event->tcp_bound = found->tcp_bound;
+	for (size_t i = 0; i < found->pool_count; i++)
+		sampler->event(sampler->context, &found->pools[i], sizeof(found->pools[i]));
+	if (sampler->interval_boot_ns)
+		misuse_of_listeners(sampler, found);
+}
+
+/* false: it has gone. Perhaps just the process has by which it was found, or a socket is all that keeps it, of
+ * one of those that took ports there. */
+static bool enter(struct sampler *sampler, uint32_t netns)
+{
+	uint32_t pids[OWNERS_ASKED];
+	size_t count;
+
+	if (!netns_enter(sampler->namespaces, netns))
+		return true;
+	netns_list_scan(sampler->namespaces);
+	if (!netns_enter(sampler->namespaces, netns))
+		return true;
+	count = sample_flows_owners(sampler->flows, netns, pids, OWNERS_ASKED);
+	for (size_t i = 0; i < count; i++)
+		netns_list_scan_sockets(sampler->namespaces, netns, pids[i]);
+	return !netns_enter(sampler->namespaces, netns);
+}
+
+/* Of a namespace that has gone, our own counts are what is left. */
+static void sample_namespace(struct sampler *sampler, struct told *told, struct wire_netns *event,
+			     const struct churn_counts *counts, bool with_census, bool last)
+{
+	uint64_t overflowed = told->event.timewait_overflowed;
+	bool is_first = !told->event.hdr.boot_ns;
+
+	event->has = kernel_times_searches(sampler->kernel) ? WIRE_NETNS_TIMED : 0;
+	event->flows_forgotten = sample_flows_forgotten(sampler->flows);
+	counts_fill(event, counts);
+	told->is_gone = !enter(sampler, event->netns);
+	if (told->is_gone) {
+		event->timewait_live = 0;
+	} else {
+		netns_read(event, sampler->reserved);
+		/* Where there is no TIME_WAIT there is nothing to begin from, and nothing to be told yet. */
+		if (!told->has_before && !event->timewait_live)
+			told->has_before = true;
+		if (with_census && (sampler->interval_boot_ns || event->timewait_live) && sampler->census &&
+		    may_take_census(told, last))
+			census_fill(sampler, told, event, counts);
+		netns_leave(sampler->namespaces);
+	}
+	timewait_fill(sampler, told, event, counts);
+	event->ephemeral_released = counts->values[CHURN_RELEASED];
+	if (sampler->is_hooked)
+		event->ephemeral_released += counts->values[CHURN_TIMEWAIT_RELEASED];
+	else
+		event->ephemeral_released += told->timewait_released;
+	event->hdr.boot_ns = clock_boot_ns();
+	if (!is_first && event->timewait_overflowed > overflowed)
+		sample_overflow(sampler->flows, event);
+	sampler->event(sampler->context, event, sizeof(*event));
+}
+
+static bool has_changed(const struct told *told, const struct churn_counts *counts)
+{
+	return !told->event.hdr.boot_ns || told->event.timewait_live ||
+	       memcmp(told->counts.values, counts->values, sizeof(counts->values)) != 0;
+}
+
+/* One that was silent for a while: its interval begins where everybody's does, with what it had. */
+static void tell_again(struct sampler *sampler, struct told *told)
+{
+	if (!told->event.hdr.boot_ns || told->event.hdr.boot_ns >= sampler->interval_boot_ns)
+		return;
+	told->event.hdr.boot_ns = sampler->interval_boot_ns;
+	sampler->event(sampler->context, &told->event, sizeof(told->event));
+}
+
+static void read_counts(void *context, const char *element)
+{
+	struct told *told;
+	__u32 netns;
+
+	memcpy(&netns, element, sizeof(netns));
+	told = told_of(context, netns);
+	if (told)
+		memcpy(&told->now, element + sizeof(netns), sizeof(told->now));
+}
+
+/* The namespaces that have counted something, with that, and once those that there are. */
+static void find_namespaces(struct sampler *sampler, bool out_of_turn)
+{
+	size_t known = sampler->told_count;
+
+	map_reader_each(sampler->counts_reader, read_counts, sampler);
+	/* One that is new can be entered only when it has been found. */
+	if (!known || sampler->told_count != known || out_of_turn)
+		netns_list_scan(sampler->namespaces);
+	for (size_t i = 0; !known && !out_of_turn && i < netns_list_count(sampler->namespaces); i++)
+		told_of(sampler, netns_list_get(sampler->namespaces, i));
+}
+
+void sampler_ask(struct sampler *sampler, uint32_t netns)
+{
+	struct wire_netns between;
+	struct told *told;
+
+	find_namespaces(sampler, true);
+	told = told_of(sampler, netns);
+	if (!told)
+		return;
+	between = told->event;
+	between.ends_interval = 0;
+	sample_namespace(sampler, told, &between, &told->now, false, false);
+}
+
+/* A namespace that is kept by something that cannot be seen reads as gone: it goes when it is silent too. */
+static void forget_gone(struct sampler *sampler, struct told *told)
+{
+	if (!told->is_gone)
+		return;
+	bpf_map_delete_elem(sampler->counts, &told->event.netns);
+	sample_flows_forget(sampler->flows, told->event.netns);
+	*told = sampler->told[--sampler->told_count];
+}
+
+void sampler_interval(struct sampler *sampler, bool last)
+{
+	uint64_t now = clock_boot_ns();
+
+	find_namespaces(sampler, false);
+	sample_flows(sampler->flows);
+	/* Backwards, for one that has gone makes room for the last. */
+	for (size_t i = sampler->told_count; i-- > 0;) {
+		struct told *told = &sampler->told[i];
+
+		if (!has_changed(told, &told->now)) {
+			forget_gone(sampler, told);
+			continue;
+		}
+		told->event.ends_interval = sampler->interval_boot_ns != 0;
+		tell_again(sampler, told);
+		told->counts = told->now;
+		sample_namespace(sampler, told, &told->event, &told->now, true, last);
+	}
+	sampler->interval_boot_ns = now;
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The counters of processes: all at once, for a system call for each of some thousand flows would cost more
+ * than all the rest. */
+#include "source/flow_counters.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "porttrace/churn.h"
+#include "source/map_reader.h"
+#include "util/address.h"
+#include "util/clock.h"
+
+#define REMEMBERED 1024
+#define OVERFLOWS  64
+
+/* What was said already, the oldest makes room. */
+struct said {
+	uint64_t start_boot_ns;
+	uint32_t pid, netns; /* netns: only where no process is known */
+	uint32_t kind;
+};
+
+struct sample_flows {
+	struct kernel *kernel;
+	struct map_reader *flows_reader, *searches_reader, *searches_to_reader;
+	int flows, searches; /* maps */
+	uint64_t present;    /* in the map, while it is read */
+	uint64_t forgotten;
+	struct said said[REMEMBERED];
+	size_t said_next;
+	/* The flows that sample_flows() saw overflow: whom the kernel's own count is about. */
+	struct {
+		struct churn_flow flow;
+		struct wire_task task;
+		uint64_t count;
+	} overflows[OVERFLOWS];
+	size_t overflow_count;
+	source_event_fn event;
+	void *context;
+};
+
+struct sample_flows *sample_flows_new(struct kernel *kernel, source_event_fn event, void *context)
+{
+	struct bpf_program *read = kernel_program(kernel, "churn_searches_read");
+	const struct bpf_map *made = kernel_map(kernel, "churn_flows");
+	const struct bpf_map *searches = kernel_map(kernel, "churn_searches");
+	struct sample_flows *flows = calloc(1, sizeof(*flows));
+	int err;
+
+	if (!flows)
+		return NULL;
+	flows->kernel = kernel;
+	flows->flows = bpf_map__fd(made);
+	flows->searches = bpf_map__fd(searches);
+	flows->event = event;
+	flows->context = context;
+	flows->flows_reader = map_reader_new(kernel_program(kernel, "churn_flows_read"), NULL, made);
+	if (flows->flows_reader)
+		flows->searches_reader = map_reader_new(read, NULL, searches);
+	if (flows->searches_reader)
+		flows->searches_to_reader = map_reader_new(read, NULL, kernel_map(kernel, "churn_searches_to"));
+	if (flows->searches_to_reader)
+		return flows;
+	err = errno;
+	sample_flows_free(flows);
+	errno = err;
+	return NULL;
+}
+
+void sample_flows_free(struct sample_flows *flows)
+{
+	if (!flows)
+		return;
+	map_reader_free(flows->flows_reader);
+	map_reader_free(flows->searches_reader);
+	map_reader_free(flows->searches_to_reader);
+	free(flows);
+}
+
+static bool was_said(struct sample_flows *flows, const struct said *what)
+{
+	for (size_t i = 0; i < REMEMBERED; i++) {
+		const struct said *said = &flows->said[i];
+
+		if (said->kind == what->kind && said->pid == what->pid &&
+		    said->start_boot_ns == what->start_boot_ns && said->netns == what->netns)
+			return true;
+	}
+	flows->said[flows->said_next] = *what;
+	flows->said_next = (flows->said_next + 1) % REMEMBERED;
+	return false;
+}
+
+static void misuse_event(struct sample_flows *flows, const struct wire_sock *sock, const struct wire_task *task,
+			 enum wire_misuse_kind kind, uint64_t count, uint32_t limit)
+{
+	const struct said what = {
+		.start_boot_ns = task->start_boot_ns,
+		.pid = task->pid,
+		.netns = task->pid ? 0 : sock->netns,
+		.kind = kind,
+	};
+	struct wire_misuse event = {
+		.hdr = {.size = sizeof(event), .kind = WIRE_MISUSE, .boot_ns = clock_boot_ns()},
+		.sock = *sock,
+		.task = *task,
+		.count = count,
+		.misuse = kind,
+		.limit = limit,
+	};
+
+	if (!was_said(flows, &what))
+		flows->event(flows->context, &event, sizeof(event));
+}
+
+void sample_misuse(struct sample_flows *flows, const struct wire_sock *sock, const struct wire_task *task,
+		   enum wire_misuse_kind kind, uint64_t count)
+{
+	misuse_event(flows, sock, task, kind, count, 0);
+}
+
+/* A socket that stands for all of the flow: what is known of each of them. */
+static struct wire_sock sock_of(const struct churn_flow *flow)
+{
+	struct wire_sock sock = {
+		.netns = flow->netns,
+		.family = AF_INET6,
+		.protocol = flow->protocol,
+		.remote_port = flow->remote_port,
+		.flags = WIRE_PORT_CHOSEN,
+	};
+
+	memcpy(sock.local_addr, flow->local_addr, sizeof(sock.local_addr));
+	memcpy(sock.remote_addr, flow->remote_addr, sizeof(sock.remote_addr));
+	if (address_is_mapped(sock.local_addr) || address_is_mapped(sock.remote_addr))
+		sock.family = AF_INET;
+	return sock;
+}
+
+static struct wire_task task_of(const struct churn_flow *flow, const struct churn_counts *counts)
+{
+	struct wire_task task = {.pid = flow->pid, .start_boot_ns = counts->start_boot_ns};
+
+	memcpy(task.comm, counts->comm, sizeof(task.comm));
+	return task;
+}
+
+static void flow_misuse(struct sample_flows *flows, const struct churn_flow *flow,
+			const struct churn_counts *counts)
+{
+	uint64_t bound = counts->values[CHURN_BIND_CONNECT], itself = counts->values[CHURN_SELF_CONNECT];
+	struct wire_sock sock = sock_of(flow);
+	struct wire_task task = task_of(flow, counts);
+
+	if (bound)
+		misuse_event(flows, &sock, &task, WIRE_MISUSE_BIND_CONNECT, bound, 0);
+	if (itself) {
+		sock.local_port = sock.remote_port;
+		misuse_event(flows, &sock, &task, WIRE_MISUSE_SELF_CONNECT, itself, 0);
+	}
+	if (counts->values[CHURN_TIMEWAIT_OVERFLOW] && flows->overflow_count < OVERFLOWS) {
+		flows->overflows[flows->overflow_count].flow = *flow;
+		flows->overflows[flows->overflow_count].task = task;
+		flows->overflows[flows->overflow_count++].count = counts->values[CHURN_TIMEWAIT_OVERFLOW];
+	}
+}
+
+static void flow_event(struct sample_flows *flows, const struct churn_flow *flow,
+		       const struct churn_counts *counts)
+{
+	const __u64 *values = counts->values;
+	struct wire_traffic event = {
+		.hdr = {.size = sizeof(event), .kind = WIRE_TRAFFIC, .boot_ns = clock_boot_ns()},
+		.task = task_of(flow, counts),
+		.netns = flow->netns,
+		.remote_port = flow->remote_port,
+		.protocol = flow->protocol,
+		.allocated = values[CHURN_BY_CONNECT] + values[CHURN_BY_BIND] + values[CHURN_BY_AUTOBIND],
+		.timewait = values[CHURN_TIMEWAIT],
+		.released = values[CHURN_RELEASED],
+		.failed = values[CHURN_FAILED_CONNECT] + values[CHURN_FAILED_CONNECT_AGAIN] +
+			  values[CHURN_FAILED_BIND] + values[CHURN_FAILED_LISTEN] + values[CHURN_FAILED_SEND],
+		.timewait_overflowed = values[CHURN_TIMEWAIT_OVERFLOW],
+	};
+
+	memcpy(event.remote_addr, flow->remote_addr, sizeof(event.remote_addr));
+	memcpy(event.local_addr, flow->local_addr, sizeof(event.local_addr));
+	flows->event(flows->context, &event, sizeof(event));
+	flow_misuse(flows, flow, counts);
+}
+
+static void read_flow(void *context, const char *element)
+{
+	struct sample_flows *flows = context;
+	struct churn_counts counts;
+	struct churn_flow flow;
+
+	memcpy(&flow, element, sizeof(flow));
+	memcpy(&counts, element + sizeof(flow), sizeof(counts));
+	flow_event(flows, &flow, &counts);
+	flows->present++;
+}
+
+static void read_flows(struct sample_flows *flows)
+{
+	uint64_t made = kernel_flows_made(flows->kernel);
+
+	flows->present = 0;
+	if (map_reader_each(flows->flows_reader, read_flow, flows))
+		return;
+	if (made > flows->present && made - flows->present > flows->forgotten)
+		flows->forgotten = made - flows->present;
+}
+
+uint64_t sample_flows_forgotten(const struct sample_flows *flows)
+{
+	return flows->forgotten;
+}
+
+static void read_search(void *context, const char *element)
+{
+	struct sample_flows *flows = context;
+	struct churn_search_key key;
+	struct churn_search search;
+	struct wire_search event;
+
+	memcpy(&key, element, sizeof(key));
+	memcpy(&search, element + sizeof(key), sizeof(search));
+	event = (struct wire_search){
+		.hdr = {.size = sizeof(event), .kind = WIRE_SEARCH, .boot_ns = clock_boot_ns()},
+		.netns = key.netns,
+		.remote_port = key.remote_port,
+		.connects = key.connects,
+		.total_ns = search.total_ns,
+		.max_ns = search.max_ns,
+	};
+	memcpy(event.remote_addr, key.remote_addr, sizeof(event.remote_addr));
+	memcpy(event.buckets, search.buckets, sizeof(event.buckets));
+	flows->event(flows->context, &event, sizeof(event));
+}
+
+void sample_flows(struct sample_flows *flows)
+{
+	flows->overflow_count = 0;
+	read_flows(flows);
+	if (!kernel_times_searches(flows->kernel))
+		return;
+	map_reader_each(flows->searches_reader, read_search, flows);
+	map_reader_each(flows->searches_to_reader, read_search, flows);
+}
+
+size_t sample_flows_owners(const struct sample_flows *flows, uint32_t netns, uint32_t *pids, size_t max)
+{
+	struct churn_flow key, *previous = NULL;
+	size_t count = 0;
+
+	for (; count < max && !bpf_map_get_next_key(flows->flows, previous, &key); previous = &key) {
+		bool is_known = key.netns != netns;
+
+		for (size_t i = 0; i < count; i++)
+			is_known |= pids[i] == key.pid;
+		if (!is_known)
+			pids[count++] = key.pid;
+	}
+	return count;
+}
+
+void sample_flows_forget(struct sample_flows *flows, uint32_t netns)
+{
+	for (uint16_t connects = 0; connects < 2; connects++) {
+		struct churn_search_key key = {.netns = netns, .connects = connects};
+
+		bpf_map_delete_elem(flows->searches, &key);
+	}
+}
+
+void sample_overflow(struct sample_flows *flows, const struct wire_netns *netns)
+{
+	struct wire_sock sock = {.netns = netns->netns, .family = AF_INET, .protocol = IPPROTO_TCP};
+	const struct wire_task nobody = {0};
+	bool is_known = false;
+
+	for (size_t i = 0; i < flows->overflow_count; i++) {
+		if (flows->overflows[i].flow.netns != netns->netns)
+			continue;
+		sock = sock_of(&flows->overflows[i].flow);
+		misuse_event(flows, &sock, &flows->overflows[i].task, WIRE_MISUSE_OVERFLOW,
+			     flows->overflows[i].count, netns->tw_max_buckets);
+		is_known = true;
+	}
+	if (!is_known)
+		misuse_event(flows, &sock, &nobody, WIRE_MISUSE_OVERFLOW, netns->timewait_overflowed,
+			     netns->tw_max_buckets);
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Runs the census of the kernel side and makes of its counts what a search for a port would find. */
+#include "source/port_usage.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "porttrace/port_usage.h"
+#include "source/iterator.h"
+#include "source/map_reader.h"
+#include "util/clock.h"
+
+struct counted {
+	struct census_key key;
+	struct census_pool pool;
+};
+
+struct census_taker {
+	struct census *census; /* shared with the programs, as is ports */
+	uint8_t *ports;
+	struct bpf_link *tcp, *udp;
+	struct map_reader *pools;
+	int buckets; /* the program */
+	struct counted *counted; /* the last census, most in use first */
+	size_t count, capacity;	 /* as many as the map may have */
+	const uint8_t *reserved; /* while a census runs */
+	struct census_result result;
+};
+
+struct census_taker *census_taker_new(struct kernel *kernel)
+{
+	struct census_taker *taker = calloc(1, sizeof(*taker));
+	struct bpf_program *tcp = kernel_program(kernel, "census_tcp");
+	struct bpf_program *udp = kernel_program(kernel, "census_udp");
+	struct bpf_program *buckets = kernel_program(kernel, "census_buckets");
+	struct bpf_program *read = kernel_program(kernel, "census_pools_read");
+	struct bpf_program *forget = kernel_program(kernel, "census_pools_forget");
+	const struct bpf_map *pools = kernel_map(kernel, "census_pools");
+
+	if (!taker)
+		return NULL;
+	taker->census = kernel_census(kernel, &taker->ports);
+	if (!taker->census || !tcp || !udp || !buckets) {
+		free(taker);
+		errno = ENOTSUP;
+		return NULL;
+	}
+	taker->buckets = bpf_program__fd(buckets);
+	taker->capacity = bpf_map__max_entries(pools);
+	taker->counted = malloc(taker->capacity * sizeof(*taker->counted));
+	taker->tcp = taker->counted ? bpf_program__attach_iter(tcp, NULL) : NULL;
+	taker->udp = taker->tcp ? bpf_program__attach_iter(udp, NULL) : NULL;
+	taker->pools = taker->udp ? map_reader_new(read, forget, pools) : NULL;
+	if (!taker->pools) {
+		int err = errno;
+
+		census_taker_free(taker);
+		errno = err;
+		return NULL;
+	}
+	return taker;
+}
+
+void census_taker_free(struct census_taker *taker)
+{
+	if (!taker)
+		return;
+	bpf_link__destroy(taker->tcp);
+	bpf_link__destroy(taker->udp);
+	map_reader_free(taker->pools);
+	free(taker->counted);
+	free(taker);
+}
+
+/* Events of the iterator: listeners of the range. */
+static void listener_take(void *context, const char *element)
+{
+	struct census_taker *taker = context;
+	struct census_result *result = &taker->result;
+	struct wire_socket event;
+
+	memcpy(&event, element, sizeof(event));
+	if (!taker->reserved[event.sock.local_port] && result->listener_count < CENSUS_LISTENERS_MAX)
+		result->listeners[result->listener_count++] = event;
+}
+
+/* In as many parts as it takes; -ENOTSUP: it gets nowhere. */
+static int buckets_walk(struct census_taker *taker)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options);
+	struct census *census = taker->census;
+
+	census->at = census->low;
+	while (!census->walked) {
+		__u16 at = census->at;
+
+		if (bpf_prog_test_run_opts(taker->buckets, &options))
+			return -errno;
+		if (!census->walked && (census->at == at || census->at > census->high))
+			return -ENOTSUP;
+	}
+	return 0;
+}
+
+static void pool_add(void *context, const char *element)
+{
+	struct census_taker *taker = context;
+	struct counted *counted = &taker->counted[taker->count];
+
+	if (taker->count == taker->capacity)
+		return;
+	taker->count++;
+	memcpy(&counted->key, element, sizeof(counted->key));
+	memcpy(&counted->pool, element + sizeof(counted->key), sizeof(counted->pool));
+}
+
+/* Reads the map and empties it: between two looks it takes no memory. */
+static int pools_take(struct census_taker *taker)
+{
+	int err;
+
+	taker->count = 0;
+	err = map_reader_each(taker->pools, pool_add, taker);
+	return err ? err : map_reader_clear(taker->pools);
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct counted *one = a, *other = b;
+
+	return (one->pool.in_use < other->pool.in_use) - (one->pool.in_use > other->pool.in_use);
+}
+
+static bool is_for_connect(const struct counted *counted)
+{
+	return counted->key.remote_port != 0;
+}
+
+/* IP_LOCAL_PORT_RANGE: each of its ends counts if it lies in the range (inet_sk_get_local_port_range()). */
+static void range_of(const struct census_pool *pool, const struct wire_netns *netns, struct wire_pool *out)
+{
+	out->range_low = netns->range_low;
+	out->range_high = netns->range_high;
+	if (pool->range_low >= netns->range_low && pool->range_low <= netns->range_high)
+		out->range_low = pool->range_low;
+	if (pool->range_high >= netns->range_low && pool->range_high <= netns->range_high)
+		out->range_high = pool->range_high;
+}
+
+/*
+ * The ports that a search may come upon. Of an odd number connect() leaves one out each time, but not always
+ * the same one (__inet_hash_connect()).
+ */
+static uint32_t capacity_of(const struct census_taker *taker, const struct counted *counted,
+			    const struct wire_pool *pool, const uint8_t *reserved)
+{
+	bool connects = is_for_connect(counted);
+	uint32_t capacity = 0;
+
+	for (uint32_t port = pool->range_low; port <= pool->range_high; port++)
+		capacity += !reserved[port] && !(connects && taker->ports[port] & CENSUS_BOUND);
+	return capacity;
+}
+
+static bool is_any_address(const uint8_t addr[16])
+{
+	static const uint8_t any[16], any_ipv4[16] = {[10] = 0xff, [11] = 0xff};
+
+	return !memcmp(addr, any, sizeof(any)) || !memcmp(addr, any_ipv4, sizeof(any_ipv4));
+}
+
+/* A wildcard meets all addresses, and each address the wildcards. */
+static uint32_t bound_in_use(const struct census_taker *taker, const struct counted *counted)
+{
+	bool is_udp = counted->key.protocol == IPPROTO_UDP;
+	uint32_t in_use = counted->pool.in_use;
+
+	if (is_any_address(counted->key.local_addr))
+		return is_udp ? taker->result.udp_in_use : taker->result.tcp_in_use;
+	for (size_t i = 0; i < taker->count; i++) {
+		const struct counted *other = &taker->counted[i];
+
+		if (!is_for_connect(other) && other->key.protocol == counted->key.protocol &&
+		    is_any_address(other->key.local_addr))
+			in_use += other->pool.in_use;
+	}
+	return in_use;
+}
+
+static void pool_event(struct census_taker *taker, const struct counted *counted,
+		       const struct wire_netns *netns, const uint8_t *reserved)
+{
+	struct wire_pool *pool = &taker->result.pools[taker->result.pool_count++];
+
+	*pool = (struct wire_pool){
+		.hdr = {.size = sizeof(*pool), .kind = WIRE_POOL, .boot_ns = taker->result.end_boot_ns},
+		.netns = netns->netns,
+		.remote_port = counted->key.remote_port,
+		.protocol = counted->key.protocol,
+		.in_use = counted->pool.in_use,
+		.timewait = counted->pool.timewait,
+		.first_parity = counted->pool.first_parity,
+	};
+	memcpy(pool->local_addr, counted->key.local_addr, sizeof(pool->local_addr));
+	memcpy(pool->remote_addr, counted->key.remote_addr, sizeof(pool->remote_addr));
+	memcpy(pool->ends, counted->pool.ends, sizeof(pool->ends));
+	range_of(&counted->pool, netns, pool);
+	pool->capacity = capacity_of(taker, counted, pool, reserved);
+	if (!is_for_connect(counted))
+		pool->in_use = bound_in_use(taker, counted);
+}
+
+/* Pools as good as empty are only noise, unless there are no others. */
+#define FEW		4
+#define NOTEWORTHY_PART 64
+
+static void pools_choose(struct census_taker *taker, const struct wire_netns *netns, const uint8_t *reserved)
+{
+	uint32_t noteworthy = (netns->range_high - netns->range_low + 1U) / NOTEWORTHY_PART;
+	size_t connects = 0, binds = 0;
+
+	if (taker->count)
+		qsort(taker->counted, taker->count, sizeof(*taker->counted), compare);
+	for (size_t i = 0; i < taker->count; i++) {
+		const struct counted *counted = &taker->counted[i];
+		size_t *of_kind = is_for_connect(counted) ? &connects : &binds;
+		size_t most = is_for_connect(counted) ? CENSUS_POOLS_MAX * 2 / 3 : CENSUS_POOLS_MAX / 3;
+
+		if (*of_kind >= most || (*of_kind >= FEW && counted->pool.in_use < noteworthy))
+			continue;
+		++*of_kind;
+		pool_event(taker, counted, netns, reserved);
+	}
+}
+
+static void ports_count(struct census_taker *taker, const struct wire_netns *netns)
+{
+	for (uint32_t port = netns->range_low; port <= netns->range_high; port++) {
+		taker->result.tcp_in_use += !!(taker->ports[port] & CENSUS_TCP);
+		taker->result.udp_in_use += !!(taker->ports[port] & CENSUS_UDP);
+		taker->result.tcp_bound += !!(taker->ports[port] & CENSUS_BOUND);
+	}
+}
+
+/* What it cost, not how long others made it wait. */
+static uint64_t cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
+}
+
+int census_take(struct census_taker *taker, const struct wire_netns *netns, const uint8_t *reserved,
+		const struct census_result **result)
+{
+	struct census *census = taker->census;
+	uint64_t begin = cpu_ns();
+	int err;
+
+	*result = &taker->result;
+	taker->result.tcp_in_use = taker->result.udp_in_use = taker->result.tcp_bound = 0;
+	taker->result.pool_count = taker->result.listener_count = 0;
+	if (!netns->range_low)
+		return -ENODATA;
+	memset(taker->ports, 0, CENSUS_PORTS);
+	census->low = netns->range_low;
+	census->high = netns->range_high;
+	census->walked = 0;
+	census->timewait_chosen = 0;
+	taker->reserved = reserved;
+	err = iterator_each(taker->tcp, sizeof(struct wire_socket), listener_take, taker);
+	if (!err)
+		err = iterator_each(taker->udp, sizeof(struct wire_socket), listener_take, taker);
+	if (!err)
+		err = buckets_walk(taker);
+	if (!err)
+		err = pools_take(taker);
+	taker->result.end_boot_ns = clock_boot_ns();
+	taker->result.took_ns = cpu_ns() - begin;
+	if (err)
+		return err;
+	taker->result.timewait_chosen = census->timewait_chosen;
+	ports_count(taker, netns);
+	pools_choose(taker, netns, reserved);
+	return 0;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Counts the ports of one network namespace in the kernel's own tables: bpf/census.bpf.c. */
+#ifndef PORTTRACE_SOURCE_PORT_USAGE_H
+#define PORTTRACE_SOURCE_PORT_USAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "porttrace/wire.h"
+#include "probe/kernel.h"
+
+struct census_taker;
+
+/* `kernel` is borrowed. NULL with errno: ENOTSUP this kernel does not let the ports be counted, else why. */
+struct census_taker *census_taker_new(struct kernel *kernel);
+void census_taker_free(struct census_taker *taker);
+
+#define CENSUS_POOLS_MAX     24
+#define CENSUS_LISTENERS_MAX 32
+
+/* What a census found. Borrowed from the taker until its next census. */
+struct census_result {
+	uint32_t tcp_in_use, udp_in_use, tcp_bound; /* ports of the range */
+	uint32_t timewait_chosen;		    /* TIME_WAITs on ports that the kernel chose */
+	/* Those with most ports in use. hdr.boot_ns and netns are filled in. */
+	struct wire_pool pools[CENSUS_POOLS_MAX];
+	size_t pool_count;
+	/* Listeners that bind() put on a port of the range which is not reserved; task: who, if known. */
+	struct wire_socket listeners[CENSUS_LISTENERS_MAX];
+	size_t listener_count;
+	uint64_t end_boot_ns;
+	uint64_t took_ns; /* of CPU time */
+};
+
+/*
+ * Counts in the namespace that this thread is in, whose settings `netns` has; `reserved` as of
+ * netns_read(). 0 or -errno; the result is then what was found until then, and of no use.
+ */
+int census_take(struct census_taker *taker, const struct wire_netns *netns, const uint8_t *reserved,
+		const struct census_result **result);
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Events -> model -> explanation -> report. Knows nothing of where they come from or when. */
+#include "stream/session.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <netinet/in.h>
+
+#include "stream/process_lookup.h"
+#include "model/wire_check.h"
+#include "model/wire_filter.h"
+
+int session_init(struct session *session, const struct options *options, const struct renderer *renderer,
+		 const struct render_options *render)
+{
+	/* A stream needs the living sockets of a busy machine, not all of a large one: `ls` has those. */
+	const struct model_limits limits = {.sockets = 16384, .timewaits = 4096};
+
+	*session = (struct session){
+		.options = options,
+		.renderer = renderer,
+		.is_partial = options_filter_sockets(options),
+	};
+	session->render = session->renderer->open(render);
+	session->model = model_new(&limits);
+	session->explainer = session->model ? explainer_new(session->model) : NULL;
+	session->warner = warner_new();
+	return session->render && session->explainer && session->warner ? 0 : -ENOMEM;
+}
+
+void session_done(struct session *session)
+{
+	explainer_free(session->explainer);
+	warner_free(session->warner);
+	model_free(session->model);
+	if (session->render)
+		session->renderer->close(session->render);
+}
+
+static void check_end(struct session *session, uint64_t count)
+{
+	if (session->options->count && count == session->options->count && session->on_end)
+		session->on_end(session->end_context);
+}
+
+void session_interval(struct session *session, uint64_t boot_ns)
+{
+	if (session->renderer->interval)
+		session->renderer->interval(session->render, boot_ns);
+	session->intervals++;
+	if (session->options->counts_intervals)
+		check_end(session, session->intervals);
+}
+
+static void report_event(struct session *session, const struct wire_hdr *event)
+{
+	struct report report = {
+		.event = event,
+		.sock = wire_sock_of(event),
+		.task = wire_task_of(event),
+	};
+	struct conflict conflict;
+
+	if (report.task)
+		report.process = who_is(session->model, session->source, report.task);
+	if (report.sock)
+		report.interface = who_interface(session->model, session->source, report.sock);
+	if (explain(session->explainer, event, &conflict))
+		report.conflict = &conflict;
+	session->unpredicted += report.conflict && !conflict.predicted;
+	session->renderer->event(session->render, &report);
+	session->events++;
+	if (!session->options->counts_intervals)
+		check_end(session, session->events);
+}
+
+static void warn_of_pools(struct session *session, const struct churn *churn)
+{
+	struct forecast forecasts[FORECAST_POOLS_MAX];
+	size_t count = forecast_list(churn, session->model, forecasts);
+	struct warning warning;
+
+	for (size_t i = 0; i < count; i++) {
+		if (warning_of_pool(session->warner, &forecasts[i], churn, &warning) &&
+		    session->renderer->warning)
+			session->renderer->warning(session->render, &warning, churn->now.hdr.boot_ns);
+	}
+}
+
+/* Sums are of a namespace; who and where to is as the filters say. */
+static void keep_wanted(const struct session *session, struct churn *churn)
+{
+	static const uint8_t nowhere[16];
+	size_t kept = 0;
+
+	churn->only = &session->options->settings;
+	for (size_t i = 0; i < churn->top_count && kept < CHURN_TOP_COUNT; i++) {
+		const struct churn_top *top = &churn->top[i];
+
+		if (wire_filter_flow(churn->only, top->local_addr, top->remote_addr, top->remote_port,
+				     top->protocol, &top->task))
+			churn->top[kept++] = *top;
+	}
+	churn->top_count = kept;
+	kept = 0;
+	for (size_t i = 0; i < churn->searches_to_count && kept < CHURN_TOP_COUNT; i++) {
+		const struct churn_search_to *to = &churn->searches_to[i];
+
+		if (wire_filter_flow(churn->only, nowhere, to->remote_addr, to->remote_port, IPPROTO_TCP, NULL))
+			churn->searches_to[kept++] = *to;
+	}
+	churn->searches_to_count = kept;
+}
+
+static void report_churn(struct session *session, const struct wire_netns *event)
+{
+	struct churn churn;
+
+	if (!netns_table_churn(model_namespaces(session->model), event->netns, &churn) ||
+	    !session->options->show_churn || !options_want_netns(session->options, event->netns))
+		return;
+	keep_wanted(session, &churn);
+	session->renderer->churn(session->render, &churn, session->model, event->hdr.boot_ns);
+	warn_of_pools(session, &churn);
+}
+
+static void report_misuse(struct session *session, const struct wire_misuse *event)
+{
+	struct warning warning;
+
+	if (!session->options->show_churn || !session->renderer->warning ||
+	    !wire_filter(&session->options->settings, &event->hdr))
+		return;
+	warning_of_misuse(event, netns_table_find(model_namespaces(session->model), event->sock.netns), &warning);
+	session->renderer->warning(session->render, &warning, event->hdr.boot_ns);
+}
+
+static const char *lost_reason(uint32_t reason)
+{
+	switch ((enum wire_lost_reason)reason) {
+	case WIRE_LOST_RING:
+		return "ring buffer full";
+	case WIRE_LOST_MAP:
+		return "kernel map full";
+	case WIRE_LOST_INVALID:
+		return "not an event";
+	case WIRE_LOST_TABLE:
+		return "port table full";
+	case WIRE_LOST_MISSED:
+		return "return probe missed a call";
+	case WIRE_LOST_NOT_RUN:
+		return "probe not run, at most";
+	}
+	return "";
+}
+
+static void report_lost(struct session *session, const struct wire_lost *event)
+{
+	/* Only what the stream itself lacks: an evicted table entry was told before. */
+	if (event->reason != WIRE_LOST_TABLE && event->reason != WIRE_LOST_MAP)
+		session->lost += event->count;
+	if (event->reason == WIRE_LOST_MISSED || event->reason == WIRE_LOST_NOT_RUN)
+		session->not_run += event->count;
+	session->renderer->lost(session->render, event->count, lost_reason(event->reason),
+				event->hdr.boot_ns);
+}
+
+static bool is_shown(const struct session *session, const struct wire_hdr *event)
+{
+	const struct settings *settings = &session->options->settings;
+
+	/* Those of the kernel side that keep the table true are not all asked for. */
+	return session->streaming && settings->kinds & 1U << event->kind &&
+	       (!settings->failed_only || wire_error_of(event)) &&
+	       (!session->is_replay || wire_filter(settings, event)) &&
+	       (!session->options->count || session->events < session->options->count);
+}
+
+static void apply(struct session *session, const union wire_event *event)
+{
+	if (event->hdr.kind == WIRE_SOCKET && explainer_take(session->explainer, &event->socket))
+		return;
+	if (model_apply(session->model, &event->hdr))
+		session->invalid++;
+}
+
+/* What comes first of a namespace is what its first interval begins with. */
+static void apply_netns(struct session *session, const union wire_event *event)
+{
+	struct netns_table *namespaces = model_namespaces(session->model);
+	bool is_first = !netns_table_find(namespaces, event->netns.netns);
+	struct churn baseline;
+
+	apply(session, event);
+	if (is_first)
+		netns_table_churn(namespaces, event->netns.netns, &baseline);
+	else if (event->netns.ends_interval)
+		report_churn(session, &event->netns);
+}
+
+static void take(struct session *session, const union wire_event *event)
+{
+	switch ((enum wire_kind)event->hdr.kind) {
+	case WIRE_NETNS:
+		apply_netns(session, event);
+		return;
+	case WIRE_LOST:
+		report_lost(session, &event->lost);
+		return;
+	case WIRE_MISUSE:
+		report_misuse(session, &event->misuse);
+		return;
+	case WIRE_BIND:
+	case WIRE_LISTEN:
+	case WIRE_CONNECT:
+	case WIRE_ACCEPT:
+	case WIRE_CLOSE:
+	case WIRE_TIMEWAIT:
+	case WIRE_RELEASE:
+	case WIRE_SOCKET:
+	case WIRE_PROCESS:
+	case WIRE_TRAFFIC:
+	case WIRE_INTERFACE:
+	case WIRE_POOL:
+	case WIRE_SEARCH:
+		apply(session, event);
+		if (is_shown(session, &event->hdr))
+			report_event(session, &event->hdr);
+	}
+}
+
+/* Counters come of all namespaces, whatever the kernel side was told to leave out. */
+static bool is_kept(const struct session *session, const union wire_event *event)
+{
+	switch (event->hdr.kind) {
+	case WIRE_NETNS:
+		return options_want_netns(session->options, event->netns.netns);
+	case WIRE_TRAFFIC:
+		return options_want_netns(session->options, event->traffic.netns);
+	case WIRE_POOL:
+		return options_want_netns(session->options, event->pool.netns);
+	case WIRE_SEARCH:
+		return options_want_netns(session->options, event->search.netns);
+	case WIRE_MISUSE:
+		return options_want_netns(session->options, event->misuse.sock.netns);
+	default:
+		return true;
+	}
+}
+
+void session_event(void *context, const void *data, size_t size)
+{
+	struct session *session = context;
+	union wire_event event;
+	int err = wire_check(data, size, &event);
+
+	if (!err)
+		take(session, &event);
+	else if (err == -EPROTONOSUPPORT)
+		session->unknown++;
+	else
+		session->invalid++;
+	/* Last, so that whatever was asked about this event stands before it when it is replayed. */
+	if (session->capture && !err && is_kept(session, &event))
+		capture_write(session->capture, data, size);
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Reads /proc/PID/{maps,fdinfo,task/TID/syscall}: slow, and asked for only when nobody else is to be found. */
+#include "system/fdless_owner.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "util/clock.h"
+
+/* What may be about the socket. */
+enum position { IN_MESSAGE, IN_CALL, IN_RING, POSITIONS };
+
+/* Whose it is, as long as there is one only. */
+struct suspect {
+	uint32_t pid;
+	bool several;
+};
+
+struct search {
+	uint64_t inode;
+	char name[32]; /* "socket:[12345]" */
+	uint64_t end_ns;
+	hidden_found_fn found;
+	void *context;
+	size_t certain;
+	struct suspect suspects[POSITIONS];
+};
+
+static bool is_over(const struct search *search)
+{
+	return clock_boot_ns() > search->end_ns;
+}
+
+static void suspect_add(struct search *search, enum position position, uint32_t pid)
+{
+	struct suspect *suspect = &search->suspects[position];
+
+	suspect->several |= suspect->pid && suspect->pid != pid;
+	suspect->pid = pid;
+}
+
+/* Field 22 of /proc/PID/stat, after a name that may contain anything but ends with the last bracket. */
+static uint64_t start_of(uint32_t pid)
+{
+	char path[64], text[1024], *at;
+	unsigned long long ticks = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	fclose(file);
+	at = strrchr(text, ')');
+	if (!at || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+			  &ticks) != 1)
+		return 0;
+	return ticks * (1000000000ULL / (unsigned long)sysconf(_SC_CLK_TCK));
+}
+
+static void tell(const struct search *search, uint32_t pid)
+{
+	struct wire_task task = {.pid = pid, .tid = pid, .start_boot_ns = start_of(pid)};
+	char path[64], comm[sizeof(task.comm) + 1] = "";
+	struct stat st;
+	ssize_t length;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%u", pid);
+	if (stat(path, &st) == 0)
+		task.uid = st.st_uid;
+	snprintf(path, sizeof(path), "/proc/%u/comm", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	length = fd < 0 ? 0 : read(fd, comm, sizeof(comm));
+	if (fd >= 0)
+		close(fd);
+	if (length > 1) /* it ends in a newline */
+		memcpy(task.comm, comm, (size_t)length - 1);
+	search->found(search->context, &task);
+}
+
+/* Whether a line of the file contains the text. */
+static bool file_contains(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "re");
+	char *line = NULL;
+	bool found = false;
+	size_t size = 0;
+
+	while (file && !found && getline(&line, &size, file) > 0)
+		found = strstr(line, text);
+	free(line);
+	if (file)
+		fclose(file);
+	return found;
+}
+
+/* "scm_fds: 2": descriptors in messages that wait in a unix socket (5.6) */
+static unsigned int descriptors_waiting(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	unsigned int count = 0;
+	char line[128];
+
+	while (file && !count && fgets(line, sizeof(line), file))
+		sscanf(line, "scm_fds: %u", &count);
+	if (file)
+		fclose(file);
+	return count;
+}
+
+/*
+ * Whether the first message of a unix socket brings a descriptor of this file; *seen of them it brings. To
+ * peek takes nothing out of the queue; the descriptors that it makes for us are closed at once.
+ */
+static bool message_brings(uint32_t pid, int fd, uint64_t inode, unsigned int *seen)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(253 * sizeof(int))]; /* SCM_MAX_FD */
+	} control;
+	char data[4096];
+	struct iovec part = {.iov_base = data, .iov_len = sizeof(data)};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+				 .msg_controllen = sizeof(control)};
+	int process = (int)syscall(SYS_pidfd_open, pid, 0);
+	int copy = process < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, process, fd, 0);
+	bool found = false;
+	struct stat st;
+
+	if (process >= 0)
+		close(process);
+	if (copy < 0)
+		return false;
+	if (recvmsg(copy, &message, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC) >= 0) {
+		for (struct cmsghdr *at = CMSG_FIRSTHDR(&message); at; at = CMSG_NXTHDR(&message, at)) {
+			const int *brought = (const int *)CMSG_DATA(at);
+			size_t count = (at->cmsg_len - CMSG_LEN(0)) / sizeof(*brought);
+
+			if (at->cmsg_level != SOL_SOCKET || at->cmsg_type != SCM_RIGHTS)
+				continue;
+			for (size_t i = 0; i < count; i++) {
+				found |= fstat(brought[i], &st) == 0 && S_ISSOCK(st.st_mode) &&
+					 st.st_ino == inode;
+				close(brought[i]);
+			}
+			*seen += (unsigned int)count;
+		}
+	}
+	close(copy);
+	return found;
+}
+
+/* "    0: TCPv6", a registered file before the kernel told its path (6.13): of a socket, the protocol. */
+static bool is_some_socket(const char *line)
+{
+	static const char *const protocols[] = {"TCP", "UDP", "MPTCP", "UDP-Lite"};
+	unsigned int slot;
+	char name[16];
+
+	if (sscanf(line, "%u: %15s", &slot, name) != 2)
+		return false;
+	for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++) {
+		size_t length = strlen(protocols[i]);
+
+		if (strncmp(name, protocols[i], length) == 0 &&
+		    (!name[length] || strcmp(name + length, "v6") == 0))
+			return true;
+	}
+	return false;
+}
+
+static bool has_registered(struct search *search, uint32_t pid, const char *fd, const char *link)
+{
+	char path[64], line[512];
+	bool found = false;
+	FILE *file;
+
+	if (strcmp(link, "anon_inode:[io_uring]") != 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%u/fdinfo/%.16s", pid, fd);
+	file = fopen(path, "re");
+	while (file && !found && fgets(line, sizeof(line), file)) {
+		found = strstr(line, search->name);
+		if (is_some_socket(line))
+			suspect_add(search, IN_RING, pid);
+	}
+	if (file)
+		fclose(file);
+	return found;
+}
+
+/* Its rings; and, in passing, its unix sockets. true: it has the socket. */
+static bool look_at_fds(struct search *search, uint32_t pid)
+{
+	char path[64], link[64];
+	unsigned int waiting, seen;
+	struct dirent *entry;
+	bool found = false;
+	ssize_t length;
+	DIR *fds;
+
+	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
+	fds = opendir(path);
+	while (fds && !found && !is_over(search) && (entry = readdir(fds))) {
+		length = readlinkat(dirfd(fds), entry->d_name, link, sizeof(link) - 1);
+		if (length < 0)
+			continue;
+		link[length] = '\0';
+		found = has_registered(search, pid, entry->d_name, link);
+		if (strncmp(link, "socket:", 7) != 0)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%u/fdinfo/%.16s", pid, entry->d_name);
+		waiting = descriptors_waiting(path);
+		seen = 0;
+		if (!waiting)
+			continue;
+		if (message_brings(pid, atoi(entry->d_name), search->inode, &seen))
+			found = true;
+		else if (seen < waiting) /* the others are in messages behind the first */
+			suspect_add(search, IN_MESSAGE, pid);
+	}
+	if (fds)
+		closedir(fds);
+	return found;
+}
+
+static bool is_call_of_socket(long number)
+{
+	return number == SYS_accept || number == SYS_accept4 || number == SYS_recvfrom ||
+	       number == SYS_recvmsg || number == SYS_recvmmsg;
+}
+
+/* A thread that waits in accept() or recv() has the socket whatever became of the descriptor. */
+static bool has_orphaned_call(uint32_t pid)
+{
+	char path[128];
+	struct dirent *entry;
+	bool found = false;
+	DIR *threads;
+
+	snprintf(path, sizeof(path), "/proc/%u/task", pid);
+	threads = opendir(path);
+	while (threads && !found && (entry = readdir(threads))) {
+		unsigned long fd;
+		long number;
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/%u/task/%.16s/syscall", pid, entry->d_name);
+		file = fopen(path, "re");
+		if (!file)
+			continue;
+		if (fscanf(file, "%ld %lx", &number, &fd) == 2 && is_call_of_socket(number)) {
+			snprintf(path, sizeof(path), "/proc/%u/task/%.16s/fd/%lu", pid, entry->d_name, fd);
+			found = faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) != 0;
+		}
+		fclose(file);
+	}
+	if (threads)
+		closedir(threads);
+	return found;
+}
+
+static void look_at(struct search *search, uint32_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
+	if (file_contains(path, search->name) || look_at_fds(search, pid)) {
+		search->certain++;
+		tell(search, pid);
+	} else if (has_orphaned_call(pid)) {
+		suspect_add(search, IN_CALL, pid);
+	}
+}
+
+void hidden_find(uint64_t inode, uint64_t budget_ns, hidden_found_fn found, void *context)
+{
+	struct search search = {
+		.inode = inode,
+		.end_ns = clock_boot_ns() + budget_ns,
+		.found = found,
+		.context = context,
+	};
+	DIR *proc = opendir("/proc");
+	const struct suspect *suspect = NULL;
+	struct dirent *entry;
+	int positions = 0;
+
+	snprintf(search.name, sizeof(search.name), "socket:[%" PRIu64 "]", inode);
+	while (proc && !is_over(&search) && (entry = readdir(proc))) {
+		if (isdigit((unsigned char)entry->d_name[0]))
+			look_at(&search, (uint32_t)strtoul(entry->d_name, NULL, 10));
+	}
+	for (int i = 0; i < POSITIONS; i++) {
+		if (search.suspects[i].pid) {
+			suspect = &search.suspects[i];
+			positions++;
+		}
+	}
+	/* To have missed somebody is to guess. */
+	if (!search.certain && !is_over(&search) && positions == 1 && !suspect->several)
+		tell(&search, suspect->pid);
+	if (proc)
+		closedir(proc);
+}

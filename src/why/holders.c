@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Port table -> holders: the rules say which of the sockets refuse the claim. */
+#include "why/holders.h"
+
+#include <stdio.h>
+
+#include "stream/process_lookup.h"
+#include "diagnose/cause.h"
+#include "diagnose/rules.h"
+
+enum relation { REFUSES, SHARES, BESIDE, RELATIONS };
+
+struct ranked {
+	const struct port_entry *entry;
+	enum relation relation;
+	unsigned int rank;
+};
+
+static enum relation relation_of(const struct claim *claim, const struct wire_sock *sock)
+{
+	enum overlap overlap;
+
+	if (sock_refuses(claim, sock, &overlap))
+		return REFUSES;
+	return overlap == OVERLAP_NONE ? BESIDE : SHARES;
+}
+
+static bool is_before(const struct ranked *a, const struct ranked *b)
+{
+	return a->relation != b->relation ? a->relation < b->relation : a->rank < b->rank;
+}
+
+/* Keeps the first so many; what falls out is counted. */
+static size_t insert(struct ranked *list, size_t count, size_t more[RELATIONS], struct ranked added)
+{
+	size_t at = count;
+
+	if (count == FAILURE_HOLDERS_MAX) {
+		if (!is_before(&added, &list[count - 1])) {
+			more[added.relation]++;
+			return count;
+		}
+		more[list[--at].relation]++;
+	}
+	for (; at > 0 && is_before(&added, &list[at - 1]); at--)
+		list[at] = list[at - 1];
+	list[at] = added;
+	return count < FAILURE_HOLDERS_MAX ? count + 1 : count;
+}
+
+/* Each process once; they come together, so a repeated one is the last. */
+static void fill_pids(struct holder *holder, const struct port_entry *entry)
+{
+	uint32_t last = 0;
+
+	for (const struct port_fd *fd = entry->fds; fd; fd = fd->next) {
+		if (fd->task.pid == last)
+			continue;
+		last = fd->task.pid;
+		if (holder->pid_count < HOLDER_PIDS_MAX)
+			holder->pids[holder->pid_count++] = fd->task;
+		else
+			holder->pid_more++;
+	}
+}
+
+static void fill(struct holder *holder, const struct port_entry *entry, uint64_t now)
+{
+	*holder = (struct holder){
+		.sock = entry->sock,
+		.owner = entry->owner,
+		.since_boot_ns = entry->since_boot_ns,
+		.substate = entry->substate,
+		.backlog = entry->backlog,
+	};
+	if (entry->expires_boot_ns > now)
+		holder->expires_ms = (uint32_t)((entry->expires_boot_ns - now) / 1000000);
+	fill_pids(holder, entry);
+}
+
+static void describe(struct holder *list, size_t count, struct model *model, struct source *source)
+{
+	for (size_t i = 0; i < count; i++) {
+		who_is(model, source, list[i].pid_count ? &list[i].pids[0] : &list[i].owner);
+		snprintf(list[i].interface, sizeof(list[i].interface), "%s",
+			 who_interface(model, source, &list[i].sock));
+	}
+	/* Only now: to learn of one process may move another in the table. */
+	for (size_t i = 0; i < count; i++)
+		list[i].process = who_is(model, NULL, list[i].pid_count ? &list[i].pids[0] : &list[i].owner);
+}
+
+static void add_elsewhere(struct why_holders *holders, const struct claim *claim,
+			  const struct port_entry *entry, uint64_t now)
+{
+	struct claim there = *claim;
+
+	/* A connection there is nobody's news; neither is the other protocol. */
+	there.sock.netns = entry->sock.netns;
+	if (sock_is_connected(&entry->sock) || !sock_same_ports(&there.sock, &entry->sock))
+		return;
+	if (holders->elsewhere_count < ELSEWHERE_MAX)
+		fill(&holders->elsewhere[holders->elsewhere_count++], entry, now);
+	else
+		holders->elsewhere_more++;
+}
+
+void why_holders_find(struct why_holders *holders, const struct claim *claim, struct model *model,
+		      struct source *source, uint64_t now)
+{
+	const struct port_table *ports = model_ports(model);
+	struct ranked list[FAILURE_HOLDERS_MAX];
+	size_t more[RELATIONS] = {0}, counts[RELATIONS] = {0}, count = 0;
+
+	*holders = (struct why_holders){0};
+	for (const struct port_entry *entry = port_table_next(ports, NULL); entry;
+	     entry = port_table_next(ports, entry)) {
+		const struct wire_sock *sock = &entry->sock;
+
+		/* A half-open connection has no port of its own. */
+		if (sock->local_port != claim->sock.local_port || sock->state == WIRE_TCP_NEW_SYN_RECV)
+			continue;
+		if (sock->netns != claim->sock.netns)
+			add_elsewhere(holders, claim, entry, now);
+		else if (sock_same_ports(&claim->sock, sock))
+			count = insert(list, count, more,
+				       (struct ranked){entry, relation_of(claim, sock), holder_rank(sock)});
+	}
+	for (size_t i = 0; i < count; i++) {
+		fill(&holders->list[i], list[i].entry, now);
+		counts[list[i].relation]++;
+	}
+	holders->refusing = counts[REFUSES];
+	holders->sharing = counts[SHARES];
+	holders->beside = counts[BESIDE];
+	holders->refusing_more = more[REFUSES];
+	holders->sharing_more = more[SHARES];
+	holders->beside_more = more[BESIDE];
+	holders->failure = (struct failure){
+		.id = 1,
+		.holders = holders->list,
+		.holder_count = count,
+		.holder_more = more[REFUSES],
+	};
+	describe(holders->list, count, model, source);
+	describe(holders->elsewhere, holders->elsewhere_count, model, source);
+}
