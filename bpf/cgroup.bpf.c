@@ -17,7 +17,7 @@
 #endif
 
 /* Whether the programs below are attached: user space says so. */
-bool asked_hooks = false;
+bool cgroup_seen_hooks = false;
 
 /* By thread, which makes one call at a time. Written in place: a thread that has bound before costs no
  * update of the map. */
@@ -26,7 +26,7 @@ struct {
 	__uint(max_entries, 4096);
 	__type(key, __u64); /* pid_tgid */
 	__type(value, struct asked);
-} asked_calls SEC(".maps");
+} cgroup_seen_calls SEC(".maps");
 
 extern const volatile bool has_call_regs;
 
@@ -37,26 +37,26 @@ static __always_inline bool was_refused(void)
 	       bpf_get_retval() < 0;
 }
 
-static __always_inline struct asked *asked_slot(void)
+static __always_inline struct asked *cgroup_seen_slot(void)
 {
 	__u64 id = bpf_get_current_pid_tgid();
-	struct asked *asked = bpf_map_lookup_elem(&asked_calls, &id);
+	struct asked *asked = bpf_map_lookup_elem(&cgroup_seen_calls, &id);
 	struct asked nothing = {};
 
 	if (asked)
 		return asked;
-	bpf_map_update_elem(&asked_calls, &id, &nothing, BPF_ANY);
-	return bpf_map_lookup_elem(&asked_calls, &id);
+	bpf_map_update_elem(&cgroup_seen_calls, &id, &nothing, BPF_ANY);
+	return bpf_map_lookup_elem(&cgroup_seen_calls, &id);
 }
 
 static __always_inline int ask(struct bpf_sock_addr *ctx, bool ipv6)
 {
-	struct asked *asked = asked_slot();
+	struct asked *asked = cgroup_seen_slot();
 
 	if (!asked)
 		return 1;
 	asked->cookie = bpf_get_socket_cookie(ctx);
-	asked->flags = WIRE_ASKED | (was_refused() ? WIRE_REFUSED_BY_CGROUP : 0);
+	asked->flags = WIRE_REACHED_CGROUP | (was_refused() ? WIRE_REFUSED_BY_CGROUP : 0);
 	if (ipv6) {
 		asked->addr.sin6_family = AF_INET6;
 		asked->addr.sin6_addr.in6_u.u6_addr32[0] = ctx->user_ip6[0];
@@ -72,33 +72,33 @@ static __always_inline int ask(struct bpf_sock_addr *ctx, bool ipv6)
 }
 
 SEC("?cgroup/bind4")
-int asked_bind4(struct bpf_sock_addr *ctx)
+int cgroup_bind4(struct bpf_sock_addr *ctx)
 {
 	return ask(ctx, false);
 }
 
 SEC("?cgroup/bind6")
-int asked_bind6(struct bpf_sock_addr *ctx)
+int cgroup_bind6(struct bpf_sock_addr *ctx)
 {
 	return ask(ctx, true);
 }
 
 SEC("?cgroup/connect4")
-int asked_connect4(struct bpf_sock_addr *ctx)
+int cgroup_connect4(struct bpf_sock_addr *ctx)
 {
 	return ask(ctx, false);
 }
 
 SEC("?cgroup/connect6")
-int asked_connect6(struct bpf_sock_addr *ctx)
+int cgroup_connect6(struct bpf_sock_addr *ctx)
 {
 	return ask(ctx, true);
 }
 
-__hidden struct asked *asked_take(struct sock *sk)
+__hidden struct asked *cgroup_seen_take(struct sock *sk)
 {
 	__u64 id = bpf_get_current_pid_tgid(), cookie;
-	struct asked *asked = bpf_map_lookup_elem(&asked_calls, &id);
+	struct asked *asked = bpf_map_lookup_elem(&cgroup_seen_calls, &id);
 
 	if (!asked || !asked->cookie)
 		return NULL;
@@ -142,5 +142,5 @@ __u32 refused_flags(__u32 asked, bool has_hook)
 {
 	if (asked)
 		return asked;
-	return (may_be_filtered() ? WIRE_FILTERED : 0) | (has_hook && asked_hooks ? WIRE_NOT_ASKED : 0);
+	return (may_be_filtered() ? WIRE_FILTERED : 0) | (has_hook && cgroup_seen_hooks ? WIRE_STOPPED_BEFORE_CGROUP : 0);
 }

@@ -80,7 +80,7 @@ static void count_flow(const struct wire_sock *sock, const struct wire_task *tas
 	count(counts, counter);
 }
 
-VERIFIED_ONCE int churn_count(const struct wire_sock *sock, const struct wire_task *task, __u32 counter)
+GLOBAL_SUBPROG int churn_count(const struct wire_sock *sock, const struct wire_task *task, __u32 counter)
 {
 	__u32 netns = sock ? sock->netns : 0;
 	struct churn_counts *counts;
@@ -132,7 +132,7 @@ static __always_inline bool is_to_itself(const struct wire_sock *sock)
 __hidden void churn_connect(const struct wire_sock *sock, const struct wire_task *task, bool was_bound)
 {
 	if (sock->protocol == IPPROTO_UDP || sock->protocol == IPPROTO_UDPLITE ||
-	    !(sock->flags & WIRE_PORT_CHOSEN))
+	    !(sock->flags & WIRE_PORT_EPHEMERAL))
 		return;
 	/* With IP_BIND_ADDRESS_NO_PORT bind() takes no port, and so leaves no record. */
 	if (was_bound)

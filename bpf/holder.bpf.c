@@ -10,7 +10,7 @@
 
 extern struct ring_map ring SEC(".maps");
 
-struct port_walk port_walk = {};
+struct bucket_dump bucket_dump = {};
 
 #ifdef BOUNDED_WALKS
 #define WALK_STEPS	48
@@ -31,7 +31,7 @@ struct walk {
 	/* No larger: old kernels round every frame up to 32 bytes and give 512 to all together. */
 	__u16 port;
 	__u8 connected, sent;
-	bool udp, done, is_asked; /* asked: by port_walk; else for a refusal */
+	bool udp, done, is_cgroup_seen; /* asked: by bucket_dump; else for a refusal */
 };
 
 #define NODE_ENTRY(node, type, member) ((type *)((char *)(node) - bpf_core_field_offset(type, member)))
@@ -58,17 +58,17 @@ static __always_inline bool refused_enough(struct walk *walk, __u8 state)
  * A connection that is in no process's hands is told whatever the number: nothing else finds it. The
  * counters are in a map, whose values the verifier does not follow.
  */
-static __always_inline bool asked_enough(struct sock *sk, __u8 state)
+static __always_inline bool cgroup_seen_enough(struct sock *sk, __u8 state)
 {
-	port_walk.found++;
+	bucket_dump.found++;
 	if (is_connected(state) && state != WIRE_TCP_TIME_WAIT && BPF_CORE_READ(sk, sk_socket, file)) {
-		if (port_walk.connected >= ASKED_CONNECTED)
+		if (bucket_dump.connected >= ASKED_CONNECTED)
 			return true;
-		port_walk.connected++;
+		bucket_dump.connected++;
 	}
-	if (port_walk.sent >= ASKED_SOCKETS)
+	if (bucket_dump.sent >= ASKED_SOCKETS)
 		return true;
-	port_walk.sent++;
+	bucket_dump.sent++;
 	return false;
 }
 
@@ -115,7 +115,7 @@ static __always_inline void holder_emit(struct walk *walk, struct sock *sk)
 {
 	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
 
-	if (walk->is_asked ? !asked_enough(sk, state) : !refused_enough(walk, state))
+	if (walk->is_cgroup_seen ? !cgroup_seen_enough(sk, state) : !refused_enough(walk, state))
 		holder_tell((__u64)sk, walk->failure_id, walk->udp);
 }
 
@@ -164,7 +164,7 @@ static __always_inline void socket_step(struct walk *walk)
 /* What lets in the next one without a look at the others. */
 static __always_inline void bucket_tell(struct inet_bind_bucket *bucket)
 {
-	struct port_walk *asked = &port_walk;
+	struct bucket_dump *asked = &bucket_dump;
 
 	asked->has_bucket = 1;
 	asked->fastreuse = BPF_CORE_READ(bucket, fastreuse);
@@ -200,9 +200,9 @@ void bucket_step(struct walk *walk)
 		return;
 	/* The ports of a VRF are its own (inet_bind_bucket_match()); whoever has no device is in none. Of a
 	 * refusal more is not known here than that there is a device. */
-	if (walk->is_asked ? l3mdev != port_walk.l3mdev : l3mdev && !device_of(walk))
+	if (walk->is_cgroup_seen ? l3mdev != bucket_dump.l3mdev : l3mdev && !device_of(walk))
 		return;
-	if (walk->is_asked)
+	if (walk->is_cgroup_seen)
 		bucket_tell(bucket);
 	if (bpf_core_field_exists(bucket->bhash2))
 		walk->buckets2 = BPF_CORE_READ(bucket, bhash2.first);
@@ -223,7 +223,7 @@ static long walk_step(__u32 index, void *context)
 	struct walk *walk = context;
 
 #ifndef BOUNDED_WALKS
-	if (!walk->is_asked && walk->sent > WALK_SOCKETS)
+	if (!walk->is_cgroup_seen && walk->sent > WALK_SOCKETS)
 		return 1;
 #endif
 	if (walk->sockets)
@@ -326,7 +326,7 @@ int holders_emit(__u64 address, __u16 port, __u16 protocol, __u64 failure_id)
 }
 
 /*
- * The same for whoever asks about a port in port_walk, by a socket of his own that shows where the tables
+ * The same for whoever asks about a port in bucket_dump, by a socket of his own that shows where the tables
  * are. Run by BPF_PROG_TEST_RUN, never attached.
  */
 #ifdef BOUNDED_WALKS
@@ -336,8 +336,8 @@ SEC("?syscall")
 #endif
 int holder_walk(void *context)
 {
-	struct walk walk = {.port = port_walk.port, .is_asked = true};
-	struct sock *sk = sock_of_fd(port_walk.fd);
+	struct walk walk = {.port = bucket_dump.port, .is_cgroup_seen = true};
+	struct sock *sk = sock_of_fd(bucket_dump.fd);
 	__u16 protocol;
 
 	if (!sk || !walk.port)
@@ -348,6 +348,6 @@ int holder_walk(void *context)
 	if (!(walk.udp ? udp_start(&walk, sk) : tcp_start(&walk, sk)))
 		return 0;
 	walk_run(&walk, ASKED_STEPS);
-	port_walk.done = walk.done;
+	bucket_dump.done = walk.done;
 	return 0;
 }

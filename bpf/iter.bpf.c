@@ -7,7 +7,7 @@
 #include "porttrace.bpf.h"
 
 /* Set by user space before each look. */
-struct look_settings look = {};
+struct scan_settings look = {};
 
 __u64 look_exe = 0;
 
@@ -75,7 +75,7 @@ static void socket_write(struct seq_file *seq, struct sock *sk, struct task_stru
 	if (!event.sock.local_port || !sock_fold_subflow(&event.sock, sk) || !looked_for(&event.sock, task))
 		return;
 	sock_fill_more(&event, sk);
-	if (settings.keep_owners && event.sock.state == WIRE_TCP_LISTEN)
+	if (settings.record_existing_owners && event.sock.state == WIRE_TCP_LISTEN)
 		churn_listen(event.sock.netns, event.sock.local_port);
 	sock_tell_accepted(&event.sock, sk);
 	event.sock.flags |= sock_bucket_flags(&event.sock, sk);
@@ -87,7 +87,7 @@ static void socket_write(struct seq_file *seq, struct sock *sk, struct task_stru
 	}
 	if (task)
 		task_fill_from(&event.task, task);
-	if (settings.keep_owners && !record && task)
+	if (settings.record_existing_owners && !record && task)
 		record_store(&event.sock, &event.task, address_of(task), 0, 0);
 	if (!unfiltered()) {
 		if (!filter_sock(&event.sock))

@@ -72,7 +72,7 @@ static __always_inline int stash_args(__u64 slot, const void *of, const void *ad
 }
 
 /* With the address as it is now: a cgroup program may rewrite the kernel's copy. */
-static __always_inline int stash_asked(__u64 slot, const void *of, const void *addr, int size)
+static __always_inline int stash_cgroup_seen(__u64 slot, const void *of, const void *addr, int size)
 {
 	struct stash stash = {.of = (__u64)of, .addr = (__u64)addr, .size = size};
 
@@ -118,7 +118,7 @@ SEC("?kprobe/__sys_bind_socket")
 int BPF_KPROBE(kprobe_bind_socket, struct socket *socket, void *addr, int size)
 {
 	/* What a system call called, and did not have compiled in, it reports itself. */
-	return stash_has(STASH_BIND) ? 0 : stash_asked(STASH_BIND_SOCKET, socket, addr, size);
+	return stash_has(STASH_BIND) ? 0 : stash_cgroup_seen(STASH_BIND_SOCKET, socket, addr, size);
 }
 
 SEC("?kretprobe/__sys_bind_socket")
@@ -155,7 +155,7 @@ int BPF_KRETPROBE(kprobe_bind_exit, int result)
 SEC("?kprobe/kernel_bind")
 int BPF_KPROBE(kprobe_kernel_bind, struct socket *socket, void *addr, int size)
 {
-	return stash_asked(STASH_KERNEL_BIND, socket, addr, size);
+	return stash_cgroup_seen(STASH_KERNEL_BIND, socket, addr, size);
 }
 
 SEC("?kretprobe/kernel_bind")

@@ -73,20 +73,20 @@ static void ended_sock_fill(struct wire_sock *out, struct sock *sk)
 	if (out->remote_port && !is_udp(out) && !(out->flags & WIRE_CONNECT_BIND) &&
 	    churn_was_listened(out->netns, out->local_port)) {
 		out->flags |= WIRE_ACCEPTED;
-		out->flags &= ~WIRE_PORT_CHOSEN;
+		out->flags &= ~WIRE_PORT_EPHEMERAL;
 	}
 }
 
-static bool port_was_chosen(const struct wire_sock *sock)
+static bool port_is_ephemeral(const struct wire_sock *sock)
 {
-	return sock->flags & WIRE_PORT_CHOSEN && sock->local_port;
+	return sock->flags & WIRE_PORT_EPHEMERAL && sock->local_port;
 }
 
 /* What was asked for, as the kernel's own code saw it, and how far the call came. */
 static __noinline void bind_refused(struct wire_sock *out, struct sock *sk, const struct sockaddr_in6 *addr,
 				    const struct sockaddr_in6 *effective)
 {
-	struct asked *asked = addr ? asked_take(sk) : NULL;
+	struct asked *asked = addr ? cgroup_seen_take(sk) : NULL;
 
 	out->flags |= refused_flags(asked ? asked->flags : 0, addr);
 	if (!effective)
@@ -117,16 +117,16 @@ static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6
 		sock_set_addr(event.requested_addr, addr);
 	}
 	if (error) {
-		event.sock.flags &= ~WIRE_PORT_CHOSEN; /* nothing was chosen */
+		event.sock.flags &= ~WIRE_PORT_EPHEMERAL; /* nothing was chosen */
 		bind_refused(&event.sock, sk, addr, effective);
 	} else if (addr) {
-		asked_take(sk);
+		cgroup_seen_take(sk);
 	}
 	if (!event.sock.local_port && (error == EADDRINUSE || error == EAGAIN))
 		churn_count(&event.sock, &event.task,
 			    how & WIRE_BIND_IMPLICIT ? CHURN_FAILED_SEND : CHURN_FAILED_BIND);
 	if (!error && event.sock.local_port) {
-		if (port_was_chosen(&event.sock))
+		if (port_is_ephemeral(&event.sock))
 			churn_count(&event.sock, &event.task,
 				    how & WIRE_BIND_IMPLICIT ? CHURN_BY_AUTOBIND : CHURN_BY_BIND);
 		record_take(&event.sock, &event.task, NULL, event.hdr.boot_ns);
@@ -158,7 +158,7 @@ __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
 	search_take();
 	known_fill(&before, event.sock.cookie);
 	if (!error) {
-		if (!before.port && port_was_chosen(&event.sock))
+		if (!before.port && port_is_ephemeral(&event.sock))
 			churn_count(&event.sock, &event.task, CHURN_BY_AUTOBIND);
 		churn_listen(event.sock.netns, event.sock.local_port);
 		record_take(&event.sock, &event.task, &before, event.hdr.boot_ns);
@@ -190,10 +190,10 @@ static __always_inline void connect_fact(struct sock *sk)
 		event.task.uid = event.sock.uid;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
 	event.duration_ns = search_take();
-	event.requested_port = event.sock.flags & WIRE_PORT_CHOSEN ? 0 : event.sock.local_port;
+	event.requested_port = event.sock.flags & WIRE_PORT_EPHEMERAL ? 0 : event.sock.local_port;
 	known_fill(&before, event.sock.cookie);
 	/* A UDP socket may connect() as often as it likes; the port is the one it had. */
-	if (port_was_chosen(&event.sock) && before.port != event.sock.local_port)
+	if (port_is_ephemeral(&event.sock) && before.port != event.sock.local_port)
 		churn_count(&event.sock, &event.task,
 			    is_udp(&event.sock) ? CHURN_BY_AUTOBIND : CHURN_BY_CONNECT);
 	churn_connect(&event.sock, &event.task,
@@ -211,7 +211,7 @@ __hidden void on_connect(struct sock *sk)
 /* As bind_refused(). */
 static __noinline void connect_refused(struct wire_sock *out, struct sock *sk, const struct sockaddr_in6 *addr)
 {
-	struct asked *asked = addr ? asked_take(sk) : NULL;
+	struct asked *asked = addr ? cgroup_seen_take(sk) : NULL;
 
 	out->flags |= refused_flags(asked ? asked->flags : 0, addr);
 	if (asked)
@@ -283,7 +283,7 @@ __hidden void on_accept(struct sock *sk)
 	sock_fill(&event.sock, sk);
 	task_fill(&event.task);
 	event.sock.flags |= WIRE_ACCEPTED;
-	event.sock.flags &= ~WIRE_PORT_CHOSEN;
+	event.sock.flags &= ~WIRE_PORT_EPHEMERAL;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
 	record_take(&event.sock, &event.task, NULL, event.hdr.boot_ns);
 	if (wanted(&event.sock, &event.task, WIRE_ACCEPT, 0))
@@ -318,7 +318,7 @@ static bool leaves_timewait(struct sock *of, __u8 state)
 }
 
 /* Whether the current process is a porttrace, which has a reference of each file while it looks at it. */
-static __noinline bool is_looker(void)
+static __noinline bool is_own_executable(void)
 {
 	return look_exe && task_exe() == look_exe;
 }
@@ -347,14 +347,14 @@ __hidden void on_close(struct sock *of)
 		event.life_ns = event.hdr.boot_ns - record->since_ns;
 	/* Whoever puts the last reference may be a kernel thread, or one that just looked: then the owner let
 	 * go earlier. */
-	if (!task_fill(&event.task) || (!(record && record->owner.pid == event.task.pid) && is_looker()))
+	if (!task_fill(&event.task) || (!(record && record->owner.pid == event.task.pid) && is_own_executable()))
 		event.task = record ? record->owner : (struct wire_task){};
 	if (!is_udp(&event.sock) && (flags & RECORD_TIMEWAIT || leaves_timewait(sk, state)))
 		event.next_state = WIRE_TCP_TIME_WAIT;
 	/* Of UDP, and of TCP without a connection, nothing outlives the socket. */
 	ends = !event.next_state && (is_udp(&event.sock) || state == WIRE_TCP_CLOSE || state == WIRE_TCP_LISTEN);
 	released = ends && !(flags & RECORD_RELEASED);
-	if (released && port_was_chosen(&event.sock))
+	if (released && port_is_ephemeral(&event.sock))
 		churn_count(&event.sock, record ? &record->owner : &event.task, CHURN_RELEASED);
 	/* An orphan that still has data to send may hold the port for minutes: know whose it was. */
 	if (!record && (event.next_state || (!ends && READ(sk, sk_wmem_queued))))
@@ -449,7 +449,7 @@ static void orphan_end(struct sock *sk)
 	struct wire_sock sock = {};
 
 	ended_sock_fill(&sock, sk);
-	if (!keeps_port(sk) && port_was_chosen(&sock))
+	if (!keeps_port(sk) && port_is_ephemeral(&sock))
 		churn_count(&sock, NULL, CHURN_RELEASED);
 }
 
@@ -481,7 +481,7 @@ __hidden void on_tcp_closed(struct sock *of, int old_state)
 		if (!substate)
 			return;
 		if (timewait_hooked)
-			__sync_fetch_and_add(&timewait_made_up, 1);
+			__sync_fetch_and_add(&timewait_missed_recovered, 1);
 		timewait_begin(record, substate);
 		return;
 	}
@@ -493,7 +493,7 @@ __hidden void on_tcp_closed(struct sock *of, int old_state)
 	still_bound = keeps_port(sk);
 	if (!still_bound && !(record->flags & RECORD_RELEASED)) {
 		record->flags |= RECORD_RELEASED;
-		if (port_was_chosen(&record->sock))
+		if (port_is_ephemeral(&record->sock))
 			churn_count(&record->sock, &record->owner, CHURN_RELEASED);
 		/* Told when user space would otherwise keep the port: a process still has the socket, or
 		 * its close promised a TIME_WAIT that a reset has cut short. */

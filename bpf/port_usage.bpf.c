@@ -18,60 +18,60 @@ struct inet_sock___ends {
 	} local_port_range;
 } __attribute__((preserve_access_index));
 
-struct census census = {};
-__u8 census_ports[CENSUS_PORTS] = {};
+struct port_usage port_usage = {};
+__u8 port_usage_ports[PORT_USAGE_PORTS] = {};
 
-/* Emptied by its reader: memory is taken while a census runs. */
+/* Emptied by its reader: memory is taken while a port_usage runs. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct census_key);
-	__type(value, struct census_pool);
-} census_pools SEC(".maps");
+	__type(key, struct port_usage_key);
+	__type(value, struct port_usage_pool);
+} port_usage_pools SEC(".maps");
 
 SEC("?iter/bpf_map_elem")
-int census_pools_read(struct bpf_iter__bpf_map_elem *ctx)
+int port_usage_pools_read(struct bpf_iter__bpf_map_elem *ctx)
 {
-	return element_write(ctx, sizeof(struct census_key), sizeof(struct census_pool));
+	return element_write(ctx, sizeof(struct port_usage_key), sizeof(struct port_usage_pool));
 }
 
 /* Writes nothing, for a walk that had to go on in a second read() would pass by what comes behind it. */
 SEC("?iter/bpf_map_elem")
-int census_pools_forget(struct bpf_iter__bpf_map_elem *ctx)
+int port_usage_pools_clear(struct bpf_iter__bpf_map_elem *ctx)
 {
-	struct census_key *there = ctx->key, key;
+	struct port_usage_key *there = ctx->key, key;
 
 	if (!there)
 		return 0;
 	key = *there;
-	bpf_map_delete_elem(&census_pools, &key);
+	bpf_map_delete_elem(&port_usage_pools, &key);
 	return 0;
 }
 
-static const struct census_pool empty = {};
+static const struct port_usage_pool empty = {};
 
-static struct census_pool *pool_of(const struct census_key *key)
+static struct port_usage_pool *pool_of(const struct port_usage_key *key)
 {
-	struct census_pool *pool = bpf_map_lookup_elem(&census_pools, key);
+	struct port_usage_pool *pool = bpf_map_lookup_elem(&port_usage_pools, key);
 
 	if (!pool) {
-		bpf_map_update_elem(&census_pools, key, &empty, BPF_NOEXIST);
-		pool = bpf_map_lookup_elem(&census_pools, key);
+		bpf_map_update_elem(&port_usage_pools, key, &empty, BPF_NOEXIST);
+		pool = bpf_map_lookup_elem(&port_usage_pools, key);
 	}
 	if (!pool)
-		census.pools_missed++;
+		port_usage.pools_missed++;
 	return pool;
 }
 
 static bool in_range(__u16 port)
 {
-	return port >= census.low && port <= census.high;
+	return port >= port_usage.low && port <= port_usage.high;
 }
 
 static __always_inline void mark(__u16 port, __u8 as)
 {
-	census_ports[port] |= as;
+	port_usage_ports[port] |= as;
 }
 
 /*
@@ -89,24 +89,24 @@ static void jiffy_measure(void)
 		us = -us;
 		jiffies = -jiffies;
 	}
-	if (census.jiffy_us || jiffies < 100)
+	if (port_usage.jiffy_us || jiffies < 100)
 		return;
 	measured = (__u64)us / (__u64)jiffies;
-	census.jiffy_us = measured;
+	port_usage.jiffy_us = measured;
 	for (int i = 0; i < 4; i++) {
 		if (measured > usual[i] - usual[i] / 20 && measured < usual[i] + usual[i] / 20)
-			census.jiffy_us = usual[i];
+			port_usage.jiffy_us = usual[i];
 	}
 }
 
-static __always_inline void timewait_add(struct census_pool *pool, struct inet_timewait_sock *tw)
+static __always_inline void timewait_add(struct port_usage_pool *pool, struct inet_timewait_sock *tw)
 {
 	long jiffies = READ(tw, tw_timer.expires) - bpf_jiffies64();
 	__u64 index = 0;
 
 	/* tw_timer.expires is an unsigned long like jiffies, which bpf_jiffies64() extends. */
 	if (jiffies > 0)
-		index = (__u64)jiffies * census.jiffy_us / (WIRE_POOL_STEP_MS * 1000);
+		index = (__u64)jiffies * port_usage.jiffy_us / (WIRE_POOL_STEP_MS * 1000);
 	barrier_var(index); /* the verifier must see that it is this which is compared */
 	if (index >= WIRE_POOL_ENDS)
 		index = WIRE_POOL_ENDS - 1;
@@ -117,7 +117,7 @@ static __always_inline void timewait_add(struct census_pool *pool, struct inet_t
 /* The first half of connect()'s search is of the parity of the lower end (__inet_hash_connect()). */
 static __always_inline bool is_first_parity(__u16 port)
 {
-	return !((port - census.low) & 1);
+	return !((port - port_usage.low) & 1);
 }
 
 static __always_inline void addr_map_ipv4(__u8 *out, __u32 addr)
@@ -130,8 +130,8 @@ static __always_inline void addr_map_ipv4(__u8 *out, __u32 addr)
 
 static __always_inline void tuple_add(struct sock *sk, __u16 port, bool timewait)
 {
-	struct census_key key = {.protocol = IPPROTO_TCP};
-	struct census_pool *pool;
+	struct port_usage_key key = {.protocol = IPPROTO_TCP};
+	struct port_usage_pool *pool;
 	__u32 narrowed = 0;
 
 	/* Not sock_fill(): this is once for each of perhaps a hundred thousand. */
@@ -176,7 +176,7 @@ static __always_inline bool bucket_is_connects(struct inet_bind_bucket *of)
 
 /* Whether the kernel chose the port that a TIME_WAIT has: if connect() made the bucket it did; else the
  * connection's record knows; else it is, if it cannot have come out of a listener. */
-static __always_inline bool timewait_is_chosen(struct sock *sk, __u16 port, bool connects)
+static __always_inline bool timewait_is_ephemeral(struct sock *sk, __u16 port, bool connects)
 {
 	struct sock_record *record;
 
@@ -186,7 +186,7 @@ static __always_inline bool timewait_is_chosen(struct sock *sk, __u16 port, bool
 		return false;
 	/* Last, for whatever is asked for stays, and another record makes room. */
 	record = record_find(READ(sk, __sk_common.skc_cookie.counter));
-	return !record || (record->sock.flags & WIRE_PORT_CHOSEN && !(record->sock.flags & WIRE_ACCEPTED));
+	return !record || (record->sock.flags & WIRE_PORT_EPHEMERAL && !(record->sock.flags & WIRE_ACCEPTED));
 }
 
 static void listener_write(struct seq_file *seq, struct sock *sk)
@@ -198,7 +198,7 @@ static void listener_write(struct seq_file *seq, struct sock *sk)
 	event.hdr.kind = WIRE_SOCKET;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
 	sock_fill(&event.sock, sk);
-	if (event.sock.flags & WIRE_PORT_CHOSEN || !sock_fold_subflow(&event.sock, sk))
+	if (event.sock.flags & WIRE_PORT_EPHEMERAL || !sock_fold_subflow(&event.sock, sk))
 		return;
 	record = record_find(event.sock.cookie);
 	if (record)
@@ -229,8 +229,8 @@ static __always_inline void socket_count(struct seq_file *seq, struct sock *of)
 	if (!bucket)
 		return;
 	connects = bucket_is_connects(bucket);
-	if (state == WIRE_TCP_TIME_WAIT && timewait_is_chosen(sk, port, connects))
-		census.timewait_chosen++;
+	if (state == WIRE_TCP_TIME_WAIT && timewait_is_ephemeral(sk, port, connects))
+		port_usage.timewait_ephemeral++;
 	if (connects && in_range(port))
 		tuple_add(sk, port, state == WIRE_TCP_TIME_WAIT);
 }
@@ -274,9 +274,9 @@ static __always_inline void address_step(void)
 {
 	struct inet_bind2_bucket *bucket = AS(struct inet_bind2_bucket,
 		walk.node2 - bpf_core_field_offset(struct inet_bind2_bucket, bhash_node));
-	struct census_key key = {.protocol = IPPROTO_TCP};
+	struct port_usage_key key = {.protocol = IPPROTO_TCP};
 	struct in6_addr address = READ(bucket, v6_rcv_saddr);
-	struct census_pool *pool;
+	struct port_usage_pool *pool;
 
 	walk.node2 = next_of(walk.node2);
 	__builtin_memcpy(key.local_addr, &address, sizeof(key.local_addr));
@@ -296,7 +296,7 @@ static __always_inline void bucket_step(void)
 	bpf_core_read(&net, sizeof(net), &bucket->ib_net.net);
 	if (READ(bucket, port) != walk.port || net != walk.net)
 		return;
-	mark(walk.port, bucket_is_connects(bucket) ? CENSUS_TCP : CENSUS_TCP | CENSUS_BOUND);
+	mark(walk.port, bucket_is_connects(bucket) ? PORT_USAGE_TCP : PORT_USAGE_TCP | PORT_USAGE_BOUND);
 #ifndef BOUNDED_WALKS
 	if (HAS_ADDRESSES)
 		bpf_core_read(&walk.node2, sizeof(walk.node2), &bucket->bhash2.first);
@@ -325,10 +325,10 @@ static long walk_step(__u32 index, void *context)
 #endif
 	if (walk.node) {
 		bucket_step();
-	} else if (walk.port < census.high) {
+	} else if (walk.port < port_usage.high) {
 		slot_step();
 	} else {
-		census.walked = 1;
+		port_usage.walked = 1;
 		return 1;
 	}
 	return 0;
@@ -342,7 +342,7 @@ static __always_inline void walk_run(void)
 		if (walk_step(i, NULL))
 			break;
 	}
-	census.at = walk.port > census.at ? walk.port : census.at + 1;
+	port_usage.at = walk.port > port_usage.at ? walk.port : port_usage.at + 1;
 #else
 	bpf_loop(WALK_STEPS, walk_step, NULL, 0);
 #endif
@@ -357,7 +357,7 @@ SEC("?raw_tp") /* there is no type syscall yet (5.14) */
 #else
 SEC("?syscall")
 #endif
-int census_buckets(void *context)
+int port_usage_buckets(void *context)
 {
 	struct task_struct *task = AS(struct task_struct, bpf_get_current_task());
 	struct net *net = AS(struct net, READ(task, nsproxy, net_ns));
@@ -366,7 +366,7 @@ int census_buckets(void *context)
 	struct nsproxy *proxy = NULL;
 
 	walk.node = walk.node2 = 0;
-	walk.port = census.at - 1U;
+	walk.port = port_usage.at - 1U;
 	bpf_core_read(&proxy, sizeof(proxy), &task->nsproxy);
 	bpf_core_read(&walk.net, sizeof(walk.net), &proxy->net_ns);
 	bpf_core_read(&walk.slots, sizeof(walk.slots), &table->bhash);
@@ -378,7 +378,7 @@ int census_buckets(void *context)
 }
 
 SEC("?iter/tcp")
-int census_tcp(struct bpf_iter__tcp *ctx)
+int port_usage_tcp(struct bpf_iter__tcp *ctx)
 {
 	struct sock_common *common = ctx->sk_common;
 
@@ -389,11 +389,11 @@ int census_tcp(struct bpf_iter__tcp *ctx)
 }
 
 SEC("?iter/udp")
-int census_udp(struct bpf_iter__udp *ctx)
+int port_usage_udp(struct bpf_iter__udp *ctx)
 {
-	struct census_key key = {.protocol = IPPROTO_UDP};
+	struct port_usage_key key = {.protocol = IPPROTO_UDP};
 	struct sock *sk = (struct sock *)ctx->udp_sk;
-	struct census_pool *pool;
+	struct port_usage_pool *pool;
 	struct wire_sock sock = {};
 
 	if (!sk)
@@ -402,9 +402,9 @@ int census_udp(struct bpf_iter__udp *ctx)
 	if (!in_range(sock.local_port))
 		return 0;
 	/* Of those that share a port one counts. */
-	if (census_ports[sock.local_port] & CENSUS_UDP && sock.flags & (WIRE_REUSEPORT | WIRE_REUSEADDR))
+	if (port_usage_ports[sock.local_port] & PORT_USAGE_UDP && sock.flags & (WIRE_REUSEPORT | WIRE_REUSEADDR))
 		return 0;
-	mark(sock.local_port, CENSUS_UDP);
+	mark(sock.local_port, PORT_USAGE_UDP);
 	__builtin_memcpy(key.local_addr, sock.local_addr, sizeof(key.local_addr));
 	pool = pool_of(&key);
 	if (pool)

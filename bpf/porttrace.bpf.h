@@ -45,9 +45,9 @@
  * an int. Old kernels let such a function have no pointers, and have no room for another frame.
  */
 #ifdef PLAIN_READS
-#define VERIFIED_ONCE __hidden
+#define GLOBAL_SUBPROG __hidden
 #else
-#define VERIFIED_ONCE __noinline
+#define GLOBAL_SUBPROG __noinline
 #endif
 
 /* Whether tracing programs may call bpf_get_socket_cookie() (5.12). */
@@ -147,7 +147,7 @@ void churn_search(struct sock *sk, __u64 duration_ns, bool connects);
 
 /* timewait.bpf.c: TIME_WAIT, from hooks on inet_twsk_*() where timewait_hooked says that there are. */
 extern const volatile bool timewait_hooked;
-extern __u64 timewait_made_up;
+extern __u64 timewait_missed_recovered;
 void on_timewait_enter(struct sock *sk, __u32 substate);
 void on_timewait_end(struct sock *tw, __u32 action);
 void on_timewait_overflow(struct sock *sk);
@@ -178,10 +178,10 @@ __u64 search_take(void); /* nanoseconds since the last such; 0: not measured */
 struct asked {
 	__u64 cookie; /* of the socket; 0: told already */
 	struct sockaddr_in6 addr;
-	__u32 flags; /* WIRE_ASKED, WIRE_REFUSED_BY_CGROUP */
+	__u32 flags; /* WIRE_REACHED_CGROUP, WIRE_REFUSED_BY_CGROUP */
 };
 /* What the running call of this thread asked for, once; NULL: it did not come that far, or nobody looked. */
-struct asked *asked_take(struct sock *sk);
+struct asked *cgroup_seen_take(struct sock *sk);
 /* wire_sock.flags of a refused call. asked: its flags, or 0; has_hook: a cgroup is asked about calls of this kind. */
 __u32 refused_flags(__u32 asked, bool has_hook);
 

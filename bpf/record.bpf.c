@@ -13,7 +13,7 @@ struct {
 	__uint(max_entries, 8192);
 	__type(key, __u64); /* cookie */
 	__type(value, struct sock_record);
-} records SEC(".maps"), records_accepted SEC(".maps"), records_chosen SEC(".maps");
+} records SEC(".maps"), records_accepted SEC(".maps"), records_ephemeral SEC(".maps");
 
 __hidden struct sock_record *record_find(__u64 cookie)
 {
@@ -21,7 +21,7 @@ __hidden struct sock_record *record_find(__u64 cookie)
 
 	if (!cookie)
 		return NULL;
-	record = bpf_map_lookup_elem(&records_chosen, &cookie);
+	record = bpf_map_lookup_elem(&records_ephemeral, &cookie);
 	if (!record)
 		record = bpf_map_lookup_elem(&records, &cookie);
 	return record ?: bpf_map_lookup_elem(&records_accepted, &cookie);
@@ -44,12 +44,12 @@ static struct sock_record *slot_of(__u64 cookie, __u32 flags)
 {
 	if (flags & WIRE_ACCEPTED)
 		return slot_in(&records_accepted, cookie);
-	if (flags & WIRE_PORT_CHOSEN)
-		return slot_in(&records_chosen, cookie);
+	if (flags & WIRE_PORT_EPHEMERAL)
+		return slot_in(&records_ephemeral, cookie);
 	return slot_in(&records, cookie);
 }
 
-VERIFIED_ONCE int record_store(const struct wire_sock *sock, const struct wire_task *owner, __u64 task,
+GLOBAL_SUBPROG int record_store(const struct wire_sock *sock, const struct wire_task *owner, __u64 task,
 			       __u64 now, __u32 flags)
 {
 	struct sock_record *record;
@@ -73,6 +73,6 @@ VERIFIED_ONCE int record_store(const struct wire_sock *sock, const struct wire_t
 
 __hidden void record_drop(__u64 cookie)
 {
-	if (bpf_map_delete_elem(&records_chosen, &cookie) && bpf_map_delete_elem(&records, &cookie))
+	if (bpf_map_delete_elem(&records_ephemeral, &cookie) && bpf_map_delete_elem(&records, &cookie))
 		bpf_map_delete_elem(&records_accepted, &cookie);
 }

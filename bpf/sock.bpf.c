@@ -115,7 +115,7 @@ static __always_inline void full_sock_fill(struct wire_sock *out, struct sock *s
 	out->uid = READ(sk, sk_uid.val);
 	out->flags |= inet_flags_fill(sk);
 	if (!(locks & SOCK_BINDPORT_LOCK))
-		out->flags |= WIRE_PORT_CHOSEN;
+		out->flags |= WIRE_PORT_EPHEMERAL;
 	if (locks & SOCK_CONNECT_BIND)
 		out->flags |= WIRE_CONNECT_BIND;
 	if (READ(sk, __sk_common.skc_flags) & 1UL << SOCK_DEAD)
@@ -307,11 +307,11 @@ __hidden void sock_tell_accepted(struct wire_sock *out, struct sock *of)
 	struct sock *sk = AS(struct sock, of);
 
 	if (!out->remote_port || out->protocol != IPPROTO_TCP || out->state == WIRE_TCP_TIME_WAIT ||
-	    out->state == WIRE_TCP_NEW_SYN_RECV || !(out->flags & WIRE_PORT_CHOSEN) ||
+	    out->state == WIRE_TCP_NEW_SYN_RECV || !(out->flags & WIRE_PORT_EPHEMERAL) ||
 	    out->flags & WIRE_CONNECT_BIND || !READ(sk, sk_max_ack_backlog))
 		return;
 	out->flags |= WIRE_ACCEPTED;
-	out->flags &= ~WIRE_PORT_CHOSEN;
+	out->flags &= ~WIRE_PORT_EPHEMERAL;
 }
 
 /* Until "tcp: Save v4 address as v4-mapped-v6 in inet_bind2_bucket.v6_rcv_saddr" (6.9), which brought

@@ -15,7 +15,7 @@ const volatile bool timewait_hooked = false;
 bool timewait_begins_counted = false;
 
 /* TIME_WAITs that the hook was not run for, and that the end of their connection told instead. */
-__u64 timewait_made_up = 0;
+__u64 timewait_missed_recovered = 0;
 
 static __always_inline void learn_counter(void)
 {
@@ -25,7 +25,7 @@ static __always_inline void learn_counter(void)
 
 static bool chosen(const struct wire_sock *sock)
 {
-	return sock->flags & WIRE_PORT_CHOSEN && !(sock->flags & WIRE_ACCEPTED) && sock->local_port;
+	return sock->flags & WIRE_PORT_EPHEMERAL && !(sock->flags & WIRE_ACCEPTED) && sock->local_port;
 }
 
 static bool wants_processes(void)
@@ -55,7 +55,7 @@ static void timewait_count(const struct wire_sock *sock, const struct wire_task 
 {
 	churn_count(sock, owner, CHURN_TIMEWAIT);
 	if (chosen(sock))
-		churn_count(sock, NULL, CHURN_TIMEWAIT_CHOSEN);
+		churn_count(sock, NULL, CHURN_TIMEWAIT_EPHEMERAL);
 }
 
 __hidden void timewait_begin(struct sock_record *record, __u32 substate)
@@ -74,7 +74,7 @@ static bool ownerless_fill(struct wire_sock *out, struct sock *sk, __u64 cookie)
 	out->cookie = cookie;
 	if (!(out->flags & WIRE_CONNECT_BIND) && churn_was_listened(out->netns, out->local_port)) {
 		out->flags |= WIRE_ACCEPTED;
-		out->flags &= ~WIRE_PORT_CHOSEN;
+		out->flags &= ~WIRE_PORT_EPHEMERAL;
 	}
 	return out->local_port && cookie;
 }

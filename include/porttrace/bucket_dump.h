@@ -8,7 +8,7 @@
 #endif
 
 /* The sockets come as wire_socket events, those of UDP in the order in which the kernel looks at them. */
-struct port_walk {
+struct bucket_dump {
 	__u32 fd;   /* a socket of the namespace and protocol, of the process that asks */
 	__u32 l3mdev; /* the VRF of the device that the caller is bound to: its ifindex; 0: none */
 	__u16 port; /* not 0 */

@@ -24,7 +24,7 @@ enum churn_counter {
 	CHURN_FAILED_LISTEN,
 	CHURN_FAILED_SEND,
 	CHURN_TIMEWAIT,		 /* a TIME_WAIT began */
-	CHURN_TIMEWAIT_CHOSEN,	 /* of these: on a port that the kernel chose */
+	CHURN_TIMEWAIT_EPHEMERAL,	 /* of these: on a port that the kernel chose */
 	CHURN_TIMEWAIT_OVERFLOW, /* it could not begin: tcp_max_tw_buckets, or no memory */
 	/* Only where a backend has hooks on the end of a TIME_WAIT. */
 	CHURN_TIMEWAIT_EXPIRED,

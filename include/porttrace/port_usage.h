@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * A census: the ports of the ephemeral range of one network namespace, as the kernel's tables have them.
- * bpf/census.bpf.c counts, source/census.c asks for it and reads the result.
+ * A port_usage: the ports of the ephemeral range of one network namespace, as the kernel's tables have them.
+ * bpf/port_usage.bpf.c counts, source/port_usage.c asks for it and reads the result.
  */
 #ifndef PORTTRACE_PORT_USAGE_H
 #define PORTTRACE_PORT_USAGE_H
@@ -12,24 +12,24 @@
 
 #include "porttrace/wire.h"
 
-/* census_ports: what a port is. */
-#define CENSUS_TCP   1 /* has a bind bucket: a socket or a TIME_WAIT */
-#define CENSUS_BOUND 2 /* bind() or listen() made the bucket: connect() passes it by */
-#define CENSUS_UDP   4
+/* port_usage_ports: what a port is. */
+#define PORT_USAGE_TCP   1 /* has a bind bucket: a socket or a TIME_WAIT */
+#define PORT_USAGE_BOUND 2 /* bind() or listen() made the bucket: connect() passes it by */
+#define PORT_USAGE_UDP   4
 
-#define CENSUS_PORTS 65536
+#define PORT_USAGE_PORTS 65536
 
-struct census {
+struct port_usage {
 	__u16 low, high;	  /* in: the range */
 	__u16 walked;		  /* out: the bind buckets were all looked at; else run it once more */
 	__u16 at;		  /* from here on; in, at first: low */
 	__u32 jiffy_us;		  /* out: the length of a jiffy */
-	__u32 timewait_chosen;	  /* out: TIME_WAITs on ports that the kernel chose */
+	__u32 timewait_ephemeral;	  /* out: TIME_WAITs on ports that the kernel chose */
 	__u32 pools_missed;	  /* out: sockets that found no room in the map */
 };
 
 /* From one address to one; remote zero: bound to the local address alone. */
-struct census_key {
+struct port_usage_key {
 	__u8 local_addr[16];
 	__u8 remote_addr[16];
 	__u16 remote_port;
@@ -37,7 +37,7 @@ struct census_key {
 	__u32 reserved;
 };
 
-struct census_pool {
+struct port_usage_pool {
 	__u32 in_use;		 /* TIME_WAIT included */
 	__u32 timewait;
 	__u32 first_parity;	 /* of those in use: connect() looks at these ports first */

@@ -45,7 +45,7 @@ struct settings {
 	__u32 kinds;	     /* bit per wire_kind that the user wants to see */
 	__u32 failed_only;
 	__u32 ipv4, ipv6;    /* -4, -6; both or neither: all */
-	__u32 keep_owners;   /* a snapshot teaches the records too: 0 where no probes will ask them */
+	__u32 record_existing_owners;   /* a snapshot teaches the records too: 0 where no probes will ask them */
 	__u64 cgroup_id;     /* 0: all; else this cgroup and those below it */
 	__u32 cgroup_level;  /* its depth in the hierarchy */
 	struct settings_numbers pids, uids, netns, protocols;
@@ -55,7 +55,7 @@ struct settings {
 };
 
 /* What a look at existing sockets is limited to; changes between looks. */
-struct look_settings {
+struct scan_settings {
 	__u64 failure_id;	/* goes into every event; 0: a snapshot */
 	__u32 netns;		/* 0: all */
 	__u32 cookie_count;	/* 0: all sockets, under the filters; else only these, without filters */

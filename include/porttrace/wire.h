@@ -62,7 +62,7 @@ struct wire_hdr {
 #define WIRE_BIND_ADDRESS_NO_PORT  (1U << 5)
 #define WIRE_OPTIONS		   0x0000ffffU
 /* ... and what the kernel knows about it. */
-#define WIRE_PORT_CHOSEN	   (1U << 16) /* the kernel chose the port: no SOCK_BINDPORT_LOCK */
+#define WIRE_PORT_EPHEMERAL	   (1U << 16) /* the kernel chose the port: no SOCK_BINDPORT_LOCK */
 #define WIRE_KERNEL_OWNED	   (1U << 17) /* no file, and the kernel made it (sk_kern_sock) */
 #define WIRE_ORPHAN		   (1U << 18) /* SOCK_DEAD: no process has it any more */
 #define WIRE_REUSEPORT_PROG	   (1U << 19) /* a reuseport group of its own (sk_reuseport_cb) */
@@ -74,8 +74,8 @@ struct wire_hdr {
 #define WIRE_MAPPED_ANY_UNSEEN	   (1U << 30) /* at ::ffff:0.0.0.0, where this kernel's bhash2 does not look for
 					       * an IPv6 caller of a single mapped address (6.1 to 6.8) */
 /* ... and of a refused call, how far it came. */
-#define WIRE_ASKED		   (1U << 24) /* to the cgroup's hook: past seccomp and security modules */
-#define WIRE_NOT_ASKED		   (1U << 25) /* the hook is there and did not run */
+#define WIRE_REACHED_CGROUP		   (1U << 24) /* to the cgroup's hook: past seccomp and security modules */
+#define WIRE_STOPPED_BEFORE_CGROUP		   (1U << 25) /* the hook is there and did not run */
 #define WIRE_REFUSED_BY_CGROUP	   (1U << 26) /* a BPF program of a cgroup said no */
 #define WIRE_FILTERED		   (1U << 27) /* the thread's seccomp filter does not simply allow it */
 #define WIRE_TENTATIVE		   (1U << 28) /* IFA_F_TENTATIVE: its address is being checked */
@@ -211,13 +211,13 @@ struct wire_release {
 
 /*
  * One descriptor of one socket (fd >= 0, task has it), or a socket without any (fd -1; task is then
- * whoever took the port, if that was seen). failure_id 0: from a snapshot; WIRE_CENSUS: counted, with
+ * whoever took the port, if that was seen). failure_id 0: from a snapshot; WIRE_PORT_USAGE: counted, with
  * all others of its namespace, because a refusal was for want of any port; else a holder found in the
  * kernel at the moment of that refusal.
  */
-#define WIRE_CENSUS (~0ULL)
+#define WIRE_PORT_USAGE (~0ULL)
 /* wire_socket.fd: task has it, by a mapping, an io_uring, a message or a call instead of a descriptor */
-#define WIRE_FD_HIDDEN 0x7fffffff
+#define WIRE_FDLESS 0x7fffffff
 struct wire_socket {
 	struct wire_hdr hdr;
 	struct wire_sock sock;
@@ -275,7 +275,7 @@ struct wire_netns {
 	__u32 has;		    /* WIRE_NETNS_* */
 	__u32 tw_reuse_delay_ms;    /* net.ipv4.tcp_tw_reuse_delay; where there is none, what it was before */
 	__u32 tw_max_buckets;	    /* net.ipv4.tcp_max_tw_buckets */
-	/* With WIRE_NETNS_CENSUS: ports of the range with a socket, and those that connect() passes by. */
+	/* With WIRE_NETNS_PORT_USAGE: ports of the range with a socket, and those that connect() passes by. */
 	__u32 tcp_in_use;
 	__u32 udp_in_use;
 	__u32 tcp_bound;
@@ -283,7 +283,7 @@ struct wire_netns {
 };
 
 #define WIRE_NETNS_READ	  1 /* its settings and the kernel's counters were read: it was there */
-#define WIRE_NETNS_CENSUS 2 /* the ports were counted; ephemeral_released is of now, not of the last count */
+#define WIRE_NETNS_PORT_USAGE 2 /* the ports were counted; ephemeral_released is of now, not of the last count */
 #define WIRE_NETNS_HOOKED 4 /* timewait_*: what hooks have seen, not what the kernel counts itself */
 #define WIRE_NETNS_TIMED  8 /* searches for a port are measured (WIRE_SEARCH) */
 

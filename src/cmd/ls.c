@@ -76,8 +76,8 @@ static void list_entry(struct list *list, const struct port_entry *entry)
 {
 	struct port_report report = {
 		.entry = entry,
-		.process = who_is(list->model, list->source, task_of(entry)),
-		.interface = who_interface(list->model, list->source, &entry->sock),
+		.process = process_lookup(list->model, list->source, task_of(entry)),
+		.interface = interface_lookup(list->model, list->source, &entry->sock),
 		.boot_ns = list->boot_ns,
 	};
 
@@ -114,7 +114,7 @@ static int look(struct list *list)
 		.backend = -1,
 		.verbose = list->options->verbose,
 	};
-	const struct look everything = {0};
+	const struct socket_query everything = {0};
 	char reason[256] = "";
 	int err;
 
@@ -124,7 +124,7 @@ static int look(struct list *list)
 		fprintf(stderr, "porttrace: %s\n", reason);
 		return err == EPERM || err == EACCES || err == ENOTSUP ? EXIT_NOT_ALLOWED : EXIT_FAILED;
 	}
-	err = list->source->ops->look(list->source, &everything);
+	err = list->source->ops->scan(list->source, &everything);
 	if (err) {
 		fprintf(stderr, "porttrace: the sockets could not be read: %s\n", strerror(-err));
 		return EXIT_FAILED;

@@ -295,7 +295,7 @@ void options_parse(struct options *options, enum options_for command, int argc, 
 					  1U << WIRE_CLOSE;
 		options->show_churn = !options->settings.failed_only;
 	}
-	options->settings.keep_owners = command == OPTIONS_TRACE || command == OPTIONS_RECORD ||
+	options->settings.record_existing_owners = command == OPTIONS_TRACE || command == OPTIONS_RECORD ||
 					 command == OPTIONS_EPHEMERAL;
 }
 

@@ -58,10 +58,10 @@ static void batch_run(struct trace *trace, bool may_wait)
 	for (size_t at = 0; at < size; at += (event->size + 7U) & ~7U) {
 		event = (const struct wire_hdr *)(batch->data + at);
 		if (event->kind == WIRE_SOCKET && event->size >= sizeof(struct wire_socket))
-			explainer_foresee(trace->session.explainer, (const struct wire_socket *)event);
+			prefetch_add(trace->session.explainer, (const struct wire_socket *)event);
 	}
 	may_wait = may_wait && clock_boot_ns() - batch->begin_ns < BATCH_WAIT_NS;
-	if (!explainer_look_ahead(trace->session.explainer, may_wait))
+	if (!prefetch_run(trace->session.explainer, may_wait))
 		return;
 	for (size_t at = 0; at < size; at += (event->size + 7U) & ~7U) {
 		event = (const struct wire_hdr *)(batch->data + at);
@@ -159,7 +159,7 @@ static void on_ring(void *context)
 
 static void end_interval(struct trace *trace, bool last)
 {
-	trace->session.source->ops->sample(trace->session.source, 0, last);
+	trace->session.source->ops->read_counters(trace->session.source, 0, last);
 	tell_losses(trace);
 }
 
@@ -276,7 +276,7 @@ static int start(struct trace *trace)
 		.backend = trace->session.options->backend,
 		.verbose = trace->session.options->verbose,
 	};
-	const struct look everything = {0};
+	const struct socket_query everything = {0};
 	char reason[256] = "";
 	int err;
 
@@ -298,10 +298,10 @@ static int start(struct trace *trace)
 	}
 	explainer_set_source(trace->session.explainer, trace->session.source, session_event,
 			      &trace->session);
-	err = trace->session.source->ops->look(trace->session.source, &everything);
+	err = trace->session.source->ops->scan(trace->session.source, &everything);
 	if (err)
 		fprintf(stderr, "porttrace: the sockets that exist could not all be read: %s\n", strerror(-err));
-	trace->session.source->ops->sample(trace->session.source, 0, false);
+	trace->session.source->ops->read_counters(trace->session.source, 0, false);
 	trace->ring_id = loop_add_fd(trace->loop, trace->session.source->ops->fd(trace->session.source), on_ring, trace);
 	trace->batch_id = loop_add_timer(trace->loop, 0, on_ring, trace);
 	err = loop_add_timer(trace->loop, (uint64_t)(trace->session.options->interval_s * 1e9), on_interval, trace);

@@ -29,7 +29,7 @@
 static const struct model_limits limits = {.sockets = 4 * 1024 * 1024};
 
 /* A reserved port is out of the range whoever has it: it must not count twice. */
-static bool is_of_range(const struct why_place *place, uint16_t port)
+static bool is_of_range(const struct bind_environment *place, uint16_t port)
 {
 	return port >= place->settings.range_low && port <= place->settings.range_high &&
 	       !place->reserved[port];
@@ -63,7 +63,7 @@ static void on_event(void *context, const void *data, size_t size)
 
 	if (wire_check(data, size, &event))
 		return;
-	if (event.hdr.kind == WIRE_SOCKET && event.socket.fd >= 0 && event.socket.fd != WIRE_FD_HIDDEN)
+	if (event.hdr.kind == WIRE_SOCKET && event.socket.fd >= 0 && event.socket.fd != WIRE_FDLESS)
 		netns_list_add_socket(question->namespaces, event.socket.sock.netns, event.socket.task.pid,
 				      event.socket.fd);
 	if (event.hdr.kind == WIRE_SOCKET && event.socket.fd < 0 && question->options.port)
@@ -74,7 +74,7 @@ static void on_event(void *context, const void *data, size_t size)
 	model_apply(question->model, &event.hdr);
 }
 
-static void bucket_fill(struct bucket *bucket, const struct port_walk *walk)
+static void bucket_fill(struct bucket *bucket, const struct bucket_dump *walk)
 {
 	*bucket = (struct bucket){
 		.fastreuse = walk->fastreuse,
@@ -93,7 +93,7 @@ static void make_claim(struct why_question *question)
 {
 	static const uint8_t any_ipv4[16] = {[10] = 0xff, [11] = 0xff};
 	const struct why_options *options = &question->options;
-	const struct why_place *place = &question->place;
+	const struct bind_environment *place = &question->place;
 	struct claim *claim = &question->claim;
 	uint16_t family = options->family;
 
@@ -143,7 +143,7 @@ static bool is_exhausted(const struct pool *pool)
 /* IPv4 asks for the address before the privilege, IPv6 after it, but for what no socket can bind. */
 static uint32_t decide(const struct why_question *question, const struct netns_entry *netns)
 {
-	const struct why_place *place = &question->place;
+	const struct bind_environment *place = &question->place;
 	bool is_privileged = question->options.port &&
 			     question->options.port < place->settings.unprivileged_start &&
 			     !place->is_privileged;
@@ -192,15 +192,15 @@ static int cannot_enter(const struct why_question *question, int err)
 
 static int visit(struct why_question *question)
 {
-	int err = why_place_visit(&question->options, &question->caller, question->namespaces,
+	int err = bind_environment_read(&question->options, &question->caller, question->namespaces,
 				  &question->place);
 
 	return err ? cannot_enter(question, err) : EXIT_DONE;
 }
 
-static int look_for(struct why_question *question, const struct look *look)
+static int look_for(struct why_question *question, const struct socket_query *look)
 {
-	int err = question->source->ops->look(question->source, look);
+	int err = question->source->ops->scan(question->source, look);
 
 	question->boot_ns = clock_boot_ns();
 	if (!err)
@@ -213,7 +213,7 @@ static int look_for(struct why_question *question, const struct look *look)
  * namespace entered: a socket of it may be all that keeps it. */
 static int look_for_port(struct why_question *question)
 {
-	const struct look look = {
+	const struct socket_query look = {
 		.netns = question->caller.netns,
 		.port = question->options.port,
 		.protocol = question->options.protocol,
@@ -229,7 +229,7 @@ static int look_for_port(struct why_question *question)
  * when they are too many: to look at every descriptor costs as much as all the rest. */
 static int look_for_range(struct why_question *question, bool with_owners)
 {
-	struct look look = {
+	struct socket_query look = {
 		.netns = question->caller.netns,
 		.port = question->place.settings.range_low,
 		.port_high = question->place.settings.range_high,
@@ -303,7 +303,7 @@ static void find_unseen(struct why_question *question)
 		if ((entry && entry->fds) || socket->sock.flags & WIRE_KERNEL_OWNED)
 			continue;
 		if (socket->inode && searches++ < SEARCHES_MAX)
-			question->source->ops->search(question->source, socket);
+			question->source->ops->find_fdless_owner(question->source, socket);
 		entry = port_table_find(model_ports(question->model), cookie);
 		question->unseen += (!entry || !entry->fds) && !sock_is_connected(&socket->sock);
 	}
@@ -316,9 +316,9 @@ static void add_unseen(struct why_question *question)
 	size_t count;
 
 	if (!question->options.port || sock_is_udp(&question->claim.sock) ||
-	    why_place_enter(question->namespaces, question->caller.netns))
+	    bind_environment_enter(question->namespaces, question->caller.netns))
 		return;
-	count = why_idle_find(question->caller.netns, question->options.port, idle, UNSEEN_MAX);
+	count = inactive_sockets_find(question->caller.netns, question->options.port, idle, UNSEEN_MAX);
 	netns_leave(question->namespaces);
 	for (size_t i = 0; i < count; i++) {
 		if (port_table_find(model_ports(question->model), idle[i].sock.cookie) ||
@@ -352,7 +352,7 @@ static int answer(struct why_question *question)
 	make_claim(question);
 	if (question->walk.done)
 		drop_unmet(question);
-	who_is(question->model, question->source, &question->claim.task);
+	process_lookup(question->model, question->source, &question->claim.task);
 	error = decide_by_sockets(question, netns);
 	if (!question->options.port && error == EADDRINUSE) {
 		int status = look_for_range(question, true);
@@ -368,7 +368,7 @@ static int answer(struct why_question *question)
 		add_unseen(question);
 	if (question->walk.done || question->unseen)
 		error = decide_by_sockets(question, netns);
-	err = question->options.shared.quiet ? 0 : why_tell(question, error);
+	err = question->options.shared.quiet ? 0 : why_report_print(question, error);
 	if (err)
 		return output_failed(err);
 	return error ? EXIT_FAILED : EXIT_DONE;

@@ -96,13 +96,13 @@ static enum cause connection_cause(const struct finding *f, const struct wire_so
 		return CAUSE_SELF_CONNECT;
 	if (sk2->flags & WIRE_ACCEPTED)
 		return CAUSE_ACCEPTED_CONNECTION;
-	if (sk2->state == WIRE_TCP_SYN_SENT && sk2->flags & WIRE_PORT_CHOSEN)
+	if (sk2->state == WIRE_TCP_SYN_SENT && sk2->flags & WIRE_PORT_EPHEMERAL)
 		return CAUSE_EPHEMERAL_HOLDER;
 	/* SOCK_CONNECT_BIND since 6.18; before, a bucket that connect() made tells. */
 	if (sk2->flags & WIRE_CONNECT_BIND ||
-	    (sk2->flags & WIRE_PORT_CHOSEN && sk2->flags & WIRE_UNSHARED_BUCKET))
+	    (sk2->flags & WIRE_PORT_EPHEMERAL && sk2->flags & WIRE_UNSHARED_BUCKET))
 		return CAUSE_EPHEMERAL_HOLDER;
-	if (!(sk2->flags & WIRE_PORT_CHOSEN))
+	if (!(sk2->flags & WIRE_PORT_EPHEMERAL))
 		return CAUSE_CONNECTED_CLIENT;
 	/* sk_clone_lock() clears SOCK_BINDPORT_LOCK; others without it have a port of the range. */
 	for (size_t i = 0; i < f->failure->holder_count; i++) {
@@ -196,12 +196,12 @@ static enum cause bind_cause(const struct finding *f)
 			return CAUSE_REWRITTEN_BY_CGROUP_BPF;
 		return claim->address_tentative ? CAUSE_ADDRESS_TENTATIVE : CAUSE_NOT_LOCAL_ADDRESS;
 	case EACCES:
-		if (claim->sock.flags & WIRE_NOT_ASKED || !claim->sock.local_port ||
+		if (claim->sock.flags & WIRE_STOPPED_BEFORE_CGROUP || !claim->sock.local_port ||
 		    claim->sock.local_port >= unprivileged_start(f->netns))
 			return CAUSE_DENIED_BY_LSM;
 		return is_rewritten(claim) ? CAUSE_REWRITTEN_BY_CGROUP_BPF : CAUSE_PRIVILEGED_PORT;
 	case EPERM: /* post_bind4 and its kin are asked last */
-		return claim->sock.flags & WIRE_NOT_ASKED ? CAUSE_DENIED_BY_LSM :
+		return claim->sock.flags & WIRE_STOPPED_BEFORE_CGROUP ? CAUSE_DENIED_BY_LSM :
 							    CAUSE_DENIED_BY_CGROUP_BPF;
 	case EINVAL:
 		if (claim->had_port)
@@ -253,7 +253,7 @@ static enum cause connect_cause(const struct finding *f)
 	case EACCES:
 		return CAUSE_DENIED_BY_LSM;
 	case EPERM:
-		return sk->flags & WIRE_NOT_ASKED ? CAUSE_DENIED_BY_LSM : CAUSE_DENIED_BY_CGROUP_BPF;
+		return sk->flags & WIRE_STOPPED_BEFORE_CGROUP ? CAUSE_DENIED_BY_LSM : CAUSE_DENIED_BY_CGROUP_BPF;
 	case EAFNOSUPPORT:
 		return CAUSE_BAD_ADDRESS;
 	}

@@ -32,10 +32,10 @@ static bool is_by_seccomp(const struct claim *claim)
 {
 	uint32_t flags = claim->sock.flags;
 
-	if (!(flags & WIRE_FILTERED) || flags & WIRE_ASKED)
+	if (!(flags & WIRE_FILTERED) || flags & WIRE_REACHED_CGROUP)
 		return false;
 	return claim->error == EPERM || claim->error == EACCES ||
-	       (claim->call == CLAIM_BIND && flags & WIRE_NOT_ASKED);
+	       (claim->call == CLAIM_BIND && flags & WIRE_STOPPED_BEFORE_CGROUP);
 }
 
 bool claim_from_event(const struct wire_hdr *event, struct claim *claim)

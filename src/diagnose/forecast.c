@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The TIME_WAITs of a pool come back when their time is over, and the census has counted when that is. So
+ * The TIME_WAITs of a pool come back when their time is over, and the port_usage has counted when that is. So
  * time is let pass in steps: what is taken comes in at the present rate, what ends goes out on its day.
  */
 #include "diagnose/forecast.h"

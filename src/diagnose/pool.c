@@ -62,7 +62,7 @@ static bool is_bound(const struct wire_sock *sk, bool told)
 		return true;
 	if (sk->state == WIRE_TCP_TIME_WAIT || sk->flags & WIRE_CONNECT_BIND)
 		return false;
-	return !(sk->flags & WIRE_PORT_CHOSEN) || told;
+	return !(sk->flags & WIRE_PORT_EPHEMERAL) || told;
 }
 
 static enum port_use use_of(const struct claim *claim, const struct wire_sock *sk2, bool told)

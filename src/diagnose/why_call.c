@@ -31,7 +31,7 @@ static const char *device_name(const struct finding *f)
 
 void why_none(const struct finding *f, char *out)
 {
-	say(out, "Nothing stands in the way of %s for %s.", call_name(f), asked_end(f).s);
+	say(out, "Nothing stands in the way of %s for %s.", call_name(f), cgroup_seen_end(f).s);
 }
 
 void fix_none(const struct finding *f, char *out)
@@ -123,7 +123,7 @@ void why_bad_state(const struct finding *f, char *out)
 		say(out, "A UDP socket cannot listen.");
 	else if (f->claim->call == CLAIM_LISTEN && sock_is_connected(sk))
 		say(out, "The socket of %s is connected to %s, and a connection cannot listen.",
-		    the_caller(f).s, asked_peer(f).s);
+		    the_caller(f).s, cgroup_seen_peer(f).s);
 	else
 		say(out, "%s was answered with %s: the socket of %s is not in a state for it, "
 		    "whoever has the port.",
@@ -224,7 +224,7 @@ static void say_program(const struct finding *f, bool goes_on, char *out)
 
 void why_cgroup_bpf(const struct finding *f, char *out)
 {
-	bool is_known = f->claim->sock.flags & (WIRE_ASKED | WIRE_REFUSED_BY_CGROUP);
+	bool is_known = f->claim->sock.flags & (WIRE_REACHED_CGROUP | WIRE_REFUSED_BY_CGROUP);
 
 	say(out, "%s of %s was refused%s ", call_name(f), the_caller(f).s,
 	    is_known ? " by" : ": by all that is known,");
@@ -235,7 +235,7 @@ void why_cgroup_bpf(const struct finding *f, char *out)
 void fix_cgroup_bpf(const struct finding *f, char *out)
 {
 	say(out, "find the program with 'bpftool cgroup tree'%s.",
-	    f->claim->sock.flags & (WIRE_ASKED | WIRE_REFUSED_BY_CGROUP) ? "" :
+	    f->claim->sock.flags & (WIRE_REACHED_CGROUP | WIRE_REFUSED_BY_CGROUP) ? "" :
 		"; if there is none, look in the security module's log");
 }
 
@@ -246,7 +246,7 @@ void why_rewritten(const struct finding *f, char *out)
 	say(out, "%s asked for %s, ", the_caller(f).s,
 	    end_of(claim->requested_addr, claim->requested_port).s);
 	say_program(f, true, out);
-	say(out, " made it %s, ", asked_end(f).s);
+	say(out, " made it %s, ", cgroup_seen_end(f).s);
 	if (f->error == EACCES)
 		say(out, "and that is a privileged port.");
 	else if (f->error == EADDRNOTAVAIL)
@@ -262,7 +262,7 @@ void why_lsm(const struct finding *f, char *out)
 	if (f->claim->call == CLAIM_CONNECT)
 		say(out, "A security module (SELinux, AppArmor, Landlock) or a prohibiting route "
 		    "refused %s to %s.",
-		    the_caller(f).s, asked_peer(f).s);
+		    the_caller(f).s, cgroup_seen_peer(f).s);
 	else
 		say(out, "A security module (SELinux, AppArmor, Landlock) refused %s to %s.",
 		    call_name(f), the_caller(f).s);
@@ -284,7 +284,7 @@ void why_seccomp(const struct finding *f, char *out)
 {
 	char name[ERRNO_NAME_SIZE];
 
-	bool is_known = f->claim->sock.flags & WIRE_NOT_ASKED;
+	bool is_known = f->claim->sock.flags & WIRE_STOPPED_BEFORE_CGROUP;
 
 	say(out, "%s seccomp filter of %s answered %s with %s%s.",
 	    is_known ? "A" : "By all that is known, a", the_caller(f).s, call_name(f),

@@ -157,7 +157,7 @@ void fix_ephemeral(const struct finding *f, char *out)
 /* Who chose the port of a connection is not always to be known; then "connection" and no more. */
 void why_client(const struct finding *f, char *out)
 {
-	if (f->holder->sock.flags & WIRE_PORT_CHOSEN)
+	if (f->holder->sock.flags & WIRE_PORT_EPHEMERAL)
 		say(out, "%s has a connection with %s on port %u.", the_holder(f).s,
 		    holder_peer(f).s, port_of(f));
 	else
@@ -167,7 +167,7 @@ void why_client(const struct finding *f, char *out)
 
 void fix_client(const struct finding *f, char *out)
 {
-	if (f->holder->sock.flags & WIRE_PORT_CHOSEN)
+	if (f->holder->sock.flags & WIRE_PORT_EPHEMERAL)
 		say(out, "%s, or put %u into net.ipv4.ip_local_reserved_ports if it was chosen by "
 		    "chance.",
 		    stop_holder(f).s, port_of(f));

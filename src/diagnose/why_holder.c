@@ -65,7 +65,7 @@ void why_dual_stack(const struct finding *f, char *out)
 	else
 		say(out, "%s has %s, and %s asked for %s: an IPv4 address is the same on an IPv6 "
 		    "socket.",
-		    the_holder(f).s, holder_end(f).s, the_caller(f).s, asked_end(f).s);
+		    the_holder(f).s, holder_end(f).s, the_caller(f).s, cgroup_seen_end(f).s);
 }
 
 void fix_dual_stack(const struct finding *f, char *out)
@@ -185,10 +185,10 @@ void why_listen_recheck(const struct finding *f, char *out)
 {
 	if (f->holder->sock.state == WIRE_TCP_LISTEN)
 		say(out, "bind() of %s was allowed because nobody listened there; %s does now.",
-		    asked_end(f).s, the_holder(f).s);
+		    cgroup_seen_end(f).s, the_holder(f).s);
 	else
 		say(out, "bind() of %s was allowed, but %s has %s and no longer shares it.",
-		    asked_end(f).s, the_holder(f).s, holder_end(f).s);
+		    cgroup_seen_end(f).s, the_holder(f).s, holder_end(f).s);
 }
 
 void fix_listen_recheck(const struct finding *f, char *out)
@@ -258,12 +258,12 @@ void why_holder_gone(const struct finding *f, char *out)
 
 	if (f->claim->call == CLAIM_CONNECT)
 		say(out, "The connection from port %u to %s existed already, but %s.", port_of(f),
-		    asked_peer(f).s,
+		    cgroup_seen_peer(f).s,
 		    looked ? "has gone meanwhile" : "whose it was has not been seen");
 	else if (looked)
-		say(out, "Whoever held %s has let go meanwhile.", asked_end(f).s);
+		say(out, "Whoever held %s has let go meanwhile.", cgroup_seen_end(f).s);
 	else
-		say(out, "%s was taken, but who had it has not been seen.", asked_end(f).s);
+		say(out, "%s was taken, but who had it has not been seen.", cgroup_seen_end(f).s);
 }
 
 void fix_holder_gone(const struct finding *f, char *out)

@@ -25,7 +25,7 @@ static void say_range(const struct finding *f, char *out)
 static void say_peer(const struct finding *f, char *out)
 {
 	if (is_tcp_connect(f))
-		say(out, " towards %s", asked_peer(f).s);
+		say(out, " towards %s", cgroup_seen_peer(f).s);
 }
 
 /* The kernel's word is that all are in use; the table may know only some of it. */

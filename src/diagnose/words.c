@@ -144,12 +144,12 @@ struct phrase holder_peer(const struct finding *f)
 	return end_of(f->holder->sock.remote_addr, f->holder->sock.remote_port);
 }
 
-struct phrase asked_end(const struct finding *f)
+struct phrase cgroup_seen_end(const struct finding *f)
 {
 	return local_end(&f->claim->sock);
 }
 
-struct phrase asked_peer(const struct finding *f)
+struct phrase cgroup_seen_peer(const struct finding *f)
 {
 	return end_of(f->claim->sock.remote_addr, f->claim->sock.remote_port);
 }

@@ -33,8 +33,8 @@ bool is_own_socket(const struct finding *f);
 /* "*:80", "10.0.0.5:80", with "UDP " before it when `sock` is one of UDP's */
 struct phrase holder_end(const struct finding *f);
 struct phrase holder_peer(const struct finding *f);
-struct phrase asked_end(const struct finding *f);
-struct phrase asked_peer(const struct finding *f);
+struct phrase cgroup_seen_end(const struct finding *f);
+struct phrase cgroup_seen_peer(const struct finding *f);
 struct phrase end_of(const uint8_t addr[16], uint16_t port);
 struct phrase address_of(const uint8_t addr[16]);
 

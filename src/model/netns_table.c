@@ -16,7 +16,7 @@ struct node {
 	struct netns_entry entry;
 	struct wire_netns told; /* the report that the last churn went up to */
 	bool has_told;
-	bool owes_census; /* the last churn was told without a count of the ports */
+	bool owes_port_usage; /* the last churn was told without a count of the ports */
 	uint64_t expired_told;	/* of those before: see expired() */
 	struct wire_netns first; /* the totals when its first interval began */
 	struct wire_search searches[2], searches_told[2]; /* of wire_search.connects */
@@ -268,7 +268,7 @@ static void churn_make(const struct netns_table *table, struct node *node, struc
 		.failed_send = now->failed_send - before->failed_send,
 		.flows_forgotten = now->flows_forgotten - before->flows_forgotten,
 		.ephemeral_in_use = now->tcp_in_use + (uint64_t)now->udp_in_use,
-		.in_use_known = now->has & WIRE_NETNS_CENSUS,
+		.in_use_known = now->has & WIRE_NETNS_PORT_USAGE,
 		.searches_timed = now->has & WIRE_NETNS_TIMED,
 		.range_low = now->range_low,
 		.range_high = now->range_high,
@@ -306,8 +306,8 @@ bool netns_table_churn(struct netns_table *table, uint32_t netns, struct churn *
 	if (is_first || !(churn->timewait_entered || churn->timewait_reused || churn->timewait_killed ||
 			  churn->timewait_expired || churn->timewait_overflowed || churn->ephemeral_allocated ||
 			  churn->ephemeral_released || churn->ephemeral_failed ||
-			  churn->timewait_live != live_before || (node->owes_census && churn->in_use_known)))
+			  churn->timewait_live != live_before || (node->owes_port_usage && churn->in_use_known)))
 		return false;
-	node->owes_census = !churn->in_use_known;
+	node->owes_port_usage = !churn->in_use_known;
 	return true;
 }

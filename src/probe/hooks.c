@@ -13,7 +13,7 @@
 #define KPROBE(...) .ways[BACKEND_KPROBE] = {__VA_ARGS__}
 #define TRACEPOINT(...) .ways[BACKEND_TRACEPOINT] = {__VA_ARGS__}
 
-#define ASKED_WAY WAY("asked_bind4", "asked_bind6", "asked_connect4", "asked_connect6")
+#define CGROUP_WAY WAY("cgroup_bind4", "cgroup_bind6", "cgroup_connect4", "cgroup_connect6")
 
 const struct hook hooks[FACT_COUNT] = {
 	[FACT_BIND] = {
@@ -145,12 +145,12 @@ const struct hook hooks[FACT_COUNT] = {
 		KPROBE(IDENTITY_WAYS),
 		TRACEPOINT(IDENTITY_WAYS),
 	},
-	[FACT_ASKED] = {
-		FACT_ASKED, "cgroup", "what BPF programs of a cgroup make of a bind or connect, or refuse",
+	[FACT_CGROUP] = {
+		FACT_CGROUP, "cgroup", "what BPF programs of a cgroup make of a bind or connect, or refuse",
 		"a short program runs at every bind() and connect(): 0.3 us",
-		FENTRY(ASKED_WAY),
-		KPROBE(ASKED_WAY),
-		TRACEPOINT(ASKED_WAY),
+		FENTRY(CGROUP_WAY),
+		KPROBE(CGROUP_WAY),
+		TRACEPOINT(CGROUP_WAY),
 	},
 	[FACT_SECCOMP] = {
 		FACT_SECCOMP, "seccomp", "calls that a seccomp filter refuses",

@@ -41,13 +41,13 @@ struct kernel {
 	bool port;	   /* kernel_options.port, until the kernel refuses its program */
 	bool with_facts;   /* kernel_options.facts */
 	bool map_iterators; /* programs that read maps, until the kernel refuses one: source/map_reader.h */
-	bool census;	   /* bpf/census.bpf.c: what it counts is not known without it */
+	bool port_usage;	   /* bpf/port_usage.bpf.c: what it counts is not known without it */
 	int cgroup_root, tracefs;
 };
 
 static const char *const snapshot_programs[] = {"snapshot_files", "snapshot_tcp", "snapshot_udp"};
-static const char *const census_programs[] = {"census_tcp", "census_udp", "census_buckets"};
-static const char *const census_map_programs[] = {"census_pools_read", "census_pools_forget"};
+static const char *const port_usage_programs[] = {"port_usage_tcp", "port_usage_udp", "port_usage_buckets"};
+static const char *const port_usage_map_programs[] = {"port_usage_pools_read", "port_usage_pools_clear"};
 static const char *const churn_programs[] = {"churn_namespaces_read", "churn_flows_read", "churn_searches_read"};
 
 /* libbpf tells which program was refused, and why, only by printing it. */
@@ -94,14 +94,14 @@ struct bpf_map *kernel_map(const struct kernel *kernel, const char *name)
 	return bpf_object__find_map_by_name(kernel->skeleton->obj, name);
 }
 
-struct look_settings *kernel_look(const struct kernel *kernel)
+struct scan_settings *kernel_scan_settings(const struct kernel *kernel)
 {
 	return &kernel->skeleton->bss->look;
 }
 
-struct port_walk *kernel_walk(const struct kernel *kernel)
+struct bucket_dump *kernel_bucket_dump(const struct kernel *kernel)
 {
-	return &kernel->skeleton->bss->port_walk;
+	return &kernel->skeleton->bss->bucket_dump;
 }
 
 /* Of facts that are events: two programs tell what ended a connection, and make up for each other. */
@@ -111,7 +111,7 @@ static uint64_t not_run(const struct kernel *kernel)
 	const uint32_t events = 1U << FACT_BIND | 1U << FACT_LISTEN | 1U << FACT_CONNECT |
 				1U << FACT_CONNECT_RESULT | 1U << FACT_IMPLICIT_BIND | 1U << FACT_IO_URING |
 				1U << FACT_ACCEPT | 1U << FACT_CLOSE | (timewaits ? 1U << FACT_TIMEWAIT : 0);
-	uint64_t count = 0, begins = 0, made_up;
+	uint64_t count = 0, begins = 0, missed_recovered;
 
 	for (size_t i = 0; i < kernel->attached_count; i++) {
 		const struct attached *attached = &kernel->attached[i];
@@ -119,14 +119,14 @@ static uint64_t not_run(const struct kernel *kernel)
 
 		if (!(events & 1U << attached->fact))
 			continue;
-		misses = misses_of(attached->program, attached->link);
+		misses = probe_missed_count(attached->program, attached->link);
 		if (!strstr(bpf_program__name(attached->program), "_twsk_alloc"))
 			count += misses;
 		else if (misses > begins) /* what an entry misses, its return misses too */
 			begins = misses;
 	}
-	made_up = __atomic_load_n(&kernel->skeleton->bss->timewait_made_up, __ATOMIC_RELAXED);
-	return count + (begins > made_up ? begins - made_up : 0);
+	missed_recovered = __atomic_load_n(&kernel->skeleton->bss->timewait_missed_recovered, __ATOMIC_RELAXED);
+	return count + (begins > missed_recovered ? begins - missed_recovered : 0);
 }
 
 uint64_t kernel_lost(const struct kernel *kernel, uint32_t reason)
@@ -141,12 +141,12 @@ const struct kernel_fact *kernel_facts(const struct kernel *kernel)
 	return kernel->choice.facts;
 }
 
-struct census *kernel_census(const struct kernel *kernel, uint8_t **ports)
+struct port_usage *kernel_port_usage(const struct kernel *kernel, uint8_t **ports)
 {
-	if (!kernel->census)
+	if (!kernel->port_usage)
 		return NULL;
-	*ports = kernel->skeleton->bss->census_ports;
-	return &kernel->skeleton->bss->census;
+	*ports = kernel->skeleton->bss->port_usage_ports;
+	return &kernel->skeleton->bss->port_usage;
 }
 
 uint64_t kernel_flows_made(const struct kernel *kernel)
@@ -231,10 +231,10 @@ static int skeleton_load(struct kernel *kernel, const struct settings *settings)
 	autoload_all(kernel, snapshot_programs, snapshots);
 	if (kernel->with_facts && kernel->map_iterators)
 		AUTOLOAD(kernel, churn_programs);
-	if (kernel->census)
-		AUTOLOAD(kernel, census_programs);
-	if (kernel->census && kernel->map_iterators)
-		AUTOLOAD(kernel, census_map_programs);
+	if (kernel->port_usage)
+		AUTOLOAD(kernel, port_usage_programs);
+	if (kernel->port_usage && kernel->map_iterators)
+		AUTOLOAD(kernel, port_usage_map_programs);
 	for (int i = 0; i < FACT_COUNT; i++) {
 		const char *name;
 
@@ -257,7 +257,7 @@ static bool reads_map(const char *program)
 {
 	size_t length = strlen(program);
 
-	return (length > 5 && !strcmp(program + length - 5, "_read")) || !strcmp(program, "census_pools_forget");
+	return (length > 5 && !strcmp(program + length - 5, "_read")) || !strcmp(program, "port_usage_pools_clear");
 }
 
 /* 0, -EAGAIN: something was left out, or is to be tried in another way, or -errno. */
@@ -277,8 +277,8 @@ static int try_load(struct kernel *kernel, const struct settings *settings)
 		kernel->variant = PROGRAMS_PLAIN;
 	else if (kernel->port && err != -EPERM && !strcmp(load_report.program, "holder_walk"))
 		kernel->port = false;
-	else if (kernel->census && err != -EPERM && !strncmp(load_report.program, "census_", 7))
-		kernel->census = false;
+	else if (kernel->port_usage && err != -EPERM && !strncmp(load_report.program, "census_", 7))
+		kernel->port_usage = false;
 	else if (kernel->choice.cookies && !kernel->choice.functions && err != -EPERM)
 		kernel->choice.cookies = false;
 	else if (fact != FACT_COUNT && err != -EPERM)
@@ -408,7 +408,7 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 	kernel->cgroup_root = kernel->tracefs = -1;
 	kernel->variant = programs_best();
 	kernel->port = options->port;
-	kernel->census = kernel->with_facts = kernel->map_iterators = options->facts;
+	kernel->port_usage = kernel->with_facts = kernel->map_iterators = options->facts;
 	err = choice_init(&kernel->choice, options->facts, options->backend);
 	/* Known beforehand, a refusal is not waited for. */
 	if (!err && kernel->variant == PROGRAMS_DIRECT && options->facts &&
@@ -424,7 +424,7 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 		choice_examine(&kernel->choice, kernel->skeleton->obj);
 	choice_done(&kernel->choice);
 	if (!err && options->facts)
-		kernel->skeleton->bss->asked_hooks = kernel->choice.facts[FACT_ASKED].works;
+		kernel->skeleton->bss->cgroup_seen_hooks = kernel->choice.facts[FACT_CGROUP].works;
 	if (!err)
 		return kernel;
 	err = features_explain(err, load_report.program, kernel->choice.facts[FACT_BIND].reason, reason, size);

@@ -16,7 +16,7 @@
 struct bpf_map;
 struct bpf_program;
 struct bpf_link;
-struct census;
+struct port_usage;
 
 struct kernel_options {
 	const struct settings *settings;
@@ -46,10 +46,10 @@ const char *kernel_probes(const struct kernel *kernel);
 struct bpf_program *kernel_program(const struct kernel *kernel, const char *name);
 struct bpf_map *kernel_map(const struct kernel *kernel, const char *name);
 /* Shared with the programs. */
-struct look_settings *kernel_look(const struct kernel *kernel);
-struct port_walk *kernel_walk(const struct kernel *kernel);
-/* Likewise; *ports has CENSUS_PORTS. NULL: this kernel does not let the ports be counted. */
-struct census *kernel_census(const struct kernel *kernel, uint8_t **ports);
+struct scan_settings *kernel_scan_settings(const struct kernel *kernel);
+struct bucket_dump *kernel_bucket_dump(const struct kernel *kernel);
+/* Likewise; *ports has PORT_USAGE_PORTS. NULL: this kernel does not let the ports be counted. */
+struct port_usage *kernel_port_usage(const struct kernel *kernel, uint8_t **ports);
 /* Entries ever made in churn_flows: what it has not any more has made room. */
 uint64_t kernel_flows_made(const struct kernel *kernel);
 /* TcpExt TW is known to count TIME_WAITs that begin (5.18), not those that ended. */

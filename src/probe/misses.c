@@ -20,7 +20,7 @@ struct kprobe_link {
 #define PERF_EVENT_KRETPROBE 4
 #define LINK_TYPE_PERF_EVENT 7
 
-uint64_t misses_of(const struct bpf_program *program, const struct bpf_link *link)
+uint64_t probe_missed_count(const struct bpf_program *program, const struct bpf_link *link)
 {
 	struct bpf_prog_info ran = {0};
 	struct kprobe_link hit = {0};

@@ -17,6 +17,6 @@ struct bpf_program;
  * (fentry), 6.7 (kprobes: "bpf: Count missed stats in trace_call_bpf", "bpf: Add missed value to kprobe perf
  * link info").
  */
-uint64_t misses_of(const struct bpf_program *program, const struct bpf_link *link);
+uint64_t probe_missed_count(const struct bpf_program *program, const struct bpf_link *link);
 
 #endif

@@ -94,7 +94,7 @@ static bool get_requested_port(const struct report *report, struct field_value *
 static bool get_ephemeral(const struct report *report, struct field_value *value)
 {
 	(void)value;
-	return (report->sock->flags & WIRE_PORT_CHOSEN) && report->sock->local_port;
+	return (report->sock->flags & WIRE_PORT_EPHEMERAL) && report->sock->local_port;
 }
 
 static bool get_remote_address(const struct report *report, struct field_value *value)

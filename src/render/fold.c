@@ -25,7 +25,7 @@ static void make_key(const struct report *report, struct fold_key *key)
 	key->error = wire_error_of(report->event);
 	key->event = report->event->kind;
 	key->protocol = sk->protocol;
-	if (!(sk->flags & WIRE_PORT_CHOSEN))
+	if (!(sk->flags & WIRE_PORT_EPHEMERAL))
 		key->local_port = sk->local_port;
 	/* Of a connection that came in, it is the other side's port that differs each time. */
 	if (!(sk->flags & WIRE_ACCEPTED) && report->event->kind != WIRE_ACCEPT)

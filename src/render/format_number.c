@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-size_t humane_count(uint64_t count, char out[HUMANE_SIZE])
+size_t format_count(uint64_t count, char out[NUMBER_SIZE])
 {
-	char reversed[HUMANE_SIZE];
+	char reversed[NUMBER_SIZE];
 	size_t length = 0;
 
 	for (size_t digits = 0; digits == 0 || count; digits++, count /= 10) {
@@ -22,7 +22,7 @@ size_t humane_count(uint64_t count, char out[HUMANE_SIZE])
 	return length;
 }
 
-size_t humane_duration(uint64_t ns, char out[HUMANE_SIZE])
+size_t format_duration(uint64_t ns, char out[NUMBER_SIZE])
 {
 	uint64_t seconds = ns / 1000000000;
 	const char *format = "%" PRIu64 " ns";
@@ -54,17 +54,17 @@ size_t humane_duration(uint64_t ns, char out[HUMANE_SIZE])
 		format = "%" PRIu64 " µs";
 		value = ns / 1000;
 	}
-	return (size_t)snprintf(out, HUMANE_SIZE, format, value, rest);
+	return (size_t)snprintf(out, NUMBER_SIZE, format, value, rest);
 }
 
-size_t humane_rate(uint64_t count, double seconds, char out[HUMANE_SIZE])
+size_t format_rate(uint64_t count, double seconds, char out[NUMBER_SIZE])
 {
 	double rate = seconds > 0 ? (double)count / seconds : (double)count;
 	size_t length;
 
 	if (rate > 0 && rate < 9.95)
-		return (size_t)snprintf(out, HUMANE_SIZE, "%.1f/s", rate);
-	length = humane_count((uint64_t)(rate + 0.5), out);
+		return (size_t)snprintf(out, NUMBER_SIZE, "%.1f/s", rate);
+	length = format_count((uint64_t)(rate + 0.5), out);
 	memcpy(out + length, "/s", 3);
 	return length + 2;
 }

@@ -6,13 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HUMANE_SIZE 32
+#define NUMBER_SIZE 32
 
 /* "28,232" */
-size_t humane_count(uint64_t count, char out[HUMANE_SIZE]);
+size_t format_count(uint64_t count, char out[NUMBER_SIZE]);
 /* "850 ns", "37 ms", "2.9 s", "3 min 20 s", "2 h 5 min", "3 d 4 h"; cut, not rounded */
-size_t humane_duration(uint64_t ns, char out[HUMANE_SIZE]);
+size_t format_duration(uint64_t ns, char out[NUMBER_SIZE]);
 /* "1,204/s", and "0.5/s" where the fraction matters */
-size_t humane_rate(uint64_t count, double seconds, char out[HUMANE_SIZE]);
+size_t format_rate(uint64_t count, double seconds, char out[NUMBER_SIZE]);
 
 #endif

@@ -108,6 +108,6 @@ extern const struct renderer render_text, render_json;
 /* `porttrace ephemeral`: a table an interval. */
 extern const struct renderer render_ephemeral;
 /* Only start and stop, on stderr: for a stream that is recorded. */
-extern const struct renderer render_remarks;
+extern const struct renderer render_status_lines;
 
 #endif

@@ -6,12 +6,12 @@
 
 #include "render/format_number.h"
 
-void remarks_start(FILE *err, const struct start_report *report)
+void status_lines_start(FILE *err, const struct start_report *report)
 {
-	char sockets[HUMANE_SIZE], namespaces[HUMANE_SIZE];
+	char sockets[NUMBER_SIZE], namespaces[NUMBER_SIZE];
 
-	humane_count(report->sockets, sockets);
-	humane_count(report->netns_count, namespaces);
+	format_count(report->sockets, sockets);
+	format_count(report->netns_count, namespaces);
 	fprintf(err, "porttrace %s · Linux %s · probes %s · %s socket%s in %s network namespace%s",
 		report->version, report->kernel, report->probes, sockets,
 		report->sockets == 1 ? "" : "s", namespaces, report->netns_count == 1 ? "" : "s");
@@ -26,16 +26,16 @@ void remarks_start(FILE *err, const struct start_report *report)
 	fputs(" (see 'porttrace doctor')\n", err);
 }
 
-void remarks_stop(FILE *err, const struct stop_report *report)
+void status_lines_stop(FILE *err, const struct stop_report *report)
 {
-	char events[HUMANE_SIZE], lost[HUMANE_SIZE];
+	char events[NUMBER_SIZE], lost[NUMBER_SIZE];
 
-	humane_count(report->events, events);
-	humane_count(report->lost, lost);
+	format_count(report->events, events);
+	format_count(report->lost, lost);
 	fprintf(err, "%s event%s, %s lost\n", events, report->events == 1 ? "" : "s", lost);
 	if (!report->unpredicted)
 		return;
-	humane_count(report->unpredicted, events);
+	format_count(report->unpredicted, events);
 	fprintf(err, "%s refusal%s that the rules porttrace knows do not explain\n", events,
 		report->unpredicted == 1 ? "" : "s");
 }
@@ -56,13 +56,13 @@ static struct render *open_remarks(const struct render_options *options)
 static void start(struct render *render, const struct start_report *report)
 {
 	if (!render->options.quiet)
-		remarks_start(render->options.err, report);
+		status_lines_start(render->options.err, report);
 }
 
 static void stop(struct render *render, const struct stop_report *report)
 {
 	if (!render->options.quiet || report->lost)
-		remarks_stop(render->options.err, report);
+		status_lines_stop(render->options.err, report);
 }
 
 static void no_event(struct render *render, const struct report *report)
@@ -106,7 +106,7 @@ static void close_remarks(struct render *render)
 	free(render);
 }
 
-const struct renderer render_remarks = {
+const struct renderer render_status_lines = {
 	.name = "remarks",
 	.open = open_remarks,
 	.start = start,

@@ -8,8 +8,8 @@
 #include "render/render.h"
 
 /* "porttrace 0.1 · Linux 6.12 · probes fentry · 41 sockets in 3 network namespaces" */
-void remarks_start(FILE *err, const struct start_report *report);
+void status_lines_start(FILE *err, const struct start_report *report);
 /* "1,204 events, 0 lost" */
-void remarks_stop(FILE *err, const struct stop_report *report);
+void status_lines_stop(FILE *err, const struct stop_report *report);
 
 #endif

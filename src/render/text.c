@@ -48,7 +48,7 @@ static void put_folded(void *context, const struct fold_entry *entry, uint64_t e
 	struct text_line line = {};
 
 	text_begin(render, &line, end_boot_ns);
-	humane_count(entry->count - FOLD_PASS, text);
+	format_count(entry->count - FOLD_PASS, text);
 	text_line_format(&line, "... %s more %s", text, wire_kind_name(key->event));
 	if (key->local_port && !key->remote_port) {
 		address_format_port(key->local_addr, key->local_port, text);
@@ -62,7 +62,7 @@ static void put_folded(void *context, const struct fold_entry *entry, uint64_t e
 		address_format_port(key->remote_addr, key->remote_port, text);
 		text_line_format(&line, " to %s", text);
 	}
-	humane_duration(end_boot_ns - entry->start_boot_ns, text);
+	format_duration(end_boot_ns - entry->start_boot_ns, text);
 	text_line_format(&line, " in %s", text);
 	if (key->error) {
 		text_line_add(&line, ": ");
@@ -163,15 +163,15 @@ static void text_start(struct render *render, const struct start_report *report)
 {
 	render->many_namespaces = report->netns_count > 1;
 	if (!render->options.quiet)
-		remarks_start(render->options.err, report);
+		status_lines_start(render->options.err, report);
 	put_header(render);
 }
 
 static void add_duration(struct text_line *line, const char *before, uint64_t ns)
 {
-	char text[HUMANE_SIZE];
+	char text[NUMBER_SIZE];
 
-	humane_duration(ns, text);
+	format_duration(ns, text);
 	text_item(line);
 	text_line_format(line, "%s %s", before, text);
 }
@@ -188,7 +188,7 @@ static void add_kind_detail(struct text_line *line, const struct report *report)
 
 	switch ((enum wire_kind)event->kind) {
 	case WIRE_BIND:
-		if (report->sock->flags & WIRE_PORT_CHOSEN && report->sock->local_port)
+		if (report->sock->flags & WIRE_PORT_EPHEMERAL && report->sock->local_port)
 			text_line_add(line, "ephemeral");
 		if (bind->how == WIRE_BIND_IMPLICIT) {
 			text_item(line);
@@ -340,10 +340,10 @@ static void text_event(struct render *render, const struct report *report)
 static void text_lost(struct render *render, uint64_t count, const char *reason, uint64_t boot_ns)
 {
 	struct text_line line = { .style = STYLE_WARNING };
-	char text[HUMANE_SIZE];
+	char text[NUMBER_SIZE];
 
 	text_begin(render, &line, boot_ns);
-	humane_count(count, text);
+	format_count(count, text);
 	text_line_format(&line, "lost     %s event%s", text, count == 1 ? "" : "s");
 	if (reason && *reason)
 		text_line_format(&line, ": %s", reason);
@@ -357,7 +357,7 @@ static void text_stop(struct render *render, const struct stop_report *report)
 	fflush(render->options.out);
 	if (render->options.quiet && report->lost == 0)
 		return;
-	remarks_stop(render->options.err, report);
+	status_lines_stop(render->options.err, report);
 }
 
 static int text_flush(struct render *render, uint64_t now_boot_ns)

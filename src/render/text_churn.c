@@ -19,27 +19,27 @@ static unsigned int percent_of(uint64_t part, uint64_t whole)
 /* Fields of these lines are two spaces apart: they have no columns. */
 static void add_count(struct text_line *line, uint64_t count, const char *unit)
 {
-	char text[HUMANE_SIZE];
+	char text[NUMBER_SIZE];
 
-	humane_count(count, text);
+	format_count(count, text);
 	text_line_format(line, "  %s %s", text, unit);
 }
 
 static void add_rate(struct text_line *line, const char *sign, uint64_t count, double seconds)
 {
-	char text[HUMANE_SIZE];
+	char text[NUMBER_SIZE];
 
-	humane_rate(count, seconds, text);
+	format_rate(count, seconds, text);
 	text_line_format(line, "  %s%s", sign, text);
 }
 
 void text_failed(struct text_line *line, uint64_t count)
 {
-	char text[HUMANE_SIZE];
+	char text[NUMBER_SIZE];
 
 	if (!count)
 		return;
-	humane_count(count, text);
+	format_count(count, text);
 	text_line_add(line, "  ");
 	text_line_mark(line, STYLE_FAILED, text);
 	text_line_add(line, " failed");
@@ -114,7 +114,7 @@ static void add_fill(struct text_line *line, const struct churn *churn, struct m
 	percent = percent_of(worst->pool->now.in_use, worst->pool->now.capacity);
 	if (percent >= NEAR_LIMIT_PERCENT && !worst->reuses)
 		line->style = STYLE_WARNING;
-	humane_count(worst->pool->now.capacity, text);
+	format_count(worst->pool->now.capacity, text);
 	text_line_format(line, "  %u %% of %s", percent, text);
 	if (worst->pool->now.remote_port) {
 		address_format_port(worst->pool->now.remote_addr, worst->pool->now.remote_port, text);
@@ -123,7 +123,7 @@ static void add_fill(struct text_line *line, const struct churn *churn, struct m
 	if (worst->will_fill && !worst->full_in_ns) {
 		text_line_add(line, "  full");
 	} else if (worst->will_fill) {
-		humane_duration(worst->full_in_ns, text);
+		format_duration(worst->full_in_ns, text);
 		text_line_format(line, "  full in %s at this rate", text);
 	}
 }

@@ -82,13 +82,13 @@ static void add_socket(struct text_line *line, const struct holder *holder, uint
 
 static void add_times(struct text_line *line, const struct holder *holder, uint64_t now_boot_ns)
 {
-	char duration[HUMANE_SIZE];
+	char duration[NUMBER_SIZE];
 
 	if (holder->sock.state == WIRE_TCP_TIME_WAIT && holder->expires_ms) {
-		humane_duration(holder->expires_ms * 1000000ULL, duration);
+		format_duration(holder->expires_ms * 1000000ULL, duration);
 		text_line_format(line, ", %s left", duration);
 	} else if (holder->since_boot_ns && now_boot_ns > holder->since_boot_ns) {
-		humane_duration(now_boot_ns - holder->since_boot_ns, duration);
+		format_duration(now_boot_ns - holder->since_boot_ns, duration);
 		text_line_format(line, " for %s", duration);
 	}
 }

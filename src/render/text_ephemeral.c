@@ -35,7 +35,7 @@ static struct render *ephemeral_open(const struct render_options *options)
 static void ephemeral_start(struct render *render, const struct start_report *report)
 {
 	if (!render->options.quiet)
-		remarks_start(render->options.err, report);
+		status_lines_start(render->options.err, report);
 }
 
 static unsigned int percent_of(uint64_t part, uint64_t whole)
@@ -54,18 +54,18 @@ static void add_right(struct text_line *line, size_t end, const char *text)
 
 static void add_count(struct text_line *line, size_t end, uint64_t count)
 {
-	char text[HUMANE_SIZE];
+	char text[NUMBER_SIZE];
 
-	humane_count(count, text);
+	format_count(count, text);
 	add_right(line, end, text);
 }
 
 static void add_rate(struct text_line *line, const char *before, uint64_t count, double seconds,
 		     const char *after)
 {
-	char text[HUMANE_SIZE];
+	char text[NUMBER_SIZE];
 
-	humane_rate(count, seconds, text);
+	format_rate(count, seconds, text);
 	text_line_format(line, "%s%s%s", before, text, after);
 }
 
@@ -73,7 +73,7 @@ static void put_sums(struct render *render, const struct churn *churn, uint64_t 
 {
 	uint64_t size = churn->range_high ? churn->range_high - churn->range_low + 1ULL : 0;
 	struct text_line line = {};
-	char text[HUMANE_SIZE];
+	char text[NUMBER_SIZE];
 
 	text_begin(render, &line, boot_ns);
 	text_line_format(&line, "netns %u", churn->netns);
@@ -81,7 +81,7 @@ static void put_sums(struct render *render, const struct churn *churn, uint64_t 
 	add_rate(&line, "  ", churn->ephemeral_released, churn->interval_s, " back");
 	text_failed(&line, churn->ephemeral_failed);
 	if (churn->in_use_known && size) {
-		humane_count(churn->ephemeral_in_use, text);
+		format_count(churn->ephemeral_in_use, text);
 		text_line_format(&line, "  %s in use, TCP %u %%", text,
 				 percent_of(churn->now.tcp_in_use, size));
 	}
@@ -92,18 +92,18 @@ static void put_timewait(struct render *render, const struct churn *churn)
 {
 	uint64_t left = churn->timewait_expired + churn->timewait_reused + churn->timewait_killed;
 	struct text_line line = {};
-	char text[HUMANE_SIZE];
+	char text[NUMBER_SIZE];
 
 	if (!churn->timewait_live && !churn->timewait_entered && !left && !churn->timewait_overflowed)
 		return;
-	humane_count(churn->timewait_live, text);
+	format_count(churn->timewait_live, text);
 	text_line_format(&line, "  time-wait %s live", text);
 	add_rate(&line, "  +", churn->timewait_entered, churn->interval_s, "");
 	add_rate(&line, "  -", left, churn->interval_s, "");
-	humane_count(churn->timewait_reused, text);
+	format_count(churn->timewait_reused, text);
 	text_line_format(&line, "  %s reused", text);
 	if (churn->timewait_overflowed) {
-		humane_count(churn->timewait_overflowed, text);
+		format_count(churn->timewait_overflowed, text);
 		text_line_format(&line, "  %s did not fit", text);
 		line.style = STYLE_WARNING;
 	}
@@ -112,9 +112,9 @@ static void put_timewait(struct render *render, const struct churn *churn)
 
 static void add_duration(struct text_line *line, size_t end, uint64_t ns)
 {
-	char text[HUMANE_SIZE];
+	char text[NUMBER_SIZE];
 
-	humane_duration(ns, text);
+	format_duration(ns, text);
 	add_right(line, end, text);
 }
 
@@ -207,7 +207,7 @@ static void put_pool(struct render *render, const struct forecast *forecast)
 	const struct wire_pool *pool = &forecast->pool->now;
 	unsigned int percent = percent_of(pool->in_use, pool->capacity);
 	struct text_line line = {};
-	char text[HUMANE_SIZE];
+	char text[NUMBER_SIZE];
 
 	if ((percent >= NEAR_LIMIT_PERCENT && !forecast->reuses) || forecast->will_fill)
 		line.style = STYLE_WARNING;
@@ -219,7 +219,7 @@ static void put_pool(struct render *render, const struct forecast *forecast)
 		add_count(&line, AT_TIMEWAIT, pool->timewait);
 	add_count(&line, AT_RATE, (uint64_t)(forecast->rate + 0.5));
 	if (forecast->will_fill && forecast->full_in_ns)
-		humane_duration(forecast->full_in_ns, text);
+		format_duration(forecast->full_in_ns, text);
 	else
 		snprintf(text, sizeof(text), "%s", forecast->will_fill ? "full" : "-");
 	add_right(&line, AT_FULL, text);
@@ -326,7 +326,7 @@ static void ephemeral_stop(struct render *render, const struct stop_report *repo
 {
 	fflush(render->options.out);
 	if (!render->options.quiet && report->lost)
-		remarks_stop(render->options.err, report);
+		status_lines_stop(render->options.err, report);
 }
 
 static int ephemeral_flush(struct render *render, uint64_t now_boot_ns)

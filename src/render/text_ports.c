@@ -93,16 +93,16 @@ static void add_detail(struct text_line *line, const struct port_report *report,
 {
 	const struct port_entry *entry = report->entry;
 	uint64_t now = report->boot_ns;
-	char duration[HUMANE_SIZE];
+	char duration[NUMBER_SIZE];
 
 	if (entry->sock.state == WIRE_TCP_TIME_WAIT && entry->expires_boot_ns > now) {
-		humane_duration(entry->expires_boot_ns - now, duration);
+		format_duration(entry->expires_boot_ns - now, duration);
 		text_line_format(line, "%s left", duration);
 	}
 	if (entry->sock.state == WIRE_TCP_LISTEN)
 		text_line_format(line, "backlog %u", entry->backlog);
 	if (entry->since_boot_ns && entry->since_boot_ns < now) {
-		humane_duration(now - entry->since_boot_ns, duration);
+		format_duration(now - entry->since_boot_ns, duration);
 		text_item(line);
 		text_line_format(line, "for %s", duration);
 	}

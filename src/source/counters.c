@@ -17,7 +17,7 @@
 
 #define HOOKED_COUNTERS 4
 #define OWNERS_ASKED 8 /* for a socket of a namespace that nothing else leads into */
-#define CENSUS_SHARE 25 /* of the time is what a census may take: one in so many */
+#define PORT_USAGE_SHARE 25 /* of the time is what a port_usage may take: one in so many */
 
 /* A namespace, as sent last. */
 struct told {
@@ -32,14 +32,14 @@ struct told {
 	uint64_t entered_read, entered_seen;
 	uint64_t base[HOOKED_COUNTERS]; /* of the kernel's counters: what they had beyond ours at the first look */
 	bool has_base;
-	uint64_t census_boot_ns, census_took_ns; /* the last one */
+	uint64_t port_usage_boot_ns, port_usage_took_ns; /* the last one */
 };
 
-struct sampler {
+struct counters {
 	struct kernel *kernel;
 	struct netns_list *namespaces;
-	struct census_taker *census; /* NULL: this kernel does not let the ports be counted */
-	struct sample_flows *flows;
+	struct port_usage_reader *port_usage; /* NULL: this kernel does not let the ports be counted */
+	struct flow_counters *flows;
 	int counts; /* the map churn_namespaces */
 	struct map_reader *counts_reader;
 	bool is_hooked;
@@ -51,16 +51,16 @@ struct sampler {
 	void *context;
 };
 
-struct sampler *sampler_new(struct kernel *kernel, struct netns_list *namespaces, source_event_fn event,
+struct counters *counters_new(struct kernel *kernel, struct netns_list *namespaces, source_event_fn event,
 			    void *context)
 {
 	const struct bpf_map *counts = kernel_map(kernel, "churn_namespaces");
-	struct sampler *sampler = calloc(1, sizeof(*sampler));
+	struct counters *counters = calloc(1, sizeof(*counters));
 	int err;
 
-	if (!sampler)
+	if (!counters)
 		return NULL;
-	*sampler = (struct sampler){
+	*counters = (struct counters){
 		.kernel = kernel,
 		.namespaces = namespaces,
 		.counts = bpf_map__fd(counts),
@@ -68,54 +68,54 @@ struct sampler *sampler_new(struct kernel *kernel, struct netns_list *namespaces
 		.event = event,
 		.context = context,
 	};
-	sampler->counts_reader = map_reader_new(kernel_program(kernel, "churn_namespaces_read"), NULL, counts);
-	if (sampler->counts_reader)
-		sampler->flows = sample_flows_new(kernel, event, context);
-	if (sampler->flows)
-		sampler->census = census_taker_new(kernel);
-	if (sampler->flows && (sampler->census || errno != ENOMEM))
-		return sampler;
+	counters->counts_reader = map_reader_new(kernel_program(kernel, "churn_namespaces_read"), NULL, counts);
+	if (counters->counts_reader)
+		counters->flows = flow_counters_new(kernel, event, context);
+	if (counters->flows)
+		counters->port_usage = port_usage_reader_new(kernel);
+	if (counters->flows && (counters->port_usage || errno != ENOMEM))
+		return counters;
 	err = errno;
-	sampler_free(sampler);
+	counters_free(counters);
 	errno = err;
 	return NULL;
 }
 
-void sampler_free(struct sampler *sampler)
+void counters_free(struct counters *counters)
 {
-	if (!sampler)
+	if (!counters)
 		return;
-	census_taker_free(sampler->census);
-	sample_flows_free(sampler->flows);
-	map_reader_free(sampler->counts_reader);
-	free(sampler->told);
-	free(sampler);
+	port_usage_reader_free(counters->port_usage);
+	flow_counters_free(counters->flows);
+	map_reader_free(counters->counts_reader);
+	free(counters->told);
+	free(counters);
 }
 
 /* What was last told of a namespace, made anew where there is none; NULL: no memory. */
-static struct told *told_of(struct sampler *sampler, uint32_t netns)
+static struct told *told_of(struct counters *counters, uint32_t netns)
 {
 	struct told *told;
 
-	for (size_t i = 0; i < sampler->told_count; i++) {
-		if (sampler->told[i].event.netns == netns)
-			return &sampler->told[i];
+	for (size_t i = 0; i < counters->told_count; i++) {
+		if (counters->told[i].event.netns == netns)
+			return &counters->told[i];
 	}
-	told = realloc(sampler->told, (sampler->told_count + 1) * sizeof(*told));
+	told = realloc(counters->told, (counters->told_count + 1) * sizeof(*told));
 	if (!told)
 		return NULL;
-	sampler->told = told;
-	told += sampler->told_count++;
+	counters->told = told;
+	told += counters->told_count++;
 	*told = (struct told){
 		.event = {.hdr = {.size = sizeof(told->event), .kind = WIRE_NETNS}, .netns = netns},
 	};
 	/* One that turns up later began with nothing counted. */
-	if (sampler->interval_boot_ns) {
+	if (counters->interval_boot_ns) {
 		struct wire_netns nothing = told->event;
 
 		told->has_before = true;
-		nothing.hdr.boot_ns = sampler->interval_boot_ns;
-		sampler->event(sampler->context, &nothing, sizeof(nothing));
+		nothing.hdr.boot_ns = counters->interval_boot_ns;
+		counters->event(counters->context, &nothing, sizeof(nothing));
 	}
 	return told;
 }
@@ -142,12 +142,12 @@ static void counts_fill(struct wire_netns *event, const struct churn_counts *cou
  * programs at the end of a connection have been seen to miss one. Else, and while the
  * namespace cannot be read, ours are added to what was read before: to nothing, of one that turned up later.
  */
-static void entered_fill(const struct sampler *sampler, struct told *told, struct wire_netns *event, uint64_t seen)
+static void entered_fill(const struct counters *counters, struct told *told, struct wire_netns *event, uint64_t seen)
 {
 	uint64_t added = seen > told->entered_seen ? seen - told->entered_seen : 0;
-	bool is_there_at_start = !told->event.hdr.boot_ns && !sampler->interval_boot_ns;
+	bool is_there_at_start = !told->event.hdr.boot_ns && !counters->interval_boot_ns;
 
-	if (!told->is_gone && (kernel_counts_timewaits(sampler->kernel) || is_there_at_start)) {
+	if (!told->is_gone && (kernel_counts_timewaits(counters->kernel) || is_there_at_start)) {
 		told->entered_read = event->timewait_entered;
 		told->entered_seen = seen;
 	} else {
@@ -180,117 +180,117 @@ static void hooked_fill(struct told *told, struct wire_netns *event, const __u64
 	told->has_base |= !told->is_gone;
 }
 
-static void timewait_fill(const struct sampler *sampler, struct told *told, struct wire_netns *event,
+static void timewait_fill(const struct counters *counters, struct told *told, struct wire_netns *event,
 			  const struct churn_counts *counts)
 {
 	const __u64 *values = counts->values;
 
-	if (!sampler->is_hooked) {
-		entered_fill(sampler, told, event, values[CHURN_TIMEWAIT]);
+	if (!counters->is_hooked) {
+		entered_fill(counters, told, event, values[CHURN_TIMEWAIT]);
 		return;
 	}
 	event->has |= WIRE_NETNS_HOOKED;
 	event->timewait_expired = values[CHURN_TIMEWAIT_EXPIRED];
-	hooked_fill(told, event, values, kernel_counts_timewaits(sampler->kernel));
+	hooked_fill(told, event, values, kernel_counts_timewaits(counters->kernel));
 }
 
-static bool may_take_census(const struct told *told, bool last)
+static bool may_take_port_usage(const struct told *told, bool last)
 {
-	return last || clock_boot_ns() - told->census_boot_ns > CENSUS_SHARE * told->census_took_ns;
+	return last || clock_boot_ns() - told->port_usage_boot_ns > PORT_USAGE_SHARE * told->port_usage_took_ns;
 }
 
-static void misuse_of_listeners(struct sampler *sampler, const struct census_result *found)
+static void misuse_of_listeners(struct counters *counters, const struct port_usage_result *found)
 {
 	for (size_t i = 0; i < found->listener_count; i++) {
 		const struct wire_socket *listener = &found->listeners[i];
 
-		sample_misuse(sampler->flows, &listener->sock, &listener->task, WIRE_MISUSE_SERVICE_PORT, 1);
+		flow_counters_misuse(counters->flows, &listener->sock, &listener->task, WIRE_MISUSE_SERVICE_PORT, 1);
 	}
 }
 
 /*
  * `counts` were read before: a TIME_WAIT that begins meanwhile then looks like one that has not ended yet,
- * which the next census puts right, and never like one more that has.
+ * which the next port_usage puts right, and never like one more that has.
  */
-static void census_fill(struct sampler *sampler, struct told *told, struct wire_netns *event,
+static void port_usage_fill(struct counters *counters, struct told *told, struct wire_netns *event,
 			const struct churn_counts *counts)
 {
-	const struct census_result *found;
+	const struct port_usage_result *found;
 	uint64_t released;
 
-	if (census_take(sampler->census, event, sampler->reserved, &found))
+	if (port_usage_read(counters->port_usage, event, counters->reserved, &found))
 		return;
-	told->census_boot_ns = found->end_boot_ns;
-	told->census_took_ns = found->took_ns;
+	told->port_usage_boot_ns = found->end_boot_ns;
+	told->port_usage_took_ns = found->took_ns;
 	if (!told->has_before)
-		told->timewait_before = found->timewait_chosen > counts->values[CHURN_TIMEWAIT_CHOSEN] ?
-			found->timewait_chosen - counts->values[CHURN_TIMEWAIT_CHOSEN] : 0;
+		told->timewait_before = found->timewait_ephemeral > counts->values[CHURN_TIMEWAIT_EPHEMERAL] ?
+			found->timewait_ephemeral - counts->values[CHURN_TIMEWAIT_EPHEMERAL] : 0;
 	told->has_before = true;
-	released = told->timewait_before + counts->values[CHURN_TIMEWAIT_CHOSEN];
-	released = released > found->timewait_chosen ? released - found->timewait_chosen : 0;
+	released = told->timewait_before + counts->values[CHURN_TIMEWAIT_EPHEMERAL];
+	released = released > found->timewait_ephemeral ? released - found->timewait_ephemeral : 0;
 	if (released > told->timewait_released)
 		told->timewait_released = released;
-	event->has |= WIRE_NETNS_CENSUS;
+	event->has |= WIRE_NETNS_PORT_USAGE;
 	event->tcp_in_use = found->tcp_in_use;
 	event->udp_in_use = found->udp_in_use;
 	event->tcp_bound = found->tcp_bound;
 	for (size_t i = 0; i < found->pool_count; i++)
-		sampler->event(sampler->context, &found->pools[i], sizeof(found->pools[i]));
-	if (sampler->interval_boot_ns)
-		misuse_of_listeners(sampler, found);
+		counters->event(counters->context, &found->pools[i], sizeof(found->pools[i]));
+	if (counters->interval_boot_ns)
+		misuse_of_listeners(counters, found);
 }
 
 /* false: it has gone. Perhaps just the process has by which it was found, or a socket is all that keeps it, of
  * one of those that took ports there. */
-static bool enter(struct sampler *sampler, uint32_t netns)
+static bool enter(struct counters *counters, uint32_t netns)
 {
 	uint32_t pids[OWNERS_ASKED];
 	size_t count;
 
-	if (!netns_enter(sampler->namespaces, netns))
+	if (!netns_enter(counters->namespaces, netns))
 		return true;
-	netns_list_scan(sampler->namespaces);
-	if (!netns_enter(sampler->namespaces, netns))
+	netns_list_scan(counters->namespaces);
+	if (!netns_enter(counters->namespaces, netns))
 		return true;
-	count = sample_flows_owners(sampler->flows, netns, pids, OWNERS_ASKED);
+	count = flow_counters_owners(counters->flows, netns, pids, OWNERS_ASKED);
 	for (size_t i = 0; i < count; i++)
-		netns_list_scan_sockets(sampler->namespaces, netns, pids[i]);
-	return !netns_enter(sampler->namespaces, netns);
+		netns_list_scan_sockets(counters->namespaces, netns, pids[i]);
+	return !netns_enter(counters->namespaces, netns);
 }
 
 /* Of a namespace that has gone, our own counts are what is left. */
-static void sample_namespace(struct sampler *sampler, struct told *told, struct wire_netns *event,
-			     const struct churn_counts *counts, bool with_census, bool last)
+static void sample_namespace(struct counters *counters, struct told *told, struct wire_netns *event,
+			     const struct churn_counts *counts, bool with_port_usage, bool last)
 {
 	uint64_t overflowed = told->event.timewait_overflowed;
 	bool is_first = !told->event.hdr.boot_ns;
 
-	event->has = kernel_times_searches(sampler->kernel) ? WIRE_NETNS_TIMED : 0;
-	event->flows_forgotten = sample_flows_forgotten(sampler->flows);
+	event->has = kernel_times_searches(counters->kernel) ? WIRE_NETNS_TIMED : 0;
+	event->flows_forgotten = flow_counters_evicted(counters->flows);
 	counts_fill(event, counts);
-	told->is_gone = !enter(sampler, event->netns);
+	told->is_gone = !enter(counters, event->netns);
 	if (told->is_gone) {
 		event->timewait_live = 0;
 	} else {
-		netns_read(event, sampler->reserved);
+		netns_read(event, counters->reserved);
 		/* Where there is no TIME_WAIT there is nothing to begin from, and nothing to be told yet. */
 		if (!told->has_before && !event->timewait_live)
 			told->has_before = true;
-		if (with_census && (sampler->interval_boot_ns || event->timewait_live) && sampler->census &&
-		    may_take_census(told, last))
-			census_fill(sampler, told, event, counts);
-		netns_leave(sampler->namespaces);
+		if (with_port_usage && (counters->interval_boot_ns || event->timewait_live) && counters->port_usage &&
+		    may_take_port_usage(told, last))
+			port_usage_fill(counters, told, event, counts);
+		netns_leave(counters->namespaces);
 	}
-	timewait_fill(sampler, told, event, counts);
+	timewait_fill(counters, told, event, counts);
 	event->ephemeral_released = counts->values[CHURN_RELEASED];
-	if (sampler->is_hooked)
+	if (counters->is_hooked)
 		event->ephemeral_released += counts->values[CHURN_TIMEWAIT_RELEASED];
 	else
 		event->ephemeral_released += told->timewait_released;
 	event->hdr.boot_ns = clock_boot_ns();
 	if (!is_first && event->timewait_overflowed > overflowed)
-		sample_overflow(sampler->flows, event);
-	sampler->event(sampler->context, event, sizeof(*event));
+		flow_counters_overflow(counters->flows, event);
+	counters->event(counters->context, event, sizeof(*event));
 }
 
 static bool has_changed(const struct told *told, const struct churn_counts *counts)
@@ -300,12 +300,12 @@ static bool has_changed(const struct told *told, const struct churn_counts *coun
 }
 
 /* One that was silent for a while: its interval begins where everybody's does, with what it had. */
-static void tell_again(struct sampler *sampler, struct told *told)
+static void tell_again(struct counters *counters, struct told *told)
 {
-	if (!told->event.hdr.boot_ns || told->event.hdr.boot_ns >= sampler->interval_boot_ns)
+	if (!told->event.hdr.boot_ns || told->event.hdr.boot_ns >= counters->interval_boot_ns)
 		return;
-	told->event.hdr.boot_ns = sampler->interval_boot_ns;
-	sampler->event(sampler->context, &told->event, sizeof(told->event));
+	told->event.hdr.boot_ns = counters->interval_boot_ns;
+	counters->event(counters->context, &told->event, sizeof(told->event));
 }
 
 static void read_counts(void *context, const char *element)
@@ -320,60 +320,60 @@ static void read_counts(void *context, const char *element)
 }
 
 /* The namespaces that have counted something, with that, and once those that there are. */
-static void find_namespaces(struct sampler *sampler, bool out_of_turn)
+static void find_namespaces(struct counters *counters, bool out_of_turn)
 {
-	size_t known = sampler->told_count;
+	size_t known = counters->told_count;
 
-	map_reader_each(sampler->counts_reader, read_counts, sampler);
+	map_reader_each(counters->counts_reader, read_counts, counters);
 	/* One that is new can be entered only when it has been found. */
-	if (!known || sampler->told_count != known || out_of_turn)
-		netns_list_scan(sampler->namespaces);
-	for (size_t i = 0; !known && !out_of_turn && i < netns_list_count(sampler->namespaces); i++)
-		told_of(sampler, netns_list_get(sampler->namespaces, i));
+	if (!known || counters->told_count != known || out_of_turn)
+		netns_list_scan(counters->namespaces);
+	for (size_t i = 0; !known && !out_of_turn && i < netns_list_count(counters->namespaces); i++)
+		told_of(counters, netns_list_get(counters->namespaces, i));
 }
 
-void sampler_ask(struct sampler *sampler, uint32_t netns)
+void counters_read_one(struct counters *counters, uint32_t netns)
 {
 	struct wire_netns between;
 	struct told *told;
 
-	find_namespaces(sampler, true);
-	told = told_of(sampler, netns);
+	find_namespaces(counters, true);
+	told = told_of(counters, netns);
 	if (!told)
 		return;
 	between = told->event;
 	between.ends_interval = 0;
-	sample_namespace(sampler, told, &between, &told->now, false, false);
+	sample_namespace(counters, told, &between, &told->now, false, false);
 }
 
 /* A namespace that is kept by something that cannot be seen reads as gone: it goes when it is silent too. */
-static void forget_gone(struct sampler *sampler, struct told *told)
+static void forget_gone(struct counters *counters, struct told *told)
 {
 	if (!told->is_gone)
 		return;
-	bpf_map_delete_elem(sampler->counts, &told->event.netns);
-	sample_flows_forget(sampler->flows, told->event.netns);
-	*told = sampler->told[--sampler->told_count];
+	bpf_map_delete_elem(counters->counts, &told->event.netns);
+	flow_counters_forget(counters->flows, told->event.netns);
+	*told = counters->told[--counters->told_count];
 }
 
-void sampler_interval(struct sampler *sampler, bool last)
+void counters_report(struct counters *counters, bool last)
 {
 	uint64_t now = clock_boot_ns();
 
-	find_namespaces(sampler, false);
-	sample_flows(sampler->flows);
+	find_namespaces(counters, false);
+	flow_counters(counters->flows);
 	/* Backwards, for one that has gone makes room for the last. */
-	for (size_t i = sampler->told_count; i-- > 0;) {
-		struct told *told = &sampler->told[i];
+	for (size_t i = counters->told_count; i-- > 0;) {
+		struct told *told = &counters->told[i];
 
 		if (!has_changed(told, &told->now)) {
-			forget_gone(sampler, told);
+			forget_gone(counters, told);
 			continue;
 		}
-		told->event.ends_interval = sampler->interval_boot_ns != 0;
-		tell_again(sampler, told);
+		told->event.ends_interval = counters->interval_boot_ns != 0;
+		tell_again(counters, told);
 		told->counts = told->now;
-		sample_namespace(sampler, told, &told->event, &told->now, true, last);
+		sample_namespace(counters, told, &told->event, &told->now, true, last);
 	}
-	sampler->interval_boot_ns = now;
+	counters->interval_boot_ns = now;
 }

@@ -15,19 +15,19 @@
 #include "system/netns.h"
 #include "source/source.h"
 
-struct sampler;
+struct counters;
 
-/* All but `context` are borrowed until sampler_free(). NULL with errno. */
-struct sampler *sampler_new(struct kernel *kernel, struct netns_list *namespaces, source_event_fn event,
+/* All but `context` are borrowed until counters_free(). NULL with errno. */
+struct counters *counters_new(struct kernel *kernel, struct netns_list *namespaces, source_event_fn event,
 			    void *context);
-void sampler_free(struct sampler *sampler);
+void counters_free(struct counters *counters);
 
 /*
  * Ends an interval: the namespaces in which something changed. The first call begins the first interval.
  * Ports are counted as long as that takes at most a twenty-fifth of the time; last: once more, whatever it takes.
  */
-void sampler_interval(struct sampler *sampler, bool last);
+void counters_report(struct counters *counters, bool last);
 /* One namespace out of turn: its interval goes on. */
-void sampler_ask(struct sampler *sampler, uint32_t netns);
+void counters_read_one(struct counters *counters, uint32_t netns);
 
 #endif

@@ -26,7 +26,7 @@ struct said {
 	uint32_t kind;
 };
 
-struct sample_flows {
+struct flow_counters {
 	struct kernel *kernel;
 	struct map_reader *flows_reader, *searches_reader, *searches_to_reader;
 	int flows, searches; /* maps */
@@ -34,7 +34,7 @@ struct sample_flows {
 	uint64_t forgotten;
 	struct said said[REMEMBERED];
 	size_t said_next;
-	/* The flows that sample_flows() saw overflow: whom the kernel's own count is about. */
+	/* The flows that flow_counters() saw overflow: whom the kernel's own count is about. */
 	struct {
 		struct churn_flow flow;
 		struct wire_task task;
@@ -45,12 +45,12 @@ struct sample_flows {
 	void *context;
 };
 
-struct sample_flows *sample_flows_new(struct kernel *kernel, source_event_fn event, void *context)
+struct flow_counters *flow_counters_new(struct kernel *kernel, source_event_fn event, void *context)
 {
 	struct bpf_program *read = kernel_program(kernel, "churn_searches_read");
 	const struct bpf_map *made = kernel_map(kernel, "churn_flows");
 	const struct bpf_map *searches = kernel_map(kernel, "churn_searches");
-	struct sample_flows *flows = calloc(1, sizeof(*flows));
+	struct flow_counters *flows = calloc(1, sizeof(*flows));
 	int err;
 
 	if (!flows)
@@ -68,12 +68,12 @@ struct sample_flows *sample_flows_new(struct kernel *kernel, source_event_fn eve
 	if (flows->searches_to_reader)
 		return flows;
 	err = errno;
-	sample_flows_free(flows);
+	flow_counters_free(flows);
 	errno = err;
 	return NULL;
 }
 
-void sample_flows_free(struct sample_flows *flows)
+void flow_counters_free(struct flow_counters *flows)
 {
 	if (!flows)
 		return;
@@ -83,7 +83,7 @@ void sample_flows_free(struct sample_flows *flows)
 	free(flows);
 }
 
-static bool was_said(struct sample_flows *flows, const struct said *what)
+static bool was_said(struct flow_counters *flows, const struct said *what)
 {
 	for (size_t i = 0; i < REMEMBERED; i++) {
 		const struct said *said = &flows->said[i];
@@ -97,7 +97,7 @@ static bool was_said(struct sample_flows *flows, const struct said *what)
 	return false;
 }
 
-static void misuse_event(struct sample_flows *flows, const struct wire_sock *sock, const struct wire_task *task,
+static void misuse_event(struct flow_counters *flows, const struct wire_sock *sock, const struct wire_task *task,
 			 enum wire_misuse_kind kind, uint64_t count, uint32_t limit)
 {
 	const struct said what = {
@@ -119,7 +119,7 @@ static void misuse_event(struct sample_flows *flows, const struct wire_sock *soc
 		flows->event(flows->context, &event, sizeof(event));
 }
 
-void sample_misuse(struct sample_flows *flows, const struct wire_sock *sock, const struct wire_task *task,
+void flow_counters_misuse(struct flow_counters *flows, const struct wire_sock *sock, const struct wire_task *task,
 		   enum wire_misuse_kind kind, uint64_t count)
 {
 	misuse_event(flows, sock, task, kind, count, 0);
@@ -133,7 +133,7 @@ static struct wire_sock sock_of(const struct churn_flow *flow)
 		.family = AF_INET6,
 		.protocol = flow->protocol,
 		.remote_port = flow->remote_port,
-		.flags = WIRE_PORT_CHOSEN,
+		.flags = WIRE_PORT_EPHEMERAL,
 	};
 
 	memcpy(sock.local_addr, flow->local_addr, sizeof(sock.local_addr));
@@ -151,7 +151,7 @@ static struct wire_task task_of(const struct churn_flow *flow, const struct chur
 	return task;
 }
 
-static void flow_misuse(struct sample_flows *flows, const struct churn_flow *flow,
+static void flow_misuse(struct flow_counters *flows, const struct churn_flow *flow,
 			const struct churn_counts *counts)
 {
 	uint64_t bound = counts->values[CHURN_BIND_CONNECT], itself = counts->values[CHURN_SELF_CONNECT];
@@ -171,7 +171,7 @@ static void flow_misuse(struct sample_flows *flows, const struct churn_flow *flo
 	}
 }
 
-static void flow_event(struct sample_flows *flows, const struct churn_flow *flow,
+static void flow_event(struct flow_counters *flows, const struct churn_flow *flow,
 		       const struct churn_counts *counts)
 {
 	const __u64 *values = counts->values;
@@ -197,7 +197,7 @@ static void flow_event(struct sample_flows *flows, const struct churn_flow *flow
 
 static void read_flow(void *context, const char *element)
 {
-	struct sample_flows *flows = context;
+	struct flow_counters *flows = context;
 	struct churn_counts counts;
 	struct churn_flow flow;
 
@@ -207,7 +207,7 @@ static void read_flow(void *context, const char *element)
 	flows->present++;
 }
 
-static void read_flows(struct sample_flows *flows)
+static void read_flows(struct flow_counters *flows)
 {
 	uint64_t made = kernel_flows_made(flows->kernel);
 
@@ -218,14 +218,14 @@ static void read_flows(struct sample_flows *flows)
 		flows->forgotten = made - flows->present;
 }
 
-uint64_t sample_flows_forgotten(const struct sample_flows *flows)
+uint64_t flow_counters_evicted(const struct flow_counters *flows)
 {
 	return flows->forgotten;
 }
 
 static void read_search(void *context, const char *element)
 {
-	struct sample_flows *flows = context;
+	struct flow_counters *flows = context;
 	struct churn_search_key key;
 	struct churn_search search;
 	struct wire_search event;
@@ -245,7 +245,7 @@ static void read_search(void *context, const char *element)
 	flows->event(flows->context, &event, sizeof(event));
 }
 
-void sample_flows(struct sample_flows *flows)
+void flow_counters(struct flow_counters *flows)
 {
 	flows->overflow_count = 0;
 	read_flows(flows);
@@ -255,7 +255,7 @@ void sample_flows(struct sample_flows *flows)
 	map_reader_each(flows->searches_to_reader, read_search, flows);
 }
 
-size_t sample_flows_owners(const struct sample_flows *flows, uint32_t netns, uint32_t *pids, size_t max)
+size_t flow_counters_owners(const struct flow_counters *flows, uint32_t netns, uint32_t *pids, size_t max)
 {
 	struct churn_flow key, *previous = NULL;
 	size_t count = 0;
@@ -271,7 +271,7 @@ size_t sample_flows_owners(const struct sample_flows *flows, uint32_t netns, uin
 	return count;
 }
 
-void sample_flows_forget(struct sample_flows *flows, uint32_t netns)
+void flow_counters_forget(struct flow_counters *flows, uint32_t netns)
 {
 	for (uint16_t connects = 0; connects < 2; connects++) {
 		struct churn_search_key key = {.netns = netns, .connects = connects};
@@ -280,7 +280,7 @@ void sample_flows_forget(struct sample_flows *flows, uint32_t netns)
 	}
 }
 
-void sample_overflow(struct sample_flows *flows, const struct wire_netns *netns)
+void flow_counters_overflow(struct flow_counters *flows, const struct wire_netns *netns)
 {
 	struct wire_sock sock = {.netns = netns->netns, .family = AF_INET, .protocol = IPPROTO_TCP};
 	const struct wire_task nobody = {0};

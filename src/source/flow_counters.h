@@ -6,29 +6,29 @@
 #include "probe/kernel.h"
 #include "source/source.h"
 
-struct sample_flows;
+struct flow_counters;
 
 /* NULL with errno. */
-struct sample_flows *sample_flows_new(struct kernel *kernel, source_event_fn event, void *context);
-void sample_flows_free(struct sample_flows *flows);
+struct flow_counters *flow_counters_new(struct kernel *kernel, source_event_fn event, void *context);
+void flow_counters_free(struct flow_counters *flows);
 
 /* What every process took so far, as WIRE_TRAFFIC, how long searches took, as WIRE_SEARCH, and what they did
  * that makes ports run out, as WIRE_MISUSE. */
-void sample_flows(struct sample_flows *flows);
+void flow_counters(struct flow_counters *flows);
 
 /* Processes that took ports of a namespace, each once; returns how many, `max` at most. */
-size_t sample_flows_owners(const struct sample_flows *flows, uint32_t netns, uint32_t *pids, size_t max);
+size_t flow_counters_owners(const struct flow_counters *flows, uint32_t netns, uint32_t *pids, size_t max);
 
 /* A namespace has gone, and its number may be another's next. */
-void sample_flows_forget(struct sample_flows *flows, uint32_t netns);
+void flow_counters_forget(struct flow_counters *flows, uint32_t netns);
 
-/* Of the map of the kernel side: how many made room for others until the last sample_flows(). */
-uint64_t sample_flows_forgotten(const struct sample_flows *flows);
+/* Of the map of the kernel side: how many made room for others until the last flow_counters(). */
+uint64_t flow_counters_evicted(const struct flow_counters *flows);
 
 /* As WIRE_MISUSE, unless it was said of this process, or of nobody in this namespace, before. */
-void sample_misuse(struct sample_flows *flows, const struct wire_sock *sock, const struct wire_task *task,
+void flow_counters_misuse(struct flow_counters *flows, const struct wire_sock *sock, const struct wire_task *task,
 		   enum wire_misuse_kind kind, uint64_t count);
-/* TIME_WAITs of this namespace did not fit: whose, as seen by sample_flows(), else nobody's. */
-void sample_overflow(struct sample_flows *flows, const struct wire_netns *netns);
+/* TIME_WAITs of this namespace did not fit: whose, as seen by flow_counters(), else nobody's. */
+void flow_counters_overflow(struct flow_counters *flows, const struct wire_netns *netns);
 
 #endif

@@ -37,7 +37,7 @@ struct live {
 	struct snapshot *snapshot;
 	struct ring_buffer *ring;
 	struct address_asked address_asked;
-	struct sampler *sampler;
+	struct counters *counters;
 	source_event_fn event;
 	void *context;
 };
@@ -106,11 +106,11 @@ static int live_drain(struct source *source)
 	return ring_buffer__consume(live_of(source)->ring);
 }
 
-static int live_look(struct source *source, const struct look *look)
+static int live_scan(struct source *source, const struct socket_query *look)
 {
 	struct live *live = live_of(source);
 
-	int err = snapshot_look(live->snapshot, look, live->event, live->context);
+	int err = snapshot_scan(live->snapshot, look, live->event, live->context);
 
 	/* What a walk has found comes by the ring. */
 	if (!err && look->walk && look->walk->done)
@@ -142,7 +142,7 @@ static void hidden_event(void *context, const struct wire_task *task)
 	delivery->live->event(delivery->live->context, &delivery->event, sizeof(delivery->event));
 }
 
-static void live_search(struct source *source, const struct wire_socket *holder)
+static void live_find_fdless_owner(struct source *source, const struct wire_socket *holder)
 {
 	struct hidden_delivery delivery = {.live = live_of(source), .event = *holder};
 
@@ -151,8 +151,8 @@ static void live_search(struct source *source, const struct wire_socket *holder)
 		.kind = WIRE_SOCKET,
 		.boot_ns = clock_boot_ns(),
 	};
-	delivery.event.fd = WIRE_FD_HIDDEN;
-	hidden_find(holder->inode, SEARCH_NS, hidden_event, &delivery);
+	delivery.event.fd = WIRE_FDLESS;
+	find_fdless_owner(holder->inode, SEARCH_NS, hidden_event, &delivery);
 }
 
 static void live_name_device(struct source *source, uint32_t netns, uint32_t ifindex)
@@ -174,14 +174,14 @@ static void live_name_device(struct source *source, uint32_t netns, uint32_t ifi
 	netns_leave(live->namespaces);
 }
 
-static void live_sample(struct source *source, uint32_t netns, bool last)
+static void live_read_counters(struct source *source, uint32_t netns, bool last)
 {
 	struct live *live = live_of(source);
 
 	if (netns)
-		sampler_ask(live->sampler, netns);
+		counters_read_one(live->counters, netns);
 	else
-		sampler_interval(live->sampler, last);
+		counters_report(live->counters, last);
 }
 
 static uint64_t live_lost(const struct source *source, uint32_t reason)
@@ -195,7 +195,7 @@ static void live_close(struct source *source)
 
 	ring_buffer__free(live->ring);
 	snapshot_free(live->snapshot);
-	sampler_free(live->sampler);
+	counters_free(live->counters);
 	kernel_close(live->kernel);
 	netns_list_free(live->namespaces);
 	free(live);
@@ -205,11 +205,11 @@ static const struct source_ops live_ops = {
 	.name = "live",
 	.fd = live_fd,
 	.drain = live_drain,
-	.look = live_look,
+	.scan = live_scan,
 	.describe = live_describe,
-	.search = live_search,
+	.find_fdless_owner = live_find_fdless_owner,
 	.name_device = live_name_device,
-	.sample = live_sample,
+	.read_counters = live_read_counters,
 	.lost = live_lost,
 	.close = live_close,
 };
@@ -228,7 +228,7 @@ bool live_counts_ports(const struct source *source)
 {
 	uint8_t *ports;
 
-	return kernel_census(live_of(source)->kernel, &ports) != NULL;
+	return kernel_port_usage(live_of(source)->kernel, &ports) != NULL;
 }
 
 size_t live_netns_count(const struct source *source)
@@ -255,8 +255,8 @@ struct source *live_open(const struct kernel_options *options, source_event_fn e
 		live->ring = ring_buffer__new(bpf_map__fd(kernel_map(live->kernel, "ring")), ring_event, live,
 					      NULL);
 	if (live->ring && options->facts)
-		live->sampler = sampler_new(live->kernel, live->namespaces, event, context);
-	if (live->sampler || (live->snapshot && !options->facts && !options->port) ||
+		live->counters = counters_new(live->kernel, live->namespaces, event, context);
+	if (live->counters || (live->snapshot && !options->facts && !options->port) ||
 	    (live->ring && !options->facts))
 		return &live->source;
 	snprintf(reason, size, "reading the events of the kernel: %s", strerror(errno));

@@ -13,7 +13,7 @@ struct source *live_open(const struct kernel_options *options, source_event_fn e
 /* What is attached, for the start record and doctor. `source` came from live_open(). */
 const struct kernel_fact *live_facts(const struct source *source);
 const char *live_probes(const struct source *source); /* kernel_probes() */
-/* How full the ports are can be told: bpf/census.bpf.c is loaded. */
+/* How full the ports are can be told: bpf/port_usage.bpf.c is loaded. */
 bool live_counts_ports(const struct source *source);
 size_t live_netns_count(const struct source *source);
 

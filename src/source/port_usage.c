@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Runs the census of the kernel side and makes of its counts what a search for a port would find. */
+/* Runs the port_usage of the kernel side and makes of its counts what a search for a port would find. */
 #include "source/port_usage.h"
 
 #include <errno.h>
@@ -17,36 +17,36 @@
 #include "util/clock.h"
 
 struct counted {
-	struct census_key key;
-	struct census_pool pool;
+	struct port_usage_key key;
+	struct port_usage_pool pool;
 };
 
-struct census_taker {
-	struct census *census; /* shared with the programs, as is ports */
+struct port_usage_reader {
+	struct port_usage *port_usage; /* shared with the programs, as is ports */
 	uint8_t *ports;
 	struct bpf_link *tcp, *udp;
 	struct map_reader *pools;
 	int buckets; /* the program */
-	struct counted *counted; /* the last census, most in use first */
+	struct counted *counted; /* the last port_usage, most in use first */
 	size_t count, capacity;	 /* as many as the map may have */
-	const uint8_t *reserved; /* while a census runs */
-	struct census_result result;
+	const uint8_t *reserved; /* while a port_usage runs */
+	struct port_usage_result result;
 };
 
-struct census_taker *census_taker_new(struct kernel *kernel)
+struct port_usage_reader *port_usage_reader_new(struct kernel *kernel)
 {
-	struct census_taker *taker = calloc(1, sizeof(*taker));
-	struct bpf_program *tcp = kernel_program(kernel, "census_tcp");
-	struct bpf_program *udp = kernel_program(kernel, "census_udp");
-	struct bpf_program *buckets = kernel_program(kernel, "census_buckets");
-	struct bpf_program *read = kernel_program(kernel, "census_pools_read");
-	struct bpf_program *forget = kernel_program(kernel, "census_pools_forget");
-	const struct bpf_map *pools = kernel_map(kernel, "census_pools");
+	struct port_usage_reader *taker = calloc(1, sizeof(*taker));
+	struct bpf_program *tcp = kernel_program(kernel, "port_usage_tcp");
+	struct bpf_program *udp = kernel_program(kernel, "port_usage_udp");
+	struct bpf_program *buckets = kernel_program(kernel, "port_usage_buckets");
+	struct bpf_program *read = kernel_program(kernel, "port_usage_pools_read");
+	struct bpf_program *forget = kernel_program(kernel, "port_usage_pools_clear");
+	const struct bpf_map *pools = kernel_map(kernel, "port_usage_pools");
 
 	if (!taker)
 		return NULL;
-	taker->census = kernel_census(kernel, &taker->ports);
-	if (!taker->census || !tcp || !udp || !buckets) {
+	taker->port_usage = kernel_port_usage(kernel, &taker->ports);
+	if (!taker->port_usage || !tcp || !udp || !buckets) {
 		free(taker);
 		errno = ENOTSUP;
 		return NULL;
@@ -60,14 +60,14 @@ struct census_taker *census_taker_new(struct kernel *kernel)
 	if (!taker->pools) {
 		int err = errno;
 
-		census_taker_free(taker);
+		port_usage_reader_free(taker);
 		errno = err;
 		return NULL;
 	}
 	return taker;
 }
 
-void census_taker_free(struct census_taker *taker)
+void port_usage_reader_free(struct port_usage_reader *taker)
 {
 	if (!taker)
 		return;
@@ -81,28 +81,28 @@ void census_taker_free(struct census_taker *taker)
 /* Events of the iterator: listeners of the range. */
 static void listener_take(void *context, const char *element)
 {
-	struct census_taker *taker = context;
-	struct census_result *result = &taker->result;
+	struct port_usage_reader *taker = context;
+	struct port_usage_result *result = &taker->result;
 	struct wire_socket event;
 
 	memcpy(&event, element, sizeof(event));
-	if (!taker->reserved[event.sock.local_port] && result->listener_count < CENSUS_LISTENERS_MAX)
+	if (!taker->reserved[event.sock.local_port] && result->listener_count < PORT_USAGE_LISTENERS_MAX)
 		result->listeners[result->listener_count++] = event;
 }
 
 /* In as many parts as it takes; -ENOTSUP: it gets nowhere. */
-static int buckets_walk(struct census_taker *taker)
+static int buckets_walk(struct port_usage_reader *taker)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, options);
-	struct census *census = taker->census;
+	struct port_usage *port_usage = taker->port_usage;
 
-	census->at = census->low;
-	while (!census->walked) {
-		__u16 at = census->at;
+	port_usage->at = port_usage->low;
+	while (!port_usage->walked) {
+		__u16 at = port_usage->at;
 
 		if (bpf_prog_test_run_opts(taker->buckets, &options))
 			return -errno;
-		if (!census->walked && (census->at == at || census->at > census->high))
+		if (!port_usage->walked && (port_usage->at == at || port_usage->at > port_usage->high))
 			return -ENOTSUP;
 	}
 	return 0;
@@ -110,7 +110,7 @@ static int buckets_walk(struct census_taker *taker)
 
 static void pool_add(void *context, const char *element)
 {
-	struct census_taker *taker = context;
+	struct port_usage_reader *taker = context;
 	struct counted *counted = &taker->counted[taker->count];
 
 	if (taker->count == taker->capacity)
@@ -121,7 +121,7 @@ static void pool_add(void *context, const char *element)
 }
 
 /* Reads the map and empties it: between two looks it takes no memory. */
-static int pools_take(struct census_taker *taker)
+static int pools_take(struct port_usage_reader *taker)
 {
 	int err;
 
@@ -143,7 +143,7 @@ static bool is_for_connect(const struct counted *counted)
 }
 
 /* IP_LOCAL_PORT_RANGE: each of its ends counts if it lies in the range (inet_sk_get_local_port_range()). */
-static void range_of(const struct census_pool *pool, const struct wire_netns *netns, struct wire_pool *out)
+static void range_of(const struct port_usage_pool *pool, const struct wire_netns *netns, struct wire_pool *out)
 {
 	out->range_low = netns->range_low;
 	out->range_high = netns->range_high;
@@ -157,14 +157,14 @@ static void range_of(const struct census_pool *pool, const struct wire_netns *ne
  * The ports that a search may come upon. Of an odd number connect() leaves one out each time, but not always
  * the same one (__inet_hash_connect()).
  */
-static uint32_t capacity_of(const struct census_taker *taker, const struct counted *counted,
+static uint32_t capacity_of(const struct port_usage_reader *taker, const struct counted *counted,
 			    const struct wire_pool *pool, const uint8_t *reserved)
 {
 	bool connects = is_for_connect(counted);
 	uint32_t capacity = 0;
 
 	for (uint32_t port = pool->range_low; port <= pool->range_high; port++)
-		capacity += !reserved[port] && !(connects && taker->ports[port] & CENSUS_BOUND);
+		capacity += !reserved[port] && !(connects && taker->ports[port] & PORT_USAGE_BOUND);
 	return capacity;
 }
 
@@ -176,7 +176,7 @@ static bool is_any_address(const uint8_t addr[16])
 }
 
 /* A wildcard meets all addresses, and each address the wildcards. */
-static uint32_t bound_in_use(const struct census_taker *taker, const struct counted *counted)
+static uint32_t bound_in_use(const struct port_usage_reader *taker, const struct counted *counted)
 {
 	bool is_udp = counted->key.protocol == IPPROTO_UDP;
 	uint32_t in_use = counted->pool.in_use;
@@ -193,7 +193,7 @@ static uint32_t bound_in_use(const struct census_taker *taker, const struct coun
 	return in_use;
 }
 
-static void pool_event(struct census_taker *taker, const struct counted *counted,
+static void pool_event(struct port_usage_reader *taker, const struct counted *counted,
 		       const struct wire_netns *netns, const uint8_t *reserved)
 {
 	struct wire_pool *pool = &taker->result.pools[taker->result.pool_count++];
@@ -220,7 +220,7 @@ static void pool_event(struct census_taker *taker, const struct counted *counted
 #define FEW		4
 #define NOTEWORTHY_PART 64
 
-static void pools_choose(struct census_taker *taker, const struct wire_netns *netns, const uint8_t *reserved)
+static void pools_choose(struct port_usage_reader *taker, const struct wire_netns *netns, const uint8_t *reserved)
 {
 	uint32_t noteworthy = (netns->range_high - netns->range_low + 1U) / NOTEWORTHY_PART;
 	size_t connects = 0, binds = 0;
@@ -230,7 +230,7 @@ static void pools_choose(struct census_taker *taker, const struct wire_netns *ne
 	for (size_t i = 0; i < taker->count; i++) {
 		const struct counted *counted = &taker->counted[i];
 		size_t *of_kind = is_for_connect(counted) ? &connects : &binds;
-		size_t most = is_for_connect(counted) ? CENSUS_POOLS_MAX * 2 / 3 : CENSUS_POOLS_MAX / 3;
+		size_t most = is_for_connect(counted) ? PORT_USAGE_POOLS_MAX * 2 / 3 : PORT_USAGE_POOLS_MAX / 3;
 
 		if (*of_kind >= most || (*of_kind >= FEW && counted->pool.in_use < noteworthy))
 			continue;
@@ -239,12 +239,12 @@ static void pools_choose(struct census_taker *taker, const struct wire_netns *ne
 	}
 }
 
-static void ports_count(struct census_taker *taker, const struct wire_netns *netns)
+static void ports_count(struct port_usage_reader *taker, const struct wire_netns *netns)
 {
 	for (uint32_t port = netns->range_low; port <= netns->range_high; port++) {
-		taker->result.tcp_in_use += !!(taker->ports[port] & CENSUS_TCP);
-		taker->result.udp_in_use += !!(taker->ports[port] & CENSUS_UDP);
-		taker->result.tcp_bound += !!(taker->ports[port] & CENSUS_BOUND);
+		taker->result.tcp_in_use += !!(taker->ports[port] & PORT_USAGE_TCP);
+		taker->result.udp_in_use += !!(taker->ports[port] & PORT_USAGE_UDP);
+		taker->result.tcp_bound += !!(taker->ports[port] & PORT_USAGE_BOUND);
 	}
 }
 
@@ -257,10 +257,10 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
 }
 
-int census_take(struct census_taker *taker, const struct wire_netns *netns, const uint8_t *reserved,
-		const struct census_result **result)
+int port_usage_read(struct port_usage_reader *taker, const struct wire_netns *netns, const uint8_t *reserved,
+		const struct port_usage_result **result)
 {
-	struct census *census = taker->census;
+	struct port_usage *port_usage = taker->port_usage;
 	uint64_t begin = cpu_ns();
 	int err;
 
@@ -269,11 +269,11 @@ int census_take(struct census_taker *taker, const struct wire_netns *netns, cons
 	taker->result.pool_count = taker->result.listener_count = 0;
 	if (!netns->range_low)
 		return -ENODATA;
-	memset(taker->ports, 0, CENSUS_PORTS);
-	census->low = netns->range_low;
-	census->high = netns->range_high;
-	census->walked = 0;
-	census->timewait_chosen = 0;
+	memset(taker->ports, 0, PORT_USAGE_PORTS);
+	port_usage->low = netns->range_low;
+	port_usage->high = netns->range_high;
+	port_usage->walked = 0;
+	port_usage->timewait_ephemeral = 0;
 	taker->reserved = reserved;
 	err = iterator_each(taker->tcp, sizeof(struct wire_socket), listener_take, taker);
 	if (!err)
@@ -286,7 +286,7 @@ int census_take(struct census_taker *taker, const struct wire_netns *netns, cons
 	taker->result.took_ns = cpu_ns() - begin;
 	if (err)
 		return err;
-	taker->result.timewait_chosen = census->timewait_chosen;
+	taker->result.timewait_ephemeral = port_usage->timewait_ephemeral;
 	ports_count(taker, netns);
 	pools_choose(taker, netns, reserved);
 	return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Counts the ports of one network namespace in the kernel's own tables: bpf/census.bpf.c. */
+/* Counts the ports of one network namespace in the kernel's own tables: bpf/port_usage.bpf.c. */
 #ifndef PORTTRACE_SOURCE_PORT_USAGE_H
 #define PORTTRACE_SOURCE_PORT_USAGE_H
 
@@ -10,24 +10,24 @@
 #include "porttrace/wire.h"
 #include "probe/kernel.h"
 
-struct census_taker;
+struct port_usage_reader;
 
 /* `kernel` is borrowed. NULL with errno: ENOTSUP this kernel does not let the ports be counted, else why. */
-struct census_taker *census_taker_new(struct kernel *kernel);
-void census_taker_free(struct census_taker *taker);
+struct port_usage_reader *port_usage_reader_new(struct kernel *kernel);
+void port_usage_reader_free(struct port_usage_reader *taker);
 
-#define CENSUS_POOLS_MAX     24
-#define CENSUS_LISTENERS_MAX 32
+#define PORT_USAGE_POOLS_MAX     24
+#define PORT_USAGE_LISTENERS_MAX 32
 
-/* What a census found. Borrowed from the taker until its next census. */
-struct census_result {
+/* What a port_usage found. Borrowed from the taker until its next port_usage. */
+struct port_usage_result {
 	uint32_t tcp_in_use, udp_in_use, tcp_bound; /* ports of the range */
-	uint32_t timewait_chosen;		    /* TIME_WAITs on ports that the kernel chose */
+	uint32_t timewait_ephemeral;		    /* TIME_WAITs on ports that the kernel chose */
 	/* Those with most ports in use. hdr.boot_ns and netns are filled in. */
-	struct wire_pool pools[CENSUS_POOLS_MAX];
+	struct wire_pool pools[PORT_USAGE_POOLS_MAX];
 	size_t pool_count;
 	/* Listeners that bind() put on a port of the range which is not reserved; task: who, if known. */
-	struct wire_socket listeners[CENSUS_LISTENERS_MAX];
+	struct wire_socket listeners[PORT_USAGE_LISTENERS_MAX];
 	size_t listener_count;
 	uint64_t end_boot_ns;
 	uint64_t took_ns; /* of CPU time */
@@ -37,7 +37,7 @@ struct census_result {
  * Counts in the namespace that this thread is in, whose settings `netns` has; `reserved` as of
  * netns_read(). 0 or -errno; the result is then what was found until then, and of no use.
  */
-int census_take(struct census_taker *taker, const struct wire_netns *netns, const uint8_t *reserved,
-		const struct census_result **result);
+int port_usage_read(struct port_usage_reader *taker, const struct wire_netns *netns, const uint8_t *reserved,
+		const struct port_usage_result **result);
 
 #endif

@@ -100,11 +100,11 @@ static int run(struct delivery *to, int program)
 }
 
 /* The program runs in this process, and finds the namespace by a socket of it. */
-static int walk_in(const struct delivery *to, const struct look *look)
+static int walk_in(const struct delivery *to, const struct socket_query *look)
 {
 	struct netns_list *namespaces = to->snapshot->namespaces;
 	int type = look->protocol == IPPROTO_TCP || look->protocol == IPPROTO_MPTCP ? SOCK_STREAM : SOCK_DGRAM;
-	struct port_walk *walk = kernel_walk(to->snapshot->kernel);
+	struct bucket_dump *walk = kernel_bucket_dump(to->snapshot->kernel);
 	LIBBPF_OPTS(bpf_test_run_opts, options);
 	int err, fd;
 
@@ -113,7 +113,7 @@ static int walk_in(const struct delivery *to, const struct look *look)
 	/* IPv4 or IPv6, the tables are the same. */
 	fd = socket(AF_INET, type | SOCK_CLOEXEC, type == SOCK_STREAM ? IPPROTO_TCP : look->protocol);
 	err = fd < 0 ? -errno : 0;
-	*walk = (struct port_walk){
+	*walk = (struct bucket_dump){
 		.fd = (__u32)fd,
 		.port = look->port,
 		.l3mdev = device_l3mdev(device_index(look->device)),
@@ -141,11 +141,11 @@ static int run_in(struct delivery *to, uint32_t netns)
 	return err;
 }
 
-int snapshot_look(struct snapshot *snapshot, const struct look *look, source_event_fn event,
+int snapshot_scan(struct snapshot *snapshot, const struct socket_query *look, source_event_fn event,
 		  void *context)
 {
 	struct delivery to = {.snapshot = snapshot, .event = event, .context = context};
-	struct look_settings *settings = kernel_look(snapshot->kernel);
+	struct scan_settings *settings = kernel_scan_settings(snapshot->kernel);
 	int err;
 
 	settings->failure_id = look->failure_id;
@@ -153,8 +153,8 @@ int snapshot_look(struct snapshot *snapshot, const struct look *look, source_eve
 	settings->port = look->port;
 	settings->port_high = look->port_high;
 	settings->idle = look->idle;
-	settings->cookie_count = look->cookie_count < LOOK_COOKIES_MAX ? look->cookie_count :
-									    LOOK_COOKIES_MAX;
+	settings->cookie_count = look->cookie_count < SCAN_COOKIES_MAX ? look->cookie_count :
+									    SCAN_COOKIES_MAX;
 	memset(settings->cookies, 0, sizeof(settings->cookies));
 	if (look->cookie_count) {
 		memcpy(settings->cookies, look->cookies,

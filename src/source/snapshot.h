@@ -14,7 +14,7 @@ struct snapshot *snapshot_new(struct kernel *kernel, struct netns_list *namespac
 void snapshot_free(struct snapshot *snapshot);
 
 /* 0 or -errno. A namespace that has gone meanwhile, or may not be entered, is passed over. */
-int snapshot_look(struct snapshot *snapshot, const struct look *look, source_event_fn event,
+int snapshot_scan(struct snapshot *snapshot, const struct socket_query *look, source_event_fn event,
 		  void *context);
 
 #endif

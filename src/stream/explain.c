@@ -22,7 +22,7 @@
 #define LOOK_AHEAD	1 /* the failure_id of a look for several: the boot's first nanosecond */
 #define RECENT_CALLERS	64
 #define RECENT_HOLDERS	512
-#define CENSUS_VALID_NS 1000000000ULL
+#define PORT_USAGE_VALID_NS 1000000000ULL
 #define SETTINGS_VALID_NS 20000000ULL
 #define CACHED_FDS	1024
 
@@ -49,7 +49,7 @@ struct explainer {
 	} holders[RECENT_HOLDERS];
 	size_t holder_next;
 	/* The holders of the refusals that have arrived and wait for their turn. */
-	uint64_t foreseen[LOOK_COOKIES_MAX];
+	uint64_t foreseen[SCAN_COOKIES_MAX];
 	size_t foreseen_count;
 	uint64_t foreseen_ns; /* when the first of them was refused */
 	bool foreseen_new; /* one of them has not been looked for lately */
@@ -57,9 +57,9 @@ struct explainer {
 	bool look_sure; /* the last refusal's holders were looked for just now */
 	uint64_t searched_cookie, searched_ns; /* without descriptors */
 	/* The sockets of one namespace, as counted last: a model of its own, for there may be many. */
-	struct model *census;
-	uint32_t census_netns;
-	uint64_t census_ns, counted_ns; /* for when it was made; its last socket */
+	struct model *port_usage;
+	uint32_t port_usage_netns;
+	uint64_t port_usage_ns, counted_ns; /* for when it was made; its last socket */
 	bool counting;
 };
 
@@ -76,7 +76,7 @@ void explainer_free(struct explainer *explainer)
 {
 	if (!explainer)
 		return;
-	model_free(explainer->census);
+	model_free(explainer->port_usage);
 	free(explainer);
 }
 
@@ -88,33 +88,33 @@ void explainer_set_source(struct explainer *explainer, struct source *source, so
 	explainer->context = context;
 }
 
-static void census_begin(struct explainer *explainer, uint32_t netns, uint64_t now)
+static void port_usage_begin(struct explainer *explainer, uint32_t netns, uint64_t now)
 {
-	model_free(explainer->census);
-	explainer->census = model_new(&(struct model_limits){.sockets = 4 * 65536});
-	explainer->census_netns = netns;
-	explainer->census_ns = now;
+	model_free(explainer->port_usage);
+	explainer->port_usage = model_new(&(struct model_limits){.sockets = 4 * 65536});
+	explainer->port_usage_netns = netns;
+	explainer->port_usage_ns = now;
 }
 
-static void census_add(struct explainer *explainer, const struct wire_socket *event)
+static void port_usage_add(struct explainer *explainer, const struct wire_socket *event)
 {
 	struct wire_socket found = *event;
 	uint64_t now = event->hdr.boot_ns;
 
 	/* A replay is not told where a count begins, but they are almost a second apart. */
-	if (!explainer->counting && (!explainer->census || explainer->census_netns != event->sock.netns ||
-				     now - explainer->counted_ns > CENSUS_VALID_NS / 2))
-		census_begin(explainer, event->sock.netns, now);
+	if (!explainer->counting && (!explainer->port_usage || explainer->port_usage_netns != event->sock.netns ||
+				     now - explainer->counted_ns > PORT_USAGE_VALID_NS / 2))
+		port_usage_begin(explainer, event->sock.netns, now);
 	explainer->counted_ns = now;
 	found.failure_id = 0;
-	if (explainer->census)
-		model_apply(explainer->census, &found.hdr);
+	if (explainer->port_usage)
+		model_apply(explainer->port_usage, &found.hdr);
 }
 
 bool explainer_take(struct explainer *explainer, const struct wire_socket *event)
 {
-	if (event->failure_id == WIRE_CENSUS) {
-		census_add(explainer, event);
+	if (event->failure_id == WIRE_PORT_USAGE) {
+		port_usage_add(explainer, event);
 		return true;
 	}
 	if (event->failure_id == LOOK_AHEAD && !explainer->looking)
@@ -125,7 +125,7 @@ bool explainer_take(struct explainer *explainer, const struct wire_socket *event
 }
 
 /* Drops the descriptors that are old, and those of the sockets that are looked for now. */
-static void forget_fds(struct explainer *explainer, const struct look *look, uint64_t now)
+static void forget_fds(struct explainer *explainer, const struct socket_query *look, uint64_t now)
 {
 	size_t kept = 0;
 
@@ -165,12 +165,12 @@ static void spend(struct explainer *explainer, uint64_t took_ns)
 	explainer->allowance_ns -= (int64_t)took_ns;
 }
 
-static void look_paced(struct explainer *explainer, const struct look *look)
+static void look_paced(struct explainer *explainer, const struct socket_query *look)
 {
 	uint64_t begin = clock_boot_ns();
 
 	explainer->looking = true;
-	explainer->source->ops->look(explainer->source, look);
+	explainer->source->ops->scan(explainer->source, look);
 	explainer->looking = false;
 	explainer->look_end_ns = clock_boot_ns();
 	explainer->look_took_ns = explainer->look_end_ns - begin;
@@ -243,19 +243,19 @@ static bool may_look(struct explainer *explainer, const struct failure *failure,
 	return true;
 }
 
-void explainer_foresee(struct explainer *explainer, const struct wire_socket *event)
+void prefetch_add(struct explainer *explainer, const struct wire_socket *event)
 {
 	uint64_t cookie = event->sock.cookie;
 
-	if (!event->failure_id || event->failure_id == WIRE_CENSUS || !may_have_fds(&event->sock))
+	if (!event->failure_id || event->failure_id == WIRE_PORT_USAGE || !may_have_fds(&event->sock))
 		return;
 	for (size_t i = 0; i < explainer->foreseen_count; i++) {
 		if (explainer->foreseen[i] == cookie)
 			return;
 	}
 	/* So many that they wait no longer. */
-	if (explainer->foreseen_count == LOOK_COOKIES_MAX)
-		explainer_look_ahead(explainer, false);
+	if (explainer->foreseen_count == SCAN_COOKIES_MAX)
+		prefetch_run(explainer, false);
 	if (!explainer->foreseen_count)
 		explainer->foreseen_ns = event->hdr.boot_ns;
 	explainer->foreseen[explainer->foreseen_count++] = cookie;
@@ -264,9 +264,9 @@ void explainer_foresee(struct explainer *explainer, const struct wire_socket *ev
 								 event->hdr.boot_ns - LOOK_VALID_NS : 0);
 }
 
-bool explainer_look_ahead(struct explainer *explainer, bool may_wait)
+bool prefetch_run(struct explainer *explainer, bool may_wait)
 {
-	struct look look = {
+	struct socket_query look = {
 		.failure_id = LOOK_AHEAD,
 		.cookies = explainer->foreseen,
 		.cookie_count = explainer->foreseen_count,
@@ -291,8 +291,8 @@ bool explainer_look_ahead(struct explainer *explainer, bool may_wait)
 static void look_for_holders(struct explainer *explainer, uint64_t failure_id, uint32_t pid, uint64_t now)
 {
 	const struct failure *failure = model_failure(explainer->model, failure_id);
-	struct look look = {.failure_id = failure_id};
-	uint64_t cookies[LOOK_COOKIES_MAX];
+	struct socket_query look = {.failure_id = failure_id};
+	uint64_t cookies[SCAN_COOKIES_MAX];
 	bool storm;
 
 	if (!failure || !explainer->source)
@@ -301,7 +301,7 @@ static void look_for_holders(struct explainer *explainer, uint64_t failure_id, u
 	explainer->look_sure = storm || may_look(explainer, failure, pid);
 	storm = storm || !explainer->look_sure;
 	forget_fds(explainer, &look, now);
-	for (size_t i = 0; i < failure->holder_count && look.cookie_count < LOOK_COOKIES_MAX; i++) {
+	for (size_t i = 0; i < failure->holder_count && look.cookie_count < SCAN_COOKIES_MAX; i++) {
 		const struct wire_sock *sock = &failure->holders[i].sock;
 
 		if (!may_have_fds(sock))
@@ -342,7 +342,7 @@ static void search_for_hidden(struct explainer *explainer, const struct failure 
 		explainer->searched_cookie = holder->sock.cookie;
 		explainer->searched_ns = now;
 		begin = clock_boot_ns();
-		explainer->source->ops->search(explainer->source, &socket);
+		explainer->source->ops->find_fdless_owner(explainer->source, &socket);
 		spend(explainer, clock_boot_ns() - begin);
 	}
 }
@@ -361,44 +361,44 @@ static bool is_about_range(const struct claim *claim)
 	       (claim->error == EADDRINUSE || claim->error == EADDRNOTAVAIL || claim->error == EAGAIN);
 }
 
-static bool has_census(const struct explainer *explainer, uint32_t netns, uint64_t now)
+static bool has_port_usage(const struct explainer *explainer, uint32_t netns, uint64_t now)
 {
 	/* In a replay it may be a little younger than the refusal that it was made for. */
-	return explainer->census && explainer->census_netns == netns &&
-	       (now < explainer->census_ns || now - explainer->census_ns < CENSUS_VALID_NS);
+	return explainer->port_usage && explainer->port_usage_netns == netns &&
+	       (now < explainer->port_usage_ns || now - explainer->port_usage_ns < PORT_USAGE_VALID_NS);
 }
 
-static void take_census(struct explainer *explainer, uint32_t netns, uint64_t now)
+static void take_port_usage(struct explainer *explainer, uint32_t netns, uint64_t now)
 {
-	const struct look look = {.failure_id = WIRE_CENSUS, .netns = netns};
+	const struct socket_query look = {.failure_id = WIRE_PORT_USAGE, .netns = netns};
 
-	census_begin(explainer, netns, now);
+	port_usage_begin(explainer, netns, now);
 	explainer->counting = true;
-	explainer->source->ops->look(explainer->source, &look);
+	explainer->source->ops->scan(explainer->source, &look);
 	explainer->counting = false;
-	explainer->source->ops->sample(explainer->source, netns, false);
+	explainer->source->ops->read_counters(explainer->source, netns, false);
 }
 
 /* The namespace's sockets, counted at most once a second. NULL: count over the stream's own model. */
-static struct model *census_of(struct explainer *explainer, uint32_t netns, uint64_t now)
+static struct model *port_usage_of(struct explainer *explainer, uint32_t netns, uint64_t now)
 {
 	const struct netns_entry *netns_entry;
 
-	if (explainer->source && !has_census(explainer, netns, now))
-		take_census(explainer, netns, now);
-	if (!has_census(explainer, netns, now))
+	if (explainer->source && !has_port_usage(explainer, netns, now))
+		take_port_usage(explainer, netns, now);
+	if (!has_port_usage(explainer, netns, now))
 		return NULL;
 	netns_entry = netns_table_find(model_namespaces(explainer->model), netns);
 	if (netns_entry)
-		model_apply(explainer->census, &netns_entry->now.hdr);
-	return explainer->census;
+		model_apply(explainer->port_usage, &netns_entry->now.hdr);
+	return explainer->port_usage;
 }
 
 void explainer_idle(struct explainer *explainer, uint64_t now)
 {
-	if (explainer->census && !has_census(explainer, explainer->census_netns, now)) {
-		model_free(explainer->census);
-		explainer->census = NULL;
+	if (explainer->port_usage && !has_port_usage(explainer, explainer->port_usage_netns, now)) {
+		model_free(explainer->port_usage);
+		explainer->port_usage = NULL;
 	}
 }
 
@@ -411,16 +411,16 @@ static void describe_holders(struct explainer *explainer, const struct failure *
 
 		if (!holder->pid_count && holder->owner.pid && explainer->source)
 			holder->owner_gone = kill((pid_t)holder->owner.pid, 0) && errno == ESRCH;
-		who_is(explainer->model, explainer->source, task);
+		process_lookup(explainer->model, explainer->source, task);
 		snprintf(holder->interface, sizeof(holder->interface), "%s",
-			 who_interface(explainer->model, explainer->source, &holder->sock));
+			 interface_lookup(explainer->model, explainer->source, &holder->sock));
 	}
 	/* Only now: to learn of one process may move another in the table. */
 	for (size_t i = 0; i < failure->holder_count; i++) {
 		struct holder *holder = &failure->holders[i];
 		const struct wire_task *task = holder->pid_count ? &holder->pids[0] : &holder->owner;
 
-		holder->process = who_is(explainer->model, NULL, task);
+		holder->process = process_lookup(explainer->model, NULL, task);
 	}
 }
 
@@ -443,16 +443,16 @@ bool explain(struct explainer *explainer, const struct wire_hdr *event, struct c
 		search_for_hidden(explainer, failure, event->boot_ns);
 	about_range = is_about_range(&claim);
 	if (about_range) {
-		struct model *census = census_of(explainer, claim.sock.netns, event->boot_ns);
+		struct model *port_usage = port_usage_of(explainer, claim.sock.netns, event->boot_ns);
 
-		pool_count(&claim, census ? census : explainer->model, &pool);
+		pool_count(&claim, port_usage ? port_usage : explainer->model, &pool);
 	}
 	failure = failure_id ? model_failure(explainer->model, failure_id) : NULL;
 	if (failure)
 		describe_holders(explainer, failure);
 	netns = netns_table_find(model_namespaces(explainer->model), claim.sock.netns);
 	if (explainer->source && !settings_are_fresh(netns, &claim, event->boot_ns)) {
-		explainer->source->ops->sample(explainer->source, claim.sock.netns, false);
+		explainer->source->ops->read_counters(explainer->source, claim.sock.netns, false);
 		netns = netns_table_find(model_namespaces(explainer->model), claim.sock.netns);
 	}
 	diagnose(&claim, failure, about_range ? &pool : NULL, netns, explainer->model, event->boot_ns, conflict);

@@ -26,8 +26,8 @@ bool explainer_take(struct explainer *explainer, const struct wire_socket *event
  * and then one look serves all of them. _look_ahead() is false when there is no time for a look, and to wait
  * is better, if the caller may; the holders are to be shown again then.
  */
-void explainer_foresee(struct explainer *explainer, const struct wire_socket *event);
-bool explainer_look_ahead(struct explainer *explainer, bool may_wait);
+void prefetch_add(struct explainer *explainer, const struct wire_socket *event);
+bool prefetch_run(struct explainer *explainer, bool may_wait);
 
 /* Time passes: what was kept for a storm of refusals is let go. */
 void explainer_idle(struct explainer *explainer, uint64_t now_boot_ns);

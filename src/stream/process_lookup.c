@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-const struct process *who_is(struct model *model, struct source *source, const struct wire_task *task)
+const struct process *process_lookup(struct model *model, struct source *source, const struct wire_task *task)
 {
 	const struct process_table *table = model_processes(model);
 	const struct process *process;
@@ -19,7 +19,7 @@ const struct process *who_is(struct model *model, struct source *source, const s
 	return process_table_find(table, task->pid, task->start_boot_ns);
 }
 
-const char *who_interface(struct model *model, struct source *source, const struct wire_sock *sock)
+const char *interface_lookup(struct model *model, struct source *source, const struct wire_sock *sock)
 {
 	const char *name;
 

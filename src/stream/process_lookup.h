@@ -7,8 +7,8 @@
 #include "source/source.h"
 
 /* Borrowed until the model next learns of a process. NULL: nobody, or it has gone. `source` may be NULL. */
-const struct process *who_is(struct model *model, struct source *source, const struct wire_task *task);
+const struct process *process_lookup(struct model *model, struct source *source, const struct wire_task *task);
 /* SO_BINDTODEVICE by name; "": none, or gone. */
-const char *who_interface(struct model *model, struct source *source, const struct wire_sock *sock);
+const char *interface_lookup(struct model *model, struct source *source, const struct wire_sock *sock);
 
 #endif

@@ -62,9 +62,9 @@ static void report_event(struct session *session, const struct wire_hdr *event)
 	struct conflict conflict;
 
 	if (report.task)
-		report.process = who_is(session->model, session->source, report.task);
+		report.process = process_lookup(session->model, session->source, report.task);
 	if (report.sock)
-		report.interface = who_interface(session->model, session->source, report.sock);
+		report.interface = interface_lookup(session->model, session->source, report.sock);
 	if (explain(session->explainer, event, &conflict))
 		report.conflict = &conflict;
 	session->unpredicted += report.conflict && !conflict.predicted;

@@ -30,7 +30,7 @@ struct search {
 	uint64_t inode;
 	char name[32]; /* "socket:[12345]" */
 	uint64_t end_ns;
-	hidden_found_fn found;
+	fdless_owner_fn found;
 	void *context;
 	size_t certain;
 	struct suspect suspects[POSITIONS];
@@ -285,7 +285,7 @@ static void look_at(struct search *search, uint32_t pid)
 	}
 }
 
-void hidden_find(uint64_t inode, uint64_t budget_ns, hidden_found_fn found, void *context)
+void find_fdless_owner(uint64_t inode, uint64_t budget_ns, fdless_owner_fn found, void *context)
 {
 	struct search search = {
 		.inode = inode,

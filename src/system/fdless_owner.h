@@ -10,7 +10,7 @@
 
 #include "porttrace/wire.h"
 
-typedef void (*hidden_found_fn)(void *context, const struct wire_task *task);
+typedef void (*fdless_owner_fn)(void *context, const struct wire_task *task);
 
 /*
  * Looks through /proc for the socket with this inode number, for at most `budget_ns`. What a mapping, an
@@ -18,6 +18,6 @@ typedef void (*hidden_found_fn)(void *context, const struct wire_task *task);
  * they are about: these processes are told only if nobody else is found in that position. Of a process pid,
  * start, comm and uid are told.
  */
-void hidden_find(uint64_t inode, uint64_t budget_ns, hidden_found_fn found, void *context);
+void find_fdless_owner(uint64_t inode, uint64_t budget_ns, fdless_owner_fn found, void *context);
 
 #endif

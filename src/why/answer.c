@@ -121,9 +121,9 @@ static const char *service_name(const struct wire_sock *sock)
 	return service ? service->s_name : NULL;
 }
 
-int why_tell(struct why_question *question, uint32_t error)
+int why_report_print(struct why_question *question, uint32_t error)
 {
-	const struct why_place *place = &question->place;
+	const struct bind_environment *place = &question->place;
 	const struct why_holders *holders = &question->holders;
 	const struct renderer *renderer = question->options.shared.json ? &render_json : &render_text;
 	const struct holder *beside[FAILURE_HOLDERS_MAX];

@@ -57,7 +57,7 @@ static uint32_t check_ipv4(const uint8_t ipv4[4], bool is_free)
 }
 
 /* ipv6_chk_addr() */
-static uint32_t find_ipv6(const uint8_t address[16], struct why_place *place)
+static uint32_t find_ipv6(const uint8_t address[16], struct bind_environment *place)
 {
 	switch (netns_find_ipv6(address, place->ifindex)) {
 	case NETNS_ADDRESS_USABLE:
@@ -79,7 +79,7 @@ static bool needs_scope(const uint8_t address[16])
 	return address[0] == 0xfe && (address[1] & 0xc0) == 0x80;
 }
 
-static uint32_t check_ipv6(const struct why_options *options, struct why_place *place)
+static uint32_t check_ipv6(const struct why_options *options, struct bind_environment *place)
 {
 	bool is_multicast = options->address[0] == 0xff;
 	bool is_v6only = place->is_v6only || options->flags & WIRE_V6ONLY;
@@ -112,7 +112,7 @@ static bool has_ipv6(void)
 }
 
 static void look_around(const struct why_options *options, const struct why_caller *caller,
-			struct why_place *place)
+			struct bind_environment *place)
 {
 	int netns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 
@@ -133,7 +133,7 @@ static void look_around(const struct why_options *options, const struct why_call
 		place->error = check_ipv6(options, place);
 }
 
-int why_place_enter(struct netns_list *namespaces, uint32_t netns)
+int bind_environment_enter(struct netns_list *namespaces, uint32_t netns)
 {
 	struct stat here;
 	int err;
@@ -148,10 +148,10 @@ int why_place_enter(struct netns_list *namespaces, uint32_t netns)
 	return netns_enter(namespaces, netns);
 }
 
-int why_place_visit(const struct why_options *options, const struct why_caller *caller,
-		    struct netns_list *namespaces, struct why_place *place)
+int bind_environment_read(const struct why_options *options, const struct why_caller *caller,
+		    struct netns_list *namespaces, struct bind_environment *place)
 {
-	int err = why_place_enter(namespaces, caller->netns);
+	int err = bind_environment_enter(namespaces, caller->netns);
 
 	if (err)
 		return err;

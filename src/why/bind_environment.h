@@ -11,7 +11,7 @@
 #include "porttrace/wire.h"
 #include "system/netns.h"
 
-struct why_place {
+struct bind_environment {
 	struct wire_netns settings;
 	uint8_t reserved[NETNS_PORTS];
 	bool has_ipv6;
@@ -24,9 +24,9 @@ struct why_place {
 };
 
 /* netns_enter(), of a namespace that the list may not know yet. Leave after. */
-int why_place_enter(struct netns_list *namespaces, uint32_t netns);
+int bind_environment_enter(struct netns_list *namespaces, uint32_t netns);
 /* 0, -ESRCH: there is no such namespace; or -errno. */
-int why_place_visit(const struct why_options *options, const struct why_caller *caller,
-		    struct netns_list *namespaces, struct why_place *place);
+int bind_environment_read(const struct why_options *options, const struct why_caller *caller,
+		    struct netns_list *namespaces, struct bind_environment *place);
 
 #endif

@@ -81,13 +81,13 @@ static void fill(struct holder *holder, const struct port_entry *entry, uint64_t
 static void describe(struct holder *list, size_t count, struct model *model, struct source *source)
 {
 	for (size_t i = 0; i < count; i++) {
-		who_is(model, source, list[i].pid_count ? &list[i].pids[0] : &list[i].owner);
+		process_lookup(model, source, list[i].pid_count ? &list[i].pids[0] : &list[i].owner);
 		snprintf(list[i].interface, sizeof(list[i].interface), "%s",
-			 who_interface(model, source, &list[i].sock));
+			 interface_lookup(model, source, &list[i].sock));
 	}
 	/* Only now: to learn of one process may move another in the table. */
 	for (size_t i = 0; i < count; i++)
-		list[i].process = who_is(model, NULL, list[i].pid_count ? &list[i].pids[0] : &list[i].owner);
+		list[i].process = process_lookup(model, NULL, list[i].pid_count ? &list[i].pids[0] : &list[i].owner);
 }
 
 static void add_elsewhere(struct why_holders *holders, const struct claim *claim,

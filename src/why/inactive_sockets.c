@@ -73,7 +73,7 @@ static bool take(struct search *search, struct nlmsghdr *header, ssize_t length)
 }
 
 /* The request of old, for both families in one walk: that of today names one. */
-size_t why_idle_find(uint32_t netns, uint16_t port, struct wire_socket *list, size_t max)
+size_t inactive_sockets_find(uint32_t netns, uint16_t port, struct wire_socket *list, size_t max)
 {
 	struct {
 		struct nlmsghdr header;

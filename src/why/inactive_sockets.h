@@ -11,6 +11,6 @@
 
 /* In the network namespace of this thread, which has this inode number. Their reuse options are not told.
  * Returns how many; 0 as well where the kernel cannot (before 6.8). */
-size_t why_idle_find(uint32_t netns, uint16_t port, struct wire_socket *list, size_t max);
+size_t inactive_sockets_find(uint32_t netns, uint16_t port, struct wire_socket *list, size_t max);
 
 #endif

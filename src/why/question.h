@@ -19,14 +19,14 @@
 struct why_question {
 	struct why_options options;
 	struct why_caller caller;
-	struct why_place place;
+	struct bind_environment place;
 	struct claim claim;
 	struct netns_list *namespaces;
 	struct source *source;
 	struct model *model;
 	struct why_holders holders;
 	struct pool pool;
-	struct port_walk walk;	 /* done: the kernel's tables were walked */
+	struct bucket_dump walk;	 /* done: the kernel's tables were walked */
 	struct bucket bucket;	 /* walk.has_bucket */
 	struct wire_socket *chain; /* what the walk found, in the kernel's order */
 	size_t chain_count, chain_max;
@@ -36,6 +36,6 @@ struct why_question {
 
 /* The verdict in words, to standard output: `error` is what bind() would say, 0 that it would work.
  * 0 or -errno. */
-int why_tell(struct why_question *question, uint32_t error);
+int why_report_print(struct why_question *question, uint32_t error);
 
 #endif

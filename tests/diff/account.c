@@ -118,7 +118,7 @@ void end_closed(struct world *w, struct end *end)
 	end->sock.state = WIRE_TCP_CLOSE;
 	if (!end->port_locked) {
 		let_go(w, end);
-		end->sock.flags &= ~(uint32_t)(WIRE_CONNECT_BIND | WIRE_PORT_CHOSEN);
+		end->sock.flags &= ~(uint32_t)(WIRE_CONNECT_BIND | WIRE_PORT_EPHEMERAL);
 		end->sock.local_port = 0;
 	}
 }

@@ -158,7 +158,7 @@ static void bound(struct world *w, struct end *end, struct claim *claim)
 
 	memcpy(end->sock.local_addr, claim->sock.local_addr, 16);
 	end->sock.local_port = w->port;
-	end->sock.flags &= ~(uint32_t)WIRE_PORT_CHOSEN;
+	end->sock.flags &= ~(uint32_t)WIRE_PORT_EPHEMERAL;
 	end->port_locked = true;
 	end->addr_locked = !wild || (end->sock.family == AF_INET6 &&
 				     address_is_mapped(claim->sock.local_addr));

@@ -23,7 +23,7 @@ static void connected(struct world *w, struct end *end, const uint8_t remote[16]
 	if (end->sock.local_port || !local)
 		return;
 	end->sock.local_port = local;
-	end->sock.flags |= WIRE_PORT_CHOSEN | (is_udp(end) ? 0 : WIRE_CONNECT_BIND);
+	end->sock.flags |= WIRE_PORT_EPHEMERAL | (is_udp(end) ? 0 : WIRE_CONNECT_BIND);
 	if (local != w->port)
 		return;
 	if (!is_udp(end) && !has_bucket(w))
@@ -157,7 +157,7 @@ void do_incoming(struct world *w, struct end *end, const struct op *op)
 	child->addr_locked = listener->addr_locked;
 	child->sock.state = WIRE_TCP_ESTABLISHED;
 	child->sock.flags &= ~(uint32_t)WIRE_REUSEPORT_PROG;
-	child->sock.flags |= WIRE_PORT_CHOSEN | WIRE_ACCEPTED;
+	child->sock.flags |= WIRE_PORT_EPHEMERAL | WIRE_ACCEPTED;
 	child->sock.remote_port = local_of(client, child->sock.remote_addr);
 	memcpy(child->sock.local_addr, to, 16);
 	take_place(w, child);

@@ -110,14 +110,14 @@ static const struct {
 	size_t offset;
 	uint64_t value;
 } words[] = {
-	ROW("chosen", flags, WIRE_PORT_CHOSEN),    ROW("kernel", flags, WIRE_KERNEL_OWNED),
+	ROW("chosen", flags, WIRE_PORT_EPHEMERAL),    ROW("kernel", flags, WIRE_KERNEL_OWNED),
 	ROW("orphan", flags, WIRE_ORPHAN),         ROW("accepted", flags, WIRE_ACCEPTED),
-	ROW("asked", flags, WIRE_ASKED),           ROW("not_asked", flags, WIRE_NOT_ASKED),
+	ROW("asked", flags, WIRE_REACHED_CGROUP),           ROW("not_asked", flags, WIRE_STOPPED_BEFORE_CGROUP),
 	ROW("filtered", flags, WIRE_FILTERED),     ROW("tentative", flags, WIRE_TENTATIVE),
 	ROW("by_cgroup", flags, WIRE_REFUSED_BY_CGROUP),
 	ROW("implicit", how, WIRE_BIND_IMPLICIT),  ROW("interval", ends_interval, 1),
-	ROW("census", failure, WIRE_CENSUS),       ROW("time_wait", next_state, WIRE_TCP_TIME_WAIT),
-	ROW("read", has, WIRE_NETNS_READ),         ROW("counted", has, WIRE_NETNS_CENSUS),
+	ROW("port_usage", failure, WIRE_PORT_USAGE),       ROW("time_wait", next_state, WIRE_TCP_TIME_WAIT),
+	ROW("read", has, WIRE_NETNS_READ),         ROW("counted", has, WIRE_NETNS_PORT_USAGE),
 	ROW("timed", has, WIRE_NETNS_TIMED),       ROW("in_fin_wait2", substate, WIRE_TCP_FIN_WAIT2),
 	ROW("ring", reason, WIRE_LOST_RING),       ROW("map", reason, WIRE_LOST_MAP),
 	ROW("invalid", reason, WIRE_LOST_INVALID), ROW("table", reason, WIRE_LOST_TABLE),
@@ -380,7 +380,7 @@ static void bind_build(const struct line *line, struct wire_bind *event)
 	if (line->bound_port)
 		event->how |= WIRE_BIND_HAD_PORT;
 	memcpy(event->requested_addr, line->sock.local_addr, sizeof(event->requested_addr));
-	event->requested_port = line->flags & WIRE_PORT_CHOSEN ? 0 : line->sock.local_port;
+	event->requested_port = line->flags & WIRE_PORT_EPHEMERAL ? 0 : line->sock.local_port;
 	if (line->requested.length)
 		endpoint_of(line->requested.data, event->requested_addr, &event->requested_port);
 }
@@ -512,7 +512,7 @@ static size_t event_build(const struct line *line, union wire_event *event)
 		event->connect.failure_id = line->failure;
 		event->connect.duration_ns = line->search_ns;
 		event->connect.error = (uint32_t)line->error;
-		event->connect.requested_port = line->flags & WIRE_PORT_CHOSEN ? 0 : line->sock.local_port;
+		event->connect.requested_port = line->flags & WIRE_PORT_EPHEMERAL ? 0 : line->sock.local_port;
 		break;
 	case WIRE_CLOSE:
 		event->close.life_ns = line->life_ns;
@@ -573,7 +573,7 @@ static void line_write(struct line *line, struct capture_writer *writer)
 		capture_write(writer, &out, event_build(line, &out.event));
 		line->boot_ns += line->every_ns;
 		line->cookie++;
-		if (line->flags & WIRE_PORT_CHOSEN)
+		if (line->flags & WIRE_PORT_EPHEMERAL)
 			line->sock.local_port++;
 	}
 }

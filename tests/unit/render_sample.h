@@ -26,7 +26,7 @@ struct sample_output {
 	struct render *render;
 	FILE *out, *err;
 	char *text, *remarks;
-	size_t length, remarks_length;
+	size_t length, status_lines_length;
 };
 
 static inline struct render_options sample_options(void)
@@ -43,7 +43,7 @@ static inline void sample_open(struct sample_output *output, const struct render
 	memset(output, 0, sizeof(*output));
 	output->renderer = renderer;
 	output->out = options.out = open_memstream(&output->text, &output->length);
-	output->err = options.err = open_memstream(&output->remarks, &output->remarks_length);
+	output->err = options.err = open_memstream(&output->remarks, &output->status_lines_length);
 	output->render = renderer->open(&options);
 	assert_non_null(output->render);
 }

@@ -230,13 +230,13 @@ static void a_time_wait_keeps_what_it_was(void **state)
 	struct wire_connect connect = make_connect(SECOND, 1, 10);
 
 	(void)state;
-	connect.sock.flags = WIRE_REUSEADDR | WIRE_PORT_CHOSEN;
+	connect.sock.flags = WIRE_REUSEADDR | WIRE_PORT_EPHEMERAL;
 	APPLY(connect);
 	event.sock.uid = 0;
 	event.sock.flags = WIRE_REUSEADDR;
 	APPLY(event);
 	assert_int_equal(entry_of(1)->sock.uid, 1000);
-	assert_int_equal(entry_of(1)->sock.flags, WIRE_REUSEADDR | WIRE_PORT_CHOSEN);
+	assert_int_equal(entry_of(1)->sock.flags, WIRE_REUSEADDR | WIRE_PORT_EPHEMERAL);
 }
 
 static void a_time_wait_may_stand_for_fin_wait2(void **state)

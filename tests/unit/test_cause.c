@@ -236,24 +236,24 @@ static void orphan_of_root(struct scene *scene)
 
 static void accepted(struct scene *scene)
 {
-	connection(scene, 0, WIRE_ACCEPTED | WIRE_PORT_CHOSEN, WIRE_TCP_ESTABLISHED);
+	connection(scene, 0, WIRE_ACCEPTED | WIRE_PORT_EPHEMERAL, WIRE_TCP_ESTABLISHED);
 }
 
 /* Port 8080 is not of the range: a port that nobody asked for came from a listener. */
 static void accepted_by_range(struct scene *scene)
 {
-	connection(scene, 0, WIRE_PORT_CHOSEN, WIRE_TCP_CLOSE_WAIT);
+	connection(scene, 0, WIRE_PORT_EPHEMERAL, WIRE_TCP_CLOSE_WAIT);
 	scene->netns_known = true;
 }
 
 static void ephemeral(struct scene *scene)
 {
-	connection(scene, 0, WIRE_PORT_CHOSEN | WIRE_CONNECT_BIND, WIRE_TCP_ESTABLISHED);
+	connection(scene, 0, WIRE_PORT_EPHEMERAL | WIRE_CONNECT_BIND, WIRE_TCP_ESTABLISHED);
 }
 
 static void ephemeral_by_bucket(struct scene *scene)
 {
-	connection(scene, 0, WIRE_PORT_CHOSEN | WIRE_UNSHARED_BUCKET, WIRE_TCP_ESTABLISHED);
+	connection(scene, 0, WIRE_PORT_EPHEMERAL | WIRE_UNSHARED_BUCKET, WIRE_TCP_ESTABLISHED);
 }
 
 static void client(struct scene *scene)
@@ -263,12 +263,12 @@ static void client(struct scene *scene)
 
 static void connection_and_no_more(struct scene *scene)
 {
-	connection(scene, 0, WIRE_PORT_CHOSEN, WIRE_TCP_ESTABLISHED);
+	connection(scene, 0, WIRE_PORT_EPHEMERAL, WIRE_TCP_ESTABLISHED);
 }
 
 static void self_connect(struct scene *scene)
 {
-	struct holder *holder = tcp(scene, 0, WIRE_PORT_CHOSEN, WIRE_TCP_ESTABLISHED);
+	struct holder *holder = tcp(scene, 0, WIRE_PORT_EPHEMERAL, WIRE_TCP_ESTABLISHED);
 
 	set_local(&holder->sock, "127.0.0.1");
 	set_remote(&holder->sock, "127.0.0.1", PORT);

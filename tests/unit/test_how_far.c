@@ -19,21 +19,21 @@ struct way {
 
 static const struct way ways[] = {
 	/* The hook of the cgroup ran: past seccomp and security modules. */
-	{WIRE_BIND, EPERM, WIRE_ASKED, PORT, "denied-by-cgroup-bpf", "refused by a BPF program"},
-	{WIRE_BIND, EPERM, WIRE_ASKED | WIRE_REFUSED_BY_CGROUP, PORT, "denied-by-cgroup-bpf", NULL},
-	{WIRE_BIND, EACCES, WIRE_ASKED | WIRE_REFUSED_BY_CGROUP, 80, "denied-by-cgroup-bpf", NULL},
-	{WIRE_BIND, EADDRINUSE, WIRE_ASKED | WIRE_REFUSED_BY_CGROUP, PORT, "denied-by-cgroup-bpf", NULL},
-	{WIRE_BIND, EACCES, WIRE_ASKED, 80, "privileged-port", NULL},
-	{WIRE_BIND, EACCES, WIRE_ASKED | WIRE_FILTERED, 80, "privileged-port", NULL},
-	{WIRE_CONNECT, EPERM, WIRE_ASKED | WIRE_REFUSED_BY_CGROUP, 0, "denied-by-cgroup-bpf", NULL},
+	{WIRE_BIND, EPERM, WIRE_REACHED_CGROUP, PORT, "denied-by-cgroup-bpf", "refused by a BPF program"},
+	{WIRE_BIND, EPERM, WIRE_REACHED_CGROUP | WIRE_REFUSED_BY_CGROUP, PORT, "denied-by-cgroup-bpf", NULL},
+	{WIRE_BIND, EACCES, WIRE_REACHED_CGROUP | WIRE_REFUSED_BY_CGROUP, 80, "denied-by-cgroup-bpf", NULL},
+	{WIRE_BIND, EADDRINUSE, WIRE_REACHED_CGROUP | WIRE_REFUSED_BY_CGROUP, PORT, "denied-by-cgroup-bpf", NULL},
+	{WIRE_BIND, EACCES, WIRE_REACHED_CGROUP, 80, "privileged-port", NULL},
+	{WIRE_BIND, EACCES, WIRE_REACHED_CGROUP | WIRE_FILTERED, 80, "privileged-port", NULL},
+	{WIRE_CONNECT, EPERM, WIRE_REACHED_CGROUP | WIRE_REFUSED_BY_CGROUP, 0, "denied-by-cgroup-bpf", NULL},
 	/* It did not. */
-	{WIRE_BIND, EPERM, WIRE_NOT_ASKED, PORT, "denied-by-lsm", NULL},
-	{WIRE_BIND, EACCES, WIRE_NOT_ASKED, 80, "denied-by-lsm", NULL},
-	{WIRE_BIND, EPERM, WIRE_NOT_ASKED | WIRE_FILTERED, PORT, "denied-by-seccomp", "was not asked"},
-	{WIRE_BIND, EACCES, WIRE_NOT_ASKED | WIRE_FILTERED, 80, "denied-by-seccomp", NULL},
-	{WIRE_BIND, EADDRINUSE, WIRE_NOT_ASKED | WIRE_FILTERED, PORT, "denied-by-seccomp", NULL},
-	{WIRE_CONNECT, EPERM, WIRE_NOT_ASKED, 0, "denied-by-lsm", NULL},
-	{WIRE_CONNECT, EACCES, WIRE_NOT_ASKED | WIRE_FILTERED, 0, "denied-by-seccomp", NULL},
+	{WIRE_BIND, EPERM, WIRE_STOPPED_BEFORE_CGROUP, PORT, "denied-by-lsm", NULL},
+	{WIRE_BIND, EACCES, WIRE_STOPPED_BEFORE_CGROUP, 80, "denied-by-lsm", NULL},
+	{WIRE_BIND, EPERM, WIRE_STOPPED_BEFORE_CGROUP | WIRE_FILTERED, PORT, "denied-by-seccomp", "was not asked"},
+	{WIRE_BIND, EACCES, WIRE_STOPPED_BEFORE_CGROUP | WIRE_FILTERED, 80, "denied-by-seccomp", NULL},
+	{WIRE_BIND, EADDRINUSE, WIRE_STOPPED_BEFORE_CGROUP | WIRE_FILTERED, PORT, "denied-by-seccomp", NULL},
+	{WIRE_CONNECT, EPERM, WIRE_STOPPED_BEFORE_CGROUP, 0, "denied-by-lsm", NULL},
+	{WIRE_CONNECT, EACCES, WIRE_STOPPED_BEFORE_CGROUP | WIRE_FILTERED, 0, "denied-by-seccomp", NULL},
 	/* Nobody looked, or no hook is there to look from. */
 	{WIRE_BIND, EPERM, 0, PORT, "denied-by-cgroup-bpf", "by all that is known"},
 	{WIRE_BIND, EACCES, 0, PORT, "denied-by-lsm", NULL},
@@ -43,8 +43,8 @@ static const struct way ways[] = {
 	/* A filter that gives such an errno to a listen() is less likely than what the errno says. */
 	{WIRE_LISTEN, EADDRINUSE, WIRE_FILTERED, PORT, "holder-gone", NULL},
 	/* An address that is being checked. */
-	{WIRE_BIND, EADDRNOTAVAIL, WIRE_ASKED, PORT, "not-local-address", NULL},
-	{WIRE_BIND, EADDRNOTAVAIL, WIRE_ASKED | WIRE_TENTATIVE, PORT, "address-tentative", NULL},
+	{WIRE_BIND, EADDRNOTAVAIL, WIRE_REACHED_CGROUP, PORT, "not-local-address", NULL},
+	{WIRE_BIND, EADDRNOTAVAIL, WIRE_REACHED_CGROUP | WIRE_TENTATIVE, PORT, "address-tentative", NULL},
 };
 
 static void claim_of(const struct way *way, struct claim *claim)
@@ -96,8 +96,8 @@ static void the_way_tells_who_refused(void **state)
 /* A holder of what was asked for has nothing to do with an answer that was given before. */
 static void an_early_answer_has_no_holders(void **state)
 {
-	static const uint32_t flags[] = {WIRE_NOT_ASKED | WIRE_FILTERED, WIRE_ASKED | WIRE_REFUSED_BY_CGROUP,
-					 WIRE_ASKED};
+	static const uint32_t flags[] = {WIRE_STOPPED_BEFORE_CGROUP | WIRE_FILTERED, WIRE_REACHED_CGROUP | WIRE_REFUSED_BY_CGROUP,
+					 WIRE_REACHED_CGROUP};
 	struct holder holder = make_holder(IPPROTO_TCP, "0.0.0.0", 0, WIRE_TCP_LISTEN);
 	struct failure failure = {.holders = &holder, .holder_count = 1};
 	struct conflict conflict;
@@ -109,7 +109,7 @@ static void an_early_answer_has_no_holders(void **state)
 			 &claim);
 		claim.sock.cookie = 1;
 		diagnose(&claim, &failure, NULL, NULL, NULL, 0, &conflict);
-		assert_int_equal(conflict.holder_count, flags[i] == WIRE_ASKED);
+		assert_int_equal(conflict.holder_count, flags[i] == WIRE_REACHED_CGROUP);
 	}
 }
 
@@ -121,7 +121,7 @@ static void a_rewritten_port_is_told_with_its_holder(void **state)
 	struct claim claim;
 
 	(void)state;
-	claim_of(&(struct way){.kind = WIRE_BIND, .error = EADDRINUSE, .flags = WIRE_ASKED, .port = PORT},
+	claim_of(&(struct way){.kind = WIRE_BIND, .error = EADDRINUSE, .flags = WIRE_REACHED_CGROUP, .port = PORT},
 		 &claim);
 	claim.sock.cookie = 1;
 	claim.requested_port = 6001;

@@ -177,7 +177,7 @@ static void bind_of_any_port(void **state)
 	struct report reports[] = { sample_report(&worked), sample_report(&failed) };
 	struct records *records = *state;
 
-	worked.sock.flags = failed.sock.flags = WIRE_PORT_CHOSEN;
+	worked.sock.flags = failed.sock.flags = WIRE_PORT_EPHEMERAL;
 	worked.sock.family = AF_INET6;
 	for (size_t i = 0; i < 2; i++)
 		records->output.renderer->event(records->output.render, &reports[i]);

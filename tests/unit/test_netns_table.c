@@ -330,7 +330,7 @@ static void a_count_of_ports_that_came_late_is_told(void **state)
 	assert_false(churn.in_use_known);
 	for (uint64_t at = 3; at < 5; at++) {
 		event.hdr.boot_ns = at * SECOND;
-		event.has = WIRE_NETNS_CENSUS;
+		event.has = WIRE_NETNS_PORT_USAGE;
 		event.tcp_in_use = 5;
 		assert_int_equal(netns_table_add(table, &event), 0);
 		assert_int_equal(netns_table_churn(table, 1, &churn), at == 3);

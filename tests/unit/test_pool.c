@@ -31,7 +31,7 @@ static void put(struct model *model, uint16_t protocol, uint16_t port, const cha
 
 static void a_connect_counts_tuples_and_buckets(void **state)
 {
-	const uint32_t chosen = WIRE_PORT_CHOSEN | WIRE_CONNECT_BIND;
+	const uint32_t chosen = WIRE_PORT_EPHEMERAL | WIRE_CONNECT_BIND;
 	struct model *model = small_range();
 	static struct scene scene;
 	struct pool pool;
@@ -45,7 +45,7 @@ static void a_connect_counts_tuples_and_buckets(void **state)
 	put(model, IPPROTO_TCP, 40003, "127.0.0.1", 0, WIRE_TCP_LISTEN, "0.0.0.0");
 	put(model, IPPROTO_TCP, 40004, "127.0.0.1", 0, WIRE_TCP_CLOSE, "0.0.0.0");
 	put(model, IPPROTO_TCP, 40004, "127.0.0.2", 0, WIRE_TCP_CLOSE, "0.0.0.0");
-	put(model, IPPROTO_TCP, 40005, "10.0.0.1", WIRE_PORT_CHOSEN, WIRE_TCP_ESTABLISHED,
+	put(model, IPPROTO_TCP, 40005, "10.0.0.1", WIRE_PORT_EPHEMERAL, WIRE_TCP_ESTABLISHED,
 	    "10.0.0.6");
 	put(model, IPPROTO_UDP, 40006, "0.0.0.0", 0, WIRE_TCP_CLOSE, "0.0.0.0");
 	put(model, IPPROTO_TCP, 50000, "0.0.0.0", 0, WIRE_TCP_LISTEN, "0.0.0.0");
@@ -75,9 +75,9 @@ static void a_bucket_tells_whether_connect_may_share(void **state)
 	put(model, IPPROTO_TCP, 40000, "10.0.0.1", WIRE_SHARED_BUCKET, WIRE_TCP_TIME_WAIT, "10.0.0.6");
 	put(model, IPPROTO_TCP, 40001, "10.0.0.1", WIRE_UNSHARED_BUCKET, WIRE_TCP_TIME_WAIT, "10.0.0.6");
 	put(model, IPPROTO_TCP, 40002, "10.0.0.1", WIRE_UNSHARED_BUCKET, WIRE_TCP_TIME_WAIT, "10.0.0.5");
-	put(model, IPPROTO_TCP, 40003, "10.0.0.1", WIRE_PORT_CHOSEN | WIRE_SHARED_BUCKET,
+	put(model, IPPROTO_TCP, 40003, "10.0.0.1", WIRE_PORT_EPHEMERAL | WIRE_SHARED_BUCKET,
 	    WIRE_TCP_ESTABLISHED, "10.0.0.6");
-	put(model, IPPROTO_TCP, 40004, "10.0.0.1", WIRE_PORT_CHOSEN | WIRE_UNSHARED_BUCKET,
+	put(model, IPPROTO_TCP, 40004, "10.0.0.1", WIRE_PORT_EPHEMERAL | WIRE_UNSHARED_BUCKET,
 	    WIRE_TCP_ESTABLISHED, "10.0.0.6");
 	pool_count(&scene.claim, model, &pool);
 	assert_int_equal(pool.bound, 2);

@@ -37,7 +37,7 @@ static struct wire_connect sample_connect(uint32_t error)
 				      .task = sample_task(4242, "curl") };
 
 	sample_peer(&event.sock, "127.0.0.1", 80);
-	event.sock.flags = WIRE_PORT_CHOSEN;
+	event.sock.flags = WIRE_PORT_EPHEMERAL;
 	return event;
 }
 
@@ -70,7 +70,7 @@ static void stream_begins_and_ends(void **state)
 	render_text.start(output.render, &start);
 	render_text.stop(output.render, &(struct stop_report){ .events = 1 });
 	expect(&output, "EVENT    PROTO LOCAL              REMOTE/DETAIL      PID  COMM\n");
-	assert_int_equal(output.remarks_length, 0);
+	assert_int_equal(output.status_lines_length, 0);
 	sample_close(&output);
 }
 
