@@ -85,7 +85,7 @@ bool pool_has_room(const struct pool *pool);
 /* Ports below this are privileged. */
 uint32_t unprivileged_start(const struct netns_entry *netns);
 
-/* The sentences: one pair of functions for each row of the table in explain.c. Each appends. */
+/* The sentences: one pair of functions for each row of the table in diagnose.c. Each appends. */
 #define SENTENCE_SIZE sizeof(((struct conflict *)NULL)->why)
 typedef void sentence_fn(const struct finding *finding, char *out);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "diagnose/words.h"
+#include "diagnose/sentence.h"
 #include "util/address.h"
 
 #define POOLS_MAX     256
@@ -90,34 +90,34 @@ static bool will_be_exhausted(const struct forecast *forecast)
 	       now->in_use >= now->capacity / NOT_EMPTY;
 }
 
-static void say_pool(const struct wire_pool *pool, char *out)
+static void append_pool(const struct wire_pool *pool, char *out)
 {
-	say(out, "%s ports %u to %u", pool->protocol == IPPROTO_UDP ? "UDP" : "TCP", pool->range_low,
+	sentence_append(out, "%s ports %u to %u", pool->protocol == IPPROTO_UDP ? "UDP" : "TCP", pool->range_low,
 	    pool->range_high);
 	if (pool->remote_port)
-		say(out, " from %s to %s", address_of(pool->local_addr).s,
+		sentence_append(out, " from %s to %s", address_of(pool->local_addr).s,
 		    end_of(pool->remote_addr, pool->remote_port).s);
 	else
-		say(out, " of %s", address_of(pool->local_addr).s);
+		sentence_append(out, " of %s", address_of(pool->local_addr).s);
 }
 
-static void say_in_use(const struct forecast *forecast, char *out)
+static void append_in_use(const struct forecast *forecast, char *out)
 {
 	const struct wire_pool *now = &forecast->pool->now;
 
-	say(out, "%s of %s are in use", amount(now->in_use).s, amount(now->capacity).s);
+	sentence_append(out, "%s of %s are in use", amount(now->in_use).s, amount(now->capacity).s);
 	if (now->timewait)
-		say(out, ", %s by connections that were closed in the last minute", amount(now->timewait).s);
+		sentence_append(out, ", %s by connections that were closed in the last minute", amount(now->timewait).s);
 	if (forecast->towards.most.task.pid)
-		say(out, ", most taken by %s", task_name(&forecast->towards.most.task).s);
+		sentence_append(out, ", most taken by %s", task_name(&forecast->towards.most.task).s);
 }
 
-static void say_seconds(uint64_t ns, char *out)
+static void append_seconds(uint64_t ns, char *out)
 {
 	if (ns < 10000000000ULL)
-		say(out, "%.1f s", (double)ns / 1e9);
+		sentence_append(out, "%.1f s", (double)ns / 1e9);
 	else
-		say(out, "%llu s", (unsigned long long)(ns / 1000000000ULL));
+		sentence_append(out, "%llu s", (unsigned long long)(ns / 1000000000ULL));
 }
 
 static void fix_of_pool(const struct forecast *forecast, const struct churn *churn, char *out)
@@ -126,34 +126,34 @@ static void fix_of_pool(const struct forecast *forecast, const struct churn *chu
 	uint32_t size = now->range_high - now->range_low + 1U;
 
 	if (now->remote_port && now->capacity < size / 2 && churn->now.tcp_bound > size / 4) {
-		say(out, "set IP_BIND_ADDRESS_NO_PORT before a bind() to port 0 that a connect() will follow: "
+		sentence_append(out, "set IP_BIND_ADDRESS_NO_PORT before a bind() to port 0 that a connect() will follow: "
 		    "%s ports are closed to connect() by bind().", amount(churn->now.tcp_bound).s);
 		return;
 	}
 	if (!now->remote_port) {
-		say(out, "close sockets, widen net.ipv4.ip_local_port_range, or bind to more local addresses%s.",
+		sentence_append(out, "close sockets, widen net.ipv4.ip_local_port_range, or bind to more local addresses%s.",
 		    now->protocol == IPPROTO_TCP ?
 			    "; before a connect() set IP_BIND_ADDRESS_NO_PORT, and the port is shared" : "");
 		return;
 	}
-	say(out, "keep connections open and reuse them");
+	sentence_append(out, "keep connections open and reuse them");
 	if (now->timewait > now->in_use / 2 && !forecast->reuses)
-		say(out, ", set net.ipv4.tcp_tw_reuse=1 (needs TCP timestamps), let the peer close first");
-	say(out, ", or widen net.ipv4.ip_local_port_range.");
+		sentence_append(out, ", set net.ipv4.tcp_tw_reuse=1 (needs TCP timestamps), let the peer close first");
+	sentence_append(out, ", or widen net.ipv4.ip_local_port_range.");
 }
 
 static void exhaustion(const struct forecast *forecast, const struct churn *churn, struct warning *warning)
 {
 	warning->kind = "exhaustion";
-	say_pool(&forecast->pool->now, warning->why);
-	say(warning->why, " run out in ");
-	say_seconds(forecast->full_in_ns, warning->why);
-	say(warning->why, " at %s/s", amount((uint64_t)(forecast->rate + 0.5)).s);
+	append_pool(&forecast->pool->now, warning->why);
+	sentence_append(warning->why, " run out in ");
+	append_seconds(forecast->full_in_ns, warning->why);
+	sentence_append(warning->why, " at %s/s", amount((uint64_t)(forecast->rate + 0.5)).s);
 	if (forecast->sustainable > 0)
-		say(warning->why, " (%s/s can be sustained)", amount((uint64_t)forecast->sustainable).s);
-	say(warning->why, ": ");
-	say_in_use(forecast, warning->why);
-	say(warning->why, ".");
+		sentence_append(warning->why, " (%s/s can be sustained)", amount((uint64_t)forecast->sustainable).s);
+	sentence_append(warning->why, ": ");
+	append_in_use(forecast, warning->why);
+	sentence_append(warning->why, ".");
 	fix_of_pool(forecast, churn, warning->fix);
 }
 
@@ -161,10 +161,10 @@ static void exhausted(const struct forecast *forecast, const struct churn *churn
 {
 	warning->kind = "exhausted";
 	warning->count = forecast->towards.failed;
-	say_pool(&forecast->pool->now, warning->why);
-	say(warning->why, " have run out: ");
-	say_in_use(forecast, warning->why);
-	say(warning->why, ".");
+	append_pool(&forecast->pool->now, warning->why);
+	sentence_append(warning->why, " have run out: ");
+	append_in_use(forecast, warning->why);
+	sentence_append(warning->why, ".");
 	fix_of_pool(forecast, churn, warning->fix);
 }
 
@@ -220,11 +220,11 @@ static void bind_before_connect(const struct wire_misuse *misuse, struct warning
 	struct phrase name;
 
 	warning->kind = "bind-before-connect";
-	say(warning->why, "%s binds to port 0 of %s and then connects to %s: the port is closed to every other "
+	sentence_append(warning->why, "%s binds to port 0 of %s and then connects to %s: the port is closed to every other "
 	    "connect() of the namespace, whatever its destination.", who(&misuse->task, &name),
 	    address_of(misuse->sock.local_addr).s,
 	    end_of(misuse->sock.remote_addr, misuse->sock.remote_port).s);
-	say(warning->fix, "set IP_BIND_ADDRESS_NO_PORT before the bind(): connect() then chooses a port that "
+	sentence_append(warning->fix, "set IP_BIND_ADDRESS_NO_PORT before the bind(): connect() then chooses a port that "
 	    "other destinations can share.");
 }
 
@@ -234,15 +234,15 @@ static void service_port(const struct wire_misuse *misuse, const struct netns_en
 	struct phrase name;
 
 	warning->kind = "service-port-in-range";
-	say(warning->why, "%s listens on %s", who(&misuse->task, &name),
+	sentence_append(warning->why, "%s listens on %s", who(&misuse->task, &name),
 	    end_of(misuse->sock.local_addr, misuse->sock.local_port).s);
 	if (netns && netns->now.range_low)
-		say(warning->why, ", inside the ephemeral range %u to %u", netns->now.range_low,
+		sentence_append(warning->why, ", inside the ephemeral range %u to %u", netns->now.range_low,
 		    netns->now.range_high);
 	else
-		say(warning->why, ", inside the ephemeral range");
-	say(warning->why, ": while it does not run, any connect() may be given the port, and it cannot start.");
-	say(warning->fix, "add %u to net.ipv4.ip_local_reserved_ports, or listen on a port outside the range.",
+		sentence_append(warning->why, ", inside the ephemeral range");
+	sentence_append(warning->why, ": while it does not run, any connect() may be given the port, and it cannot start.");
+	sentence_append(warning->fix, "add %u to net.ipv4.ip_local_reserved_ports, or listen on a port outside the range.",
 	    misuse->sock.local_port);
 }
 
@@ -251,10 +251,10 @@ static void self_connect(const struct wire_misuse *misuse, struct warning *warni
 	struct phrase name;
 
 	warning->kind = "self-connect";
-	say(warning->why, "%s connected to itself: nobody listens on %s, and the kernel chose that port for the "
+	sentence_append(warning->why, "%s connected to itself: nobody listens on %s, and the kernel chose that port for the "
 	    "connection's own end.", who(&misuse->task, &name),
 	    end_of(misuse->sock.remote_addr, misuse->sock.remote_port).s);
-	say(warning->fix, "add %u to net.ipv4.ip_local_reserved_ports, or have the client compare both ends and "
+	sentence_append(warning->fix, "add %u to net.ipv4.ip_local_reserved_ports, or have the client compare both ends and "
 	    "close: while this connection stands, the service cannot bind its port.",
 	    misuse->sock.remote_port);
 }
@@ -264,13 +264,13 @@ static void overflow(const struct wire_misuse *misuse, struct warning *warning)
 	struct phrase name;
 
 	warning->kind = "timewait-overflow";
-	say(warning->why, "%s closed connections that found no place for a TIME_WAIT",
+	sentence_append(warning->why, "%s closed connections that found no place for a TIME_WAIT",
 	    who(&misuse->task, &name));
 	if (misuse->limit)
-		say(warning->why, " (net.ipv4.tcp_max_tw_buckets is %s)", amount(misuse->limit).s);
-	say(warning->why, ": their ports are free at once, unprotected against late segments, and a low count "
+		sentence_append(warning->why, " (net.ipv4.tcp_max_tw_buckets is %s)", amount(misuse->limit).s);
+	sentence_append(warning->why, ": their ports are free at once, unprotected against late segments, and a low count "
 	    "of TIME_WAITs means a full table here.");
-	say(warning->fix, "raise net.ipv4.tcp_max_tw_buckets, or keep connections open and reuse them.");
+	sentence_append(warning->fix, "raise net.ipv4.tcp_max_tw_buckets, or keep connections open and reuse them.");
 }
 
 void warning_of_misuse(const struct wire_misuse *misuse, const struct netns_entry *netns,

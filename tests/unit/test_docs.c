@@ -131,7 +131,7 @@ static size_t causes_described(void)
 /* The causes have no list of their own to walk, so it is the table's text that is read. */
 static void every_cause_is_in_the_document(void **state)
 {
-	FILE *table = document("src/diagnose/explain.c"), *file = document(CAUSES);
+	FILE *table = document("src/diagnose/diagnose.c"), *file = document(CAUSES);
 	char line[2048], wanted[80], *text = NULL;
 	size_t size = 0, count = 0;
 

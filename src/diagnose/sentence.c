@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Names, addresses and numbers as people read them. */
-#include "diagnose/words.h"
+#include "diagnose/sentence.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -20,7 +20,7 @@ static void trim_partial(char *text, size_t length)
 		text[--length] = '\0';
 }
 
-void say(char *out, const char *format, ...)
+void sentence_append(char *out, const char *format, ...)
 {
 	size_t length = strlen(out);
 	va_list args;

@@ -4,7 +4,7 @@
 #include <netinet/in.h>
 
 #include "diagnose/rules.h"
-#include "diagnose/words.h"
+#include "diagnose/sentence.h"
 #include "util/errno_name.h"
 
 static const char *call_name(const struct finding *f)
@@ -31,7 +31,7 @@ static const char *device_name(const struct finding *f)
 
 void why_none(const struct finding *f, char *out)
 {
-	say(out, "Nothing stands in the way of %s for %s.", call_name(f), cgroup_seen_end(f).s);
+	sentence_append(out, "Nothing stands in the way of %s for %s.", call_name(f), cgroup_seen_end(f).s);
 }
 
 void fix_none(const struct finding *f, char *out)
@@ -46,7 +46,7 @@ void why_unpredicted(const struct finding *f, char *out)
 	size_t others = f->failure ? f->failure->holder_count : 0;
 
 	if (f->claim->sock.local_port && others)
-		say(out, " By the rules that porttrace knows %s %s on the port would not refuse it.",
+		sentence_append(out, " By the rules that porttrace knows %s %s on the port would not refuse it.",
 		    others == 1 ? "the one socket" : amount(others).s,
 		    others == 1 ? "that is left" : "sockets that are left");
 }
@@ -55,23 +55,23 @@ void why_not_local(const struct finding *f, char *out)
 {
 	const char *device = device_name(f);
 
-	say(out, "This network namespace has no address %s",
+	sentence_append(out, "This network namespace has no address %s",
 	    address_of(f->claim->sock.local_addr).s);
 	if (*device)
-		say(out, " on %s, the device that the socket is bound to", quoted(device).s);
-	say(out, ".");
+		sentence_append(out, " on %s, the device that the socket is bound to", quoted(device).s);
+	sentence_append(out, ".");
 }
 
 void fix_not_local(const struct finding *f, char *out)
 {
-	say(out, "check the address ('ip address'), start %s after it has been set, or set "
+	sentence_append(out, "check the address ('ip address'), start %s after it has been set, or set "
 	    "IP_FREEBIND before bind().",
 	    the_caller(f).s);
 }
 
 void why_tentative(const struct finding *f, char *out)
 {
-	say(out, "%s is still being checked for duplicates on the network, which takes about a "
+	sentence_append(out, "%s is still being checked for duplicates on the network, which takes about a "
 	    "second.",
 	    address_of(f->claim->sock.local_addr).s);
 }
@@ -79,39 +79,39 @@ void why_tentative(const struct finding *f, char *out)
 void fix_tentative(const struct finding *f, char *out)
 {
 	(void)f;
-	say(out, "try again, set IP_FREEBIND before bind(), or add the address with 'nodad'.");
+	sentence_append(out, "try again, set IP_FREEBIND before bind(), or add the address with 'nodad'.");
 }
 
 void why_no_source(const struct finding *f, char *out)
 {
-	say(out, "There is no source address for %s; this has nothing to do with ports.",
+	sentence_append(out, "There is no source address for %s; this has nothing to do with ports.",
 	    address_of(f->claim->sock.remote_addr).s);
 }
 
 void fix_no_source(const struct finding *f, char *out)
 {
 	if (f->claim->sock.family == AF_INET6)
-		say(out, "give this network namespace an IPv6 address (see 'ip -6 address' and "
+		sentence_append(out, "give this network namespace an IPv6 address (see 'ip -6 address' and "
 		    "net.ipv6.conf.all.disable_ipv6), or use IPv4.");
 	else
-		say(out, "give this network namespace an address that reaches the peer ('ip "
+		sentence_append(out, "give this network namespace an address that reaches the peer ('ip "
 		    "address').");
 }
 
 void why_already_bound(const struct finding *f, char *out)
 {
-	say(out, "The socket of %s has ", the_caller(f).s);
+	sentence_append(out, "The socket of %s has ", the_caller(f).s);
 	if (f->claim->bound_port)
-		say(out, "port %u", f->claim->bound_port);
+		sentence_append(out, "port %u", f->claim->bound_port);
 	else
-		say(out, "a port");
-	say(out, " already, by an earlier bind(), connect() or send, and cannot take %u.",
+		sentence_append(out, "a port");
+	sentence_append(out, " already, by an earlier bind(), connect() or send, and cannot take %u.",
 	    f->claim->sock.local_port);
 }
 
 void fix_already_bound(const struct finding *f, char *out)
 {
-	say(out, "use a new socket in %s, and call bind() first.", the_caller(f).s);
+	sentence_append(out, "use a new socket in %s, and call bind() first.", the_caller(f).s);
 }
 
 void why_bad_state(const struct finding *f, char *out)
@@ -120,12 +120,12 @@ void why_bad_state(const struct finding *f, char *out)
 	char name[ERRNO_NAME_SIZE];
 
 	if (f->claim->call == CLAIM_LISTEN && sock_is_udp(sk))
-		say(out, "A UDP socket cannot listen.");
+		sentence_append(out, "A UDP socket cannot listen.");
 	else if (f->claim->call == CLAIM_LISTEN && sock_is_connected(sk))
-		say(out, "The socket of %s is connected to %s, and a connection cannot listen.",
+		sentence_append(out, "The socket of %s is connected to %s, and a connection cannot listen.",
 		    the_caller(f).s, cgroup_seen_peer(f).s);
 	else
-		say(out, "%s was answered with %s: the socket of %s is not in a state for it, "
+		sentence_append(out, "%s was answered with %s: the socket of %s is not in a state for it, "
 		    "whoever has the port.",
 		    call_name(f), errno_name(f->error, name), the_caller(f).s);
 }
@@ -133,9 +133,9 @@ void why_bad_state(const struct finding *f, char *out)
 void fix_bad_state(const struct finding *f, char *out)
 {
 	if (f->claim->call == CLAIM_LISTEN && sock_is_udp(&f->claim->sock))
-		say(out, "leave out listen(): bind() is enough to receive.");
+		sentence_append(out, "leave out listen(): bind() is enough to receive.");
 	else
-		say(out, "use a new socket in %s.", the_caller(f).s);
+		sentence_append(out, "use a new socket in %s.", the_caller(f).s);
 }
 
 void why_bad_address(const struct finding *f, char *out)
@@ -143,16 +143,16 @@ void why_bad_address(const struct finding *f, char *out)
 	const struct wire_sock *sk = &f->claim->sock;
 
 	if (f->error == EAFNOSUPPORT)
-		say(out, "%s gave %s an address of another family than its socket.",
+		sentence_append(out, "%s gave %s an address of another family than its socket.",
 		    the_caller(f).s, call_name(f));
 	else if (sock_is_mapped(sk) && sk->flags & WIRE_V6ONLY)
-		say(out, "%s is an IPv4 address, and the socket of %s is for IPv6 only.",
+		sentence_append(out, "%s is an IPv4 address, and the socket of %s is for IPv6 only.",
 		    address_of(sk->local_addr).s, the_caller(f).s);
 	else if (sk->family == AF_INET6 && sk->local_addr[0] == 0xff && !sock_is_udp(sk))
-		say(out, "%s is a multicast address, which TCP cannot bind.",
+		sentence_append(out, "%s is a multicast address, which TCP cannot bind.",
 		    address_of(sk->local_addr).s);
 	else
-		say(out, "The address that %s gave %s is too short or of the wrong kind.",
+		sentence_append(out, "The address that %s gave %s is too short or of the wrong kind.",
 		    the_caller(f).s, call_name(f));
 }
 
@@ -161,25 +161,25 @@ void fix_bad_address(const struct finding *f, char *out)
 	const struct wire_sock *sk = &f->claim->sock;
 
 	if (f->error != EAFNOSUPPORT && sock_is_mapped(sk) && sk->flags & WIRE_V6ONLY)
-		say(out, "clear IPV6_V6ONLY before bind(), or use an IPv4 socket.");
+		sentence_append(out, "clear IPV6_V6ONLY before bind(), or use an IPv4 socket.");
 	else
-		say(out, "pass an address of the socket's family, with its full length, that is "
+		sentence_append(out, "pass an address of the socket's family, with its full length, that is "
 		    "one of this machine's.");
 }
 
 void why_scope_missing(const struct finding *f, char *out)
 {
 	if (f->error == ENODEV)
-		say(out, "There is no such interface as the one given with %s.",
+		sentence_append(out, "There is no such interface as the one given with %s.",
 		    address_of(f->claim->sock.local_addr).s);
 	else
-		say(out, "%s is a link-local address, which needs its interface.",
+		sentence_append(out, "%s is a link-local address, which needs its interface.",
 		    address_of(f->claim->sock.local_addr).s);
 }
 
 void fix_scope_missing(const struct finding *f, char *out)
 {
-	say(out, "name the interface in %s: sin6_scope_id, or %s%%eth0 where it takes text.",
+	sentence_append(out, "name the interface in %s: sin6_scope_id, or %s%%eth0 where it takes text.",
 	    the_caller(f).s, address_of(f->claim->sock.local_addr).s);
 }
 
@@ -187,11 +187,11 @@ void why_privileged(const struct finding *f, char *out)
 {
 	const struct wire_task *task = &f->claim->task;
 
-	say(out, "Ports below %u need CAP_NET_BIND_SERVICE here, and %s",
+	sentence_append(out, "Ports below %u need CAP_NET_BIND_SERVICE here, and %s",
 	    unprivileged_start(f->netns), the_caller(f).s);
 	if (task->pid)
-		say(out, ", uid %u,", task->uid);
-	say(out, " has not got it%s.",
+		sentence_append(out, ", uid %u,", task->uid);
+	sentence_append(out, " has not got it%s.",
 	    task->pid && !task->uid ? " in the user namespace that owns the network" : "");
 }
 
@@ -201,40 +201,40 @@ void fix_privileged(const struct finding *f, char *out)
 	uint16_t port = f->claim->sock.local_port;
 
 	if (process && process->exe[0])
-		say(out, "run 'setcap cap_net_bind_service=+ep %s', ", quoted(process->exe).s);
+		sentence_append(out, "run 'setcap cap_net_bind_service=+ep %s', ", quoted(process->exe).s);
 	else
-		say(out, "give the program CAP_NET_BIND_SERVICE (setcap), ");
-	say(out, "set AmbientCapabilities=CAP_NET_BIND_SERVICE in its systemd unit, lower "
+		sentence_append(out, "give the program CAP_NET_BIND_SERVICE (setcap), ");
+	sentence_append(out, "set AmbientCapabilities=CAP_NET_BIND_SERVICE in its systemd unit, lower "
 	    "net.ipv4.ip_unprivileged_port_start to %u, or use a port from %u up.",
 	    port, unprivileged_start(f->netns));
 }
 
 /* The program may be attached to any cgroup from the process's up to the root. `goes_on`: the sentence. */
-static void say_program(const struct finding *f, bool goes_on, char *out)
+static void append_program(const struct finding *f, bool goes_on, char *out)
 {
 	const struct process *process = process_of(f, &f->claim->task);
 
-	say(out, "a BPF program");
+	sentence_append(out, "a BPF program");
 	if (process && process->cgroup[0])
-		say(out, " of cgroup %s, or of one above it%s", quoted(process->cgroup).s,
+		sentence_append(out, " of cgroup %s, or of one above it%s", quoted(process->cgroup).s,
 		    goes_on ? "," : "");
 	else
-		say(out, " of its cgroup");
+		sentence_append(out, " of its cgroup");
 }
 
 void why_cgroup_bpf(const struct finding *f, char *out)
 {
 	bool is_known = f->claim->sock.flags & (WIRE_REACHED_CGROUP | WIRE_REFUSED_BY_CGROUP);
 
-	say(out, "%s of %s was refused%s ", call_name(f), the_caller(f).s,
+	sentence_append(out, "%s of %s was refused%s ", call_name(f), the_caller(f).s,
 	    is_known ? " by" : ": by all that is known,");
-	say_program(f, !is_known, out);
-	say(out, is_known ? "." : " did it.");
+	append_program(f, !is_known, out);
+	sentence_append(out, is_known ? "." : " did it.");
 }
 
 void fix_cgroup_bpf(const struct finding *f, char *out)
 {
-	say(out, "find the program with 'bpftool cgroup tree'%s.",
+	sentence_append(out, "find the program with 'bpftool cgroup tree'%s.",
 	    f->claim->sock.flags & (WIRE_REACHED_CGROUP | WIRE_REFUSED_BY_CGROUP) ? "" :
 		"; if there is none, look in the security module's log");
 }
@@ -243,38 +243,38 @@ void why_rewritten(const struct finding *f, char *out)
 {
 	const struct claim *claim = f->claim;
 
-	say(out, "%s asked for %s, ", the_caller(f).s,
+	sentence_append(out, "%s asked for %s, ", the_caller(f).s,
 	    end_of(claim->requested_addr, claim->requested_port).s);
-	say_program(f, true, out);
-	say(out, " made it %s, ", cgroup_seen_end(f).s);
+	append_program(f, true, out);
+	sentence_append(out, " made it %s, ", cgroup_seen_end(f).s);
 	if (f->error == EACCES)
-		say(out, "and that is a privileged port.");
+		sentence_append(out, "and that is a privileged port.");
 	else if (f->error == EADDRNOTAVAIL)
-		say(out, "and this network namespace has no such address.");
+		sentence_append(out, "and this network namespace has no such address.");
 	else if (f->holder)
-		say(out, "and %s has that.", the_holder(f).s);
+		sentence_append(out, "and %s has that.", the_holder(f).s);
 	else
-		say(out, "and that was taken.");
+		sentence_append(out, "and that was taken.");
 }
 
 void why_lsm(const struct finding *f, char *out)
 {
 	if (f->claim->call == CLAIM_CONNECT)
-		say(out, "A security module (SELinux, AppArmor, Landlock) or a prohibiting route "
+		sentence_append(out, "A security module (SELinux, AppArmor, Landlock) or a prohibiting route "
 		    "refused %s to %s.",
 		    the_caller(f).s, cgroup_seen_peer(f).s);
 	else
-		say(out, "A security module (SELinux, AppArmor, Landlock) refused %s to %s.",
+		sentence_append(out, "A security module (SELinux, AppArmor, Landlock) refused %s to %s.",
 		    call_name(f), the_caller(f).s);
 }
 
 void fix_lsm(const struct finding *f, char *out)
 {
 	if (f->claim->call == CLAIM_CONNECT)
-		say(out, "look in the module's log ('journalctl -k -g \"denied|DENIED\"'), and at "
+		sentence_append(out, "look in the module's log ('journalctl -k -g \"denied|DENIED\"'), and at "
 		    "'ip route get'; a UDP broadcast needs SO_BROADCAST.");
 	else
-		say(out, "look in the module's log ('journalctl -k -g \"denied|DENIED\"', for "
+		sentence_append(out, "look in the module's log ('journalctl -k -g \"denied|DENIED\"', for "
 		    "SELinux the permission %s), and allow port %u there.",
 		    f->claim->call == CLAIM_LISTEN ? "listen" : "name_bind",
 		    f->claim->sock.local_port);
@@ -286,14 +286,14 @@ void why_seccomp(const struct finding *f, char *out)
 
 	bool is_known = f->claim->sock.flags & WIRE_STOPPED_BEFORE_CGROUP;
 
-	say(out, "%s seccomp filter of %s answered %s with %s%s.",
+	sentence_append(out, "%s seccomp filter of %s answered %s with %s%s.",
 	    is_known ? "A" : "By all that is known, a", the_caller(f).s, call_name(f),
 	    errno_name(f->error, name), is_known ? "; the network was not asked" : "");
 }
 
 void fix_seccomp(const struct finding *f, char *out)
 {
-	say(out, "allow %s in the filter: SystemCallFilter= of its systemd unit, the "
+	sentence_append(out, "allow %s in the filter: SystemCallFilter= of its systemd unit, the "
 	    "container's seccomp profile, or the program's own.",
 	    call_name(f));
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The parts that sentences are made of. A phrase is returned by value, so that it can stand where
- * the sentence needs it: say(out, "%s listens on %s.", the_holder(f).s, holder_end(f).s).
+ * the sentence needs it: sentence_append(out, "%s listens on %s.", the_holder(f).s, holder_end(f).s).
  */
-#ifndef PORTTRACE_DIAGNOSE_WORDS_H
-#define PORTTRACE_DIAGNOSE_WORDS_H
+#ifndef PORTTRACE_DIAGNOSE_SENTENCE_H
+#define PORTTRACE_DIAGNOSE_SENTENCE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,7 +16,7 @@ struct phrase {
 };
 
 /* Appends to `out`, which has SENTENCE_SIZE bytes. What does not fit is cut between characters. */
-void say(char *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sentence_append(char *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* "nginx (812)"; "nginx (812, and 2 more processes)"; "an unknown process" */
 struct phrase the_holder(const struct finding *f);

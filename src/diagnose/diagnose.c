@@ -8,7 +8,7 @@
 
 #include "diagnose/cause.h"
 #include "diagnose/rules.h"
-#include "diagnose/words.h"
+#include "diagnose/sentence.h"
 
 struct cause_row {
 	const char *id;

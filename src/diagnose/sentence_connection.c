@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* A connection, or what is left of one, has the port: what to tell, and what to do about it. */
-#include "diagnose/words.h"
+#include "diagnose/sentence.h"
 
 static uint16_t port_of(const struct finding *f)
 {
@@ -28,62 +28,62 @@ static bool all_have(const struct finding *f, uint32_t flag)
 	return true;
 }
 
-static void say_time_wait(const struct finding *f, char *out)
+static void append_time_wait(const struct finding *f, char *out)
 {
 	bool is_seen = holder_task(f->holder)->pid;
 
 	if (f->holder_count > 1)
-		say(out, "%s%zu closed connections, one of them with %s, keep port %u for %s",
+		sentence_append(out, "%s%zu closed connections, one of them with %s, keep port %u for %s",
 		    f->failure->holder_more ? "At least " : "", f->holder_count, holder_peer(f).s,
 		    port_of(f), time_left(longest_ms(f)).s);
 	else
-		say(out, "A closed connection%s%s with %s keeps port %u for %s",
+		sentence_append(out, "A closed connection%s%s with %s keeps port %u for %s",
 		    is_seen ? " of " : "", is_seen ? holder_name(f).s : "", holder_peer(f).s,
 		    port_of(f), time_left(f->holder->expires_ms).s);
 }
 
 void why_time_wait(const struct finding *f, char *out)
 {
-	say_time_wait(f, out);
-	say(out, ".");
+	append_time_wait(f, out);
+	sentence_append(out, ".");
 }
 
 void fix_time_wait(const struct finding *f, char *out)
 {
 	if (all_have(f, WIRE_REUSEADDR))
-		say(out, "set SO_REUSEADDR in %s before its bind().", the_caller(f).s);
+		sentence_append(out, "set SO_REUSEADDR in %s before its bind().", the_caller(f).s);
 	else
-		say(out, "wait, or run 'ss -K state time-wait sport = :%u'; SO_REUSEADDR, set "
+		sentence_append(out, "wait, or run 'ss -K state time-wait sport = :%u'; SO_REUSEADDR, set "
 		    "before bind() in every run of %s, prevents this the next time.",
 		    port_of(f), the_caller(f).s);
 }
 
 void why_time_wait_noreuse(const struct finding *f, char *out)
 {
-	say_time_wait(f, out);
-	say(out, "; it was made without SO_REUSEADDR, so that of %s does not help this time.",
+	append_time_wait(f, out);
+	sentence_append(out, "; it was made without SO_REUSEADDR, so that of %s does not help this time.",
 	    the_caller(f).s);
 }
 
 void fix_time_wait_noreuse(const struct finding *f, char *out)
 {
-	say(out, "wait, or run 'ss -K state time-wait sport = :%u'.", port_of(f));
+	sentence_append(out, "wait, or run 'ss -K state time-wait sport = :%u'.", port_of(f));
 }
 
 /* Of a socket that no process has any more, who made it. */
-static void say_closed(const struct finding *f, char *out)
+static void append_closed(const struct finding *f, char *out)
 {
 	if (!f->holder->owner.pid)
-		say(out, "The process that had %s", holder_end(f).s);
+		sentence_append(out, "The process that had %s", holder_end(f).s);
 	else
-		say(out, "%s", task_name(&f->holder->owner).s);
-	say(out, " %s", f->holder->owner_gone ? "is gone" : "has closed its socket");
+		sentence_append(out, "%s", task_name(&f->holder->owner).s);
+	sentence_append(out, " %s", f->holder->owner_gone ? "is gone" : "has closed its socket");
 }
 
 void why_fin_wait2(const struct finding *f, char *out)
 {
-	say_closed(f, out);
-	say(out, ", but %s has not closed its side; the kernel waits for that for %s.",
+	append_closed(f, out);
+	sentence_append(out, ", but %s has not closed its side; the kernel waits for that for %s.",
 	    holder_peer(f).s, time_left(f->holder->expires_ms).s);
 }
 
@@ -98,7 +98,7 @@ static const char *reuseaddr_wanted_of(const struct finding *f)
 
 void fix_fin_wait2(const struct finding *f, char *out)
 {
-	say(out, "%s, or lower net.ipv4.tcp_fin_timeout.", reuseaddr_wanted_of(f));
+	sentence_append(out, "%s, or lower net.ipv4.tcp_fin_timeout.", reuseaddr_wanted_of(f));
 }
 
 static const char *closing_state(const struct wire_sock *sk)
@@ -118,38 +118,38 @@ static const char *closing_state(const struct wire_sock *sk)
 
 void why_orphan(const struct finding *f, char *out)
 {
-	say_closed(f, out);
-	say(out, ", but the connection with %s has not ended (%s): no process has it any more.",
+	append_closed(f, out);
+	sentence_append(out, ", but the connection with %s has not ended (%s): no process has it any more.",
 	    holder_peer(f).s, closing_state(&f->holder->sock));
 }
 
 void fix_orphan(const struct finding *f, char *out)
 {
-	say(out, "%s, or run 'ss -K sport = :%u'; the kernel gives up after some minutes.",
+	sentence_append(out, "%s, or run 'ss -K sport = :%u'; the kernel gives up after some minutes.",
 	    
 	    reuseaddr_wanted_of(f), port_of(f));
 }
 
 void why_accepted(const struct finding *f, char *out)
 {
-	say(out, "%s still has a connection with %s that was accepted on port %u.", the_holder(f).s,
+	sentence_append(out, "%s still has a connection with %s that was accepted on port %u.", the_holder(f).s,
 	    holder_peer(f).s, port_of(f));
 }
 
 void fix_accepted(const struct finding *f, char *out)
 {
-	say(out, "%s, or %s.", stop_holder(f).s, reuseaddr_wanted_of(f));
+	sentence_append(out, "%s, or %s.", stop_holder(f).s, reuseaddr_wanted_of(f));
 }
 
 void why_ephemeral(const struct finding *f, char *out)
 {
-	say(out, "%s was given port %u as a source port, for its connection to %s.",
+	sentence_append(out, "%s was given port %u as a source port, for its connection to %s.",
 	    the_holder(f).s, port_of(f), holder_peer(f).s);
 }
 
 void fix_ephemeral(const struct finding *f, char *out)
 {
-	say(out, "%s or wait for that connection to end, and put %u into "
+	sentence_append(out, "%s or wait for that connection to end, and put %u into "
 	    "net.ipv4.ip_local_reserved_ports, so that no connection is given it again.",
 	    stop_holder(f).s, port_of(f));
 }
@@ -158,34 +158,34 @@ void fix_ephemeral(const struct finding *f, char *out)
 void why_client(const struct finding *f, char *out)
 {
 	if (f->holder->sock.flags & WIRE_PORT_EPHEMERAL)
-		say(out, "%s has a connection with %s on port %u.", the_holder(f).s,
+		sentence_append(out, "%s has a connection with %s on port %u.", the_holder(f).s,
 		    holder_peer(f).s, port_of(f));
 	else
-		say(out, "%s bound port %u%s and is connected to %s.", the_holder(f).s, port_of(f),
+		sentence_append(out, "%s bound port %u%s and is connected to %s.", the_holder(f).s, port_of(f),
 		    taken_ago(f).s, holder_peer(f).s);
 }
 
 void fix_client(const struct finding *f, char *out)
 {
 	if (f->holder->sock.flags & WIRE_PORT_EPHEMERAL)
-		say(out, "%s, or put %u into net.ipv4.ip_local_reserved_ports if it was chosen by "
+		sentence_append(out, "%s, or put %u into net.ipv4.ip_local_reserved_ports if it was chosen by "
 		    "chance.",
 		    stop_holder(f).s, port_of(f));
 	else
-		say(out, "%s, or have it connect without a port of its own "
+		sentence_append(out, "%s, or have it connect without a port of its own "
 		    "(IP_BIND_ADDRESS_NO_PORT).",
 		    stop_holder(f).s);
 }
 
 void why_self_connect(const struct finding *f, char *out)
 {
-	say(out, "%s is connected to itself: it tried port %u while nobody listened and was given "
+	sentence_append(out, "%s is connected to itself: it tried port %u while nobody listened and was given "
 	    "the same port as its own.",
 	    the_holder(f).s, port_of(f));
 }
 
 void fix_self_connect(const struct finding *f, char *out)
 {
-	say(out, "%s, and put %u into net.ipv4.ip_local_reserved_ports.", stop_holder(f).s,
+	sentence_append(out, "%s, and put %u into net.ipv4.ip_local_reserved_ports.", stop_holder(f).s,
 	    port_of(f));
 }
