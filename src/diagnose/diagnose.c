@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "diagnose/cause.h"
+#include "diagnose/remedy.h"
 #include "diagnose/rules.h"
 #include "diagnose/sentence.h"
 
@@ -178,6 +179,17 @@ static void begin_why(char *why)
 		begin_with_capital(why);
 }
 
+/* "Stop node[4211]: kill 4211" */
+static void write_fix(const struct remedy *remedy, char *out)
+{
+	size_t length = strlen(remedy->text);
+
+	if (!remedy->command[0])
+		sentence_append(out, "%s", remedy->text);
+	else
+		sentence_append(out, "%.*s: %s", (int)(length ? length - 1 : 0), remedy->text, remedy->command);
+}
+
 void diagnose(const struct claim *claim, const struct failure *failure, const struct pool *pool,
 	      const struct netns_entry *netns, struct model *model, uint64_t now_boot_ns,
 	      struct conflict *conflict)
@@ -190,6 +202,7 @@ void diagnose(const struct claim *claim, const struct failure *failure, const st
 		.netns = netns,
 		.model = model,
 		.now_boot_ns = now_boot_ns,
+		.enter = claim->is_unreachable ? NULL : claim->enter ? claim->enter : "",
 		.holders = conflict->holders,
 	};
 	struct claim other_reading = *claim;
@@ -217,7 +230,11 @@ void diagnose(const struct claim *claim, const struct failure *failure, const st
 	causes[cause].why(&f, conflict->why);
 	if (!conflict->predicted)
 		why_unpredicted(&f, conflict->why);
-	causes[cause].fix(&f, conflict->fix);
+	remedy_find(&f, cause, conflict);
+	if (conflict->remedy_count)
+		write_fix(&conflict->remedies[0], conflict->fix);
+	else
+		causes[cause].fix(&f, conflict->fix);
 	begin_why(conflict->why);
 	begin_with_capital(conflict->fix);
 }
