@@ -116,9 +116,10 @@ static void destroy_command(const struct attempt *try, struct command *command)
 		for (size_t i = 0; i < try->destroyed_count; i++) {
 			const struct wire_sock *sock = &try->destroyed[i]->sock;
 
-			command_append(command, "%s%sss -taK src %s dst %s", i ? "; " : "", try->enter,
-				       ss_address(sock, sock->local_addr, sock->local_port).s,
-				       ss_address(sock, sock->remote_addr, sock->remote_port).s);
+			command_append(command, "%s%sss -taK src ", i ? "; " : "", try->enter);
+			command_append_word(command, ss_address(sock, sock->local_addr, sock->local_port).s);
+			command_append(command, " dst ");
+			command_append_word(command, ss_address(sock, sock->remote_addr, sock->remote_port).s);
 		}
 		return;
 	}

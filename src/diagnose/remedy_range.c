@@ -97,8 +97,8 @@ static void write_destroy_timewaits(const struct attempt *try, struct remedy *ou
 
 	remedy_text(out, "Destroy the %s TIME_WAITs towards %s; no process uses them.",
 		    amount(timewaits_in_the_way(try)).s, end_of(sock->remote_addr, sock->remote_port).s);
-	command_append(&command, "%sss -tK state time-wait dst %s", try->enter,
-		       ss_address(sock, sock->remote_addr, sock->remote_port).s);
+	command_append(&command, "%sss -tK state time-wait dst ", try->enter);
+	command_append_word(&command, ss_address(sock, sock->remote_addr, sock->remote_port).s);
 	remedy_command(try, out, &command);
 }
 
