@@ -41,16 +41,16 @@ static bool stop_refusing(struct attempt *try)
 	bool any = false;
 
 	for (size_t i = s->count; i-- > 0;) {
-		if (!situation_refuses(s, i) || situation_is_closed(&s->socks[i]))
+		if (!situation_refuses(s, i) || situation_is_closed(&s->socks[i]) || situation_is_queued(s, i))
 			continue;
 		stop_plan_add(&try->plan, try->f, s->holders[i]);
 		any = true;
 	}
 	if (!any || try->plan.is_impossible || try->plan.has_caller)
 		return false;
-	/* The other sockets of these processes close with them. */
+	/* The other sockets of these processes close with them. A listener takes its queue along, so start anew. */
 	for (size_t i = s->count; i-- > 0;) {
-		if (stop_plan_covers(&try->plan, try->f, s->holders[i]))
+		if (i < s->count && stop_plan_covers(&try->plan, try->f, s->holders[i]))
 			situation_close(s, i);
 	}
 	return true;

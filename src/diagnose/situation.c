@@ -58,6 +58,24 @@ static bool leaves_connection(const struct wire_sock *sock)
 				      sock->state == WIRE_TCP_CLOSING);
 }
 
+bool situation_is_queued(const struct situation *situation, size_t index)
+{
+	const struct holder *holder = situation->holders[index];
+	const struct wire_sock *sock = &situation->socks[index];
+
+	return !sock_is_udp(sock) && sock_is_connected(sock) && !situation_is_closed(sock) &&
+	       sock->flags & WIRE_ACCEPTED && !holder->pid_count && !holder->owner.pid;
+}
+
+/* inet_csk_listen_stop() resets what was not accepted. */
+static void drop_queue(struct situation *situation)
+{
+	for (size_t i = situation->count; i-- > 0;) {
+		if (situation_is_queued(situation, i))
+			drop(situation, i);
+	}
+}
+
 void situation_close(struct situation *situation, size_t index)
 {
 	struct wire_sock *sock = &situation->socks[index];
@@ -65,7 +83,11 @@ void situation_close(struct situation *situation, size_t index)
 	if (situation_is_closed(sock))
 		return;
 	if (!leaves_connection(sock)) {
+		bool is_listener = sock->state == WIRE_TCP_LISTEN;
+
 		drop(situation, index);
+		if (is_listener)
+			drop_queue(situation);
 		return;
 	}
 	/* inet_twsk_alloc() copies the reuse flags of the socket. */

@@ -34,9 +34,13 @@ uint32_t situation_verdict(const struct situation *situation, const struct netns
 /* No process has the socket open any more: its last process closed it or ended. */
 bool situation_is_closed(const struct wire_sock *sock);
 
+/* A connection in the queue of a listener: no process has it open, and it is reset when the listener closes. */
+bool situation_is_queued(const struct situation *situation, size_t index);
+
 /*
- * Every process that has socks[index] open ends. A listener, a socket that is only bound, and a UDP socket go.
- * A connection stays as TIME_WAIT (FIN_WAIT2 first) and refuses as before, unless its peer closed first.
+ * Every process that has socks[index] open ends. A listener goes with its queue, and so do a socket that is only bound
+ * and a UDP socket. A connection stays as TIME_WAIT (FIN_WAIT2 first) and refuses as before, unless its peer closed
+ * first.
  */
 void situation_close(struct situation *situation, size_t index);
 
