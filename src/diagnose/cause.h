@@ -76,18 +76,18 @@ struct finding {
 
 enum cause cause_decide(const struct finding *finding);
 
-/* LISTEN, bound, connected, orphan, timewait: the more a holder says, the earlier it is named. */
-unsigned int holder_rank(const struct wire_sock *sock);
-
-/* Ports of the range that are known to be of no use to this claim, and those that are left. */
-uint32_t pool_taken(const struct pool *pool);
-bool pool_has_room(const struct pool *pool);
-/* Ports below this are privileged. */
-uint32_t unprivileged_start(const struct netns_entry *netns);
-
-/* The sentences: one pair of functions for each row of the table in diagnose.c. Each appends. */
-#define SENTENCE_SIZE sizeof(((struct conflict *)NULL)->why)
+/* Appends a sentence to `out`, which has SENTENCE_SIZE bytes. */
 typedef void sentence_fn(const struct finding *finding, char *out);
+#define SENTENCE_SIZE sizeof(((struct conflict *)NULL)->why)
+
+struct cause_row {
+	const char *id;		/* as in docs/causes.md */
+	const char *meaning;	/* of the identifier, in one line */
+	sentence_fn *why, *fix; /* about this case */
+};
+
+/* NULL: past the last cause. */
+const struct cause_row *cause_row(enum cause cause);
 
 /* Added where the kernel refused what the rules allow. */
 sentence_fn why_unpredicted;

@@ -119,6 +119,9 @@ const char *diagnose_meaning(const char *cause);
 bool claim_from_event(const struct wire_hdr *event, struct claim *claim);
 /* Counts the range of the claim's namespace over the table. */
 void pool_count(const struct claim *claim, struct model *model, struct pool *pool);
+/* Ports of the range that are known to be of no use to this claim, and those that are left. */
+uint32_t pool_taken(const struct pool *pool);
+bool pool_has_room(const struct pool *pool);
 /* true for the errnos that are about a port: EADDRINUSE EADDRNOTAVAIL EACCES EPERM EINVAL EAGAIN,
  * and EOPNOTSUPP EAFNOSUPPORT EISCONN ENODEV: the wrong kind of socket, address or device. */
 bool diagnose_wanted(uint32_t error);

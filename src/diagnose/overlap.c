@@ -81,16 +81,6 @@ static bool is_out_of_sight(const struct wire_sock *sk, const struct wire_sock *
 	       (sk->family == AF_INET6 && sk2->flags & WIRE_MAPPED_ANY_UNSEEN && !rcv_saddr(sk2));
 }
 
-bool sock_is_mapped(const struct wire_sock *sk)
-{
-	return sk->family == AF_INET6 && address_is_mapped(sk->local_addr);
-}
-
-bool sock_is_connected(const struct wire_sock *sk)
-{
-	return sk->state != WIRE_TCP_LISTEN && sk->state != WIRE_TCP_CLOSE && sk->state;
-}
-
 /* inet_bind_conflict(), udp_lib_lport_inuse(): a socket without a device meets all of them. */
 bool devices_meet(const struct wire_sock *sk, const struct wire_sock *sk2)
 {

@@ -141,3 +141,15 @@ void pool_count(const struct claim *claim, struct model *model, struct pool *poo
 	count_uses(uses, pool);
 	tally_top(&tally, pool);
 }
+
+uint32_t pool_taken(const struct pool *pool)
+{
+	return pool->reserved + pool->bound + pool->time_wait + pool->other;
+}
+
+/* Plenty free: at half the range the kernel finds a port at once, so a table that misses a few
+ * sockets cannot be the reason. */
+bool pool_has_room(const struct pool *pool)
+{
+	return pool && pool_taken(pool) < pool->size / 2;
+}

@@ -16,6 +16,9 @@ bool sock_same_ports(const struct wire_sock *sk, const struct wire_sock *sk2);
 /* It has a peer, or had one: neither idle nor listening. */
 bool sock_is_connected(const struct wire_sock *sk);
 
+/* LISTEN, bound, connected, orphan, timewait: the more a holder says, the earlier it is named. */
+unsigned int holder_rank(const struct wire_sock *sock);
+
 bool devices_meet(const struct wire_sock *sk, const struct wire_sock *sk2);
 /* `sk`'s wildcard meets every address; `sk2`'s only if `wildcard2`. */
 bool addresses_meet(const struct wire_sock *sk, const struct wire_sock *sk2, bool wildcard2);
@@ -28,7 +31,13 @@ bool sock_refuses(const struct claim *claim, const struct wire_sock *sk2, enum o
 /* connect() would make a tuple that sk2 is: only the port is the caller's to say. */
 bool tuple_meets(const struct wire_sock *sk, const struct wire_sock *sk2);
 
+/* The kernel looks no further than to this socket: it shares the port. */
+bool sock_ends_search(const struct claim *claim, const struct wire_sock *sk2);
+
 /* The bucket answers for all of its sockets: none of them is looked at. */
 bool bucket_lets_in(const struct claim *claim);
+
+/* Ports below this are privileged. */
+uint32_t unprivileged_start(const struct netns_entry *netns);
 
 #endif

@@ -2,27 +2,9 @@
 /* Two sockets that meet on a port: may they share it? Part (c) of the rule, TCP's and UDP's. */
 #include "diagnose/rules.h"
 
-#include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 
 #include "util/address.h"
-
-/* The table in which a protocol's ports live: those of MPTCP are its TCP subflows'. */
-static uint16_t port_table_of(const struct wire_sock *sk)
-{
-	return sk->protocol == IPPROTO_MPTCP ? IPPROTO_TCP : sk->protocol;
-}
-
-bool sock_is_udp(const struct wire_sock *sk)
-{
-	return sk->protocol == IPPROTO_UDP || sk->protocol == IPPROTO_UDPLITE;
-}
-
-bool sock_same_ports(const struct wire_sock *sk, const struct wire_sock *sk2)
-{
-	return port_table_of(sk) == port_table_of(sk2) && sk->netns == sk2->netns;
-}
 
 static bool both_have(const struct wire_sock *sk, const struct wire_sock *sk2, uint32_t flag)
 {
@@ -113,103 +95,12 @@ bool conflict_between(const struct claim *claim, const struct holder *holder, en
 	return sock_refuses(claim, &holder->sock, overlap ? overlap : &unused);
 }
 
-/* sock_no_listen(), __inet_listen_sk() */
-static uint32_t listen_verdict(const struct claim *claim)
-{
-	const struct wire_sock *sk = &claim->sock;
-
-	if (sock_is_udp(sk))
-		return EOPNOTSUPP;
-	/* After a reset the socket is closed and still SS_CONNECTED: its peer's port is left. */
-	if (sock_is_connected(sk) || (sk->state != WIRE_TCP_LISTEN && sk->remote_port))
-		return EINVAL;
-	return 0;
-}
-
-/* __inet_bind(), __inet6_bind(), before they ask for the port */
-static uint32_t bind_verdict(const struct claim *claim, const struct netns_entry *netns)
-{
-	uint32_t unprivileged_start = netns ? netns->now.unprivileged_start : IPPORT_RESERVED;
-
-	if (claim->sock.local_port && claim->sock.local_port < unprivileged_start &&
-	    !claim->has_net_bind_service)
-		return EACCES;
-	if (claim->had_port)
-		return EINVAL;
-	return sock_is_mapped(&claim->sock) && claim->sock.flags & WIRE_V6ONLY ? EINVAL : 0;
-}
-
 /* udp_lib_lport_inuse() returns 0 at such a socket; inet_bind_conflict() goes on. */
-static bool is_end_of_search(const struct claim *claim, const struct wire_sock *sk2)
+bool sock_ends_search(const struct claim *claim, const struct wire_sock *sk2)
 {
 	const struct wire_sock *sk = &claim->sock;
 
 	return sock_is_udp(sk) && sock_same_ports(sk, sk2) && sk->local_port == sk2->local_port &&
 	       !both_have(sk, sk2, WIRE_REUSEADDR) &&
 	       overlap_between(sk, sk2) != OVERLAP_NONE && reuseport_matches(sk, sk2, sk2->uid);
-}
-
-/* The sockets are `stride` bytes apart. */
-struct chain {
-	const struct wire_sock *first;
-	size_t count, stride;
-};
-
-static bool is_port_free(const struct claim *claim, const struct chain *chain)
-{
-	const char *at = (const char *)chain->first;
-	enum overlap overlap;
-
-	if (bucket_lets_in(claim))
-		return true;
-	for (size_t i = 0; i < chain->count; i++, at += chain->stride) {
-		const struct wire_sock *sk2 = (const struct wire_sock *)at;
-
-		if (sock_refuses(claim, sk2, &overlap))
-			return false;
-		if (is_end_of_search(claim, sk2))
-			return true;
-	}
-	return true;
-}
-
-static uint32_t verdict(const struct claim *claim, const struct chain *chain,
-			const struct netns_entry *netns)
-{
-	uint32_t error = 0;
-
-	if (claim->call == CLAIM_BIND)
-		error = bind_verdict(claim, netns);
-	else if (claim->call == CLAIM_LISTEN)
-		error = listen_verdict(claim);
-	if (error || !claim->sock.local_port)
-		return error;
-	/* The backlog is all that listen() changes in a listener. */
-	if (claim->call == CLAIM_LISTEN && claim->sock.state == WIRE_TCP_LISTEN)
-		return 0;
-	if (is_port_free(claim, chain))
-		return 0;
-	return claim->call == CLAIM_CONNECT ? EADDRNOTAVAIL : EADDRINUSE;
-}
-
-uint32_t diagnose_verdict(const struct claim *claim, const struct failure *failure,
-			  const struct netns_entry *netns)
-{
-	struct chain chain = {.stride = sizeof(struct holder)};
-
-	if (failure && failure->holder_count) {
-		chain.first = &failure->holders[0].sock;
-		chain.count = failure->holder_count;
-	}
-	return verdict(claim, &chain, netns);
-}
-
-uint32_t diagnose_verdict_in_order(const struct claim *claim, const struct wire_socket *found,
-				   size_t count, const struct netns_entry *netns)
-{
-	struct chain chain = {.stride = sizeof(*found), .count = count};
-
-	if (count)
-		chain.first = &found->sock;
-	return verdict(claim, &chain, netns);
 }
