@@ -14,6 +14,9 @@
 #define TIMEWAIT_S 60.0 /* TCP_TIMEWAIT_LEN, include/net/tcp.h */
 #define STEP_S	   (WIRE_POOL_STEP_MS / 1000.0)
 
+/* A pool that needs a century to fill is reported as one that does not; 2^64 ns are 584 years. */
+#define FORECAST_MAX_S (100 * 365.25 * 24 * 3600)
+
 /* Of what is in use so much must be TIME_WAIT for it to come back as fast as it went. */
 #define ALL_COME_BACK 0.95
 
@@ -39,6 +42,9 @@ static double wait_s(const struct forecast *forecast, const struct wire_netns *n
 
 static void will_fill_in(struct forecast *forecast, double seconds)
 {
+	/* Also false for a NaN. */
+	if (!(seconds < FORECAST_MAX_S))
+		return;
 	forecast->will_fill = true;
 	forecast->full_in_ns = seconds > 0 ? (uint64_t)(seconds * 1e9) : 0;
 }

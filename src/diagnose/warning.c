@@ -142,13 +142,19 @@ static void fix_of_pool(const struct forecast *forecast, const struct churn *chu
 	sentence_append(out, ", or widen net.ipv4.ip_local_port_range.");
 }
 
+/* To the nearest integer, limited to what 64 bits hold: a capture can claim any rate. */
+static uint64_t whole(double rate)
+{
+	return rate < 0x1p63 ? (uint64_t)(rate + 0.5) : UINT64_MAX;
+}
+
 static void exhaustion(const struct forecast *forecast, const struct churn *churn, struct warning *warning)
 {
 	warning->kind = "exhaustion";
 	append_pool(&forecast->pool->now, warning->why);
 	sentence_append(warning->why, " run out in ");
 	append_seconds(forecast->full_in_ns, warning->why);
-	sentence_append(warning->why, " at %s/s", amount((uint64_t)(forecast->rate + 0.5)).s);
+	sentence_append(warning->why, " at %s/s", amount(whole(forecast->rate)).s);
 	if (forecast->sustainable > 0)
 		sentence_append(warning->why, " (%s/s can be sustained)", amount((uint64_t)forecast->sustainable).s);
 	sentence_append(warning->why, ": ");

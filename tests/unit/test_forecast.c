@@ -155,6 +155,21 @@ static void what_may_be_taken_over_does_not_fill(void **state)
 	assert_int_equal(full_in_ms(), 200);
 }
 
+/* One port more in eleven days, of four thousand million: more than 2^64 ns. */
+static void a_time_beyond_the_clock_is_no_forecast(void **state)
+{
+	struct wire_pool pool = make_pool(SECOND, 100, 0);
+
+	(void)state;
+	pool.capacity = UINT32_MAX;
+	add(pool);
+	pool.hdr.boot_ns += 1000000 * SECOND;
+	pool.in_use++;
+	add(pool);
+	assert_true(forecast().is_known);
+	assert_false(forecast().will_fill);
+}
+
 static bool warned(struct warning *warning)
 {
 	static struct forecast made;
@@ -193,6 +208,26 @@ static void a_warning_comes_once_and_then_the_end(void **state)
 	assert_false(warned(&warning));
 }
 
+/* A capture can say anything: more ports taken in a millisecond than 64 bits count in a second. */
+static void a_warning_of_an_absurd_rate_has_a_number(void **state)
+{
+	struct wire_netns netns = make_netns(2 * SECOND, 1);
+	struct wire_traffic traffic = make_traffic(3 * SECOND, 1, 4242, UINT64_MAX / 2, 0);
+	struct warning warning;
+
+	(void)state;
+	assert_int_equal(model_apply(model, &netns.hdr), 0);
+	memcpy(traffic.remote_addr, make_pool(0, 0, 0).remote_addr, 16);
+	traffic.protocol = IPPROTO_TCP;
+	assert_int_equal(model_apply(model, &traffic.hdr), 0);
+	churn.interval = 1;
+	churn.interval_s = 0.001;
+	add(make_pool(SECOND, 400, 400));
+	add(make_pool(2 * SECOND, 500, 500));
+	assert_true(warned(&warning));
+	assert_non_null(strstr(warning.why, " at 18,446,744,073,709,551,615/s"));
+}
+
 static void every_misuse_has_its_words(void **state)
 {
 	struct wire_misuse misuse = {.hdr = MAKE_HDR(MISUSE, misuse, 5), .sock = make_sock(7, WIRE_TCP_LISTEN)};
@@ -217,6 +252,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_ends_meanwhile_is_reckoned_with, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_rate_that_can_be_sustained_does_not_fill, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_may_be_taken_over_does_not_fill, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_time_beyond_the_clock_is_no_forecast, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_warning_of_an_absurd_rate_has_a_number, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_warning_comes_once_and_then_the_end, setup, teardown),
 		cmocka_unit_test(every_misuse_has_its_words),
 	};
