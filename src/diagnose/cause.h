@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which cause it is, and what is known when its sentences are made. */
+/* The causes, how one is decided, and the functions that write its sentences. */
 #ifndef PORTTRACE_DIAGNOSE_CAUSE_H
 #define PORTTRACE_DIAGNOSE_CAUSE_H
 
@@ -11,7 +11,7 @@
 
 enum cause {
 	CAUSE_NONE,
-	/* somebody has the port */
+	/* a socket holds the port */
 	CAUSE_LISTENER_EXISTS,
 	CAUSE_WILDCARD_OVERLAP,
 	CAUSE_DUAL_STACK_OVERLAP,
@@ -28,7 +28,7 @@ enum cause {
 	CAUSE_UDP_CONNECTED_HOLDER,
 	CAUSE_KERNEL_SOCKET,
 	CAUSE_HOLDER_GONE,
-	/* a connection, or what is left of one */
+	/* a connection, open or closed, holds the port */
 	CAUSE_TIME_WAIT,
 	CAUSE_TIME_WAIT_HOLDER_NOREUSE,
 	CAUSE_FIN_WAIT2,
@@ -37,7 +37,7 @@ enum cause {
 	CAUSE_EPHEMERAL_HOLDER,
 	CAUSE_CONNECTED_CLIENT,
 	CAUSE_SELF_CONNECT,
-	/* no port to be had */
+	/* no port is free */
 	CAUSE_RANGE_EXHAUSTED,
 	CAUSE_RANGE_TIME_WAIT,
 	CAUSE_RANGE_BIND_POISONED,
@@ -59,10 +59,10 @@ enum cause {
 	CAUSE_DENIED_BY_SECCOMP,
 };
 
-/* Everything a sentence may draw on. */
+/* What is known about a refusal: the input of cause_decide() and of the sentences. */
 struct finding {
 	const struct claim *claim;
-	uint32_t error;			  /* the kernel's, or what it would say */
+	uint32_t error;			  /* the kernel's errno, or the predicted one */
 	const struct failure *failure;	  /* may be NULL */
 	const struct pool *pool;	  /* NULL: not counted */
 	const struct netns_entry *netns;  /* may be NULL */
@@ -71,7 +71,7 @@ struct finding {
 	const struct holder *const *holders; /* those that conflict, the primary first */
 	size_t holder_count;
 	const struct holder *holder;	  /* the primary; NULL: none */
-	enum overlap overlap;		  /* how it meets the claim */
+	enum overlap overlap;		  /* of its address with the caller's */
 };
 
 enum cause cause_decide(const struct finding *finding);
@@ -89,7 +89,7 @@ struct cause_row {
 /* NULL: past the last cause. */
 const struct cause_row *cause_row(enum cause cause);
 
-/* Added where the kernel refused what the rules allow. */
+/* Appended where the kernel refused what the rules allow. */
 sentence_fn why_unpredicted;
 
 sentence_fn why_listener, why_wildcard, why_dual_stack, why_bound, why_reuseaddr_missing,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A refusal explained: the holders that conflict are found and put in order, the cause is decided,
- * and the cause's row makes the sentences. Adding a cause is a row here and a line in cause.c.
+ * Explains a refusal: finds the holders that conflict, orders them, decides the cause, and has the cause's
+ * functions write the sentences.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "diagnose/rules.h"
 #include "diagnose/sentence.h"
 
-/* After those of its rank, so that the kernel's order stays within one. */
+/* Inserted after the holders of its rank: within a rank the kernel's order is kept. */
 static void holder_insert(struct conflict *conflict, const struct holder *holder)
 {
 	size_t at = conflict->holder_count++;
@@ -35,7 +35,7 @@ static void find_holders(const struct claim *claim, const struct failure *failur
 	}
 }
 
-/* The errnos that a holder can be the reason of, where the socket's own code gave them. */
+/* Whether another socket can be the reason: by the errno, and because the socket code returned it. */
 static bool is_about_holders(const struct finding *f)
 {
 	if (!f->claim->sock.local_port || f->claim->by_seccomp ||
@@ -50,11 +50,19 @@ static void begin_with_capital(char *sentence)
 		*sentence += 'A' - 'a';
 }
 
-/* A process or a call keeps its name. */
+/* Names of processes and calls keep their spelling. */
 static void begin_why(char *why)
 {
 	if (!strncmp(why, "an unknown process", 18) || !strncmp(why, "the caller", 10))
 		begin_with_capital(why);
+}
+
+static void begin_fix(const struct finding *f, char *fix)
+{
+	struct phrase name = holder_name(f);
+
+	if (strncmp(fix, name.s, strlen(name.s)))
+		begin_with_capital(fix);
 }
 
 void diagnose(const struct claim *claim, const struct failure *failure, const struct pool *pool,
@@ -71,17 +79,17 @@ void diagnose(const struct claim *claim, const struct failure *failure, const st
 		.now_boot_ns = now_boot_ns,
 		.holders = conflict->holders,
 	};
-	struct claim other_reading = *claim;
+	struct claim other_rule = *claim;
 	const struct cause_row *row;
 	enum cause cause;
 
-	other_reading.orphan_is_root = !claim->orphan_is_root;
+	other_rule.orphan_is_root = !claim->orphan_is_root;
 	memset(conflict, 0, sizeof(*conflict));
 	if (failure && is_about_holders(&f)) {
 		find_holders(claim, failure, conflict);
-		/* The errno is there; which kernel gave it is told by which reading explains it. */
+		/* Kernels differ in the uid of an orphan. The call failed, so the rule that explains it applies. */
 		if (!conflict->holder_count)
-			find_holders(&other_reading, failure, conflict);
+			find_holders(&other_rule, failure, conflict);
 	}
 	f.holder_count = conflict->holder_count;
 	if (f.holder_count) {
@@ -100,5 +108,5 @@ void diagnose(const struct claim *claim, const struct failure *failure, const st
 		why_unpredicted(&f, conflict->why);
 	row->fix(&f, conflict->fix);
 	begin_why(conflict->why);
-	begin_with_capital(conflict->fix);
+	begin_fix(&f, conflict->fix);
 }

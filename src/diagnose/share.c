@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Two sockets that meet on a port: may they share it? Part (c) of the rule, TCP's and UDP's. */
+/* Whether two sockets that meet on a port may share it: the options, for TCP and for UDP. */
 #include "diagnose/rules.h"
 
 #include <string.h>
@@ -14,7 +14,7 @@ static bool both_have(const struct wire_sock *sk, const struct wire_sock *sk2, u
 static bool reuseport_matches(const struct wire_sock *sk, const struct wire_sock *sk2,
 			      uint32_t uid2)
 {
-	/* A program attached before bind() made a group of the caller's own (sk_reuseport_cb). */
+	/* A program attached before bind() made a group of its own for the caller (sk_reuseport_cb). */
 	if (!both_have(sk, sk2, WIRE_REUSEPORT) || sk->flags & WIRE_REUSEPORT_PROG)
 		return false;
 	return sk2->state == WIRE_TCP_TIME_WAIT || sk->uid == uid2;
@@ -25,15 +25,15 @@ static bool reuseaddr_matches(const struct wire_sock *sk, const struct wire_sock
 	return both_have(sk, sk2, WIRE_REUSEADDR) && sk2->state != WIRE_TCP_LISTEN;
 }
 
-/* inet_bind_conflict() with relax and reuseport_ok: inet_csk_get_port() for a given port */
+/* inet_bind_conflict() with relax and reuseport_ok, as inet_csk_get_port() calls it for a given port. */
 static bool tcp_may_share(const struct wire_sock *sk, const struct wire_sock *sk2, uint32_t uid2)
 {
 	return reuseaddr_matches(sk, sk2) || reuseport_matches(sk, sk2, uid2);
 }
 
 /*
- * udp_lib_lport_inuse(), for each socket by itself. That the kernel stops looking at the first one
- * that shares by SO_REUSEPORT matters to diagnose_verdict() only: it makes a call work.
+ * udp_lib_lport_inuse(), net/ipv4/udp.c, for one socket. The kernel stops at the first socket that shares by
+ * SO_REUSEPORT; that can only make a call succeed, so it is in sock_ends_search() and not here.
  */
 static bool udp_may_share(const struct wire_sock *sk, const struct wire_sock *sk2, uint32_t uid2)
 {
@@ -46,14 +46,14 @@ static bool may_share(const struct claim *claim, const struct wire_sock *sk2, ui
 
 	if (sock_is_udp(sk))
 		return udp_may_share(sk, sk2, uid2);
-	/* inet_csk_find_open_port() takes a port that nobody meets, and asks for no options but in a second
-	 * round that the namespace has to allow. */
+	/* inet_csk_find_open_port() takes a port without any conflict; it considers options only in a second
+	 * pass, which net.ipv4.ip_autobind_reuse allows. */
 	if (!sk->local_port)
 		return claim->autobind_reuse && reuseaddr_matches(sk, sk2);
 	return sk->flags & WIRE_FORCE_REUSE || tcp_may_share(sk, sk2, uid2);
 }
 
-/* inet_match() in __inet_check_established(); the caller's address may not be chosen yet. */
+/* inet_match() in __inet_check_established(). The caller's address may still be the wildcard. */
 bool tuple_meets(const struct wire_sock *sk, const struct wire_sock *sk2)
 {
 	if (sk2->ifindex && sk2->ifindex != sk->ifindex)
@@ -74,10 +74,10 @@ bool sock_refuses(const struct claim *claim, const struct wire_sock *sk2, enum o
 		return false;
 	if (sk->local_port && sk->local_port != sk2->local_port)
 		return false;
-	/* A half-open request is in no bind bucket. */
+	/* A half-open request is not in a bind bucket. */
 	if (sk2->state == WIRE_TCP_NEW_SYN_RECV)
 		return false;
-	/* __inet_hash_connect() with a port looks at connections, not at the bucket. */
+	/* __inet_hash_connect() with a given port compares connections, not the bind bucket. */
 	if (claim->call == CLAIM_CONNECT) {
 		if (sock_is_udp(sk) || !sk->local_port || !tuple_meets(sk, sk2))
 			return false;
@@ -95,7 +95,7 @@ bool conflict_between(const struct claim *claim, const struct holder *holder, en
 	return sock_refuses(claim, &holder->sock, overlap ? overlap : &unused);
 }
 
-/* udp_lib_lport_inuse() returns 0 at such a socket; inet_bind_conflict() goes on. */
+/* udp_lib_lport_inuse() returns 0 at such a socket; inet_bind_conflict() of TCP goes on. */
 bool sock_ends_search(const struct claim *claim, const struct wire_sock *sk2)
 {
 	const struct wire_sock *sk = &claim->sock;

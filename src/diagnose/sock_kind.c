@@ -5,7 +5,7 @@
 #include "diagnose/rules.h"
 #include "util/address.h"
 
-/* The table in which a protocol's ports live: those of MPTCP are its TCP subflows'. */
+/* Protocols that share a port table. MPTCP uses the TCP ports of its subflows. */
 static uint16_t port_table_of(const struct wire_sock *sk)
 {
 	return sk->protocol == IPPROTO_MPTCP ? IPPROTO_TCP : sk->protocol;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the kernel would say to a call: its checks in its order, then the sockets on the port. */
+/* Predicts the errno of a call: the kernel's checks in its order, then the sockets on the port. */
 #include <errno.h>
 #include <netinet/in.h>
 
@@ -17,13 +17,13 @@ static uint32_t listen_verdict(const struct claim *claim)
 
 	if (sock_is_udp(sk))
 		return EOPNOTSUPP;
-	/* After a reset the socket is closed and still SS_CONNECTED: its peer's port is left. */
+	/* After a reset the socket is closed but still SS_CONNECTED; the peer's port shows that. */
 	if (sock_is_connected(sk) || (sk->state != WIRE_TCP_LISTEN && sk->remote_port))
 		return EINVAL;
 	return 0;
 }
 
-/* __inet_bind(), __inet6_bind(), before they ask for the port */
+/* The checks of __inet_bind() and __inet6_bind() before they call get_port(). */
 static uint32_t bind_verdict(const struct claim *claim, const struct netns_entry *netns)
 {
 	if (claim->sock.local_port && claim->sock.local_port < unprivileged_start(netns) &&
@@ -34,7 +34,7 @@ static uint32_t bind_verdict(const struct claim *claim, const struct netns_entry
 	return sock_is_mapped(&claim->sock) && claim->sock.flags & WIRE_V6ONLY ? EINVAL : 0;
 }
 
-/* The sockets are `stride` bytes apart. */
+/* The sockets of an array whose elements are `stride` bytes apart. */
 struct chain {
 	const struct wire_sock *first;
 	size_t count, stride;
@@ -69,7 +69,7 @@ static uint32_t verdict(const struct claim *claim, const struct chain *chain,
 		error = listen_verdict(claim);
 	if (error || !claim->sock.local_port)
 		return error;
-	/* The backlog is all that listen() changes in a listener. */
+	/* A second listen() only changes the backlog. */
 	if (claim->call == CLAIM_LISTEN && claim->sock.state == WIRE_TCP_LISTEN)
 		return 0;
 	if (is_port_free(claim, chain))
