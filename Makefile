@@ -62,7 +62,7 @@ PROGRAM := \
 	source/live source/snapshot source/iterator source/map_reader \
 	source/counters source/flow_counters source/port_usage \
 	stream/session stream/explain stream/process_lookup \
-	why/answer why/caller why/bind_environment why/holders why/inactive_sockets \
+	why/question why/scan why/report why/caller why/bind_environment why/holders why/inactive_sockets \
 	cmd/trace cmd/ephemeral cmd/record cmd/replay cmd/ls cmd/why cmd/doctor \
 	cmd/options cmd/option_values cmd/why_options cmd/output
 

@@ -40,10 +40,10 @@ void why_wildcard(const struct finding *f, char *out)
 void fix_wildcard(const struct finding *f, char *out)
 {
 	if (f->overlap == OVERLAP_WILDCARD_HOLDER)
-		sentence_append(out, "%s, or bind its socket to a single address other than %s.",
+		sentence_append(out, "%s, or let it bind to a single address other than %s.",
 				stop_holder_first(f).s, address_text(f->claim->sock.local_addr).s);
 	else
-		sentence_append(out, "%s, or bind %s to a single address other than %s.",
+		sentence_append(out, "%s, or let %s bind to a single address other than %s.",
 				stop_holder_first(f).s, the_caller(f).s,
 				address_text(f->holder->sock.local_addr).s);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reads a process's credentials from /proc and asks the kernel's question of them: ns_capable(). */
+/* Reads the credentials of the caller, and applies ns_capable() of kernel/capability.c to them. */
 #include "why/caller.h"
 
 #include <errno.h>
@@ -65,16 +65,15 @@ static void read_comm(const char *process, struct wire_task *task)
 		memcpy(task->comm, text, (size_t)length - 1);
 }
 
-int why_caller_find(const struct why_options *options, struct why_caller *caller)
+int why_caller_find(const struct why_config *config, struct why_caller *caller)
 {
-	const struct settings_numbers *netns = &options->shared.settings.netns;
 	char process[16] = "self";
 	uint64_t inode = 0;
 	int err;
 
 	*caller = (struct why_caller){0};
-	if (options->pid)
-		snprintf(process, sizeof(process), "%" PRIu32, options->pid);
+	if (config->pid)
+		snprintf(process, sizeof(process), "%" PRIu32, config->pid);
 	err = namespace_of(process, "net", &inode);
 	if (!err)
 		err = namespace_of(process, "user", &caller->user_ns);
@@ -82,22 +81,22 @@ int why_caller_find(const struct why_options *options, struct why_caller *caller
 		err = read_status(process, caller);
 	if (err)
 		return err;
-	caller->netns = netns->count ? netns->values[0] : (uint32_t)inode;
-	if (options->pid) {
+	caller->netns = config->has_netns ? config->netns : (uint32_t)inode;
+	if (config->pid) {
 		read_comm(process, &caller->task);
 		caller->task.uid = caller->uid;
 	} else {
 		caller->task.pid = 0; /* porttrace will not bind: nobody is to be told to mend it */
 	}
-	if (options->has_uid && options->uid != caller->uid) {
-		/* Whoever changes to a user loses the capabilities, and root has them. */
-		caller->uid = caller->task.uid = options->uid;
-		caller->is_raised = options->uid == 0;
+	if (config->has_uid && config->uid != caller->uid) {
+		/* setuid() from root clears the effective capabilities; root has all of them. */
+		caller->uid = caller->task.uid = config->uid;
+		caller->is_raised = config->uid == 0;
 	}
 	return 0;
 }
 
-/* Is this user namespace the caller's? */
+/* Whether this descriptor is the caller's user namespace. */
 static bool is_of_caller(const struct why_caller *caller, int user_ns)
 {
 	struct stat st;
@@ -106,8 +105,8 @@ static bool is_of_caller(const struct why_caller *caller, int user_ns)
 }
 
 /*
- * cap_capable(): from the user namespace that owns the network up to the caller's own, where the
- * capability counts; and whoever made a namespace right below his own has every capability in it.
+ * cap_capable(), security/commoncap.c: walk from the user namespace that owns the network namespace up to the
+ * caller's, whose capabilities count. A uid has all capabilities in the child namespaces that it created.
  */
 bool why_caller_is_privileged(const struct why_caller *caller, int netns_fd)
 {

@@ -290,11 +290,11 @@ static const struct story stories[] = {
 	{login_session, "listener-exists", "python3[600] listens", "Stop python3[600],"},
 	{wildcard_holder, "wildcard-overlap",
 	 "nginx[812] holds port 8080 on every address, which includes 127.0.0.1.",
-	 "or bind its socket to a single address other than 127.0.0.1."},
+	 "or let it bind to a single address other than 127.0.0.1."},
 	{wildcard_caller, "wildcard-overlap",
 	 "node[977] asked for port 8080 on every address, which includes 127.0.0.1:8080, held by "
 	 "nginx[812].",
-	 "bind node[977] to a single address other than 127.0.0.1."},
+	 "let node[977] bind to a single address other than 127.0.0.1."},
 	{wildcard_udp, "wildcard-overlap", "nginx[812] holds UDP port 8080 on every address",
 	 "nginx.service"},
 	{dual_holder, "dual-stack-overlap",
