@@ -26,7 +26,9 @@
 #include <string.h>
 
 #include "cmd/command.h"
+#include "cmd/option_table.h"
 #include "cmd/output.h"
+#include "util/nearest.h"
 
 static const struct command commands[] = {
 	{"ls", "the port table, once", cmd_ls},
@@ -46,22 +48,32 @@ static const struct command *command_find(const char *name)
 	return NULL;
 }
 
+static _Noreturn void unknown_command(const char *name)
+{
+	const struct option_context context = {.program = "porttrace"};
+	const char *names[sizeof(commands) / sizeof(commands[0]) + 1] = {NULL}, *nearest;
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		names[i] = commands[i].name;
+	nearest = nearest_word(name, names);
+	if (nearest)
+		option_misuse(&context, "unknown command '%s'; did you mean '%s'?", name, nearest);
+	option_misuse(&context, "unknown command '%s'", name);
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
 	char name[64];
 
 	output_check_at_exit();
-	/* The bare word traces, and so does anything that starts like an option or a port. */
+	/* Without a command, porttrace shows the live stream. */
 	if (argc < 2 || *argv[1] == '-' || isdigit((unsigned char)*argv[1]))
 		return cmd_trace(argc, argv);
 	command = command_find(argv[1]);
-	if (!command) {
-		fprintf(stderr, "porttrace: '%s' is neither a command nor a port (see 'porttrace --help')\n",
-			argv[1]);
-		return EXIT_MISUSED;
-	}
-	/* How argp, and so every message about an option, names us. */
+	if (!command)
+		unknown_command(argv[1]);
+	/* The program's name in --help and in messages. */
 	snprintf(name, sizeof(name), "porttrace %s", command->name);
 	argv[1] = name;
 	return command->run(argc - 1, argv + 1);

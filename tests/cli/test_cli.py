@@ -110,14 +110,45 @@ def unknown_option(t):
     misused(t, "ls", "--no-such-option", says="no-such-option")
     misused(t, "doctor", "--no-such-option", says="no-such-option")
     misused(t, "ephemeral", "80", says="80")
-    misused(t, "ephemeral", "-e", "bind", says="-- 'e'")
+    misused(t, "ephemeral", "-e", "bind", says="unknown option '-e'")
     misused(t, "ephemeral", "-n", "0", says="--count")
 
 
 @test(netns=False, root=False)
 def unknown_command(t):
-    misused(t, "lss", says="lss")
-    misused(t, "frobnicate", "80", says="frobnicate")
+    misused(t, "lss", says="unknown command 'lss'; did you mean 'ls'?")
+    misused(t, "recrod", says="did you mean 'record'?")
+    misused(t, "frobnicate", "80", says="unknown command 'frobnicate' (see 'porttrace --help')")
+
+
+@test(netns=False, root=False)
+def messages_say_what_is_right(t):
+    """A message names the value, and what to write instead."""
+    for args, want in (
+        (("-P", "abc"), "--port: 'abc' is not a port (0 to 65535) or a range like 8000-8100"),
+        (("-P", "90-80"), "write 80-90"),
+        (("ls", "abc"), "'abc' is not a port"),
+        (("why", "no-such-service"), "'no-such-service' is not a port"),
+        (("-p", "abc"), "--pid: 'abc' is not a process id"),
+        (("-d", "soon"), "--duration: 'soon' is not a number of seconds"),
+        (("-p",), "-p PID"),
+        (("--pid",), "--pid=PID"),
+        (("--color", "blue"), "auto, always, never"),
+        (("-e", "binds"), "bind, listen, connect"),
+        (("ephemeral", "80"), "-D PORT"),
+        (("record",), "porttrace record FILE"),
+        (("replay",), "porttrace replay FILE"),
+        (("why",), "porttrace why 80"),
+        (("--json=yes",), "'--json' takes no value"),
+    ):
+        misused(t, *args, says=want)
+
+
+@test(netns=False, root=False)
+def control_characters_are_escaped(t):
+    """What was typed reaches the terminal without control characters."""
+    for args in (("\x1b[31m",), ("-\x1b",), ("--\x1b[31m",), ("ls", "\x1b[31m"), ("-u", "\x1b")):
+        misused(t, *args, says="\\x1b")
 
 
 @test(netns=False, root=False)
