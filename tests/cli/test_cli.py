@@ -740,5 +740,35 @@ def fits_80_columns(t):
         equal([r for r in rows if len(r) > 80], [], "rows wider than the terminal")
 
 
+# --- the source -----------------------------------------------------------------------------------
+
+
+@test(netns=False, root=False)
+def map_names_every_file(t):
+    """The map in src/main.c names every .c file, under its folder, and none that does not exist."""
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src")
+    if not os.path.isdir(source):
+        raise Skip("the source is not here")
+    with open(os.path.join(source, "main.c"), encoding="utf-8") as file:
+        comment = file.read().split("*/")[1]
+    named, folder = set(), ""
+    for line in comment.splitlines():
+        title = re.match(r" \*   (\S+/| *)", line)
+        if title and title.group(1).strip():
+            folder = title.group(1)
+        if re.match(r" \*   \w+\.c", line):
+            folder = ""
+        names = re.findall(r"\b\w+\.c\b", line)
+        named |= {folder + name for name in names}
+    there = {
+        os.path.relpath(os.path.join(path, name), source)
+        for path, _, names in os.walk(source)
+        for name in names
+        if name.endswith(".c")
+    }
+    equal(sorted(there - named - {"main.c"}), [], "files that the map does not name")
+    equal(sorted(named - there), [], "files of the map that do not exist")
+
+
 if __name__ == "__main__":
     sys.exit(porttrace_test.main([]))
