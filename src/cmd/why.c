@@ -10,7 +10,7 @@
 
 static void fill_config(struct why_config *config, const struct why_options *options)
 {
-	const struct settings_numbers *netns = &options->shared.settings.netns;
+	const struct settings_numbers *netns = &options->netns;
 
 	*config = (struct why_config){
 		.netns = netns->values[0],
@@ -22,13 +22,13 @@ static void fill_config(struct why_config *config, const struct why_options *opt
 		.pid = options->pid,
 		.uid = options->uid,
 		.has_uid = options->has_uid,
-		.verbose = options->shared.verbose,
+		.verbose = options->output.verbose,
 	};
 	memcpy(config->address, options->address, sizeof(config->address));
 	memcpy(config->device, options->device, sizeof(config->device));
 }
 
-static int print(struct why_question *question, uint32_t error, const struct options *options)
+static int print(struct why_question *question, uint32_t error, const struct output_config *options)
 {
 	struct render_options render;
 
@@ -36,7 +36,7 @@ static int print(struct why_question *question, uint32_t error, const struct opt
 	return why_report_print(question, error, options->json ? &render_json : &render_text, &render);
 }
 
-static int answer(struct why_question *question, const struct options *options)
+static int answer(struct why_question *question, const struct output_config *options)
 {
 	uint32_t error = 0;
 	int status = EXIT_FAILED, err;
@@ -69,12 +69,12 @@ int cmd_why(int argc, char **argv)
 	int status = EXIT_FAILED;
 
 	why_options_parse(&options, argc, argv);
-	if (!options.shared.quiet && !output_is_open())
+	if (!options.output.quiet && !output_is_open())
 		return EXIT_FAILED;
 	fill_config(&config, &options);
 	question = why_question_new(&config);
 	if (question)
-		status = answer(question, &options.shared);
+		status = answer(question, &options.output);
 	else
 		fprintf(stderr, "porttrace: out of memory\n");
 	why_question_free(question);
