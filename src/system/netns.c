@@ -18,6 +18,8 @@
 #include <linux/if_addr.h>
 #include <linux/sockios.h>
 
+#include "system/mountinfo.h"
+
 #define SOCKETS_MAX 4096 /* of a process are asked, some 10 us each */
 
 /* How to open a namespace: a path, or a socket that is in it. */
@@ -26,7 +28,7 @@ struct netns_way {
 	uint32_t pid; /* with fd: whose socket; fd -1: use the path */
 	int fd;
 	int err;	/* of the last netns_enter(): 0 or -errno */
-	char path[256]; /* "" and fd -1: nothing is known that leads into it */
+	char *path;	/* owned; NULL and fd -1: nothing is known that leads into it */
 };
 
 struct netns_list {
@@ -53,11 +55,19 @@ struct netns_list *netns_list_new(void)
 	return list;
 }
 
+static void list_clear(struct netns_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->ways[i].path);
+	list->count = 0;
+}
+
 void netns_list_free(struct netns_list *list)
 {
 	if (!list)
 		return;
 	close(list->home);
+	list_clear(list);
 	free(list->ways);
 	free(list);
 }
@@ -73,7 +83,7 @@ static struct netns_way *way_find(const struct netns_list *list, uint32_t netns)
 
 static bool way_is_known(const struct netns_way *way)
 {
-	return way->fd >= 0 || way->path[0];
+	return way->fd >= 0 || way->path;
 }
 
 /* The entry of a namespace for the caller to fill in; NULL: a way is known already, or no memory. */
@@ -121,45 +131,29 @@ static void scan_processes(struct netns_list *list)
 			continue;
 		way = way_add(list, netns);
 		if (way)
-			snprintf(way->path, sizeof(way->path), "%s", path);
+			way->path = strdup(path);
 	}
 	closedir(proc);
 }
 
-/* 42 25 0:4 net:[4026532281] /run/netns/blue rw shared:5 - nsfs nsfs rw */
-static void scan_mounts(struct netns_list *list)
+static void mount_found(void *context, uint32_t netns, const char *path)
 {
-	FILE *mounts = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL;
-	size_t size = 0;
+	struct netns_way *way = way_add(context, netns);
 
-	if (!mounts)
-		return;
-	while (getline(&line, &size, mounts) > 0) {
-		char path[256];
-		struct netns_way *way;
-		unsigned int netns;
-
-		if (sscanf(line, "%*d %*d %*s net:[%u] %255s", &netns, path) != 2)
-			continue;
-		way = way_add(list, netns);
-		if (way)
-			memcpy(way->path, path, sizeof(path));
-	}
-	free(line);
-	fclose(mounts);
+	if (way)
+		way->path = strdup(path);
 }
 
 /* Adds the namespaces that the list does not have, and ways to those that have none. */
 static void scan(struct netns_list *list)
 {
 	scan_processes(list);
-	scan_mounts(list);
+	mountinfo_each_netns(mount_found, list);
 }
 
 int netns_list_scan(struct netns_list *list)
 {
-	list->count = 0;
+	list_clear(list);
 	scan(list);
 	return list->count ? 0 : -ENOENT;
 }
@@ -179,7 +173,7 @@ void netns_list_add_socket(struct netns_list *list, uint32_t netns, uint32_t pid
 	way->fd = fd;
 	if (stat(path, &st) == 0 && st.st_ino == netns) {
 		way->fd = -1;
-		snprintf(way->path, sizeof(way->path), "%s", path);
+		way->path = strdup(path);
 	}
 }
 
@@ -236,7 +230,7 @@ static int way_open(const struct netns_way *way)
 
 	if (way->fd >= 0)
 		fd = way_open_socket(way);
-	else if (way->path[0]) {
+	else if (way->path) {
 		fd = open(way->path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
 			fd = open_error();
@@ -288,18 +282,19 @@ static int way_renew(struct netns_list *list, uint32_t netns, int first_err)
 	if (way) {
 		failed = *way;
 		way->fd = -1;
-		way->path[0] = '\0';
+		way->path = NULL;
 	}
 	scan(list);
 	way = way_find(list, netns);
-	if (!way)
+	fd = way ? way_open(way) : first_err;
+	if (way && fd == -ESRCH && first_err != -ESRCH) {
+		/* Nothing else leads into it, and the first way still exists. */
+		free(way->path);
+		*way = failed;
 		return first_err;
-	fd = way_open(way);
-	if (fd != -ESRCH || first_err == -ESRCH)
-		return fd;
-	/* Nothing else leads into it, and the first way still exists. */
-	*way = failed;
-	return first_err;
+	}
+	free(failed.path);
+	return fd;
 }
 
 int netns_enter(struct netns_list *list, uint32_t netns)

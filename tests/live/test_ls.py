@@ -21,6 +21,7 @@ from porttrace_test import (
     check,
     close_first,
     die_with_parent,
+    enter_netns,
     equal,
     libc,
     libc_check,
@@ -461,3 +462,31 @@ def a_namespace_that_may_not_be_entered_is_named(t):
     )
     check(told, f"stderr: {done.stderr}")
     check(int(told.group(1)) != t.netns, "porttrace's own namespace needs no right")
+
+
+@test(netns=False)
+def namespace_with_a_blank_in_its_name(t):
+    """mountinfo escapes blanks; a TIME_WAIT is in a namespace that no process and no descriptor is in."""
+    name = f"pt a\\040b {os.getpid()}"
+    subprocess.run(["ip", "netns", "add", name], check=True, timeout=DEADLINE)
+    try:
+        path = f"/run/netns/{name}"
+        inode = os.stat(path).st_ino
+        maker = t.fork(leave_timewait, path)
+        port = maker.hear()
+        maker.wait()
+        found = [(r["state"], r["local_port"]) for r in listed(t) if r["netns"] == inode]
+        equal(found, [("TIME_WAIT", port)], "sockets of the namespace")
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=True, timeout=DEADLINE)
+
+
+def leave_timewait(me, path):
+    with open(path, "rb") as file:
+        enter_netns(file.fileno())
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=DEADLINE)
+    with tcp(("127.0.0.1", 2000), backlog=1) as server:
+        client, accepted = pair_on(server)
+        port = port_of(client)
+        close_first(client, accepted, port)
+    me.tell(port)
