@@ -51,7 +51,7 @@ CORE := \
 	util/address util/errno_name util/escape util/time_format \
 	model/wire_check model/wire_filter model/wire_event model/model model/apply \
 	model/failure_ring model/closed_cache model/port_table model/process_table model/netns_table \
-	model/flow_table model/search_table model/pool_table model/slab source/capture \
+	model/flow_table model/search_table model/pool_table model/slab source/capture source/chunk_reader \
 	util/clock $(patsubst src/%.c,%,$(wildcard src/system/*.c)) \
 	$(patsubst src/%.c,%,$(wildcard src/diagnose/*.c)) \
 	$(patsubst src/%.c,%,$(wildcard src/render/*.c))
