@@ -13,6 +13,7 @@
 #include "source/port_usage.h"
 #include "source/map_reader.h"
 #include "source/flow_counters.h"
+#include "system/netns_read.h"
 #include "util/clock.h"
 
 #define HOOKED_COUNTERS 4

@@ -13,6 +13,7 @@
 
 #include "system/fdless_owner.h"
 #include "system/netns.h"
+#include "system/netns_read.h"
 #include "system/procfs.h"
 #include "source/counters.h"
 #include "source/snapshot.h"

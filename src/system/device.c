@@ -10,7 +10,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
-#include "system/netns.h"
+#include "system/netns_read.h"
 #include "system/netlink.h"
 
 uint32_t device_index(const char *device)

@@ -2,7 +2,6 @@
 /* Reads /proc/PID/{maps,fdinfo,task/TID/syscall}: slow, and asked for only when nobody else is to be found. */
 #include "system/fdless_owner.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,6 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "system/proc_file.h"
+#include "system/procfs.h"
 #include "util/clock.h"
 
 /* What may be about the socket. */
@@ -49,45 +50,12 @@ static void suspect_add(struct search *search, enum position position, uint32_t 
 	suspect->pid = pid;
 }
 
-/* Field 22 of /proc/PID/stat, after a name that may contain anything but ends with the last bracket. */
-static uint64_t start_of(uint32_t pid)
+static void report(const struct search *search, uint32_t pid)
 {
-	char path[64], text[1024], *at;
-	unsigned long long ticks = 0;
-	FILE *file;
+	struct wire_task task;
 
-	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
-	fclose(file);
-	at = strrchr(text, ')');
-	if (!at || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-			  &ticks) != 1)
-		return 0;
-	return ticks * (1000000000ULL / (unsigned long)sysconf(_SC_CLK_TCK));
-}
-
-static void tell(const struct search *search, uint32_t pid)
-{
-	struct wire_task task = {.pid = pid, .tid = pid, .start_boot_ns = start_of(pid)};
-	char path[64], comm[sizeof(task.comm) + 1] = "";
-	struct stat st;
-	ssize_t length;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%u", pid);
-	if (stat(path, &st) == 0)
-		task.uid = st.st_uid;
-	snprintf(path, sizeof(path), "/proc/%u/comm", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	length = fd < 0 ? 0 : read(fd, comm, sizeof(comm));
-	if (fd >= 0)
-		close(fd);
-	if (length > 1) /* it ends in a newline */
-		memcpy(task.comm, comm, (size_t)length - 1);
-	search->found(search->context, &task);
+	if (!process_task_read(pid, &task))
+		search->found(search->context, &task);
 }
 
 /* Whether a line of the file contains the text. */
@@ -245,7 +213,7 @@ static bool is_call_of_socket(long number)
 /* A thread that waits in accept() or recv() has the socket whatever became of the descriptor. */
 static bool has_orphaned_call(uint32_t pid)
 {
-	char path[128];
+	char path[64], text[256];
 	struct dirent *entry;
 	bool found = false;
 	DIR *threads;
@@ -255,17 +223,13 @@ static bool has_orphaned_call(uint32_t pid)
 	while (threads && !found && (entry = readdir(threads))) {
 		unsigned long fd;
 		long number;
-		FILE *file;
 
-		snprintf(path, sizeof(path), "/proc/%u/task/%.16s/syscall", pid, entry->d_name);
-		file = fopen(path, "re");
-		if (!file)
+		snprintf(path, sizeof(path), "%.16s/syscall", entry->d_name);
+		if (proc_file_read(dirfd(threads), path, text, sizeof(text)) <= 0 ||
+		    sscanf(text, "%ld %lx", &number, &fd) != 2 || !is_call_of_socket(number))
 			continue;
-		if (fscanf(file, "%ld %lx", &number, &fd) == 2 && is_call_of_socket(number)) {
-			snprintf(path, sizeof(path), "/proc/%u/task/%.16s/fd/%lu", pid, entry->d_name, fd);
-			found = faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) != 0;
-		}
-		fclose(file);
+		snprintf(path, sizeof(path), "%.16s/fd/%lu", entry->d_name, fd);
+		found = faccessat(dirfd(threads), path, F_OK, AT_SYMLINK_NOFOLLOW) != 0;
 	}
 	if (threads)
 		closedir(threads);
@@ -279,7 +243,7 @@ static void look_at(struct search *search, uint32_t pid)
 	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
 	if (file_contains(path, search->name) || look_at_fds(search, pid)) {
 		search->certain++;
-		tell(search, pid);
+		report(search, pid);
 	} else if (has_orphaned_call(pid)) {
 		suspect_add(search, IN_CALL, pid);
 	}
@@ -295,14 +259,12 @@ void find_fdless_owner(uint64_t inode, uint64_t budget_ns, fdless_owner_fn found
 	};
 	DIR *proc = opendir("/proc");
 	const struct suspect *suspect = NULL;
-	struct dirent *entry;
 	int positions = 0;
+	uint32_t pid;
 
 	snprintf(search.name, sizeof(search.name), "socket:[%" PRIu64 "]", inode);
-	while (proc && !is_over(&search) && (entry = readdir(proc))) {
-		if (isdigit((unsigned char)entry->d_name[0]))
-			look_at(&search, (uint32_t)strtoul(entry->d_name, NULL, 10));
-	}
+	while (proc && !is_over(&search) && (pid = process_next(proc)))
+		look_at(&search, pid);
 	for (int i = 0; i < POSITIONS; i++) {
 		if (search.suspects[i].pid) {
 			suspect = &search.suspects[i];
@@ -311,7 +273,7 @@ void find_fdless_owner(uint64_t inode, uint64_t budget_ns, fdless_owner_fn found
 	}
 	/* To have missed somebody is to guess. */
 	if (!search.certain && !is_over(&search) && positions == 1 && !suspect->several)
-		tell(&search, suspect->pid);
+		report(&search, suspect->pid);
 	if (proc)
 		closedir(proc);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Finds network namespaces in /proc (processes, nsfs mounts, sockets), enters them, reads them. */
+/* Finds network namespaces through processes, nsfs mounts and sockets, and enters them. */
 #include "system/netns.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,12 +15,12 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include <linux/if_addr.h>
 #include <linux/sockios.h>
 
 #include "system/mountinfo.h"
+#include "system/procfs.h"
 
-#define SOCKETS_MAX 4096 /* of a process are asked, some 10 us each */
+#define SOCKETS_MAX 4096 /* of a process are tried, at about 10 us each */
 
 /* How to open a namespace: a path, or a socket that is in it. */
 struct netns_way {
@@ -110,30 +110,26 @@ static struct netns_way *way_add(struct netns_list *list, uint32_t netns)
 static void scan_processes(struct netns_list *list)
 {
 	DIR *proc = opendir("/proc");
-	struct dirent *entry;
+	uint32_t pid, netns;
 
-	if (!proc)
-		return;
-	while ((entry = readdir(proc))) {
+	while (proc && (pid = process_next(proc))) {
 		char path[64], text[64];
 		struct netns_way *way;
-		unsigned int netns;
 		ssize_t length;
 
-		if (!isdigit((unsigned char)entry->d_name[0]))
-			continue;
-		snprintf(path, sizeof(path), "/proc/%.16s/ns/net", entry->d_name);
+		snprintf(path, sizeof(path), "/proc/%" PRIu32 "/ns/net", pid);
 		length = readlink(path, text, sizeof(text) - 1);
 		if (length < 0)
 			continue;
 		text[length] = '\0';
-		if (sscanf(text, "net:[%u]", &netns) != 1)
+		if (sscanf(text, "net:[%" SCNu32 "]", &netns) != 1)
 			continue;
 		way = way_add(list, netns);
 		if (way)
 			way->path = strdup(path);
 	}
-	closedir(proc);
+	if (proc)
+		closedir(proc);
 }
 
 static void mount_found(void *context, uint32_t netns, const char *path)
@@ -158,8 +154,10 @@ int netns_list_scan(struct netns_list *list)
 	return list->count ? 0 : -ENOENT;
 }
 
-/* By way of the process where that is in it: to go by its socket is to hold that for a moment, and to be the
- * one who closes it if its process does so meanwhile. */
+/*
+ * Through the process itself, if it is in the namespace. Its socket is the second choice: a duplicate of it is
+ * open for a moment, and if the process closes its own meanwhile, the socket is closed by porttrace.
+ */
 void netns_list_add_socket(struct netns_list *list, uint32_t netns, uint32_t pid, int fd)
 {
 	struct netns_way *way = way_add(list, netns);
@@ -326,139 +324,4 @@ void netns_leave(struct netns_list *list)
 	if (list->is_away && setns(list->home, CLONE_NEWNET))
 		abort();
 	list->is_away = false;
-}
-
-static bool file_read(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t length = 0;
-	ssize_t got;
-
-	if (fd < 0)
-		return false;
-	while (length < size - 1 && (got = read(fd, text + length, size - 1 - length)) > 0)
-		length += (size_t)got;
-	close(fd);
-	text[length] = '\0';
-	return true;
-}
-
-/* /proc/net/netstat: a line of names, then a line of values, both begun by the group's name. */
-static uint64_t netstat_value(const char *text, const char *name)
-{
-	const char *names = strstr(text, "TcpExt:");
-	const char *values = names ? strstr(names + 1, "\nTcpExt:") : NULL;
-	char *rest;
-
-	if (!values)
-		return 0;
-	names += strlen("TcpExt:");
-	values += strlen("\nTcpExt:");
-	while (*names == ' ') {
-		size_t length = strcspn(++names, " \n");
-		uint64_t value = strtoull(values, &rest, 10);
-
-		if (length == strlen(name) && strncmp(names, name, length) == 0)
-			return value;
-		names += length;
-		values = rest;
-	}
-	return 0;
-}
-
-unsigned int netns_read_setting(const char *path, unsigned int *second)
-{
-	char text[64];
-	unsigned int first = 0, last = 0;
-
-	if (file_read(path, text, sizeof(text)))
-		sscanf(text, "%u %u", &first, &last);
-	if (second)
-		*second = last;
-	return first;
-}
-
-/* 00000000000000000000000000000001 01 80 10 80 lo: address, index, prefix, scope, flags, device */
-enum netns_address netns_find_ipv6(const uint8_t address[16], uint32_t ifindex)
-{
-	enum netns_address is = NETNS_ADDRESS_NONE;
-	FILE *file = fopen("/proc/thread-self/net/if_inet6", "re");
-	char wanted[33], found[33];
-	unsigned int index, flags;
-
-	for (int i = 0; i < 16; i++)
-		snprintf(wanted + 2 * i, 3, "%02x", address[i]);
-	while (file && is != NETNS_ADDRESS_USABLE &&
-	       fscanf(file, "%32s %x %*x %*x %x %*s", found, &index, &flags) == 3) {
-		if (strcmp(found, wanted) != 0 || (ifindex && ifindex != index))
-			continue;
-		is = flags & IFA_F_TENTATIVE && !(flags & IFA_F_OPTIMISTIC) ? NETNS_ADDRESS_TENTATIVE :
-									      NETNS_ADDRESS_USABLE;
-	}
-	if (file)
-		fclose(file);
-	return is;
-}
-
-/* "8080,9148-9150" */
-void netns_read_reserved(uint8_t reserved[NETNS_PORTS])
-{
-	static char text[65536];
-
-	memset(reserved, 0, NETNS_PORTS);
-	if (!file_read("/proc/sys/net/ipv4/ip_local_reserved_ports", text, sizeof(text)))
-		return;
-	for (char *at = text; isdigit((unsigned char)*at);) {
-		unsigned long first = strtoul(at, &at, 10), last = first;
-
-		if (*at == '-')
-			last = strtoul(at + 1, &at, 10);
-		if (*at == ',')
-			at++;
-		for (unsigned long port = first; port <= last && port < NETNS_PORTS; port++)
-			reserved[port] = 1;
-	}
-}
-
-static uint32_t reserved_count(const uint8_t reserved[NETNS_PORTS], unsigned int low, unsigned int high)
-{
-	uint32_t count = 0;
-
-	for (unsigned int port = low; port <= high && port < NETNS_PORTS; port++)
-		count += reserved[port];
-	return count;
-}
-
-/* A fixed second until "tcp: Measure TIME-WAIT reuse delay with millisecond precision" (6.14). */
-static uint32_t reuse_delay_read(void)
-{
-	const char *path = "/proc/sys/net/ipv4/tcp_tw_reuse_delay";
-
-	return access(path, R_OK) == 0 ? netns_read_setting(path, NULL) : 1000;
-}
-
-void netns_read(struct wire_netns *out, uint8_t reserved[NETNS_PORTS])
-{
-	char text[16384];
-	unsigned int low, high;
-	const char *at;
-
-	if (file_read("/proc/thread-self/net/netstat", text, sizeof(text))) {
-		out->timewait_killed = netstat_value(text, "TWKilled");
-		out->timewait_entered = netstat_value(text, "TW") + out->timewait_killed;
-		out->timewait_reused = netstat_value(text, "TWRecycled");
-		out->timewait_overflowed = netstat_value(text, "TCPTimeWaitOverflow");
-	}
-	if (file_read("/proc/thread-self/net/sockstat", text, sizeof(text)) && (at = strstr(text, " tw ")))
-		out->timewait_live = strtoull(at + 4, NULL, 10);
-	low = netns_read_setting("/proc/sys/net/ipv4/ip_local_port_range", &high);
-	out->range_low = (uint16_t)low;
-	out->range_high = (uint16_t)high;
-	out->tw_reuse = netns_read_setting("/proc/sys/net/ipv4/tcp_tw_reuse", NULL);
-	out->unprivileged_start = netns_read_setting("/proc/sys/net/ipv4/ip_unprivileged_port_start", NULL);
-	netns_read_reserved(reserved);
-	out->reserved_count = reserved_count(reserved, low, high);
-	out->tw_reuse_delay_ms = reuse_delay_read();
-	out->tw_max_buckets = netns_read_setting("/proc/sys/net/ipv4/tcp_max_tw_buckets", NULL);
-	out->has |= WIRE_NETNS_READ;
 }

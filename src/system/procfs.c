@@ -2,10 +2,12 @@
 /* Reads /proc/PID/{stat,status,comm,exe,cmdline,cgroup}. Texts are bytes as they are: they may be hostile. */
 #include "system/procfs.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,7 +26,7 @@ static int process_open(uint32_t pid)
 	char path[32];
 	int dir;
 
-	snprintf(path, sizeof(path), "/proc/%" PRIu32, pid);
+	snprintf(path, sizeof(path), pid ? "/proc/%" PRIu32 : "/proc/self", pid);
 	dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir >= 0)
 		return dir;
@@ -206,23 +208,86 @@ bool process_is_alive(uint32_t pid, uint64_t start_boot_ns)
 	return err != -ESRCH;
 }
 
-int process_task_read(uint32_t pid, struct wire_task *task)
+/* Line by line: "Groups:" may be longer than any fixed buffer. */
+static int credentials_read(int dir, struct process_credentials *credentials)
 {
-	int dir = process_open(pid);
-	uint64_t ticks = 0;
-	struct stat st;
-	int err;
+	int fd = openat(dir, "status", O_RDONLY | O_CLOEXEC);
+	FILE *status = fd < 0 ? NULL : fdopen(fd, "r");
+	char line[256];
 
-	*task = (struct wire_task){.pid = pid, .tid = pid};
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	if (!status) {
+		close(fd);
+		return -ENOMEM;
+	}
+	while (fgets(line, sizeof(line), status)) {
+		sscanf(line, "Tgid: %" SCNu32, &credentials->pid);
+		sscanf(line, "Uid: %" SCNu32 " %*u %*u %" SCNu32, &credentials->uid, &credentials->fsuid);
+		sscanf(line, "CapEff: %" SCNx64, &credentials->effective);
+	}
+	fclose(status);
+	return credentials->pid ? 0 : -ESRCH;
+}
+
+int process_credentials_read(uint32_t pid, struct process_credentials *credentials)
+{
+	int dir = process_open(pid), err;
+
+	*credentials = (struct process_credentials){0};
 	if (dir < 0)
 		return dir;
-	err = start_ticks_read(dir, &ticks);
+	err = credentials_read(dir, credentials);
+	close(dir);
+	return err;
+}
+
+int process_task_read(uint32_t pid, struct wire_task *task)
+{
+	struct process_credentials credentials = {0};
+	int dir = process_open(pid), err;
+	uint64_t ticks = 0;
+
+	*task = (struct wire_task){0};
+	if (dir < 0)
+		return dir;
+	err = credentials_read(dir, &credentials);
+	if (!err)
+		err = start_ticks_read(dir, &ticks);
 	if (!err) {
+		task->pid = task->tid = credentials.pid;
+		task->uid = credentials.uid;
 		task->start_boot_ns = ticks * tick_ns() - (uint64_t)boottime_offset_read();
-		if (fstat(dir, &st) == 0)
-			task->uid = st.st_uid;
 		comm_read(dir, task->comm);
 	}
 	close(dir);
 	return err;
+}
+
+int process_namespace_read(uint32_t pid, const char *kind, uint64_t *inode)
+{
+	int dir = process_open(pid), err = 0;
+	char path[32];
+	struct stat st;
+
+	if (dir < 0)
+		return dir;
+	snprintf(path, sizeof(path), "ns/%s", kind);
+	if (fstatat(dir, path, &st, 0))
+		err = errno == ENOENT ? -ESRCH : -errno;
+	else
+		*inode = st.st_ino;
+	close(dir);
+	return err;
+}
+
+uint32_t process_next(DIR *proc)
+{
+	struct dirent *entry;
+
+	while ((entry = readdir(proc))) {
+		if (isdigit((unsigned char)entry->d_name[0]))
+			return (uint32_t)strtoul(entry->d_name, NULL, 10);
+	}
+	return 0;
 }

@@ -3,6 +3,7 @@
 #ifndef PORTTRACE_SYSTEM_PROCFS_H
 #define PORTTRACE_SYSTEM_PROCFS_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,8 +28,26 @@ int process_read(const struct wire_task *task, struct wire_process *event);
  */
 bool process_is_alive(uint32_t pid, uint64_t start_boot_ns);
 
-/* Fills pid, tid, start_boot_ns, uid and comm of the process that has this pid in /proc; the rest is 0. 0, -ESRCH
- * or -errno. */
+/*
+ * The functions below take a pid as /proc has it; 0: the calling process. They return 0, -ESRCH: there is no such
+ * process; or -errno.
+ */
+
+/* Fills pid, tid, start_boot_ns, uid and comm; the rest is 0. */
 int process_task_read(uint32_t pid, struct wire_task *task);
+
+struct process_credentials {
+	uint32_t pid;	    /* tgid, if the number was that of a thread */
+	uint32_t uid;	    /* real */
+	uint32_t fsuid;	    /* that of the sockets it makes */
+	uint64_t effective; /* capabilities, 1 << CAP_... */
+};
+int process_credentials_read(uint32_t pid, struct process_credentials *credentials);
+
+/* The inode number of one of its namespaces: "net", "user", ... */
+int process_namespace_read(uint32_t pid, const char *kind, uint64_t *inode);
+
+/* The next process in a directory opened as "/proc"; 0: no more. */
+uint32_t process_next(DIR *proc);
 
 #endif

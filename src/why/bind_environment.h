@@ -10,6 +10,7 @@
 #include "cmd/why_options.h"
 #include "porttrace/wire.h"
 #include "system/netns.h"
+#include "system/netns_read.h"
 
 struct bind_environment {
 	struct wire_netns settings;

@@ -47,7 +47,7 @@ static void a_process_is_read(void **state)
 	assert_int_equal(event.hdr.size, sizeof(event));
 	assert_memory_equal(&event.task, &task, sizeof(task));
 	assert_string_equal(task.comm, "test_procfs");
-	assert_int_equal(task.uid, geteuid());
+	assert_int_equal(task.uid, getuid());
 	assert_non_null(strstr(event.exe, "/test_procfs"));
 	assert_non_null(strstr(event.cmdline, "test_procfs"));
 	assert_true(event.cmdline_len > strlen("test_procfs"));
@@ -95,7 +95,7 @@ static void a_process_that_has_exited_is_gone(void **state)
 	assert_false(process_is_alive(task.pid, task.start_boot_ns));
 }
 
-/* A child that waits; with `program`, it runs that after one byte from the pipe. */
+/* A child that runs `program` after one byte from the pipe, which becomes its standard input. */
 static pid_t child_start(const char *name, int wait_for, char *const program[])
 {
 	pid_t pid = fork();
@@ -104,12 +104,10 @@ static pid_t child_start(const char *name, int wait_for, char *const program[])
 	if (pid)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (name)
-		prctl(PR_SET_NAME, name);
-	if (read(wait_for, &byte, 1) == 1 && program)
+	prctl(PR_SET_NAME, name);
+	if (read(wait_for, &byte, 1) == 1 && dup2(wait_for, 0) == 0)
 		execv(program[0], program);
-	for (;;)
-		pause();
+	_exit(1);
 }
 
 /* Waits until the process has this name, and arguments: execve() sets the name first. */
