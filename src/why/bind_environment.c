@@ -13,10 +13,18 @@
 #include <linux/rtnetlink.h>
 
 #include "system/device.h"
-#include "util/address.h"
 #include "system/netlink.h"
+#include "util/address.h"
 
-/* RTN_LOCAL, RTN_BROADCAST ...; RTN_UNREACHABLE where no route leads. */
+static void route_found(void *context, const struct nlmsghdr *message)
+{
+	const struct rtmsg *route = netlink_payload(message, RTM_NEWROUTE, sizeof(*route));
+
+	if (route)
+		*(unsigned char *)context = route->rtm_type;
+}
+
+/* RTN_LOCAL, RTN_BROADCAST ...; RTN_UNREACHABLE if there is no route. */
 static unsigned char route_type(const uint8_t ipv4[4])
 {
 	struct {
@@ -30,12 +38,11 @@ static unsigned char route_type(const uint8_t ipv4[4])
 		.route = {.rtm_family = AF_INET, .rtm_dst_len = 32},
 		.attribute = {.rta_len = RTA_LENGTH(4), .rta_type = RTA_DST},
 	};
-	union rtnetlink_answer answer;
+	unsigned char type = RTN_UNREACHABLE;
 
 	memcpy(request.address, ipv4, sizeof(request.address));
-	if (!rtnetlink_ask(&request.header, RTM_NEWROUTE, sizeof(struct rtmsg), &answer))
-		return RTN_UNREACHABLE;
-	return ((struct rtmsg *)NLMSG_DATA(&answer.header))->rtm_type;
+	netlink_request(NETLINK_ROUTE, &request.header, route_found, &type);
+	return type;
 }
 
 /* inet_addr_valid_or_nonlocal() */
