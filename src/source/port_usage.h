@@ -14,12 +14,12 @@ struct port_usage_reader;
 
 /* `kernel` is borrowed. NULL with errno: ENOTSUP this kernel does not let the ports be counted, else why. */
 struct port_usage_reader *port_usage_reader_new(struct kernel *kernel);
-void port_usage_reader_free(struct port_usage_reader *taker);
+void port_usage_reader_free(struct port_usage_reader *reader);
 
 #define PORT_USAGE_POOLS_MAX     24
 #define PORT_USAGE_LISTENERS_MAX 32
 
-/* What a port_usage found. Borrowed from the taker until its next port_usage. */
+/* What a port_usage found. Borrowed from the reader until its next port_usage. */
 struct port_usage_result {
 	uint32_t tcp_in_use, udp_in_use, tcp_bound; /* ports of the range */
 	uint32_t timewait_ephemeral;		    /* TIME_WAITs on ports that the kernel chose */
@@ -37,7 +37,7 @@ struct port_usage_result {
  * Counts in the namespace that this thread is in, whose settings `netns` has; `reserved` as of
  * netns_read(). 0 or -errno; the result is then what was found until then, and of no use.
  */
-int port_usage_read(struct port_usage_reader *taker, const struct wire_netns *netns, const uint8_t *reserved,
+int port_usage_read(struct port_usage_reader *reader, const struct wire_netns *netns, const uint8_t *reserved,
 		const struct port_usage_result **result);
 
 #endif
