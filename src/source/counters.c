@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* When an interval ends: what is read, of which namespace, and what a TIME_WAIT's end has to do with it. */
+/*
+ * Reads, at the end of an interval, the BPF counters and the kernel's own for each namespace, and derives from both
+ * how many TIME_WAITs began and ended.
+ */
 #include "source/counters.h"
 
 #include <errno.h>
@@ -10,40 +13,40 @@
 #include <bpf/libbpf.h>
 
 #include "porttrace/churn.h"
-#include "source/port_usage.h"
-#include "source/map_reader.h"
 #include "source/flow_counters.h"
+#include "source/map_reader.h"
+#include "source/port_usage.h"
 #include "system/netns_read.h"
 #include "util/clock.h"
 
 #define HOOKED_COUNTERS 4
-#define OWNERS_ASKED 8 /* for a socket of a namespace that nothing else leads into */
-#define PORT_USAGE_SHARE 25 /* of the time is what a port_usage may take: one in so many */
+#define OWNERS_MAX 8	    /* processes searched for a socket in a namespace that nothing else leads into */
+#define PORT_USAGE_PAUSE 25 /* times the duration of a count of ports pass before the next: 4 % of the time */
 
-/* A namespace, as sent last. */
+/* What is known of one namespace. */
 struct netns_counters {
-	struct wire_netns event;
-	struct churn_counts counts; /* as they were then */
-	struct churn_counts now;
+	struct wire_netns event;    /* as sent last; hdr.boot_ns 0: none was */
+	struct churn_counts counts; /* of that event */
+	struct churn_counts now;    /* as read last */
 	bool is_gone;		    /* it could not be entered */
-	/* TIME_WAITs on ports that the kernel chose: began before porttrace did; have ended since. */
+	/* TIME_WAITs on ephemeral ports: that began before porttrace did (if has_before); that ended since. */
 	uint64_t timewait_before, timewait_released;
 	bool has_before;
-	/* TcpExt TW when it was last read, and what we had counted then. */
+	/* TcpExt TW when it was last read, and what the BPF programs had counted then. */
 	uint64_t entered_read, entered_seen;
-	uint64_t base[HOOKED_COUNTERS]; /* of the kernel's counters: what they had beyond ours at the first look */
+	uint64_t base[HOOKED_COUNTERS]; /* the kernel's counters minus ours, when first read */
 	bool has_base;
-	uint64_t port_usage_boot_ns, port_usage_took_ns; /* the last one */
+	uint64_t port_usage_boot_ns, port_usage_took_ns; /* end and CPU time of the last count of ports */
 };
 
 struct counters {
 	struct kernel *kernel;
 	struct netns_list *namespaces;
-	struct port_usage_reader *port_usage; /* NULL: this kernel does not let the ports be counted */
+	struct port_usage_reader *port_usage; /* NULL: ports cannot be counted on this kernel */
 	struct flow_counters *flows;
 	int counts; /* the map churn_namespaces */
 	struct map_reader *counts_reader;
-	bool is_hooked;
+	bool is_hooked; /* the backend sees the end of a TIME_WAIT */
 	struct netns_counters *entries;
 	size_t entry_count;
 	uint64_t interval_boot_ns; /* when the last interval ended; 0: the first has not begun */
@@ -93,7 +96,7 @@ void counters_free(struct counters *counters)
 	free(counters);
 }
 
-/* What was last entry of a namespace, made anew where there is none; NULL: no memory. */
+/* The entry of a namespace, which is added if there is none. NULL: no memory. Invalidates other entries. */
 static struct netns_counters *entry_get(struct counters *counters, uint32_t netns)
 {
 	struct netns_counters *entry;
@@ -110,7 +113,7 @@ static struct netns_counters *entry_get(struct counters *counters, uint32_t netn
 	*entry = (struct netns_counters){
 		.event = {.hdr = {.size = sizeof(entry->event), .kind = WIRE_NETNS}, .netns = netns},
 	};
-	/* One that turns up later began with nothing counted. */
+	/* A namespace that appears during the trace began its interval with all counters 0. */
 	if (counters->interval_boot_ns) {
 		struct wire_netns nothing = entry->event;
 
@@ -139,9 +142,10 @@ static void counts_fill(struct wire_netns *event, const struct churn_counts *cou
 }
 
 /*
- * What begins the kernel counts itself, where it does (kernel_counts_timewaits()), and that is better: our
- * programs at the end of a connection have been seen to miss one. Else, and while the
- * namespace cannot be read, ours are added to what was read before: to nothing, of one that turned up later.
+ * How many TIME_WAITs began, without hooks on their end. The kernel's counter is preferred, if it has one
+ * (kernel_counts_timewaits()): our programs at the end of a connection can miss one. Otherwise, and while the
+ * namespace cannot be entered, ours is added to the kernel's value as it was read last (0 for a namespace that
+ * appeared during the trace).
  */
 static void entered_fill(const struct counters *counters, struct netns_counters *entry, struct wire_netns *event, uint64_t seen)
 {
@@ -157,9 +161,11 @@ static void entered_fill(const struct counters *counters, struct netns_counters 
 }
 
 /*
- * What the hooks saw, or what the kernel counted since the first look, if that is more: a kprobe's program is
- * not run where it would interrupt another's on its CPU (trace_call_bpf()), nor one of fentry where it would
- * interrupt itself (__bpf_prog_enter_recur()). The kernel's TWRecycled is without what a SYN took over.
+ * The larger of what the hooks saw and what the kernel has counted since the first reading. Hooks can miss events:
+ * the kernel does not run a kprobe program while another one runs on the same CPU (trace_call_bpf() in
+ * kernel/trace/bpf_trace.c), nor an fentry program that would interrupt itself (__bpf_prog_enter_recur() in
+ * kernel/bpf/trampoline.c). The kernel's counter can be lower: TWRecycled leaves out the TIME_WAITs that a SYN
+ * took over.
  */
 static void hooked_fill(struct netns_counters *entry, struct wire_netns *event, const __u64 *values, bool begins_counted)
 {
@@ -169,7 +175,7 @@ static void hooked_fill(struct netns_counters *entry, struct wire_netns *event, 
 				 &event->timewait_killed, &event->timewait_overflowed};
 
 	for (int i = 0; i < HOOKED_COUNTERS; i++) {
-		/* Of one that cannot be read it is what was entry last. */
+		/* If the namespace cannot be entered, this is the value sent last. */
 		uint64_t counted = *fields[i];
 
 		if (!entry->is_gone && !entry->has_base)
@@ -197,7 +203,7 @@ static void timewait_fill(const struct counters *counters, struct netns_counters
 
 static bool may_read_port_usage(const struct netns_counters *entry, bool last)
 {
-	return last || clock_boot_ns() - entry->port_usage_boot_ns > PORT_USAGE_SHARE * entry->port_usage_took_ns;
+	return last || clock_boot_ns() - entry->port_usage_boot_ns > PORT_USAGE_PAUSE * entry->port_usage_took_ns;
 }
 
 static void misuse_of_listeners(struct counters *counters, const struct port_usage_result *found)
@@ -210,8 +216,9 @@ static void misuse_of_listeners(struct counters *counters, const struct port_usa
 }
 
 /*
- * `counts` were read before: a TIME_WAIT that begins meanwhile then looks like one that has not ended yet,
- * which the next port_usage puts right, and never like one more that has.
+ * Counts the ports, and derives how many TIME_WAITs on ephemeral ports have ended: those that began minus those that
+ * exist. `counts` must have been read before: then a TIME_WAIT that begins meanwhile only makes the result too low
+ * until the next count, and never too high.
  */
 static void port_usage_fill(struct counters *counters, struct netns_counters *entry, struct wire_netns *event,
 			const struct churn_counts *counts)
@@ -241,16 +248,16 @@ static void port_usage_fill(struct counters *counters, struct netns_counters *en
 		misuse_of_listeners(counters, found);
 }
 
-/* A namespace that no process is in may be kept by a socket of one that took ports there. */
+/* A namespace that no process is in may be kept by a socket of a process that took ports there. */
 static bool enter(struct counters *counters, uint32_t netns)
 {
 	int err = netns_enter(counters->namespaces, netns);
-	uint32_t pids[OWNERS_ASKED];
+	uint32_t pids[OWNERS_MAX];
 	size_t count;
 
 	if (err != -ESRCH)
 		return !err;
-	count = flow_counters_owners(counters->flows, netns, pids, OWNERS_ASKED);
+	count = flow_counters_owners(counters->flows, netns, pids, OWNERS_MAX);
 	for (size_t i = 0; i < count; i++) {
 		if (netns_list_scan_sockets(counters->namespaces, netns, pids[i]))
 			return !netns_enter(counters->namespaces, netns);
@@ -258,7 +265,7 @@ static bool enter(struct counters *counters, uint32_t netns)
 	return false;
 }
 
-/* Of a namespace that has gone, our own counts are what is left. */
+/* Sends one namespace. If it cannot be entered, only the counts of the BPF programs are new. */
 static void namespace_read(struct counters *counters, struct netns_counters *entry, struct wire_netns *event,
 			     const struct churn_counts *counts, bool with_port_usage, bool last)
 {
@@ -273,7 +280,7 @@ static void namespace_read(struct counters *counters, struct netns_counters *ent
 		event->timewait_live = 0;
 	} else {
 		netns_read(event, counters->reserved);
-		/* Where there is no TIME_WAIT there is nothing to begin from, and nothing to be entry yet. */
+		/* Without a TIME_WAIT now, none began before porttrace did, and ports need not be counted for it. */
 		if (!entry->has_before && !event->timewait_live)
 			entry->has_before = true;
 		if (with_port_usage && (counters->interval_boot_ns || event->timewait_live) && counters->port_usage &&
@@ -299,7 +306,7 @@ static bool has_changed(const struct netns_counters *entry, const struct churn_c
 	       memcmp(entry->counts.values, counts->values, sizeof(counts->values)) != 0;
 }
 
-/* One that was silent for a while: its interval begins where everybody's does, with what it had. */
+/* Nothing changed in this namespace for a while: its interval begins with the others', at its last values. */
 static void interval_begin(struct counters *counters, struct netns_counters *entry)
 {
 	if (!entry->event.hdr.boot_ns || entry->event.hdr.boot_ns >= counters->interval_boot_ns)
@@ -319,13 +326,13 @@ static void read_counts(void *context, const char *element)
 		memcpy(&entry->now, element + sizeof(netns), sizeof(entry->now));
 }
 
-/* The namespaces that have counted something, with that, and once those that there are. */
+/* Reads the counts of all namespaces; the first time, adds those that have counted nothing yet. */
 static void find_namespaces(struct counters *counters, bool out_of_turn)
 {
 	size_t known = counters->entry_count;
 
 	map_reader_each(counters->counts_reader, read_counts, counters);
-	/* One that is new can be entered only when it has been found. */
+	/* A new one must be found before it can be entered. */
 	if (!known || counters->entry_count != known || out_of_turn)
 		netns_list_scan(counters->namespaces);
 	for (size_t i = 0; !known && !out_of_turn && i < netns_list_count(counters->namespaces); i++)
@@ -346,7 +353,7 @@ void counters_read_one(struct counters *counters, uint32_t netns)
 	namespace_read(counters, entry, &between, &entry->now, false, false);
 }
 
-/* A namespace that is kept by something that cannot be seen reads as gone: it goes when it is silent too. */
+/* What could not be entered is removed only once its counts stay the same: something unseen may keep it. */
 static void entry_remove_gone(struct counters *counters, struct netns_counters *entry)
 {
 	if (!entry->is_gone)
@@ -362,7 +369,7 @@ void counters_report(struct counters *counters, bool last)
 
 	find_namespaces(counters, false);
 	flow_counters_read(counters->flows);
-	/* Backwards, for one that has gone makes room for the last. */
+	/* Backwards: entry_remove_gone() moves the last entry to the place of the removed one. */
 	for (size_t i = counters->entry_count; i-- > 0;) {
 		struct netns_counters *entry = &counters->entries[i];
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The counters of processes: all at once, for a system call for each of some thousand flows would cost more
- * than all the rest. */
+/* Reads whole maps: a system call for each of some thousand flows would cost more than everything else in an
+ * interval. */
 #include "source/flow_counters.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@
 #define REPORTED_MAX 1024
 #define OVERFLOWS_MAX  64
 
-/* What was key already, the oldest makes room. */
+/* Identifies a misuse that was reported. */
 struct misuse_key {
 	uint64_t start_boot_ns;
 	uint32_t pid, netns; /* netns: only where no process is known */
@@ -30,11 +30,11 @@ struct flow_counters {
 	struct kernel *kernel;
 	struct map_reader *flows_reader, *searches_reader, *searches_to_reader;
 	int flows, searches; /* maps */
-	uint64_t present;    /* in the map, while it is read */
+	uint64_t present;    /* flows that the map had when it was read last */
 	uint64_t evicted;
-	struct misuse_key reported[REPORTED_MAX];
+	struct misuse_key reported[REPORTED_MAX]; /* a ring: the next one replaces the oldest */
 	size_t reported_next;
-	/* The flows that flow_counters_read() saw overflow: whom the kernel's own count is about. */
+	/* The flows whose TIME_WAITs were dropped, from the last flow_counters_read(). */
 	struct {
 		struct churn_flow flow;
 		struct wire_task task;
@@ -125,7 +125,7 @@ void flow_counters_misuse(struct flow_counters *flows, const struct wire_sock *s
 	misuse_event(flows, sock, task, kind, count, 0);
 }
 
-/* A socket that stands for all of the flow: what is known of each of them. */
+/* What all sockets of the flow have in common, as a socket. */
 static struct wire_sock sock_of(const struct churn_flow *flow)
 {
 	struct wire_sock sock = {
@@ -283,7 +283,7 @@ void flow_counters_forget(struct flow_counters *flows, uint32_t netns)
 void flow_counters_overflow(struct flow_counters *flows, const struct wire_netns *netns)
 {
 	struct wire_sock sock = {.netns = netns->netns, .family = AF_INET, .protocol = IPPROTO_TCP};
-	const struct wire_task nobody = {0};
+	const struct wire_task no_task = {0};
 	bool is_known = false;
 
 	for (size_t i = 0; i < flows->overflow_count; i++) {
@@ -295,6 +295,6 @@ void flow_counters_overflow(struct flow_counters *flows, const struct wire_netns
 		is_known = true;
 	}
 	if (!is_known)
-		misuse_event(flows, &sock, &nobody, WIRE_MISUSE_OVERFLOW, netns->timewait_overflowed,
+		misuse_event(flows, &sock, &no_task, WIRE_MISUSE_OVERFLOW, netns->timewait_overflowed,
 			     netns->tw_max_buckets);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Runs the port_usage of the kernel side and makes of its counts what a search for a port would find. */
+/* Runs the BPF programs that count ports, and computes from the counts what a port search would find. */
 #include "source/port_usage.h"
 
 #include <errno.h>
@@ -27,9 +27,9 @@ struct port_usage_reader {
 	struct bpf_link *tcp, *udp;
 	struct map_reader *pools;
 	int buckets; /* the program */
-	struct counted *counted; /* the last port_usage, most in use first */
-	size_t count, capacity;	 /* as many as the map may have */
-	const uint8_t *reserved; /* while a port_usage runs */
+	struct counted *counted; /* of the last count, most in use first */
+	size_t count, capacity;	 /* capacity: that of the map */
+	const uint8_t *reserved; /* during port_usage_read() */
 	struct port_usage_result result;
 };
 
@@ -78,7 +78,7 @@ void port_usage_reader_free(struct port_usage_reader *reader)
 	free(reader);
 }
 
-/* Events of the iterator: listeners of the range. */
+/* The iterators write the listeners of the range as events. */
 static void listener_add(void *context, const char *element)
 {
 	struct port_usage_reader *reader = context;
@@ -90,7 +90,7 @@ static void listener_add(void *context, const char *element)
 		result->listeners[result->listener_count++] = event;
 }
 
-/* In as many parts as it takes; -ENOTSUP: it gets nowhere. */
+/* One run of the program covers a part of the range. -ENOTSUP: a run has made no progress. */
 static int buckets_walk(struct port_usage_reader *reader)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, options);
@@ -120,7 +120,7 @@ static void pool_add(void *context, const char *element)
 	memcpy(&counted->pool, element + sizeof(counted->key), sizeof(counted->pool));
 }
 
-/* Reads the map and empties it: between two looks it takes no memory. */
+/* Reads the map and clears it, so that it holds no memory between two counts. */
 static int pools_read(struct port_usage_reader *reader)
 {
 	int err;
@@ -142,7 +142,8 @@ static bool is_of_connect(const struct counted *counted)
 	return counted->key.remote_port != 0;
 }
 
-/* IP_LOCAL_PORT_RANGE: each of its ends counts if it lies in the range (inet_sk_get_local_port_range()). */
+/* IP_LOCAL_PORT_RANGE: each end is used if it lies in the namespace's range (inet_sk_get_local_port_range() in
+ * net/ipv4/inet_connection_sock.c). */
 static void range_of(const struct port_usage_pool *pool, const struct wire_netns *netns, struct wire_pool *out)
 {
 	out->range_low = netns->range_low;
@@ -154,8 +155,8 @@ static void range_of(const struct port_usage_pool *pool, const struct wire_netns
 }
 
 /*
- * The ports that a search may come upon. Of an odd number connect() leaves one out each time, but not always
- * the same one (__inet_hash_connect()).
+ * The ports that a search can return. If their number is odd, one connect() leaves out one port, but not always the
+ * same (__inet_hash_connect() in net/ipv4/inet_hashtables.c).
  */
 static uint32_t capacity_of(const struct port_usage_reader *reader, const struct counted *counted,
 			    const struct wire_pool *pool, const uint8_t *reserved)
@@ -175,7 +176,7 @@ static bool is_any_address(const uint8_t addr[16])
 	return !memcmp(addr, any, sizeof(any)) || !memcmp(addr, any_ipv4, sizeof(any_ipv4));
 }
 
-/* A wildcard meets all addresses, and each address the wildcards. */
+/* A wildcard conflicts with all addresses, and an address also with the wildcards. */
 static uint32_t bound_in_use(const struct port_usage_reader *reader, const struct counted *counted)
 {
 	bool is_udp = counted->key.protocol == IPPROTO_UDP;
@@ -216,13 +217,13 @@ static void pool_event(struct port_usage_reader *reader, const struct counted *c
 		pool->in_use = bound_in_use(reader, counted);
 }
 
-/* Pools as good as empty are only noise, unless there are no others. */
-#define FEW		4
-#define NOTEWORTHY_PART 64
+/* Of each kind the fullest pools are sent: always POOLS_MIN, and more if they use 1/64 of the range or more. */
+#define POOLS_MIN     4
+#define POOL_PART_MIN 64
 
 static void pools_select(struct port_usage_reader *reader, const struct wire_netns *netns, const uint8_t *reserved)
 {
-	uint32_t noteworthy = (netns->range_high - netns->range_low + 1U) / NOTEWORTHY_PART;
+	uint32_t in_use_min = (netns->range_high - netns->range_low + 1U) / POOL_PART_MIN;
 	size_t connects = 0, binds = 0;
 
 	if (reader->count)
@@ -232,7 +233,7 @@ static void pools_select(struct port_usage_reader *reader, const struct wire_net
 		size_t *of_kind = is_of_connect(counted) ? &connects : &binds;
 		size_t most = is_of_connect(counted) ? PORT_USAGE_POOLS_MAX * 2 / 3 : PORT_USAGE_POOLS_MAX / 3;
 
-		if (*of_kind >= most || (*of_kind >= FEW && counted->pool.in_use < noteworthy))
+		if (*of_kind >= most || (*of_kind >= POOLS_MIN && counted->pool.in_use < in_use_min))
 			continue;
 		++*of_kind;
 		pool_event(reader, counted, netns, reserved);
@@ -248,7 +249,7 @@ static void ports_count(struct port_usage_reader *reader, const struct wire_netn
 	}
 }
 
-/* What it cost, not how long others made it wait. */
+/* CPU time of this thread: the cost without the time spent waiting. */
 static uint64_t cpu_ns(void)
 {
 	struct timespec ts;
