@@ -51,14 +51,14 @@ CORE := \
 	util/address util/errno_name util/escape util/nearest util/time_format \
 	model/wire_check model/wire_filter model/wire_event model/model model/apply \
 	model/failure_ring model/closed_cache model/port_table model/process_table model/netns_table \
-	model/flow_table model/search_table model/pool_table model/slab source/capture \
-	cmd/option_table cmd/option_values system/kernel_fs \
+	model/flow_table model/search_table model/pool_table model/slab source/capture source/chunk_reader \
+	cmd/option_table cmd/option_values \
+	util/clock $(patsubst src/%.c,%,$(wildcard src/system/*.c)) \
 	$(patsubst src/%.c,%,$(wildcard src/diagnose/*.c)) \
 	$(patsubst src/%.c,%,$(wildcard src/render/*.c))
 
 PROGRAM := \
-	main loop util/clock \
-	system/netns system/procfs system/netlink system/device system/fdless_owner \
+	main loop \
 	probe/kernel probe/programs probe/choice probe/hooks probe/functions probe/features probe/misses \
 	source/live source/snapshot source/iterator source/map_reader \
 	source/counters source/flow_counters source/port_usage \
@@ -152,7 +152,7 @@ $(BUILD)/porttrace_$(1).skel.h: $(BUILD)/porttrace_$(1).bpf.o
 endef
 $(foreach variant,$(BPF_VARIANTS),$(eval $(call BPF_RULES,$(variant))))
 
-# ---- core: model, rules, renderers; links without libbpf -----------------------------------------
+# ---- core: system, model, rules, renderers; links without libbpf ----------------------------------
 
 $(BUILD)/src/%.o: src/%.c
 	$(call say,CC,$<)

@@ -9,13 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <linux/rtnetlink.h>
 
 #include "system/device.h"
-#include "util/address.h"
 #include "system/netlink.h"
+#include "util/address.h"
+
+static void route_found(void *context, const struct nlmsghdr *message)
+{
+	const struct rtmsg *route = netlink_payload(message, RTM_NEWROUTE, sizeof(*route));
+
+	if (route)
+		*(unsigned char *)context = route->rtm_type;
+}
 
 /* RTN_LOCAL, RTN_BROADCAST ...; RTN_UNREACHABLE where no route leads. */
 static unsigned char route_type(const uint8_t ipv4[4])
@@ -31,12 +38,11 @@ static unsigned char route_type(const uint8_t ipv4[4])
 		.route = {.rtm_family = AF_INET, .rtm_dst_len = 32},
 		.attribute = {.rta_len = RTA_LENGTH(4), .rta_type = RTA_DST},
 	};
-	union rtnetlink_answer answer;
+	unsigned char type = RTN_UNREACHABLE;
 
 	memcpy(request.address, ipv4, sizeof(request.address));
-	if (!rtnetlink_ask(&request.header, RTM_NEWROUTE, sizeof(struct rtmsg), &answer))
-		return RTN_UNREACHABLE;
-	return ((struct rtmsg *)NLMSG_DATA(&answer.header))->rtm_type;
+	netlink_request(NETLINK_ROUTE, &request.header, route_found, &type);
+	return type;
 }
 
 /* inet_addr_valid_or_nonlocal() */
@@ -133,25 +139,10 @@ static void read_inside(const struct why_config *config, const struct why_caller
 		environment->error = check_ipv6(config, environment);
 }
 
-int bind_environment_enter(struct netns_list *namespaces, uint32_t netns)
-{
-	struct stat here;
-	int err;
-
-	/* Finding another namespace needs a scan of all processes. */
-	if (stat("/proc/thread-self/ns/net", &here) == 0 && here.st_ino == netns)
-		return 0;
-	err = netns_enter(namespaces, netns);
-	if (err != -ESRCH)
-		return err;
-	netns_list_scan(namespaces);
-	return netns_enter(namespaces, netns);
-}
-
 int bind_environment_read(const struct why_config *config, const struct why_caller *caller,
 		    struct netns_list *namespaces, struct bind_environment *environment)
 {
-	int err = bind_environment_enter(namespaces, caller->netns);
+	int err = netns_enter(namespaces, caller->netns);
 
 	if (err)
 		return err;

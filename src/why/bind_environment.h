@@ -8,6 +8,7 @@
 
 #include "porttrace/wire.h"
 #include "system/netns.h"
+#include "system/netns_read.h"
 #include "why/caller.h"
 #include "why/config.h"
 
@@ -23,8 +24,6 @@ struct bind_environment {
 	bool is_tentative;  /* EADDRNOTAVAIL because duplicate address detection is running */
 };
 
-/* netns_enter(), of a namespace that the list may not know yet. Leave after. */
-int bind_environment_enter(struct netns_list *namespaces, uint32_t netns);
 /* 0, -ESRCH: there is no such namespace; or -errno. */
 int bind_environment_read(const struct why_config *config, const struct why_caller *caller,
 		    struct netns_list *namespaces, struct bind_environment *environment);

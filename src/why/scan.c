@@ -220,7 +220,7 @@ void why_scan_inactive(struct why_question *question)
 	size_t count;
 
 	if (!question->config->port || sock_is_udp(&question->claim.sock) ||
-	    bind_environment_enter(question->namespaces, question->caller.netns))
+	    netns_enter(question->namespaces, question->caller.netns))
 		return;
 	count = inactive_sockets_find(question->caller.netns, question->config->port, inactive, INACTIVE_MAX);
 	netns_leave(question->namespaces);
