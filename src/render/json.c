@@ -36,8 +36,7 @@ static void json_close(struct render *render)
 static void put_time(struct render *render, struct time_cache *cache, uint64_t boot_ns)
 {
 	char text[TIME_FORMAT_SIZE];
-	size_t length =
-		time_format_iso(cache, (int64_t)boot_ns + render->options.boot_to_wall_ns, text);
+	size_t length = time_format_iso(cache, render_wall_ns(&render->options, boot_ns), text);
 
 	json_word(render->line, text, length);
 }

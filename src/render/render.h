@@ -81,6 +81,12 @@ struct render_options {
 	unsigned int width;	   /* terminal columns; 0: no terminal, do not cut */
 };
 
+/* CLOCK_REALTIME at boot_ns, in ns. Modulo 2^64: a crafted capture may hold any two numbers. */
+static inline int64_t render_wall_ns(const struct render_options *options, uint64_t boot_ns)
+{
+	return (int64_t)(boot_ns + (uint64_t)options->boot_to_wall_ns);
+}
+
 struct render; /* a renderer's own state */
 
 struct renderer {

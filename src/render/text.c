@@ -94,7 +94,7 @@ static void text_close(struct render *render)
 void text_begin(struct render *render, struct text_line *line, uint64_t boot_ns)
 {
 	const struct render_options *options = &render->options;
-	int64_t wall_ns = (int64_t)boot_ns + options->boot_to_wall_ns;
+	int64_t wall_ns = render_wall_ns(options, boot_ns);
 	char text[TIME_FORMAT_SIZE];
 
 	switch (options->time) {

@@ -9,13 +9,6 @@
 
 #define NEAR_LIMIT_PERCENT 80
 
-static unsigned int percent_of(uint64_t part, uint64_t whole)
-{
-	if (part >= whole)
-		return whole == 0 ? 0 : 100;
-	return (unsigned int)(100.0 * (double)part / (double)whole);
-}
-
 /* Fields of these lines are two spaces apart: they have no columns. */
 static void add_count(struct text_line *line, uint64_t count, const char *unit)
 {
@@ -84,7 +77,7 @@ static void put_timewait(struct render *render, const struct churn *churn, uint6
 		add_count(&line, churn->timewait_overflowed, "did not fit");
 		line.style = STYLE_WARNING;
 	}
-	if (top && top->task.pid) {
+	if (top && top->task.pid && churn->timewait_entered) {
 		text_line_format(&line, "   %u %% ",
 				 percent_of(top->timewait, churn->timewait_entered));
 		text_who(&line, top->task.comm, top->task.pid);

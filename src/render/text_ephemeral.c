@@ -38,11 +38,6 @@ static void ephemeral_start(struct render *render, const struct start_report *re
 		status_lines_start(render->options.err, report);
 }
 
-static unsigned int percent_of(uint64_t part, uint64_t whole)
-{
-	return whole ? (unsigned int)(part * 100 / whole) : 100;
-}
-
 /* Numbers end at a column. */
 static void add_right(struct text_line *line, size_t end, const char *text)
 {
@@ -217,7 +212,7 @@ static void put_pool(struct render *render, const struct forecast *forecast)
 	add_count(&line, AT_OF, pool->capacity);
 	if (pool->remote_port)
 		add_count(&line, AT_TIMEWAIT, pool->timewait);
-	add_count(&line, AT_RATE, (uint64_t)(forecast->rate + 0.5));
+	add_count(&line, AT_RATE, round_to_uint64(forecast->rate));
 	if (forecast->will_fill && forecast->full_in_ns)
 		format_duration(forecast->full_in_ns, text);
 	else

@@ -410,6 +410,61 @@ static void large_tables_come_in_parts(void **state)
 	sample_close(&output);
 }
 
+/* A damaged or crafted capture holds any 64-bit time. UBSan stops the test where one overflows. */
+static void extreme_times(void **state)
+{
+	static const uint64_t boot[] = { 0, INT64_MAX, (uint64_t)INT64_MAX + 1, UINT64_MAX };
+	static const int64_t offsets[] = { INT64_MIN, 0, INT64_MAX };
+	struct wire_bind bind = sample_bind(EADDRINUSE);
+	struct sample_output output;
+
+	(void)state;
+	for (int style = TIME_WALL; style <= TIME_NONE; style++) {
+		for (size_t i = 0; i < 12; i++) {
+			struct render_options options = { .time = (enum time_style)style,
+							  .boot_to_wall_ns = offsets[i % 3],
+							  .start_boot_ns = boot[(i + 1) % 4] };
+
+			bind.hdr.boot_ns = boot[i % 4];
+			open_text(&output, options);
+			for (int j = 0; j < 5; j++)
+				show(&output, &bind);
+			render_text.stop(output.render, &(struct stop_report){ .boot_ns = boot[(i + 2) % 4] });
+			sample_flush(&output, UINT64_MAX);
+			assert_non_null(strstr(output.text, "EADDRINUSE"));
+			/* Five binds within a second, even where the stop record claims an earlier time. */
+			assert_null(strstr(output.text, " d "));
+			sample_close(&output);
+		}
+	}
+}
+
+/* Counts and intervals of a capture need not fit together: no rate is outside of what a number holds. */
+static void extreme_rates(void **state)
+{
+	static const double intervals[] = { 1e-300, 1, -1, 0.0 / 0.0 };
+	const struct renderer *formats[] = { &render_text, &render_ephemeral };
+	struct sample_output output;
+
+	(void)state;
+	for (size_t i = 0; i < 8; i++) {
+		struct churn churn = { .interval_s = intervals[i % 4], .timewait_live = UINT64_MAX,
+				       .timewait_entered = UINT64_MAX, .timewait_expired = UINT64_MAX,
+				       .ephemeral_allocated = UINT64_MAX, .ephemeral_failed = UINT64_MAX,
+				       .ephemeral_in_use = UINT64_MAX, .in_use_known = true,
+				       .range_low = 1, .range_high = 65535, .searches_timed = true,
+				       .searches = { [1] = { .count = UINT64_MAX, .max_ns = UINT64_MAX } } };
+		struct model *model = model_new(NULL);
+
+		sample_open(&output, formats[i / 4], sample_options());
+		output.renderer->churn(output.render, &churn, model, SAMPLE_BOOT_NS);
+		sample_flush(&output, 0);
+		assert_non_null(strstr(output.text, "18,446,744,073,709,551,615/s"));
+		sample_close(&output);
+		model_free(model);
+	}
+}
+
 static void output_errors_are_returned(void **state)
 {
 	struct render_options options = sample_options();
@@ -441,6 +496,8 @@ int main(void)
 		cmocka_unit_test(churn_is_two_lines),
 		cmocka_unit_test(ports_are_a_table),
 		cmocka_unit_test(large_tables_come_in_parts),
+		cmocka_unit_test(extreme_times),
+		cmocka_unit_test(extreme_rates),
 		cmocka_unit_test(output_errors_are_returned),
 	};
 
