@@ -162,8 +162,9 @@ static void put_header(struct render *render)
 static void text_start(struct render *render, const struct start_report *report)
 {
 	render->many_namespaces = report->netns_count > 1;
-	if (!render->options.quiet)
-		status_lines_start(render->options.err, report);
+	if (render->options.quiet)
+		return;
+	status_lines_start(render->options.err, report);
 	put_header(render);
 }
 

@@ -139,6 +139,8 @@ static void searches_header(struct render *render)
 {
 	struct text_line line = {.style = STYLE_FAINT};
 
+	if (render->options.quiet)
+		return;
 	text_line_column(&line, AT_POOL);
 	text_line_add(&line, "SEARCH FOR A PORT BY");
 	add_right(&line, AT_USED, "COUNT");
@@ -170,6 +172,8 @@ static void pools_header(struct render *render)
 {
 	struct text_line line = {.style = STYLE_FAINT};
 
+	if (render->options.quiet)
+		return;
 	text_line_column(&line, AT_POOL);
 	text_line_add(&line, "POOL");
 	add_right(&line, AT_USED, "USED");
@@ -265,11 +269,11 @@ static void put_process(struct render *render, const struct churn_top *top)
 	text_write(render, &line);
 }
 
-static void put_processes(struct render *render, const struct churn *churn)
+static void processes_header(struct render *render)
 {
 	struct text_line line = {.style = STYLE_FAINT};
 
-	if (!churn->top_count)
+	if (render->options.quiet)
 		return;
 	text_line_column(&line, AT_PROCESS);
 	text_line_add(&line, "PROCESS");
@@ -279,6 +283,12 @@ static void put_processes(struct render *render, const struct churn *churn)
 	add_right(&line, AT_WAITING, "WAITING");
 	add_right(&line, AT_FULL, "FAILED");
 	text_write(render, &line);
+}
+
+static void put_processes(struct render *render, const struct churn *churn)
+{
+	if (churn->top_count)
+		processes_header(render);
 	for (size_t i = 0; i < churn->top_count; i++)
 		put_process(render, &churn->top[i]);
 }

@@ -186,6 +186,8 @@ static void write_header(struct render *render, struct text_ports *ports)
 
 	ports->has_header = true;
 	ports->shows_netns = ports->several_netns;
+	if (render->options.quiet)
+		return;
 	for (size_t cell = 0; cell < CELL_COUNT; cell++)
 		column = add_cell(ports, &line, cell, titles[cell], column);
 	text_write(render, &line);

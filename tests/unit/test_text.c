@@ -69,9 +69,43 @@ static void stream_begins_and_ends(void **state)
 	open_text(&output, options);
 	render_text.start(output.render, &start);
 	render_text.stop(output.render, &(struct stop_report){ .events = 1 });
-	expect(&output, "EVENT    PROTO LOCAL              REMOTE/DETAIL      PID  COMM\n");
+	expect(&output, "");
 	assert_int_equal(output.status_lines_length, 0);
 	sample_close(&output);
+
+	options.quiet = false;
+	open_text(&output, options);
+	render_text.start(output.render, &start);
+	expect(&output, "EVENT    PROTO LOCAL              REMOTE/DETAIL      PID  COMM\n");
+	sample_close(&output);
+}
+
+static void quiet_leaves_out_headers(void **state)
+{
+	struct churn churn = { .interval_s = 1, .ephemeral_allocated = 5, .searches_timed = true,
+			       .searches = { [1] = { .count = 5, .max_ns = 7 } }, .top_count = 1,
+			       .top = { { .task = sample_task(4242, "curl"), .allocated = 5 } } };
+	struct port_entry entry = { .sock = sample_sock(WIRE_TCP_LISTEN, "0.0.0.0", 80) };
+	struct port_report port = { .entry = &entry, .boot_ns = SAMPLE_BOOT_NS };
+	struct render_options options = sample_options();
+	struct model *model = model_new(NULL);
+	struct sample_output output;
+
+	(void)state;
+	options.quiet = true;
+	open_text(&output, options);
+	render_text.port(output.render, &port);
+	expect(&output, "tcp   LISTEN *:80         -   -    backlog 0\n");
+	sample_close(&output);
+
+	sample_open(&output, &render_ephemeral, options);
+	output.renderer->churn(output.render, &churn, model, SAMPLE_BOOT_NS);
+	sample_flush(&output, 0);
+	assert_non_null(strstr(output.text, "curl[4242]"));
+	assert_null(strstr(output.text, "PROCESS"));
+	assert_null(strstr(output.text, "COUNT"));
+	sample_close(&output);
+	model_free(model);
 }
 
 static void events_are_lines(void **state)
@@ -486,6 +520,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stream_begins_and_ends),
+		cmocka_unit_test(quiet_leaves_out_headers),
 		cmocka_unit_test(events_are_lines),
 		cmocka_unit_test(eighty_columns_suffice),
 		cmocka_unit_test(failure_is_explained),
