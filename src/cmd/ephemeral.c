@@ -16,5 +16,5 @@ int cmd_ephemeral(int argc, char **argv)
 		      "WAITING are its ports that a TIME_WAIT has.");
 	if (!output_is_open())
 		return EXIT_FAILED;
-	return trace_run(&options, options.json ? &render_json : &render_ephemeral, NULL);
+	return trace_run(&options, render_find(options.json ? "json" : "ephemeral"), NULL);
 }

@@ -13,5 +13,5 @@ int cmd_record(int argc, char **argv)
 		      "Keep what the kernel sends in FILE, which is replaced, for 'porttrace replay'.");
 	if (!output_is_open())
 		return EXIT_FAILED;
-	return trace_run(&options, &render_status_lines, options.file);
+	return trace_run(&options, render_find("status-lines"), options.file);
 }

@@ -174,7 +174,7 @@ static int run(struct replay *replay, const struct options *options)
 	options_for_render(options, &render);
 	render.boot_to_wall_ns = header->boot_to_wall_ns;
 	render.start_boot_ns = header->start_boot_ns;
-	if (session_init(&replay->session, options, options->json ? &render_json : &render_text, &render)) {
+	if (session_init(&replay->session, options, render_find(options->json ? "json" : "text"), &render)) {
 		fprintf(stderr, "porttrace: out of memory\n");
 		return EXIT_FAILED;
 	}

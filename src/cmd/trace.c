@@ -399,5 +399,5 @@ int cmd_trace(int argc, char **argv)
 		      "3 not allowed by this kernel or these privileges, 5 events were lost.");
 	if (!output_is_open())
 		return EXIT_FAILED;
-	return trace_run(&options, options.json ? &render_json : &render_text, NULL);
+	return trace_run(&options, render_find(options.json ? "json" : "text"), NULL);
 }

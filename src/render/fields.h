@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "render/names.h"
-#include "render/render.h"
+#include "render/renderer.h"
 #include "util/address.h"
 
 enum field_type {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The records `churn` and `warning`: ports taken and given back, how full they are, and until when. */
-#include "render/json.h"
+#include "render/json_churn.h"
 
 #include <string.h>
 
@@ -10,12 +10,7 @@
 #include "util/address.h"
 
 #define put_number json_put_number
-
-static void put_text(struct json_line *line, const char *key, const char *text)
-{
-	json_key(line, key, strlen(key));
-	json_text(line, text);
-}
+#define put_text   json_put_text
 
 /* Rounded to thousandths; 0 for NaN. */
 static void put_fraction(struct json_line *line, const char *key, double value)

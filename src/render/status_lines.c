@@ -107,7 +107,7 @@ static void close_remarks(struct render *render)
 }
 
 const struct renderer render_status_lines = {
-	.name = "remarks",
+	.name = "status-lines",
 	.open = open_remarks,
 	.start = start,
 	.event = no_event,

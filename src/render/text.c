@@ -11,6 +11,12 @@
 #include "render/format_number.h"
 #include "render/names.h"
 #include "render/status_lines.h"
+#include "render/text_churn.h"
+#include "render/text_conflict.h"
+#include "render/text_out.h"
+#include "render/text_ports.h"
+#include "render/text_why.h"
+#include "render/text_words.h"
 #include "util/address.h"
 #include "util/errno_name.h"
 
@@ -89,48 +95,6 @@ static void text_close(struct render *render)
 		return;
 	text_ports_free(render);
 	free(render);
-}
-
-void text_begin(struct render *render, struct text_line *line, uint64_t boot_ns)
-{
-	const struct render_options *options = &render->options;
-	int64_t wall_ns = render_wall_ns(options, boot_ns);
-	char text[TIME_FORMAT_SIZE];
-
-	switch (options->time) {
-	case TIME_WALL:
-		time_format_wall(&render->clock, wall_ns, text);
-		break;
-	case TIME_RELATIVE:
-		time_format_relative((int64_t)(boot_ns - options->start_boot_ns), text);
-		break;
-	case TIME_ISO:
-		time_format_iso(&render->clock, wall_ns, text);
-		break;
-	case TIME_NONE:
-		return;
-	}
-	text_line_add(line, text);
-	text_line_column(line, render->columns.event);
-}
-
-static void write_line(struct render *render, struct text_line *line, size_t width)
-{
-	FILE *out = render->options.out;
-
-	text_line_write(line, out, width, render->options.colour);
-	if (ferror(out) && !render->error)
-		render->error = errno ? -errno : -EIO;
-}
-
-void text_write(struct render *render, struct text_line *line)
-{
-	write_line(render, line, render->options.width);
-}
-
-void text_write_whole(struct render *render, struct text_line *line)
-{
-	write_line(render, line, 0);
 }
 
 static void put_header(struct render *render)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What TIME_WAIT and the ephemeral ports of a namespace did in the last interval, in two lines. */
-#include "render/text.h"
+#include "render/text_churn.h"
 
 #include <string.h>
 
 #include "render/format_number.h"
+#include "render/text_words.h"
 #include "util/address.h"
 
 #define NEAR_LIMIT_PERCENT 80
@@ -24,19 +25,6 @@ static void add_rate(struct text_line *line, const char *sign, uint64_t count, d
 
 	format_rate(count, seconds, text);
 	text_line_format(line, "  %s%s", sign, text);
-}
-
-void text_failed(struct text_line *line, uint64_t count)
-{
-	char text[NUMBER_SIZE];
-
-	if (!count)
-		return;
-	format_count(count, text);
-	text_line_add(line, "  ");
-	text_line_mark(line, STYLE_FAILED, text);
-	text_line_add(line, " failed");
-	line->mark_end = line->length;
 }
 
 static void add_namespace(struct render *render, struct text_line *line, uint32_t netns)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Under a failure: who has the port, why that refuses the call, and what would help. */
-#include "render/text.h"
+#include "render/text_conflict.h"
 
 #include <string.h>
 
 #include "render/format_number.h"
 #include "render/names.h"
+#include "render/text_words.h"
 #include "util/address.h"
 
 #define HOLDERS_SHOWN 5

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The text of `porttrace ephemeral`: per interval and namespace a line of sums, the fullest pools, and the
  * processes that took most. Readable at 80 columns. */
-#include "render/render.h"
+#include "render/text_ephemeral.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,9 +9,12 @@
 
 #include "render/format_number.h"
 #include "render/names.h"
-#include "render/status_lines.h"
 #include "render/search.h"
+#include "render/status_lines.h"
 #include "render/text.h"
+#include "render/text_churn.h"
+#include "render/text_out.h"
+#include "render/text_words.h"
 #include "util/address.h"
 
 #define POOLS_SHOWN	   5

@@ -3,7 +3,7 @@
  * The port table once, as `ss -tunap` would show it. Rows wait in a buffer until their columns'
  * widths are known; a table too large for the buffer comes out in several parts.
  */
-#include "render/text.h"
+#include "render/text_ports.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 
 #include "render/format_number.h"
 #include "render/names.h"
+#include "render/text_words.h"
 #include "util/address.h"
 
 #define BUFFER_SIZE (256 * 1024)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The answer of `why` for people: the verdict, who has the port, the way out, and what the port is. */
-#include "render/text.h"
+#include "render/text_why.h"
 
 #include <netinet/in.h>
 #include <string.h>
 
 #include "render/names.h"
 #include "render/port_range.h"
+#include "render/text_conflict.h"
 #include "util/address.h"
 #include "util/errno_name.h"
 

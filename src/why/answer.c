@@ -125,7 +125,7 @@ int why_report_print(struct why_question *question, uint32_t error)
 {
 	const struct bind_environment *place = &question->place;
 	const struct why_holders *holders = &question->holders;
-	const struct renderer *renderer = question->options.shared.json ? &render_json : &render_text;
+	const struct renderer *renderer = render_find(question->options.shared.json ? "json" : "text");
 	const struct holder *beside[FAILURE_HOLDERS_MAX];
 	struct conflict conflict, later;
 	struct render_options options;

@@ -4,6 +4,7 @@
 
 #include <yajl/yajl_tree.h>
 
+#include "render/json.h"
 #include "util/escape.h"
 
 /* The records of an output, one a line. */

@@ -2,6 +2,9 @@
 /* The text format, line by line as a reader sees it. */
 #include "render_sample.h"
 
+#include "render/text.h"
+#include "render/text_ephemeral.h"
+
 static void open_text(struct sample_output *output, struct render_options options)
 {
 	setenv("TZ", "UTC", 1);
