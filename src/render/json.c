@@ -79,29 +79,13 @@ static void put_descriptors(struct json_line *line, const struct port_entry *ent
 
 static void json_port(struct render *render, const struct port_report *port)
 {
-	const struct port_entry *entry = port->entry;
 	uint64_t now = port->boot_ns ? port->boot_ns : render->start_boot_ns;
-	const struct wire_socket socket = {
-		.hdr = { .size = sizeof(socket), .kind = WIRE_SOCKET, .boot_ns = now },
-		.sock = entry->sock,
-		.task = entry->fds ? entry->fds->task : entry->owner,
-		.since_boot_ns = entry->since_boot_ns,
-		.expires_ms = entry->expires_boot_ns > now ?
-				      (uint32_t)((entry->expires_boot_ns - now) / 1000000) : 0,
-		.backlog = entry->backlog,
-		.substate = entry->substate,
-	};
-	const struct report report = {
-		.event = &socket.hdr,
-		.sock = &socket.sock,
-		.task = &socket.task,
-		.process = port->process,
-		.interface = port->interface,
-	};
+	struct socket_report socket;
 
+	socket_report_init(&socket, port, now);
 	json_begin_event(render, now, "socket");
-	json_fields(render, &report, FIELD_OF_PORT);
-	put_descriptors(render->line, entry);
+	json_fields(render, &socket.report, FIELD_OF_PORT);
+	put_descriptors(render->line, port->entry);
 	json_line_end(render->line);
 }
 

@@ -24,6 +24,7 @@ struct report {
 	const struct process *process;	 /* NULL: /proc said nothing */
 	const struct conflict *conflict; /* NULL: nothing to explain */
 	const char *interface;		 /* "" or NULL: none */
+	const struct port_entry *entry;	 /* `ls`: the row of the port table; else NULL */
 };
 
 /* One line of `ls`. */

@@ -27,7 +27,7 @@ void text_begin(struct render *render, struct text_line *line, uint64_t boot_ns)
 		return;
 	}
 	text_line_add(line, text);
-	text_line_column(line, render->columns.event);
+	text_line_column(line, render->time_width);
 }
 
 static void write_line(struct render *render, struct text_line *line, size_t width)
@@ -66,7 +66,7 @@ static size_t wrap(const char *text, size_t length, size_t width)
 
 void text_note(struct render *render, const char *label, const char *text, size_t length)
 {
-	size_t indent = render->columns.event;
+	size_t indent = render->time_width;
 	size_t beside = indent + LABEL_WIDTH;
 	size_t width = render->options.width;
 	size_t room = width == 0 ? SIZE_MAX :

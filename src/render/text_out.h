@@ -12,18 +12,13 @@
 #include "render/text_line.h"
 #include "util/time_format.h"
 
-/* Where the columns of the stream begin. */
-struct text_columns {
-	size_t event, protocol, local, remote, pid, comm, detail;
-	bool narrow; /* no room for DETAIL: it goes where a missing peer leaves REMOTE empty */
-};
-
 struct text_ports; /* rows of `ls` that wait for their widths */
 
 struct render {
 	struct render_options options;
 	struct time_cache clock;
-	struct text_columns columns;
+	size_t time_width; /* of the column, 0 without one */
+	bool is_narrow;	   /* the terminal has no room for DETAIL as a column */
 	struct fold fold;
 	struct text_ports *ports;
 	bool many_namespaces;

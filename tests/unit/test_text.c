@@ -2,6 +2,7 @@
 /* The text format, line by line as a reader sees it. */
 #include "render_sample.h"
 
+#include "render/fields.h"
 #include "render/text.h"
 #include "render/text_ephemeral.h"
 
@@ -81,6 +82,61 @@ static void stream_begins_and_ends(void **state)
 	render_text.start(output.render, &start);
 	expect(&output, "EVENT    PROTO LOCAL              REMOTE/DETAIL      PID  COMM\n");
 	sample_close(&output);
+}
+
+/* The words of a header are the columns of the table of fields, each at the sum of the widths before it. */
+static void columns_are_the_rows_of_fields(void **state)
+{
+	struct port_entry here = { .sock = sample_sock(WIRE_TCP_LISTEN, "0.0.0.0", 80) }, there = here;
+	struct port_report ports[] = { { .entry = &here }, { .entry = &there } };
+	struct render_options options = sample_options();
+	struct sample_output output;
+	size_t at = 0;
+	char *word, *rest;
+
+	(void)state;
+	options.time = TIME_NONE;
+	open_text(&output, options);
+	render_text.start(output.render, &(struct start_report){ .version = "" });
+	sample_flush(&output, 0);
+	for (const struct field *field = field_next_column(NULL, FIELD_OF_EVENT); field;
+	     field = field_next_column(field, FIELD_OF_EVENT)) {
+		assert_memory_equal(output.text + at, field->header, strlen(field->header));
+		at += field->width;
+	}
+	sample_close(&output);
+
+	/* Two network namespaces, so that no column is left out. */
+	there.sock.netns++;
+	open_text(&output, options);
+	for (size_t i = 0; i < 2; i++)
+		render_text.port(output.render, &ports[i]);
+	sample_flush(&output, 0);
+	word = strtok_r(strtok_r(output.text, "\n", &rest), " ", &rest);
+	for (const struct field *field = field_next_column(NULL, FIELD_OF_PORT); field;
+	     field = field_next_column(field, FIELD_OF_PORT)) {
+		assert_non_null(word);
+		assert_string_equal(word, field->header);
+		word = strtok_r(NULL, " ", &rest);
+	}
+	assert_null(word);
+	sample_close(&output);
+}
+
+static void cells_align(void **state)
+{
+	struct text_line line = {}, cell = {};
+
+	(void)state;
+	text_line_add(&cell, "µs");
+	text_line_cell(&line, 0, 5, ALIGN_LEFT, &cell);
+	text_line_cell(&line, 5, 5, ALIGN_RIGHT, &cell);
+	text_line_cell(&line, 10, 2, ALIGN_RIGHT, &cell);
+	text_line_reset(&cell);
+	text_line_cell(&line, 12, 5, ALIGN_RIGHT, &cell);
+	assert_int_equal(line.columns, 12);
+	line.bytes[line.length] = '\0';
+	assert_string_equal(line.bytes, "µs     µs µs");
 }
 
 static void quiet_leaves_out_headers(void **state)
@@ -523,6 +579,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stream_begins_and_ends),
+		cmocka_unit_test(columns_are_the_rows_of_fields),
+		cmocka_unit_test(cells_align),
 		cmocka_unit_test(quiet_leaves_out_headers),
 		cmocka_unit_test(events_are_lines),
 		cmocka_unit_test(eighty_columns_suffice),
