@@ -84,17 +84,25 @@ void text_line_append(struct text_line *line, const struct text_line *other)
 		line->mark = line->length + other->mark;
 		line->mark_end = line->length + other->mark_end;
 	}
-	text_line_put(line, other->bytes, other->length);
+	if (other->length > room(line)) {
+		text_line_put(line, other->bytes, other->length);
+		return;
+	}
+	memcpy(line->bytes + line->length, other->bytes, other->length);
+	line->length += other->length;
+	line->columns += other->columns;
 }
 
 void text_line_column(struct text_line *line, size_t column)
 {
 	bool is_apart = line->length == 0 || line->bytes[line->length - 1] == ' ';
+	size_t spaces = column > line->columns ? column - line->columns : is_apart ? 0 : 1;
 
-	if (line->columns >= column && !is_apart)
-		column = line->columns + 1;
-	while (line->columns < column && room(line) > 0)
-		text_line_put(line, " ", 1);
+	if (spaces > room(line))
+		spaces = room(line);
+	memset(line->bytes + line->length, ' ', spaces);
+	line->length += spaces;
+	line->columns += spaces;
 }
 
 void text_line_cell(struct text_line *line, size_t start, size_t width, enum text_align align,
