@@ -4,6 +4,7 @@
 #include "render/text.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "render/fields.h"
@@ -24,7 +25,21 @@ static const size_t time_widths[] = {
 	[TIME_WALL] = 14, [TIME_RELATIVE] = 12, [TIME_ISO] = 32, [TIME_NONE] = 0,
 };
 
-/* What a folded storm is called: "1,203 more connect by curl[4242] to 127.0.0.1:80 in 1.0 s" */
+/* "0.5 s", rounded; a time that would round to 0 as format_duration() has it */
+static void add_seconds(struct text_line *line, uint64_t ns)
+{
+	uint64_t tenths = (ns + 50000000) / 100000000;
+	char text[NUMBER_SIZE];
+
+	if (tenths > 0) {
+		text_line_format(line, "%" PRIu64 ".%" PRIu64 " s", tenths / 10, tenths % 10);
+	} else {
+		format_duration(ns, text);
+		text_line_add(line, text);
+	}
+}
+
+/* "+1,203 connect -> 127.0.0.1:80 curl[4242] (1.0 s)", "+2 bind *:80 EADDRINUSE node[977] (1.0 s)" */
 static void put_folded(void *context, const struct fold_entry *entry, uint64_t end_boot_ns)
 {
 	struct render *render = context;
@@ -34,25 +49,25 @@ static void put_folded(void *context, const struct fold_entry *entry, uint64_t e
 
 	text_begin(render, &line, end_boot_ns);
 	format_count(entry->count - FOLD_PASS, text);
-	text_line_format(&line, "... %s more %s", text, wire_kind_name(key->event));
-	if (key->local_port && !key->remote_port) {
-		address_format_port(key->local_addr, key->local_port, text);
-		text_line_format(&line, " of %s", text);
-	}
-	if (key->pid) {
-		text_line_add(&line, " by ");
-		text_who(&line, entry->comm, key->pid);
-	}
+	text_line_format(&line, "+%s %s", text, wire_kind_name(key->event));
 	if (key->remote_port) {
 		address_format_port(key->remote_addr, key->remote_port, text);
-		text_line_format(&line, " to %s", text);
+		text_line_format(&line, " -> %s", text);
+	} else if (key->local_port) {
+		address_format_port(key->local_addr, key->local_port, text);
+		text_line_format(&line, " %s", text);
 	}
-	format_duration(end_boot_ns - entry->start_boot_ns, text);
-	text_line_format(&line, " in %s", text);
 	if (key->error) {
-		text_line_add(&line, ": ");
+		text_line_add(&line, " ");
 		text_line_mark(&line, STYLE_FAILED, errno_name(key->error, name));
 	}
+	if (key->pid) {
+		text_line_add(&line, " ");
+		text_who(&line, entry->comm, key->pid);
+	}
+	text_line_add(&line, " (");
+	add_seconds(&line, end_boot_ns - entry->start_boot_ns);
+	text_line_add(&line, ")");
 	text_write_whole(render, &line);
 }
 

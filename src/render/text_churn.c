@@ -62,7 +62,7 @@ static void put_timewait(struct render *render, const struct churn *churn, uint6
 	if (churn->timewait_killed)
 		add_count(&line, churn->timewait_killed, "killed");
 	if (churn->timewait_overflowed) {
-		add_count(&line, churn->timewait_overflowed, "did not fit");
+		add_count(&line, churn->timewait_overflowed, "dropped (tcp_max_tw_buckets)");
 		line.style = STYLE_WARNING;
 	}
 	if (top && top->task.pid && churn->timewait_entered) {

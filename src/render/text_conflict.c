@@ -54,7 +54,7 @@ static void add_holder(struct text_line *line, const struct holder *holder)
 		text_line_add(line, "no process, left by ");
 		text_who(line, holder->owner.comm, holder->owner.pid);
 		if (holder->owner_gone)
-			text_line_add(line, " (gone)");
+			text_line_add(line, " (exited)");
 	} else if (holder->sock.state == WIRE_TCP_TIME_WAIT || holder->sock.flags & WIRE_ORPHAN) {
 		text_line_add(line, "no process");
 	} else {

@@ -76,7 +76,7 @@ static void put_sums(struct render *render, const struct churn *churn, uint64_t 
 	text_begin(render, &line, boot_ns);
 	text_line_format(&line, "netns %u", churn->netns);
 	add_rate(&line, "  ", churn->ephemeral_allocated, churn->interval_s, " taken");
-	add_rate(&line, "  ", churn->ephemeral_released, churn->interval_s, " back");
+	add_rate(&line, "  ", churn->ephemeral_released, churn->interval_s, " released");
 	text_failed(&line, churn->ephemeral_failed);
 	if (churn->in_use_known && size) {
 		format_count(churn->ephemeral_in_use, text);
@@ -102,7 +102,7 @@ static void put_timewait(struct render *render, const struct churn *churn)
 	text_line_format(&line, "  %s reused", text);
 	if (churn->timewait_overflowed) {
 		format_count(churn->timewait_overflowed, text);
-		text_line_format(&line, "  %s did not fit", text);
+		text_line_format(&line, "  %s dropped (tcp_max_tw_buckets)", text);
 		line.style = STYLE_WARNING;
 	}
 	text_write(render, &line);
@@ -145,11 +145,11 @@ static void searches_header(struct render *render)
 	if (render->options.quiet)
 		return;
 	text_line_column(&line, AT_POOL);
-	text_line_add(&line, "SEARCH FOR A PORT BY");
+	text_line_add(&line, "PORT SEARCH BY");
 	add_right(&line, AT_USED, "COUNT");
-	add_right(&line, AT_HALF, "50 % IN");
-	add_right(&line, AT_MOST, "99 % IN");
-	add_right(&line, AT_FULL, "LONGEST");
+	add_right(&line, AT_HALF, "P50");
+	add_right(&line, AT_MOST, "P99");
+	add_right(&line, AT_FULL, "MAX");
 	text_write(render, &line);
 }
 
@@ -158,7 +158,7 @@ static void put_searches(struct render *render, const struct churn *churn)
 	if (!churn->searches_timed && !render->told_untimed && churn->ephemeral_allocated) {
 		struct text_line line = {.style = STYLE_FAINT};
 
-		text_line_add(&line, "  how long searches for a port take is not measured by these probes");
+		text_line_add(&line, "  port-search time is not available with these probes");
 		text_write(render, &line);
 		render->told_untimed = true;
 	}
@@ -263,7 +263,7 @@ static void put_process(struct render *render, const struct churn_top *top)
 		address_format_port(top->remote_addr, top->remote_port, text);
 		text_line_format(&line, "-> %s", text);
 	} else {
-		text_line_add(&line, "without a peer");
+		text_line_add(&line, top->allocated || top->failed ? "any peer" : "incoming connections");
 	}
 	add_count(&line, AT_TAKEN, top->allocated);
 	add_count(&line, AT_WAITING, top->timewait);
@@ -313,7 +313,7 @@ static void ephemeral_interval(struct render *render, uint64_t boot_ns)
 
 	if (!render->told_something) {
 		text_begin(render, &line, boot_ns);
-		text_line_add(&line, "no ephemeral port was taken, given back or refused");
+		text_line_add(&line, "no change");
 		text_write(render, &line);
 	}
 	render->told_something = false;

@@ -2,6 +2,7 @@
 /* The answer of `why` for people: the verdict, who has the port, the way out, and what the port is. */
 #include "render/text_why.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -33,9 +34,11 @@ static void put_verdict(struct render *render, const struct why_report *report)
 	text_line_format(&line, "%s %s%s: ", protocol_name(sock->protocol, name), address,
 			 only_family(sock));
 	if (!report->error) {
-		text_line_add(&line, "a bind would succeed");
+		text_line_add(&line, "free: bind() would succeed");
 	} else {
-		text_line_add(&line, "a bind would fail, ");
+		if (report->error == EADDRINUSE)
+			text_line_add(&line, "in use: ");
+		text_line_add(&line, "bind() would fail with ");
 		text_line_mark(&line, STYLE_FAILED, errno_name(report->error, error));
 	}
 	text_write_whole(render, &line);
@@ -65,17 +68,17 @@ static void put_beside(struct render *render, const struct why_report *report,
 	for (size_t i = 0; i < shown; i++) {
 		struct text_line line = {};
 
-		text_line_add(&line, "not in the way, ");
+		text_line_format(&line, "also on port %u, no conflict: ", report->sock->local_port);
 		text_holder(&line, report->beside[i], frame);
 		put_note(render, &line);
 	}
-	put_more(render, report->beside_count - shown, "on this port, not in the way");
+	put_more(render, report->beside_count - shown, "on this port, no conflict");
 	for (size_t i = 0; i < report->elsewhere_count; i++) {
 		struct text_line line = {};
 
-		text_line_format(&line, "not in the way, in network namespace %u, ",
-				 report->elsewhere[i].sock.netns);
+		text_line_format(&line, "also on port %u, no conflict: ", report->sock->local_port);
 		text_holder(&line, &report->elsewhere[i], frame);
+		text_line_format(&line, ", in netns %u", report->elsewhere[i].sock.netns);
 		put_note(render, &line);
 	}
 	put_more(render, report->elsewhere_more, "in other network namespaces");
@@ -102,7 +105,7 @@ static void put_port(struct render *render, const struct why_report *report)
 				 is_ephemeral ? "inside" : "outside", report->range_low,
 				 report->range_high);
 	if (is_ephemeral && !report->reserved)
-		text_line_add(&line, ": any outgoing connection may be given it");
+		text_line_add(&line, ": the kernel may choose it for any outgoing connection");
 	text_note(render, "port", line.bytes, line.length);
 }
 

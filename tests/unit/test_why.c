@@ -71,13 +71,13 @@ static void text_says_who_and_what_helps(void **state)
 	report.elsewhere_count = 1;
 	report.elsewhere_more = 2;
 	expect(&render_text, &report,
-	       "tcp *:80: a bind would fail, EADDRINUSE\n"
+	       "tcp *:80: in use: bind() would fail with EADDRINUSE\n"
 	       "held by nginx[812]: LISTEN *:80\n"
 	       "        and 7 more\n"
 	       "why     nginx (812) listens on *:80.\n"
 	       "fix     Stop nginx (812).\n"
 	       "port    http, well-known, privileged here, outside the ephemeral range 32768 to 60999\n"
-	       "note    not in the way, in network namespace 4026532281, nginx[812]: LISTEN *:80\n"
+	       "note    also on port 80, no conflict: nginx[812]: LISTEN *:80, in netns 4026532281\n"
 	       "note    and 2 more in other network namespaces\n");
 }
 
@@ -88,7 +88,7 @@ static void text_of_what_comes_next(void **state)
 	(void)state;
 	report.error = EACCES;
 	report.later = "nginx (812) listens on *:80.";
-	expect(&render_text, &report, "a bind would fail, EACCES\n");
+	expect(&render_text, &report, ": bind() would fail with EACCES\n");
 	expect(&render_text, &report, "\nthen    nginx (812) listens on *:80.\n");
 }
 
@@ -101,10 +101,10 @@ static void text_of_a_free_port(void **state)
 	report.service = NULL;
 	report.privileged = false;
 	expect(&render_text, &report,
-	       "tcp *:40000: a bind would succeed\n"
+	       "tcp *:40000: free: bind() would succeed\n"
 	       "why     Nothing stands in the way.\n"
-	       "port    registered, not privileged here, inside the ephemeral range 32768 to 60999: any "
-	       "outgoing connection may be given it\n");
+	       "port    registered, not privileged here, inside the ephemeral range 32768 to 60999: the "
+	       "kernel may choose it for any outgoing connection\n");
 	asked.family = AF_INET;
 	expect(&render_text, &report, "tcp *:40000 (IPv4 only): ");
 }
