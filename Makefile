@@ -24,8 +24,9 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if
 CPPFLAGS += -D_GNU_SOURCE -DPORTTRACE_VERSION='"$(VERSION)"' -Isrc -Iinclude -I$(BUILD)
 CFLAGS   += -std=gnu11 -g $(if $(DEBUG),-O0,-O2) $(WARNINGS) -MMD -MP
 ifdef SAN
-CFLAGS   += -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
-LDFLAGS  += -fsanitize=address,undefined
+CFLAGS   += -fsanitize=address,undefined,float-cast-overflow -fno-omit-frame-pointer \
+            -fno-sanitize-recover=undefined,float-cast-overflow
+LDFLAGS  += -fsanitize=address,undefined,float-cast-overflow
 endif
 # New kernels (7.2) are built with -fms-extensions; so is the C of their types.
 BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPFARCH) -Ivmlinux/$(ARCH) -Iinclude -Ibpf \

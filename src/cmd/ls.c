@@ -214,7 +214,7 @@ int cmd_ls(int argc, char **argv)
 	if (!output_is_open())
 		return EXIT_FAILED;
 	options_for_render(&config.output, &render);
-	list.renderer = config.output.json ? &render_json : &render_text;
+	list.renderer = render_find(config.output.json ? "json" : "text");
 	list.render = list.renderer->open(&render);
 	/* A list is not a stream: it holds what the machine has. */
 	list.model = model_new(&(struct model_limits){.sockets = 4 * 1024 * 1024, .processes = 65536});

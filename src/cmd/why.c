@@ -33,7 +33,7 @@ static int print(struct why_question *question, uint32_t error, const struct out
 	struct render_options render;
 
 	options_for_render(options, &render);
-	return why_report_print(question, error, options->json ? &render_json : &render_text, &render);
+	return why_report_print(question, error, render_find(options->json ? "json" : "text"), &render);
 }
 
 static int answer(struct why_question *question, const struct output_config *options)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The answer of `why` as text: the verdict, the holders, the reason, the fix, and what kind of port it is. */
-#include "render/text.h"
+#include "render/text_why.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -8,6 +8,7 @@
 
 #include "render/names.h"
 #include "render/port_range.h"
+#include "render/text_conflict.h"
 #include "util/address.h"
 #include "util/errno_name.h"
 

@@ -656,7 +656,7 @@ def ls_of_nothing(t):
 
 @test()
 def data_and_remarks(t):
-    """Text: data on stdout, everything else on stderr; -q leaves the remarks out."""
+    """Text: data on stdout, everything else on stderr; -q leaves out headers and messages."""
     with t.text("-N", t.netns) as screen:
         tcp(("127.0.0.1", 5001)).close()
         screen.wait(r"close .*:5001\b")
@@ -679,12 +679,15 @@ def data_and_remarks(t):
         return process.stdout.readline()
 
     try:
-        until(data, "the first data of -q")
+        check("5001" in until(data, "the first data of -q"), "the first line of -q is no event")
         process.send_signal(signal.SIGINT)
         equal(process.communicate(timeout=10)[1], "", "stderr of -q")
         equal(process.returncode, DONE, "exit status of -q")
     finally:
         process.kill()
+    with tcp(("127.0.0.1", 5001), backlog=1):
+        out = t.command("ls", "-q", "-N", t.netns).stdout.decode()
+        equal(re.findall(r"LISTEN|LOCAL", out), ["LISTEN"], "lines of ls -q")
 
 
 @test()

@@ -74,7 +74,7 @@ static size_t field_index(const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < field_count && strcmp(fields[i].name, name) != 0; i++)
+	for (i = 0; i < field_count && (!fields[i].name || strcmp(fields[i].name, name) != 0); i++)
 		;
 	return i;
 }
@@ -105,6 +105,8 @@ static void every_field_is_in_the_schema(void **state)
 	}
 	fclose(file);
 	for (size_t i = 0; i < field_count; i++) {
+		if (!fields[i].name) /* a column of text */
+			continue;
 		if (!described[i])
 			fail_msg("%s does not describe %s", SCHEMA, fields[i].name);
 	}

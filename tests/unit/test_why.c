@@ -4,6 +4,9 @@
 
 #include "render_sample.h"
 
+#include "render/json.h"
+#include "render/text.h"
+
 static struct wire_sock sock;
 static struct holder holder, elsewhere;
 static struct conflict conflict;
