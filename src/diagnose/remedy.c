@@ -140,11 +140,11 @@ static void write_destroy(const struct attempt *try, struct remedy *out)
 
 	destroy_command(try, &command);
 	remedy_text(out, "Destroy %s%s", try->destroyed_count == 1 ? "the " : "",
-		    try->destroyed_count == 1 ? "" : amount(try->destroyed_count).s);
+		    try->destroyed_count == 1 ? "" : with_commas(try->destroyed_count).s);
 	remedy_text(out, "%s%s%s", try->destroyed_count == 1 ? "" : " ", is_closed ? "closed " : "",
 		    try->destroyed_count == 1 ? "connection" : "connections");
 	if (try->destroyed_count == 1)
-		remedy_text(out, " with %s", end_of(try->destroyed[0]->sock.remote_addr,
+		remedy_text(out, " with %s", endpoint(try->destroyed[0]->sock.remote_addr,
 						    try->destroyed[0]->sock.remote_port).s);
 	remedy_text(out, is_closed ? "; no process uses %s." : ".", try->destroyed_count == 1 ? "it" : "them");
 	remedy_command(try, out, &command);

@@ -75,7 +75,7 @@ static void write_capability(const struct attempt *try, struct remedy *out)
 	const struct process *process = process_of(try->f, &try->f->claim->task);
 	struct command command = {0};
 
-	remedy_text(out, "Give %s CAP_NET_BIND_SERVICE, then start it again.", quoted(process->exe).s);
+	remedy_text(out, "Give %s CAP_NET_BIND_SERVICE, then start it again.", escaped(process->exe).s);
 	command_append(&command, "setcap cap_net_bind_service=+ep ");
 	command_append_word(&command, process->exe);
 	snprintf(out->command, sizeof(out->command), "%s", command_text(&command));
@@ -111,7 +111,7 @@ static void write_tentative(const struct attempt *try, struct remedy *out)
 {
 	out->after_s = 3;
 	remedy_text(out, "Wait 3 s: the check of %s for duplicates on the network ends.",
-		    address_of(try->f->claim->sock.local_addr).s);
+		    address_text(try->f->claim->sock.local_addr).s);
 }
 
 static bool is_loopback6(const uint8_t addr[16])

@@ -43,7 +43,7 @@ void remedy_sysctl(const struct attempt *try, struct remedy *out, const char *na
 
 struct phrase ss_address(const struct wire_sock *sock, const uint8_t addr[16], uint16_t port)
 {
-	struct phrase end = end_of(addr, port), mapped;
+	struct phrase end = endpoint(addr, port), mapped;
 
 	/* An IPv4 address on an IPv6 socket is a mapped one to ss. */
 	if (sock->family == AF_INET6 && sock_is_mapped(sock)) {

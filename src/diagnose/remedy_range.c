@@ -79,7 +79,7 @@ static void write_unreserve(const struct attempt *try, struct remedy *out)
 
 	snprintf(out->option, sizeof(out->option), "net.ipv4.ip_local_reserved_ports");
 	remedy_text(out, "Reserve no ports: %s of the %s of the range are reserved.",
-		    amount(try->pool.reserved).s, amount(try->pool.size).s);
+		    with_commas(try->pool.reserved).s, with_commas(try->pool.size).s);
 	/* sysctl(8) does not write an empty value. */
 	command_append(&command, "%ssh -c 'echo > /proc/sys/net/ipv4/ip_local_reserved_ports'", try->enter);
 	remedy_command(try, out, &command);
@@ -96,7 +96,7 @@ static void write_destroy_timewaits(const struct attempt *try, struct remedy *ou
 	struct command command = {0};
 
 	remedy_text(out, "Destroy the %s TIME_WAITs towards %s; no process uses them.",
-		    amount(timewaits_in_the_way(try)).s, end_of(sock->remote_addr, sock->remote_port).s);
+		    with_commas(timewaits_in_the_way(try)).s, endpoint(sock->remote_addr, sock->remote_port).s);
 	command_append(&command, "%sss -tK state time-wait dst ", try->enter);
 	command_append_word(&command, ss_address(sock, sock->remote_addr, sock->remote_port).s);
 	remedy_command(try, out, &command);
@@ -151,7 +151,7 @@ static void write_no_port_in_holder(const struct attempt *try, struct remedy *ou
 	snprintf(out->option, sizeof(out->option), "IP_BIND_ADDRESS_NO_PORT");
 	snprintf(out->value, sizeof(out->value), "1");
 	remedy_text(out, "Set IP_BIND_ADDRESS_NO_PORT in %s before its bind() to port 0: its %s bound ports are closed "
-		    "to every connect().", task_name(&try->pool.top).s, amount(try->pool.bound).s);
+		    "to every connect().", task_name(&try->pool.top).s, with_commas(try->pool.bound).s);
 }
 
 static bool try_wait(struct attempt *try)
@@ -174,7 +174,7 @@ static bool try_fewer(struct attempt *try)
 static void write_fewer(const struct attempt *try, struct remedy *out)
 {
 	remedy_text(out, "Close or reuse connections in %s, which has %s of the ports.",
-		    task_name(&try->pool.top).s, amount(try->pool.top_count).s);
+		    task_name(&try->pool.top).s, with_commas(try->pool.top_count).s);
 }
 
 const struct remedy_row range_remedies[] = {

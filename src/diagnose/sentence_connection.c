@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A connection, or what is left of one, has the port: what to tell, and what to do about it. */
+/* Sentences for refusals where a connection, open or closed, holds the port. */
 #include "diagnose/sentence.h"
 
 static uint16_t port_of(const struct finding *f)
@@ -7,7 +7,7 @@ static uint16_t port_of(const struct finding *f)
 	return f->claim->sock.local_port;
 }
 
-/* TIME_WAITs come last: when one is the primary holder, all are. */
+/* TIME_WAITs are ordered last: when the primary holder is one, all holders are. */
 static uint32_t longest_ms(const struct finding *f)
 {
 	uint32_t longest = 0;
@@ -30,16 +30,16 @@ static bool all_have(const struct finding *f, uint32_t flag)
 
 static void append_time_wait(const struct finding *f, char *out)
 {
-	bool is_seen = holder_task(f->holder)->pid;
+	bool is_owner_known = holder_task(f->holder)->pid;
 
 	if (f->holder_count > 1)
-		sentence_append(out, "%s%zu closed connections, one of them with %s, keep port %u for %s",
-		    f->failure->holder_more ? "At least " : "", f->holder_count, holder_peer(f).s,
-		    port_of(f), time_left(longest_ms(f)).s);
+		sentence_append(out, "%s%zu closed connections, one of them with %s, hold port %u in TIME_WAIT for %s",
+				f->failure->holder_more ? "At least " : "", f->holder_count, holder_peer(f).s,
+				port_of(f), time_left(longest_ms(f)).s);
 	else
-		sentence_append(out, "A closed connection%s%s with %s keeps port %u for %s",
-		    is_seen ? " of " : "", is_seen ? holder_name(f).s : "", holder_peer(f).s,
-		    port_of(f), time_left(f->holder->expires_ms).s);
+		sentence_append(out, "A closed connection%s%s with %s holds port %u in TIME_WAIT for %s",
+				is_owner_known ? " of " : "", is_owner_known ? holder_name(f).s : "",
+				holder_peer(f).s, port_of(f), time_left(f->holder->expires_ms).s);
 }
 
 void why_time_wait(const struct finding *f, char *out)
@@ -53,16 +53,17 @@ void fix_time_wait(const struct finding *f, char *out)
 	if (all_have(f, WIRE_REUSEADDR))
 		sentence_append(out, "set SO_REUSEADDR in %s before its bind().", the_caller(f).s);
 	else
-		sentence_append(out, "wait, or run 'ss -K state time-wait sport = :%u'; SO_REUSEADDR, set "
-		    "before bind() in every run of %s, prevents this the next time.",
-		    port_of(f), the_caller(f).s);
+		sentence_append(out,
+				"wait, or run 'ss -K state time-wait sport = :%u'; to prevent this, set "
+				"SO_REUSEADDR before bind() in every run of %s.",
+				port_of(f), the_caller(f).s);
 }
 
 void why_time_wait_noreuse(const struct finding *f, char *out)
 {
 	append_time_wait(f, out);
-	sentence_append(out, "; it was made without SO_REUSEADDR, so that of %s does not help this time.",
-	    the_caller(f).s);
+	sentence_append(out, "; its socket did not set SO_REUSEADDR, so SO_REUSEADDR in %s does not help this time.",
+			the_caller(f).s);
 }
 
 void fix_time_wait_noreuse(const struct finding *f, char *out)
@@ -70,35 +71,35 @@ void fix_time_wait_noreuse(const struct finding *f, char *out)
 	sentence_append(out, "wait, or run 'ss -K state time-wait sport = :%u'.", port_of(f));
 }
 
-/* Of a socket that no process has any more, who made it. */
+/* What the process that took the port has done with its socket. */
 static void append_closed(const struct finding *f, char *out)
 {
 	if (!f->holder->owner.pid)
-		sentence_append(out, "The process that had %s", holder_end(f).s);
+		sentence_append(out, "The process that had %s", holder_endpoint(f).s);
 	else
 		sentence_append(out, "%s", task_name(&f->holder->owner).s);
-	sentence_append(out, " %s", f->holder->owner_gone ? "is gone" : "has closed its socket");
+	sentence_append(out, f->holder->owner_gone ? " has exited" : " has closed its socket");
 }
 
 void why_fin_wait2(const struct finding *f, char *out)
 {
 	append_closed(f, out);
-	sentence_append(out, ", but %s has not closed its side; the kernel waits for that for %s.",
-	    holder_peer(f).s, time_left(f->holder->expires_ms).s);
+	sentence_append(out, ", but %s has not closed its side; the kernel holds the port for %s.",
+			holder_peer(f).s, time_left(f->holder->expires_ms).s);
 }
 
-static const char *reuseaddr_wanted_of(const struct finding *f)
+static const char *reuseaddr_advice(const struct finding *f)
 {
-	bool mine = f->claim->sock.flags & WIRE_REUSEADDR,
-	     theirs = f->holder->sock.flags & WIRE_REUSEADDR;
+	bool caller_has = f->claim->sock.flags & WIRE_REUSEADDR,
+	     holder_has = f->holder->sock.flags & WIRE_REUSEADDR;
 
-	return theirs && !mine ? "set SO_REUSEADDR before bind()"
-			       : "set SO_REUSEADDR before bind() in every run of the server";
+	return holder_has && !caller_has ? "set SO_REUSEADDR before bind()"
+					 : "set SO_REUSEADDR before bind() in every run of the server";
 }
 
 void fix_fin_wait2(const struct finding *f, char *out)
 {
-	sentence_append(out, "%s, or lower net.ipv4.tcp_fin_timeout.", reuseaddr_wanted_of(f));
+	sentence_append(out, "%s, or lower net.ipv4.tcp_fin_timeout.", reuseaddr_advice(f));
 }
 
 static const char *closing_state(const struct wire_sock *sk)
@@ -119,73 +120,75 @@ static const char *closing_state(const struct wire_sock *sk)
 void why_orphan(const struct finding *f, char *out)
 {
 	append_closed(f, out);
-	sentence_append(out, ", but the connection with %s has not ended (%s): no process has it any more.",
-	    holder_peer(f).s, closing_state(&f->holder->sock));
+	sentence_append(out, ", but its connection with %s has not ended (%s); no process has it open any more.",
+			holder_peer(f).s, closing_state(&f->holder->sock));
 }
 
 void fix_orphan(const struct finding *f, char *out)
 {
-	sentence_append(out, "%s, or run 'ss -K sport = :%u'; the kernel gives up after some minutes.",
-	    
-	    reuseaddr_wanted_of(f), port_of(f));
+	sentence_append(out,
+			"%s, or run 'ss -K sport = :%u'; the kernel drops the connection after some minutes "
+			"(net.ipv4.tcp_orphan_retries).",
+			reuseaddr_advice(f), port_of(f));
 }
 
 void why_accepted(const struct finding *f, char *out)
 {
 	sentence_append(out, "%s still has a connection with %s that was accepted on port %u.", the_holder(f).s,
-	    holder_peer(f).s, port_of(f));
+			holder_peer(f).s, port_of(f));
 }
 
 void fix_accepted(const struct finding *f, char *out)
 {
-	sentence_append(out, "%s, or %s.", stop_holder(f).s, reuseaddr_wanted_of(f));
+	sentence_append(out, "%s, or %s.", stop_holder_first(f).s, reuseaddr_advice(f));
 }
 
 void why_ephemeral(const struct finding *f, char *out)
 {
-	sentence_append(out, "%s was given port %u as a source port, for its connection to %s.",
-	    the_holder(f).s, port_of(f), holder_peer(f).s);
+	sentence_append(out, "The kernel gave port %u to %s as the source port of its connection to %s.",
+			port_of(f), the_holder(f).s, holder_peer(f).s);
 }
 
 void fix_ephemeral(const struct finding *f, char *out)
 {
-	sentence_append(out, "%s or wait for that connection to end, and put %u into "
-	    "net.ipv4.ip_local_reserved_ports, so that no connection is given it again.",
-	    stop_holder(f).s, port_of(f));
+	sentence_append(out,
+			"%s, or wait until that connection ends, and add %u to net.ipv4.ip_local_reserved_ports, "
+			"so that the kernel does not give the port to a connection again.",
+			stop_holder_first(f).s, port_of(f));
 }
 
-/* Who chose the port of a connection is not always to be known; then "connection" and no more. */
+/* Before 6.18 the kernel does not always show whether bind() or connect() chose a connection's port. */
 void why_client(const struct finding *f, char *out)
 {
 	if (f->holder->sock.flags & WIRE_PORT_EPHEMERAL)
 		sentence_append(out, "%s has a connection with %s on port %u.", the_holder(f).s,
-		    holder_peer(f).s, port_of(f));
+				holder_peer(f).s, port_of(f));
 	else
 		sentence_append(out, "%s bound port %u%s and is connected to %s.", the_holder(f).s, port_of(f),
-		    taken_ago(f).s, holder_peer(f).s);
+				bound_ago(f).s, holder_peer(f).s);
 }
 
 void fix_client(const struct finding *f, char *out)
 {
 	if (f->holder->sock.flags & WIRE_PORT_EPHEMERAL)
-		sentence_append(out, "%s, or put %u into net.ipv4.ip_local_reserved_ports if it was chosen by "
-		    "chance.",
-		    stop_holder(f).s, port_of(f));
+		sentence_append(out,
+				"%s, or add %u to net.ipv4.ip_local_reserved_ports if the kernel chose the port.",
+				stop_holder_first(f).s, port_of(f));
 	else
-		sentence_append(out, "%s, or have it connect without a port of its own "
-		    "(IP_BIND_ADDRESS_NO_PORT).",
-		    stop_holder(f).s);
+		sentence_append(out, "%s, or let connect() choose its port (IP_BIND_ADDRESS_NO_PORT).",
+				stop_holder_first(f).s);
 }
 
 void why_self_connect(const struct finding *f, char *out)
 {
-	sentence_append(out, "%s is connected to itself: it tried port %u while nobody listened and was given "
-	    "the same port as its own.",
-	    the_holder(f).s, port_of(f));
+	sentence_append(out,
+			"%s is connected to itself: it connected to port %u while no process listened there, and "
+			"the kernel chose the same port as the source port.",
+			the_holder(f).s, port_of(f));
 }
 
 void fix_self_connect(const struct finding *f, char *out)
 {
-	sentence_append(out, "%s, and put %u into net.ipv4.ip_local_reserved_ports.", stop_holder(f).s,
-	    port_of(f));
+	sentence_append(out, "%s, and add %u to net.ipv4.ip_local_reserved_ports.", stop_holder_first(f).s,
+			port_of(f));
 }

@@ -207,7 +207,7 @@ static void append_target(const struct stop_target *target, struct remedy *out)
 		break;
 	case STOP_UNIT:
 	case STOP_USER_UNIT:
-		remedy_text(out, "%s", quoted(target->name).s);
+		remedy_text(out, "%s", escaped(target->name).s);
 		break;
 	case STOP_SOCKET_UNIT:
 		remedy_text(out, "the .socket unit for which systemd listens");

@@ -9,8 +9,8 @@
 #include "model/hash.h"
 
 #define POOLS_MAX 4096
-#define SILENT_NS 60000000000ULL
-#define WINDOW_NS 5000000000ULL /* over which a rate is taken */
+#define INACTIVE_NS 60000000000ULL
+#define RATE_NS	    5000000000ULL /* a rate is the mean over this time */
 
 struct pool_key {
 	uint8_t local_addr[16];
@@ -83,7 +83,7 @@ static void rate_find(struct pool_entry *entry)
 	double seconds;
 
 	for (size_t i = entry->sample_count - 1; i-- > 0;) {
-		if (from != last && last->boot_ns - entry->samples[i].boot_ns > WINDOW_NS)
+		if (from != last && last->boot_ns - entry->samples[i].boot_ns > RATE_NS)
 			break;
 		from = &entry->samples[i];
 	}
@@ -95,9 +95,10 @@ static void rate_find(struct pool_entry *entry)
 	entry->growth = (double)(last->others - from->others) / seconds;
 }
 
-static void drop_silent(struct pool_table *table, uint64_t now)
+static void drop_inactive(struct pool_table *table, uint64_t now)
 {
-	while (table->nodes && table->nodes->entry.now.hdr.boot_ns + SILENT_NS < now)
+	while (table->nodes && table->nodes->entry.now.hdr.boot_ns < now &&
+	       now - table->nodes->entry.now.hdr.boot_ns > INACTIVE_NS)
 		node_drop(table, table->nodes);
 }
 
@@ -133,7 +134,7 @@ int pool_table_add(struct pool_table *table, const struct wire_pool *event)
 		free(node);
 		return -ENOMEM;
 	}
-	drop_silent(table, event->hdr.boot_ns);
+	drop_inactive(table, event->hdr.boot_ns);
 	return 0;
 }
 

@@ -48,14 +48,20 @@ static uint64_t hash_key(const struct fold_key *key)
 
 static uint64_t window_end(const struct fold_entry *entry)
 {
-	return entry->start_boot_ns + FOLD_WINDOW_NS;
+	uint64_t start = entry->start_boot_ns;
+
+	return start > UINT64_MAX - FOLD_WINDOW_NS ? UINT64_MAX : start + FOLD_WINDOW_NS;
 }
 
 static void end_entry(struct fold *fold, struct fold_entry *entry, uint64_t now_boot_ns)
 {
+	uint64_t end = now_boot_ns < window_end(entry) ? now_boot_ns : window_end(entry);
+
+	/* Events are not sorted by time: now may be before the first event of the window. */
+	if (end < entry->start_boot_ns)
+		end = entry->start_boot_ns;
 	if (entry->count > FOLD_PASS)
-		fold->ended(fold->context, entry,
-			    now_boot_ns < window_end(entry) ? now_boot_ns : window_end(entry));
+		fold->ended(fold->context, entry, end);
 	entry->count = 0;
 }
 

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "render/render.h"
+#include "render/renderer.h"
 
 #define FOLD_SLOTS     64
 #define FOLD_PASS      3

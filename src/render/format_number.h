@@ -8,6 +8,12 @@
 
 #define NUMBER_SIZE 32
 
+/* The nearest integer; 0 for a negative number and NaN, UINT64_MAX for what is beyond it. */
+uint64_t round_to_uint64(double value);
+
+/* Rounded down, at most 100; 100 when `whole` is 0. */
+unsigned int percent_of(uint64_t part, uint64_t whole);
+
 /* "28,232" */
 size_t format_count(uint64_t count, char out[NUMBER_SIZE]);
 /* "850 ns", "37 ms", "2.9 s", "3 min 20 s", "2 h 5 min", "3 d 4 h"; cut, not rounded */

@@ -1,26 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The records `churn` and `warning`: ports taken and given back, how full they are, and until when. */
-#include "render/json.h"
+#include "render/json_churn.h"
 
 #include <string.h>
 
+#include "render/format_number.h"
 #include "render/names.h"
 #include "render/search.h"
 #include "util/address.h"
 
 #define put_number json_put_number
+#define put_text   json_put_text
 
-static void put_text(struct json_line *line, const char *key, const char *text)
-{
-	json_key(line, key, strlen(key));
-	json_text(line, text);
-}
-
-/* Rounded to thousandths. */
+/* Rounded to thousandths; 0 for NaN. */
 static void put_fraction(struct json_line *line, const char *key, double value)
 {
 	json_key(line, key, strlen(key));
-	json_thousandths(line, (uint64_t)(value * 1000 + 0.5));
+	json_thousandths(line, round_to_uint64(value * 1000));
 }
 
 static void put_address(struct json_line *line, const char *key, const uint8_t addr[16])

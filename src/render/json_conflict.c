@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Of a refusal in JSON: its cause in words, and every socket that has the port. */
-#include "render/json.h"
+#include "render/json_conflict.h"
 
 #include <string.h>
 
 #include "diagnose/remedy.h"
 #include "render/fields.h"
-
-/* "pid" and "comm", in a map that the caller opened. */
-void json_task(struct json_line *line, const struct wire_task *task)
-{
-	size_t length = strnlen(task->comm, sizeof(task->comm));
-
-	JSON_KEY(line, "pid");
-	json_number(line, task->pid);
-	if (length > 0) {
-		JSON_KEY(line, "comm");
-		json_bytes(line, task->comm, length);
-	}
-}
 
 static void put_holder_pids(struct json_line *line, const struct holder *holder)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The answer of `why` in JSON: one record, and what is not known is not in it. */
-#include "render/json.h"
+#include "render/json_why.h"
 
 #include <string.h>
 
+#include "render/json_conflict.h"
 #include "render/names.h"
 #include "render/port_range.h"
 #include "util/address.h"

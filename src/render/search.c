@@ -4,7 +4,7 @@
 
 uint64_t search_percentile(const struct churn_search_diff *search, unsigned int percent)
 {
-	uint64_t wanted = (search->count * percent + 99) / 100, seen = 0;
+	uint64_t wanted = search->count / 100 * percent + (search->count % 100 * percent + 99) / 100, seen = 0;
 
 	for (unsigned int i = 0; i < WIRE_SEARCH_BUCKETS; i++) {
 		uint64_t end = 2ULL << i;

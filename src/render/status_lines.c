@@ -20,7 +20,7 @@ void status_lines_start(FILE *err, const struct start_report *report)
 	putc('\n', err);
 	if (!report->missing || !report->missing[0])
 		return;
-	fputs("not shown by this kernel:", err);
+	fputs("not available with these probes:", err);
 	for (const char *const *fact = report->missing; *fact; fact++)
 		fprintf(err, " %s", *fact);
 	fputs(" (see 'porttrace doctor')\n", err);
@@ -36,7 +36,7 @@ void status_lines_stop(FILE *err, const struct stop_report *report)
 	if (!report->unpredicted)
 		return;
 	format_count(report->unpredicted, events);
-	fprintf(err, "%s refusal%s that the rules porttrace knows do not explain\n", events,
+	fprintf(err, "%s failure%s that no known kernel rule explains\n", events,
 		report->unpredicted == 1 ? "" : "s");
 }
 
@@ -107,7 +107,7 @@ static void close_remarks(struct render *render)
 }
 
 const struct renderer render_status_lines = {
-	.name = "remarks",
+	.name = "status-lines",
 	.open = open_remarks,
 	.start = start,
 	.event = no_event,

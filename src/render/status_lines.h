@@ -5,7 +5,10 @@
 
 #include <stdio.h>
 
-#include "render/render.h"
+#include "render/renderer.h"
+
+/* A renderer that says nothing else, for a stream that goes to a file. */
+extern const struct renderer render_status_lines;
 
 /* "porttrace 0.1 · Linux 6.12 · probes fentry · 41 sockets in 3 network namespaces" */
 void status_lines_start(FILE *err, const struct start_report *report);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Under a failure: who has the port, why that refuses the call, and what would help. */
-#include "render/text.h"
+#include "render/text_conflict.h"
 
 #include <string.h>
 
 #include "render/format_number.h"
 #include "render/names.h"
+#include "render/text_words.h"
 #include "util/address.h"
 
 #define HOLDERS_SHOWN 5
@@ -53,7 +54,7 @@ static void add_holder(struct text_line *line, const struct holder *holder)
 		text_line_add(line, "no process, left by ");
 		text_who(line, holder->owner.comm, holder->owner.pid);
 		if (holder->owner_gone)
-			text_line_add(line, " (gone)");
+			text_line_add(line, " (exited)");
 	} else if (holder->sock.state == WIRE_TCP_TIME_WAIT || holder->sock.flags & WIRE_ORPHAN) {
 		text_line_add(line, "no process");
 	} else {

@@ -11,15 +11,21 @@
 #include <stdio.h>
 
 enum text_style { STYLE_PLAIN, STYLE_FAILED, STYLE_WARNING, STYLE_FAINT };
+enum text_align { ALIGN_LEFT, ALIGN_RIGHT };
 
-/* Starts zeroed. What does not fit is left out. */
+#define TEXT_LINE_BYTES 1536
+
+/* Starts zeroed, or reset. What does not fit is left out. */
 struct text_line {
-	char bytes[1536];
 	size_t length;
 	size_t columns;
 	enum text_style style;	     /* of the marked part, the whole line when nothing is marked */
 	size_t mark, mark_end;	     /* in bytes */
+	char bytes[TEXT_LINE_BYTES];
 };
+
+/* Empties a line without touching its bytes. */
+void text_line_reset(struct text_line *line);
 
 /* Text of ours, or escaped already. */
 void text_line_add(struct text_line *line, const char *text);
@@ -31,8 +37,12 @@ void text_line_bytes(struct text_line *line, const char *bytes, size_t length);
 /* Adds in a style; one such part per line, the last one wins. */
 void text_line_mark(struct text_line *line, enum text_style style, const char *text);
 void text_line_append(struct text_line *line, const struct text_line *other);
-/* Spaces up to `column`; at least one where the line is already beyond it. */
+/* Spaces up to `column`; one where the line has reached it and does not end with a space. */
 void text_line_column(struct text_line *line, size_t column);
+
+/* A cell of a table whose column is `width` wide and starts at `start`; nothing when the cell is empty. */
+void text_line_cell(struct text_line *line, size_t start, size_t width, enum text_align align,
+		    const struct text_line *cell);
 
 /* `width`: columns to cut the line to; 0: do not. Leaves the line empty. */
 void text_line_write(struct text_line *line, FILE *out, size_t width, bool colour);

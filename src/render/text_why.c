@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The answer of `why` for people: the verdict, who has the port, the way out, and what the port is. */
-#include "render/text.h"
+/* The answer of `why` as text: the verdict, the holders, the reason, the fix, and what kind of port it is. */
+#include "render/text_why.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
 #include "render/names.h"
 #include "render/port_range.h"
+#include "render/text_conflict.h"
 #include "util/address.h"
 #include "util/errno_name.h"
 
 #define BESIDE_SHOWN 3
 
-/* "*" is every address; which ones that are is not to be seen from it. */
+/* "*" is printed for the wildcard of either family. */
 static const char *only_family(const struct wire_sock *sock)
 {
 	if (!address_is_wildcard(sock->local_addr))
@@ -32,9 +34,11 @@ static void put_verdict(struct render *render, const struct why_report *report)
 	text_line_format(&line, "%s %s%s: ", protocol_name(sock->protocol, name), address,
 			 only_family(sock));
 	if (!report->error) {
-		text_line_add(&line, "a bind would succeed");
+		text_line_add(&line, sock->local_port ? "free: bind() would succeed" : "bind() would succeed");
 	} else {
-		text_line_add(&line, "a bind would fail, ");
+		if (report->error == EADDRINUSE)
+			text_line_add(&line, sock->local_port ? "in use: " : "no port is free: ");
+		text_line_add(&line, "bind() would fail with ");
 		text_line_mark(&line, STYLE_FAILED, errno_name(report->error, error));
 	}
 	text_write_whole(render, &line);
@@ -55,7 +59,7 @@ static void put_more(struct render *render, size_t more, const char *where)
 	put_note(render, &line);
 }
 
-/* Where people stop too soon: the port is on the machine, but nothing of it is in the way. */
+/* Other sockets on the port number, so that the user does not take them for the cause. */
 static void put_beside(struct render *render, const struct why_report *report,
 		       const struct report *frame)
 {
@@ -64,17 +68,17 @@ static void put_beside(struct render *render, const struct why_report *report,
 	for (size_t i = 0; i < shown; i++) {
 		struct text_line line = {};
 
-		text_line_add(&line, "not in the way, ");
+		text_line_format(&line, "also on port %u, no conflict: ", report->sock->local_port);
 		text_holder(&line, report->beside[i], frame);
 		put_note(render, &line);
 	}
-	put_more(render, report->beside_count - shown, "on this port, not in the way");
+	put_more(render, report->beside_count - shown, "on this port, no conflict");
 	for (size_t i = 0; i < report->elsewhere_count; i++) {
 		struct text_line line = {};
 
-		text_line_format(&line, "not in the way, in network namespace %u, ",
-				 report->elsewhere[i].sock.netns);
+		text_line_format(&line, "also on port %u, no conflict: ", report->sock->local_port);
 		text_holder(&line, &report->elsewhere[i], frame);
+		text_line_format(&line, ", in netns %u", report->elsewhere[i].sock.netns);
 		put_note(render, &line);
 	}
 	put_more(render, report->elsewhere_more, "in other network namespaces");
@@ -101,7 +105,7 @@ static void put_port(struct render *render, const struct why_report *report)
 				 is_ephemeral ? "inside" : "outside", report->range_low,
 				 report->range_high);
 	if (is_ephemeral && !report->reserved)
-		text_line_add(&line, ": any outgoing connection may be given it");
+		text_line_add(&line, ": the kernel may give it to an outgoing connection");
 	text_note(render, "port", line.bytes, line.length);
 }
 

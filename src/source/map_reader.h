@@ -23,7 +23,7 @@ typedef void (*map_reader_fn)(void *context, const char *element);
 struct map_reader *map_reader_new(struct bpf_program *read, struct bpf_program *clear, const struct bpf_map *map);
 void map_reader_free(struct map_reader *reader);
 
-/* Calls `each` for every element. Elements added meanwhile may be left out. 0 or -errno. */
+/* Calls `each` for every element; those added meanwhile may be missing. 0 or -errno. */
 int map_reader_each(struct map_reader *reader, map_reader_fn each, void *context);
 /* Deletes every element. 0 or -errno. */
 int map_reader_clear(struct map_reader *reader);

@@ -10,6 +10,7 @@ What needs the kernel's events needs root, and is skipped without.
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -109,14 +110,45 @@ def unknown_option(t):
     misused(t, "ls", "--no-such-option", says="no-such-option")
     misused(t, "doctor", "--no-such-option", says="no-such-option")
     misused(t, "ephemeral", "80", says="80")
-    misused(t, "ephemeral", "-e", "bind", says="-- 'e'")
+    misused(t, "ephemeral", "-e", "bind", says="unknown option '-e'")
     misused(t, "ephemeral", "-n", "0", says="--count")
 
 
 @test(netns=False, root=False)
 def unknown_command(t):
-    misused(t, "lss", says="lss")
-    misused(t, "frobnicate", "80", says="frobnicate")
+    misused(t, "lss", says="unknown command 'lss'; did you mean 'ls'?")
+    misused(t, "recrod", says="did you mean 'record'?")
+    misused(t, "frobnicate", "80", says="unknown command 'frobnicate' (see 'porttrace --help')")
+
+
+@test(netns=False, root=False)
+def messages_say_what_is_right(t):
+    """A message names the value, and what to write instead."""
+    for args, want in (
+        (("-P", "abc"), "--port: 'abc' is not a port (0 to 65535) or a range like 8000-8100"),
+        (("-P", "90-80"), "write 80-90"),
+        (("ls", "abc"), "'abc' is not a port"),
+        (("why", "no-such-service"), "'no-such-service' is not a port"),
+        (("-p", "abc"), "--pid: 'abc' is not a process id"),
+        (("-d", "soon"), "--duration: 'soon' is not a number of seconds"),
+        (("-p",), "-p PID"),
+        (("--pid",), "--pid=PID"),
+        (("--color", "blue"), "auto, always, never"),
+        (("-e", "binds"), "bind, listen, connect"),
+        (("ephemeral", "80"), "-D PORT"),
+        (("record",), "porttrace record FILE"),
+        (("replay",), "porttrace replay FILE"),
+        (("why",), "porttrace why 80"),
+        (("--json=yes",), "'--json' takes no value"),
+    ):
+        misused(t, *args, says=want)
+
+
+@test(netns=False, root=False)
+def control_characters_are_escaped(t):
+    """What was typed reaches the terminal without control characters."""
+    for args in (("\x1b[31m",), ("-\x1b",), ("--\x1b[31m",), ("ls", "\x1b[31m"), ("-u", "\x1b")):
+        misused(t, *args, says="\\x1b")
 
 
 @test(netns=False, root=False)
@@ -173,6 +205,39 @@ def value_where_none_belongs(t):
     misused(t, "--json=yes")
 
 
+@test(netns=False, root=False)
+def abbreviated_option(t):
+    """Only whole names are accepted: an abbreviation would change its meaning with a new option."""
+    misused(t, "--jso", says="--json")
+    misused(t, "--dur=1", says="--duration")
+    misused(t, "--dur", "1", says="--duration")
+    misused(t, "ls", "--list", says="--listening")
+    misused(t, "record", "--interv", "1", "/dev/null", says="--interval")
+    misused(t, "why", "--reusea", "80", says="--reuseaddr")
+    misused(t, "doctor", "--prob=auto", says="--probes")
+    misused(t, "80", "--jso", says="--json")
+
+
+@test(netns=False, root=False)
+def message_advises_what_exists(t):
+    """Misuse refers to --help, and to nothing that is itself misuse."""
+    for args in (("--usage",), ("-Z",), ("-d", "soon"), ("-p",), ("ls", "--nonsense"), ("why",)):
+        done = t.command(*args)
+        equal(done.returncode, MISUSE, f"exit status of {args}")
+        text = sane(done)
+        check("--help" in text, f"no advice for {args}: {text!r}")
+        if args != ("--usage",):
+            check("--usage" not in text, f"advice that does not exist for {args}: {text!r}")
+
+
+@test(netns=False, root=False)
+def too_short_a_time(t):
+    """Less than a nanosecond is not rounded to zero, which would mean: never."""
+    for args in (("-d", "1e-10"), ("-i", "1e-10"), ("--duration=0.0000000001",)):
+        misused(t, *args, says="0.001")
+    misused(t, "ephemeral", "-i", "1e-10", says="0.001")
+
+
 # --- output that cannot be written ----------------------------------------------------------------
 
 
@@ -225,6 +290,35 @@ def full_disk_in_text(t):
             equal(text.count("No space left"), 1, f"messages in {text!r}")
         finally:
             process.kill()
+
+
+@test()
+def file_size_limit(t):
+    """Beyond `ulimit -f`: a message and status 1, not death by SIGXFSZ."""
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
+
+    path = f"/tmp/porttrace-limit-{os.getpid()}"
+    try:
+        for args in (("-h",), ("doctor",), ("record", "-d", "1", path), ("--json", "-d", "1")):
+            with open(path + ".out", "wb") as out:
+                done = subprocess.run(
+                    [PORTTRACE, *args],
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=subprocess.PIPE,
+                    timeout=15,
+                    check=False,
+                    preexec_fn=limit,
+                )
+            text = sane(done)
+            equal(done.returncode, NO, f"exit status of {args} beyond the limit")
+            check("File too large" in text, f"message of {args}: {text!r}")
+    finally:
+        for name in (path, path + ".out"):
+            if os.path.exists(name):
+                os.unlink(name)
 
 
 @test()
@@ -426,14 +520,20 @@ def interrupt(t):
     check("events" in last and last["lost"] == 0, f"totals in {last}")
 
 
-def started(*args):
-    """A porttrace that is ready, with both outputs on pipes."""
+def started(*args, ignored=None):
+    """A porttrace that is ready, with both outputs on pipes; `ignored`: a signal that it inherits so."""
+
+    def prepare():
+        die_with_parent()
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN if number == ignored else signal.SIG_DFL)
+
     process = subprocess.Popen(
         [PORTTRACE, *args],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        preexec_fn=die_with_parent,
+        preexec_fn=prepare,
     )
     first = (process.stdout if "--json" in args else process.stderr).readline()
     if not first:
@@ -458,6 +558,48 @@ def second_interrupt(t):
     process.wait(5)
     check(time.monotonic() - began < 1, "the second Ctrl-C took more than a second")
     check(process.returncode is not None, "still running")
+
+
+@test()
+def two_signals_at_once(t):
+    """timeout(1) signals its child, and then the child's process group: the second is not a wish to
+    end at once."""
+    process = started("--json", "-N", str(t.netns))
+    process.send_signal(signal.SIGSTOP)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGCONT)
+    out, _ = process.communicate(timeout=10)
+    equal(process.returncode, DONE, "exit status")
+    equal(json.loads(out.splitlines()[-1])["event"], "stop", "last record")
+
+
+@test()
+def ignored_signals_stay_ignored(t):
+    """What started porttrace ignored a signal (nohup): so does porttrace."""
+    for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        end = signal.SIGTERM if ignored != signal.SIGTERM else signal.SIGINT
+        process = started("--json", "-N", str(t.netns), ignored=ignored)
+        process.send_signal(ignored)
+        try:
+            process.wait(0.5)
+            raise Failure(f"ended by {ignored.name}, which was ignored")
+        except subprocess.TimeoutExpired:
+            pass
+        process.send_signal(end)
+        out, _ = process.communicate(timeout=10)
+        equal(process.returncode, DONE, f"exit status, with {ignored.name} ignored")
+        equal(json.loads(out.splitlines()[-1])["event"], "stop", "last record")
+
+
+@test()
+def hangup(t):
+    """SIGHUP that is not ignored ends the stream as SIGTERM does."""
+    process = started("--json", "-N", str(t.netns))
+    process.send_signal(signal.SIGHUP)
+    out, _ = process.communicate(timeout=10)
+    equal(process.returncode, DONE, "exit status")
+    equal(json.loads(out.splitlines()[-1])["event"], "stop", "last record")
 
 
 @test()
@@ -514,7 +656,7 @@ def ls_of_nothing(t):
 
 @test()
 def data_and_remarks(t):
-    """Text: data on stdout, everything else on stderr; -q leaves the remarks out."""
+    """Text: data on stdout, everything else on stderr; -q leaves out headers and messages."""
     with t.text("-N", t.netns) as screen:
         tcp(("127.0.0.1", 5001)).close()
         screen.wait(r"close .*:5001\b")
@@ -537,12 +679,15 @@ def data_and_remarks(t):
         return process.stdout.readline()
 
     try:
-        until(data, "the first data of -q")
+        check("5001" in until(data, "the first data of -q"), "the first line of -q is no event")
         process.send_signal(signal.SIGINT)
         equal(process.communicate(timeout=10)[1], "", "stderr of -q")
         equal(process.returncode, DONE, "exit status of -q")
     finally:
         process.kill()
+    with tcp(("127.0.0.1", 5001), backlog=1):
+        out = t.command("ls", "-q", "-N", t.netns).stdout.decode()
+        equal(re.findall(r"LISTEN|LOCAL", out), ["LISTEN"], "lines of ls -q")
 
 
 @test()
@@ -596,6 +741,36 @@ def fits_80_columns(t):
         ]
         check(rows, "no rows")
         equal([r for r in rows if len(r) > 80], [], "rows wider than the terminal")
+
+
+# --- the source -----------------------------------------------------------------------------------
+
+
+@test(netns=False, root=False)
+def map_names_every_file(t):
+    """The map in src/main.c names every .c file, under its folder, and none that does not exist."""
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src")
+    if not os.path.isdir(source):
+        raise Skip("the source is not here")
+    with open(os.path.join(source, "main.c"), encoding="utf-8") as file:
+        comment = file.read().split("*/")[1]
+    named, folder = set(), ""
+    for line in comment.splitlines():
+        title = re.match(r" \*   (\S+/| *)", line)
+        if title and title.group(1).strip():
+            folder = title.group(1)
+        if re.match(r" \*   \w+\.c", line):
+            folder = ""
+        names = re.findall(r"\b\w+\.c\b", line)
+        named |= {folder + name for name in names}
+    there = {
+        os.path.relpath(os.path.join(path, name), source)
+        for path, _, names in os.walk(source)
+        for name in names
+        if name.endswith(".c")
+    }
+    equal(sorted(there - named - {"main.c"}), [], "files that the map does not name")
+    equal(sorted(named - there), [], "files of the map that do not exist")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <cmocka.h>
 
-#include "render/render.h"
+#include "render/renderer.h"
 #include "util/address.h"
 
 /* 2025-11-21T12:01:02.123456789Z */

@@ -4,6 +4,7 @@
 
 #include <yajl/yajl_tree.h>
 
+#include "render/json.h"
 #include "util/escape.h"
 
 /* The records of an output, one a line. */
@@ -398,6 +399,55 @@ static void records_around_the_events(void **state)
 	expect_number(record[3], "lost", "12");
 }
 
+/* A damaged or crafted capture holds any 64-bit time. UBSan stops the test where one overflows. */
+static void extreme_times(void **state)
+{
+	static const struct {
+		uint64_t boot_ns;
+		int64_t boot_to_wall_ns;
+	} cases[] = {
+		{ UINT64_MAX, INT64_MAX }, { UINT64_MAX, INT64_MIN }, { INT64_MAX, INT64_MAX },
+		{ (uint64_t)INT64_MAX + 1, INT64_MIN }, { 0, INT64_MIN }, { UINT64_MAX, 0 },
+	};
+	struct wire_release event = { .hdr = SAMPLE_HDR(RELEASE, release),
+				      .sock = sample_sock(WIRE_TCP_CLOSE, "0.0.0.0", 80) };
+	struct port_entry entry = { .sock = sample_sock(WIRE_TCP_TIME_WAIT, "0.0.0.0", 80),
+				    .since_boot_ns = UINT64_MAX, .expires_boot_ns = UINT64_MAX };
+	struct report report = sample_report(&event);
+	struct records *records = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct port_report port = { .entry = &entry, .boot_ns = cases[i].boot_ns };
+
+		sample_close(&records->output);
+		sample_open(&records->output, &render_json,
+			    (struct render_options){ .boot_to_wall_ns = cases[i].boot_to_wall_ns });
+		event.hdr.boot_ns = cases[i].boot_ns;
+		records->output.renderer->event(records->output.render, &report);
+		records->output.renderer->port(records->output.render, &port);
+		read_back(records);
+	}
+	assert_int_equal(records->count, 2 * sizeof(cases) / sizeof(cases[0]));
+}
+
+/* Rates that no integer holds become the largest number that one holds, and never a negative one. */
+static void extreme_rates(void **state)
+{
+	static const double intervals[] = { 1e300, -1, 0.0 / 0.0, 18446744073709551.0 };
+	struct churn churn = { .netns = 7 };
+	struct records *records = *state;
+
+	for (size_t i = 0; i < 4; i++) {
+		churn.interval_s = intervals[i];
+		records->output.renderer->churn(records->output.render, &churn, NULL, SAMPLE_BOOT_NS);
+	}
+	read_back(records);
+	expect_number(records->record[0], "interval_s", "18446744073709551.615");
+	expect_number(records->record[1], "interval_s", "0");
+	expect_number(records->record[2], "interval_s", "0");
+	expect_number(records->record[3], "interval_s", "18446744073709551.615");
+}
+
 /* More than the buffer holds comes out whole; an output that refuses is told of, again and again. */
 static void output_is_written_or_complained_about(void **state)
 {
@@ -433,6 +483,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(conflict_names_its_holders, setup, teardown),
 		cmocka_unit_test_setup_teardown(ports_are_sockets, setup, teardown),
 		cmocka_unit_test_setup_teardown(records_around_the_events, setup, teardown),
+		cmocka_unit_test_setup_teardown(extreme_times, setup, teardown),
+		cmocka_unit_test_setup_teardown(extreme_rates, setup, teardown),
 		cmocka_unit_test_setup_teardown(output_is_written_or_complained_about, setup, teardown),
 	};
 

@@ -351,6 +351,40 @@ static void searches_that_the_kernel_forgot_start_over(void **state)
 	assert_int_equal(churn.searches_to[0].search.total_ns, 800000);
 }
 
+/* A crafted capture: totals and a live count at the ends of their ranges. The sanitizer build checks it. */
+static void extreme_totals_are_subtracted(void **state)
+{
+	static const uint64_t totals[] = {0, INT64_MAX, 1ULL << 63, UINT64_MAX};
+	struct wire_netns event;
+
+	(void)state;
+	for (uint32_t i = 0; i < 4 * 4 * 4 * 4; i++) {
+		event = make_netns(SECOND, i);
+		assert_int_equal(netns_table_add(table, &event), 0);
+		netns_table_churn(table, i, &churn);
+		event.hdr.boot_ns = 2 * SECOND;
+		event.timewait_entered = totals[i % 4];
+		event.timewait_live = totals[i / 4 % 4];
+		event.timewait_reused = totals[i / 16 % 4];
+		event.timewait_killed = totals[i / 64];
+		assert_int_equal(netns_table_add(table, &event), 0);
+		netns_table_churn(table, i, &churn);
+		assert_int_equal(churn.timewait_entered, totals[i % 4]);
+	}
+}
+
+/* A namespace is not dropped because another one's clock reading is far off. */
+static void extreme_times_drop_nothing(void **state)
+{
+	struct wire_netns event = make_netns(UINT64_MAX - SECOND, 1);
+
+	(void)state;
+	netns_table_add(table, &event);
+	event.hdr.boot_ns = UINT64_MAX;
+	netns_table_add(table, &event);
+	assert_non_null(netns_table_find(table, 1));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -370,6 +404,8 @@ int main(void)
 		TEST(searches_are_of_the_interval),
 		TEST(a_count_of_ports_that_came_late_is_told),
 		TEST(searches_that_the_kernel_forgot_start_over),
+		TEST(extreme_totals_are_subtracted),
+		TEST(extreme_times_drop_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
