@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The answer of `why` as text: the verdict, the holders, the reason, the fix, and what kind of port it is. */
+/* The answer of `why` as text: verdict, holders, reason, remedy, and facts about the port. */
 #include "render/text_why.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 #define BESIDE_SHOWN 3
 
-/* "*" is printed for the wildcard of either family. */
+/* "*" does not show which addresses it stands for. */
 static const char *only_family(const struct wire_sock *sock)
 {
 	if (!address_is_wildcard(sock->local_addr))
@@ -59,7 +59,7 @@ static void put_more(struct render *render, size_t more, const char *where)
 	put_note(render, &line);
 }
 
-/* Other sockets on the port number, so that the user does not take them for the cause. */
+/* Sockets on the port that do not conflict: a user who finds one may take it for the holder. */
 static void put_beside(struct render *render, const struct why_report *report,
 		       const struct report *frame)
 {
