@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The answer of `why` as text: the verdict, the holders, the reason, the fix, and what kind of port it is. */
+/* The answer of `why` for people: the verdict, who has the port, the way out, and what the port is. */
 #include "render/text.h"
 
-#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -13,7 +12,7 @@
 
 #define BESIDE_SHOWN 3
 
-/* "*" is printed for the wildcard of either family. */
+/* "*" is every address; which ones that are is not to be seen from it. */
 static const char *only_family(const struct wire_sock *sock)
 {
 	if (!address_is_wildcard(sock->local_addr))
@@ -33,11 +32,9 @@ static void put_verdict(struct render *render, const struct why_report *report)
 	text_line_format(&line, "%s %s%s: ", protocol_name(sock->protocol, name), address,
 			 only_family(sock));
 	if (!report->error) {
-		text_line_add(&line, sock->local_port ? "free: bind() would succeed" : "bind() would succeed");
+		text_line_add(&line, "a bind would succeed");
 	} else {
-		if (report->error == EADDRINUSE)
-			text_line_add(&line, sock->local_port ? "in use: " : "no port is free: ");
-		text_line_add(&line, "bind() would fail with ");
+		text_line_add(&line, "a bind would fail, ");
 		text_line_mark(&line, STYLE_FAILED, errno_name(report->error, error));
 	}
 	text_write_whole(render, &line);
@@ -58,7 +55,7 @@ static void put_more(struct render *render, size_t more, const char *where)
 	put_note(render, &line);
 }
 
-/* Other sockets on the port number, so that the user does not take them for the cause. */
+/* Where people stop too soon: the port is on the machine, but nothing of it is in the way. */
 static void put_beside(struct render *render, const struct why_report *report,
 		       const struct report *frame)
 {
@@ -67,17 +64,17 @@ static void put_beside(struct render *render, const struct why_report *report,
 	for (size_t i = 0; i < shown; i++) {
 		struct text_line line = {};
 
-		text_line_format(&line, "also on port %u, no conflict: ", report->sock->local_port);
+		text_line_add(&line, "not in the way, ");
 		text_holder(&line, report->beside[i], frame);
 		put_note(render, &line);
 	}
-	put_more(render, report->beside_count - shown, "on this port, no conflict");
+	put_more(render, report->beside_count - shown, "on this port, not in the way");
 	for (size_t i = 0; i < report->elsewhere_count; i++) {
 		struct text_line line = {};
 
-		text_line_format(&line, "also on port %u, no conflict: ", report->sock->local_port);
+		text_line_format(&line, "not in the way, in network namespace %u, ",
+				 report->elsewhere[i].sock.netns);
 		text_holder(&line, &report->elsewhere[i], frame);
-		text_line_format(&line, ", in netns %u", report->elsewhere[i].sock.netns);
 		put_note(render, &line);
 	}
 	put_more(render, report->elsewhere_more, "in other network namespaces");
@@ -104,7 +101,7 @@ static void put_port(struct render *render, const struct why_report *report)
 				 is_ephemeral ? "inside" : "outside", report->range_low,
 				 report->range_high);
 	if (is_ephemeral && !report->reserved)
-		text_line_add(&line, ": the kernel may give it to an outgoing connection");
+		text_line_add(&line, ": any outgoing connection may be given it");
 	text_note(render, "port", line.bytes, line.length);
 }
 
