@@ -14,8 +14,8 @@ static struct conflict conflict;
 /* nginx listens on every address, and a user asks for the port. */
 static struct why_report refused_report(void)
 {
-	asked = sample_sock(WIRE_TCP_CLOSE, "::", 80);
-	asked.family = AF_INET6;
+	sock = sample_sock(WIRE_TCP_CLOSE, "::", 80);
+	sock.family = AF_INET6;
 	holder = (struct holder){ .sock = sample_sock(WIRE_TCP_LISTEN, "0.0.0.0", 80), .pid_count = 1 };
 	holder.pids[0] = sample_task(812, "nginx");
 	elsewhere = holder;
@@ -30,7 +30,7 @@ static struct why_report refused_report(void)
 	};
 	return (struct why_report){
 		.boot_ns = SAMPLE_BOOT_NS,
-		.sock = &asked,
+		.sock = &sock,
 		.error = EADDRINUSE,
 		.conflict = &conflict,
 		.service = "http",
@@ -97,7 +97,7 @@ static void text_of_a_free_port(void **state)
 	struct why_report report = free_report();
 
 	(void)state;
-	asked.local_port = 40000;
+	sock.local_port = 40000;
 	report.service = NULL;
 	report.privileged = false;
 	expect(&render_text, &report,
@@ -105,7 +105,7 @@ static void text_of_a_free_port(void **state)
 	       "why     Nothing stands in the way.\n"
 	       "port    registered, not privileged here, inside the ephemeral range 32768 to 60999: any "
 	       "outgoing connection may be given it\n");
-	asked.family = AF_INET;
+	sock.family = AF_INET;
 	expect(&render_text, &report, "tcp *:40000 (IPv4 only): ");
 }
 
@@ -125,7 +125,7 @@ static void json_has_what_is_known(void **state)
 	report.service = NULL;
 	expect(&render_json, &report, "\"free\":true,\"why\":\"Nothing stands in the way.\",\"holders\":[],"
 				      "\"range\":\"well-known\",\"privileged\":true,\"reserved\":false}\n");
-	asked.local_port = 0;
+	sock.local_port = 0;
 	expect(&render_json, &report, "\"port\":0,\"free\":true,\"why\":\"Nothing stands in the way.\","
 				      "\"holders\":[]}\n");
 }
