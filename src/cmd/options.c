@@ -299,25 +299,16 @@ void options_parse(struct options *options, enum options_for command, int argc, 
 					 command == OPTIONS_EPHEMERAL;
 }
 
-bool options_filter_sockets(const struct options *options)
+void options_for_stream(const struct options *options, struct stream_config *config)
 {
-	const struct settings *settings = &options->settings;
-
-	return settings->pids.count || settings->uids.count || settings->comms.count ||
-	       settings->netns.count || settings->protocols.count || settings->local.count ||
-	       settings->remote.count || settings->local_ports.used || settings->remote_ports.used ||
-	       settings->cgroup_id || settings->ipv4 != settings->ipv6;
-}
-
-bool options_want_netns(const struct options *options, uint32_t netns)
-{
-	const struct settings_numbers *wanted = &options->settings.netns;
-
-	for (uint32_t i = 0; i < wanted->count; i++) {
-		if (wanted->values[i] == netns)
-			return true;
-	}
-	return !wanted->count;
+	*config = (struct stream_config){
+		.settings = &options->settings,
+		.show_churn = options->show_churn,
+		.duration_s = options->duration_s,
+		.interval_s = options->interval_s,
+		.count = options->count,
+		.counts_intervals = options->counts_intervals,
+	};
 }
 
 static bool wants_colour(const struct options *options)

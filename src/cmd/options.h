@@ -9,6 +9,7 @@
 
 #include "porttrace/settings.h"
 #include "render/render.h"
+#include "stream/config.h"
 
 enum colour_mode { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
 
@@ -37,10 +38,8 @@ enum options_for { OPTIONS_TRACE, OPTIONS_LS, OPTIONS_RECORD, OPTIONS_REPLAY, OP
 void options_parse(struct options *options, enum options_for command, int argc, char **argv,
 		   const char *usage, const char *doc);
 
-/* true when a filter leaves out sockets, so that a count over the table would be wrong. */
-bool options_filter_sockets(const struct options *options);
-/* Whether --netns lets a namespace through. */
-bool options_want_netns(const struct options *options, uint32_t netns);
+/* The part that the stream needs. `options` is borrowed by *config. */
+void options_for_stream(const struct options *options, struct stream_config *config);
 /* The renderer's options: output, time, colour as asked for and as the terminal allows. */
 void options_for_render(const struct options *options, struct render_options *render);
 

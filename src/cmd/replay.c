@@ -16,6 +16,7 @@
 
 struct replay {
 	struct session session;
+	struct stream_config config;
 	struct capture_reader *reader;
 	uint64_t now_ns;  /* of the latest event */
 	uint64_t tick_ns;
@@ -172,9 +173,10 @@ static int run(struct replay *replay, const struct options *options)
 	struct render_options render;
 
 	options_for_render(options, &render);
+	options_for_stream(options, &replay->config);
 	render.boot_to_wall_ns = header->boot_to_wall_ns;
 	render.start_boot_ns = header->start_boot_ns;
-	if (session_init(&replay->session, options, options->json ? &render_json : &render_text, &render)) {
+	if (session_init(&replay->session, &replay->config, options->json ? &render_json : &render_text, &render)) {
 		fprintf(stderr, "porttrace: out of memory\n");
 		return EXIT_FAILED;
 	}

@@ -37,6 +37,8 @@ struct batch {
 struct trace {
 	struct batch batch;
 	struct session session;
+	const struct options *options;
+	struct stream_config config;
 	struct loop *loop;
 	int ring_id, batch_id;
 	int output_err, capture_err;
@@ -271,10 +273,10 @@ static int capture_failed(const struct trace *trace)
 static int start(struct trace *trace)
 {
 	struct kernel_options kernel = {
-		.settings = &trace->session.options->settings,
-		.facts = facts_wanted(trace->session.options),
-		.backend = trace->session.options->backend,
-		.verbose = trace->session.options->verbose,
+		.settings = &trace->options->settings,
+		.facts = facts_wanted(trace->options),
+		.backend = trace->options->backend,
+		.verbose = trace->options->verbose,
 	};
 	const struct socket_query everything = {0};
 	char reason[256] = "";
@@ -304,9 +306,9 @@ static int start(struct trace *trace)
 	trace->session.source->ops->read_counters(trace->session.source, 0, false);
 	trace->ring_id = loop_add_fd(trace->loop, trace->session.source->ops->fd(trace->session.source), on_ring, trace);
 	trace->batch_id = loop_add_timer(trace->loop, 0, on_ring, trace);
-	err = loop_add_timer(trace->loop, (uint64_t)(trace->session.options->interval_s * 1e9), on_interval, trace);
-	if (err >= 0 && trace->session.options->duration_s > 0)
-		err = loop_add_timer(trace->loop, (uint64_t)(trace->session.options->duration_s * 1e9), on_end,
+	err = loop_add_timer(trace->loop, (uint64_t)(trace->options->interval_s * 1e9), on_interval, trace);
+	if (err >= 0 && trace->options->duration_s > 0)
+		err = loop_add_timer(trace->loop, (uint64_t)(trace->options->duration_s * 1e9), on_end,
 				     trace);
 	if (trace->ring_id < 0 || trace->batch_id < 0 || err < 0)
 		return EXIT_FAILED;
@@ -360,12 +362,13 @@ static int finish(struct trace *trace)
 int trace_run(const struct options *options, const struct renderer *renderer, const char *path)
 {
 	struct render_options render;
-	struct trace trace = {.path = path};
+	struct trace trace = {.options = options, .path = path};
 	int status = EXIT_FAILED;
 
 	options_for_render(options, &render);
+	options_for_stream(options, &trace.config);
 	trace.loop = loop_new();
-	if (session_init(&trace.session, options, renderer, &render) || !trace.loop) {
+	if (session_init(&trace.session, &trace.config, renderer, &render) || !trace.loop) {
 		fprintf(stderr, "porttrace: out of memory\n");
 		goto out;
 	}

@@ -10,16 +10,16 @@
 #include "model/wire_check.h"
 #include "model/wire_filter.h"
 
-int session_init(struct session *session, const struct options *options, const struct renderer *renderer,
+int session_init(struct session *session, const struct stream_config *config, const struct renderer *renderer,
 		 const struct render_options *render)
 {
 	/* A stream needs the living sockets of a busy machine, not all of a large one: `ls` has those. */
 	const struct model_limits limits = {.sockets = 16384, .timewaits = 4096};
 
 	*session = (struct session){
-		.options = options,
+		.config = config,
 		.renderer = renderer,
-		.is_partial = options_filter_sockets(options),
+		.is_partial = stream_config_filters_sockets(config),
 	};
 	session->render = session->renderer->open(render);
 	session->model = model_new(&limits);
@@ -39,7 +39,7 @@ void session_done(struct session *session)
 
 static void check_end(struct session *session, uint64_t count)
 {
-	if (session->options->count && count == session->options->count && session->on_end)
+	if (session->config->count && count == session->config->count && session->on_end)
 		session->on_end(session->end_context);
 }
 
@@ -48,7 +48,7 @@ void session_interval(struct session *session, uint64_t boot_ns)
 	if (session->renderer->interval)
 		session->renderer->interval(session->render, boot_ns);
 	session->intervals++;
-	if (session->options->counts_intervals)
+	if (session->config->counts_intervals)
 		check_end(session, session->intervals);
 }
 
@@ -70,7 +70,7 @@ static void report_event(struct session *session, const struct wire_hdr *event)
 	session->unpredicted += report.conflict && !conflict.predicted;
 	session->renderer->event(session->render, &report);
 	session->events++;
-	if (!session->options->counts_intervals)
+	if (!session->config->counts_intervals)
 		check_end(session, session->events);
 }
 
@@ -93,7 +93,7 @@ static void keep_wanted(const struct session *session, struct churn *churn)
 	static const uint8_t nowhere[16];
 	size_t kept = 0;
 
-	churn->only = &session->options->settings;
+	churn->only = session->config->settings;
 	for (size_t i = 0; i < churn->top_count && kept < CHURN_TOP_COUNT; i++) {
 		const struct churn_top *top = &churn->top[i];
 
@@ -117,7 +117,7 @@ static void report_churn(struct session *session, const struct wire_netns *event
 	struct churn churn;
 
 	if (!netns_table_churn(model_namespaces(session->model), event->netns, &churn) ||
-	    !session->options->show_churn || !options_want_netns(session->options, event->netns))
+	    !session->config->show_churn || !stream_config_wants_netns(session->config, event->netns))
 		return;
 	keep_wanted(session, &churn);
 	session->renderer->churn(session->render, &churn, session->model, event->hdr.boot_ns);
@@ -128,8 +128,8 @@ static void report_misuse(struct session *session, const struct wire_misuse *eve
 {
 	struct warning warning;
 
-	if (!session->options->show_churn || !session->renderer->warning ||
-	    !wire_filter(&session->options->settings, &event->hdr))
+	if (!session->config->show_churn || !session->renderer->warning ||
+	    !wire_filter(session->config->settings, &event->hdr))
 		return;
 	warning_of_misuse(event, netns_table_find(model_namespaces(session->model), event->sock.netns), &warning);
 	session->renderer->warning(session->render, &warning, event->hdr.boot_ns);
@@ -167,13 +167,13 @@ static void report_lost(struct session *session, const struct wire_lost *event)
 
 static bool is_shown(const struct session *session, const struct wire_hdr *event)
 {
-	const struct settings *settings = &session->options->settings;
+	const struct settings *settings = session->config->settings;
 
 	/* Those of the kernel side that keep the table true are not all asked for. */
 	return session->streaming && settings->kinds & 1U << event->kind &&
 	       (!settings->failed_only || wire_error_of(event)) &&
 	       (!session->is_replay || wire_filter(settings, event)) &&
-	       (!session->options->count || session->events < session->options->count);
+	       (!session->config->count || session->events < session->config->count);
 }
 
 static void apply(struct session *session, const union wire_event *event)
@@ -234,15 +234,15 @@ static bool is_kept(const struct session *session, const union wire_event *event
 {
 	switch (event->hdr.kind) {
 	case WIRE_NETNS:
-		return options_want_netns(session->options, event->netns.netns);
+		return stream_config_wants_netns(session->config, event->netns.netns);
 	case WIRE_TRAFFIC:
-		return options_want_netns(session->options, event->traffic.netns);
+		return stream_config_wants_netns(session->config, event->traffic.netns);
 	case WIRE_POOL:
-		return options_want_netns(session->options, event->pool.netns);
+		return stream_config_wants_netns(session->config, event->pool.netns);
 	case WIRE_SEARCH:
-		return options_want_netns(session->options, event->search.netns);
+		return stream_config_wants_netns(session->config, event->search.netns);
 	case WIRE_MISUSE:
-		return options_want_netns(session->options, event->misuse.sock.netns);
+		return stream_config_wants_netns(session->config, event->misuse.sock.netns);
 	default:
 		return true;
 	}

@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stream/config.h"
 #include "stream/explain.h"
-#include "cmd/options.h"
 #include "diagnose/warning.h"
 #include "model/model.h"
 #include "render/render.h"
@@ -20,7 +20,7 @@
 #include "source/source.h"
 
 struct session {
-	const struct options *options;
+	const struct stream_config *config;
 	const struct renderer *renderer;
 	struct render *render;
 	struct model *model;
@@ -41,8 +41,8 @@ struct session {
 	uint64_t invalid, unknown;	/* no event; of a kind that a newer porttrace made */
 };
 
-/* 0 or -ENOMEM. `options` is borrowed. */
-int session_init(struct session *session, const struct options *options, const struct renderer *renderer,
+/* 0 or -ENOMEM. `config` is borrowed. */
+int session_init(struct session *session, const struct stream_config *config, const struct renderer *renderer,
 		 const struct render_options *render);
 void session_done(struct session *session);
 

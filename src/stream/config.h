@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a command asks of the stream. The command fills it from its options; it is constant from then on. */
+#ifndef PORTTRACE_STREAM_CONFIG_H
+#define PORTTRACE_STREAM_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "porttrace/settings.h"
+
+struct stream_config {
+	const struct settings *settings; /* the filters; borrowed */
+	bool show_churn;
+	double duration_s;     /* 0: no limit */
+	double interval_s;     /* between port-usage reports */
+	uint64_t count;	       /* end after so many events, or intervals; 0: no limit */
+	bool counts_intervals; /* `count` counts intervals, not events */
+};
+
+/* Whether a filter leaves out sockets, so that counts over the port table would be too low. */
+bool stream_config_filters_sockets(const struct stream_config *config);
+/* Whether the filter --netns accepts this network namespace. */
+bool stream_config_wants_netns(const struct stream_config *config, uint32_t netns);
+
+#endif
