@@ -51,10 +51,10 @@ CORE := \
 	util/address util/clock util/errno_name util/escape util/time_format \
 	model/wire_check model/wire_filter model/wire_event model/model model/apply \
 	model/failure_ring model/closed_cache model/port_table model/process_table model/netns_table \
-	model/flow_table model/search_table model/pool_table model/slab source/capture \
+	model/flow_table model/search_table model/pool_table model/slab source/capture source/socket_list \
 	$(patsubst src/%.c,%,$(wildcard src/diagnose/*.c)) \
 	$(patsubst src/%.c,%,$(wildcard src/render/*.c)) \
-	stream/config stream/session stream/explain stream/process_lookup
+	$(patsubst src/%.c,%,$(wildcard src/stream/*.c))
 
 PROGRAM := \
 	main loop \

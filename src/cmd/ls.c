@@ -9,7 +9,7 @@
 #include "cmd/command.h"
 #include "cmd/options.h"
 #include "cmd/output.h"
-#include "stream/process_lookup.h"
+#include "stream/lookup.h"
 #include "model/wire_check.h"
 #include "source/live.h"
 #include "util/clock.h"
@@ -18,8 +18,7 @@ struct list {
 	const struct options *options;
 	const struct renderer *renderer;
 	struct render *render;
-	struct source *source;
-	struct model *model;
+	struct lookup lookup;
 	uint64_t boot_ns; /* when the look ended */
 	size_t invalid;
 };
@@ -29,7 +28,7 @@ static void on_event(void *context, const void *data, size_t size)
 	struct list *list = context;
 	union wire_event event;
 
-	if (wire_check(data, size, &event) || model_apply(list->model, &event.hdr))
+	if (wire_check(data, size, &event) || model_apply(list->lookup.model, &event.hdr))
 		list->invalid++;
 }
 
@@ -76,8 +75,8 @@ static void list_entry(struct list *list, const struct port_entry *entry)
 {
 	struct port_report report = {
 		.entry = entry,
-		.process = process_lookup(list->model, list->source, task_of(entry)),
-		.interface = interface_lookup(list->model, list->source, &entry->sock),
+		.process = process_lookup(&list->lookup, task_of(entry)),
+		.interface = interface_lookup(&list->lookup, &entry->sock),
 		.boot_ns = list->boot_ns,
 	};
 
@@ -86,7 +85,7 @@ static void list_entry(struct list *list, const struct port_entry *entry)
 
 static int list_all(struct list *list)
 {
-	const struct port_table *ports = model_ports(list->model);
+	const struct port_table *ports = model_ports(list->lookup.model);
 	const struct port_entry **entries;
 	size_t count = 0;
 	int err;
@@ -118,13 +117,13 @@ static int look(struct list *list)
 	char reason[256] = "";
 	int err;
 
-	list->source = live_open(&kernel, on_event, list, reason, sizeof(reason));
-	if (!list->source) {
+	list->lookup.source = live_open(&kernel, on_event, list, reason, sizeof(reason));
+	if (!list->lookup.source) {
 		err = errno;
 		fprintf(stderr, "porttrace: %s\n", reason);
 		return err == EPERM || err == EACCES || err == ENOTSUP ? EXIT_NOT_ALLOWED : EXIT_FAILED;
 	}
-	err = list->source->ops->scan(list->source, &everything);
+	err = list->lookup.source->ops->scan(list->lookup.source, &everything, on_event, list);
 	if (err) {
 		fprintf(stderr, "porttrace: the sockets could not be read: %s\n", strerror(-err));
 		return EXIT_FAILED;
@@ -133,10 +132,10 @@ static int look(struct list *list)
 	err = list_all(list);
 	if (err)
 		return output_failed(err);
-	if (!port_table_evicted(model_ports(list->model)))
+	if (!port_table_evicted(model_ports(list->lookup.model)))
 		return EXIT_DONE;
 	fprintf(stderr, "porttrace: %llu sockets did not fit the table and are not listed\n",
-		(unsigned long long)port_table_evicted(model_ports(list->model)));
+		(unsigned long long)port_table_evicted(model_ports(list->lookup.model)));
 	return EXIT_LOST;
 }
 
@@ -156,14 +155,14 @@ int cmd_ls(int argc, char **argv)
 	list.renderer = options.json ? &render_json : &render_text;
 	list.render = list.renderer->open(&render);
 	/* A list is not a stream: it holds what the machine has. */
-	list.model = model_new(&(struct model_limits){.sockets = 4 * 1024 * 1024, .processes = 65536});
-	if (list.render && list.model)
+	list.lookup.model = model_new(&(struct model_limits){.sockets = 4 * 1024 * 1024, .processes = 65536});
+	if (list.render && list.lookup.model)
 		status = look(&list);
 	else
 		fprintf(stderr, "porttrace: out of memory\n");
-	if (list.source)
-		list.source->ops->close(list.source);
-	model_free(list.model);
+	if (list.lookup.source)
+		list.lookup.source->ops->close(list.lookup.source);
+	model_free(list.lookup.model);
 	if (list.render)
 		list.renderer->close(list.render);
 	return status;

@@ -60,10 +60,10 @@ static void batch_run(struct trace *trace, bool may_wait)
 	for (size_t at = 0; at < size; at += (event->size + 7U) & ~7U) {
 		event = (const struct wire_hdr *)(batch->data + at);
 		if (event->kind == WIRE_SOCKET && event->size >= sizeof(struct wire_socket))
-			prefetch_add(trace->session.explainer, (const struct wire_socket *)event);
+			explainer_prefetch(trace->session.explainer, (const struct wire_socket *)event);
 	}
 	may_wait = may_wait && clock_boot_ns() - batch->begin_ns < BATCH_WAIT_NS;
-	if (!prefetch_run(trace->session.explainer, may_wait))
+	if (!explainer_run_prefetch(trace->session.explainer, may_wait))
 		return;
 	for (size_t at = 0; at < size; at += (event->size + 7U) & ~7U) {
 		event = (const struct wire_hdr *)(batch->data + at);
@@ -99,7 +99,7 @@ static int drain(struct trace *trace, bool may_wait)
 	int count;
 
 	trace->batch.is_open = true;
-	count = trace->session.source->ops->drain(trace->session.source);
+	count = trace->session.lookup.source->ops->drain(trace->session.lookup.source);
 	trace->batch.is_open = false;
 	batch_run(trace, may_wait);
 	return count;
@@ -108,10 +108,10 @@ static int drain(struct trace *trace, bool may_wait)
 static uint64_t lost_of(struct trace *trace, uint32_t reason)
 {
 	if (reason == WIRE_LOST_INVALID)
-		return trace->session.invalid;
+		return trace->session.invalid + trace->session.lookup.invalid;
 	if (reason == WIRE_LOST_TABLE)
-		return port_table_evicted(model_ports(trace->session.model));
-	return trace->session.source->ops->lost(trace->session.source, reason);
+		return port_table_evicted(model_ports(trace->session.lookup.model));
+	return trace->session.lookup.source->ops->lost(trace->session.lookup.source, reason);
 }
 
 /* As an event like any other, so that a capture has them too. */
@@ -138,8 +138,8 @@ static void flush(struct trace *trace)
 
 	if (err && !trace->output_err)
 		trace->output_err = err;
-	if (trace->session.capture && !trace->capture_err)
-		trace->capture_err = capture_flush(trace->session.capture);
+	if (trace->session.lookup.capture && !trace->capture_err)
+		trace->capture_err = capture_flush(trace->session.lookup.capture);
 	if (trace->output_err || trace->capture_err)
 		loop_stop(trace->loop);
 }
@@ -161,7 +161,7 @@ static void on_ring(void *context)
 
 static void end_interval(struct trace *trace, bool last)
 {
-	trace->session.source->ops->read_counters(trace->session.source, 0, last);
+	trace->session.lookup.source->ops->report_interval(trace->session.lookup.source, last);
 	tell_losses(trace);
 }
 
@@ -169,8 +169,8 @@ static void on_interval(void *context)
 {
 	struct trace *trace = context;
 
-	model_advance(trace->session.model, clock_boot_ns());
-	explainer_idle(trace->session.explainer, clock_boot_ns());
+	model_advance(trace->session.lookup.model, clock_boot_ns());
+	explainer_expire(trace->session.explainer, clock_boot_ns());
 	end_interval(trace, false);
 	session_interval(&trace->session, clock_boot_ns());
 	flush(trace);
@@ -195,7 +195,7 @@ static uint32_t facts_wanted(const struct options *options)
 /* What could not be had: in the start record, and in words on stderr. */
 static void facts_missing(const struct trace *trace, const char **missing)
 {
-	const struct kernel_fact *facts = live_facts(trace->session.source);
+	const struct kernel_fact *facts = live_facts(trace->session.lookup.source);
 	size_t count = 0;
 	char absent[80];
 
@@ -222,7 +222,7 @@ static void begin_capture(struct trace *trace, const struct start_report *report
 	struct capture_header *header = &trace->header;
 	struct timespec now;
 
-	if (!trace->session.capture)
+	if (!trace->session.lookup.capture)
 		return;
 	clock_gettime(CLOCK_REALTIME, &now);
 	header->boot_to_wall_ns = now.tv_sec * 1000000000LL + now.tv_nsec - (int64_t)clock_boot_ns();
@@ -231,7 +231,7 @@ static void begin_capture(struct trace *trace, const struct start_report *report
 	header->netns_count = (uint32_t)report->netns_count;
 	snprintf(header->kernel, sizeof(header->kernel), "%s", report->kernel);
 	snprintf(header->probes, sizeof(header->probes), "%s", report->probes);
-	capture_set_header(trace->session.capture, header);
+	capture_set_header(trace->session.lookup.capture, header);
 }
 
 static void tell_start(struct trace *trace)
@@ -242,10 +242,10 @@ static void tell_start(struct trace *trace)
 		.boot_ns = clock_boot_ns(),
 		.version = PORTTRACE_VERSION,
 		.kernel = kernel.release,
-		.probes = live_probes(trace->session.source),
+		.probes = live_probes(trace->session.lookup.source),
 		.missing = missing,
-		.sockets = port_table_count(model_ports(trace->session.model)),
-		.netns_count = live_netns_count(trace->session.source),
+		.sockets = port_table_count(model_ports(trace->session.lookup.model)),
+		.netns_count = live_netns_count(trace->session.lookup.source),
 		.hint = "Ctrl-C to end",
 	};
 
@@ -287,24 +287,23 @@ static int start(struct trace *trace)
 			backend_name((enum backend)kernel.backend), reason);
 		return EXIT_NOT_ALLOWED;
 	}
-	trace->session.source = live_open(&kernel, on_event, trace, reason, sizeof(reason));
-	if (!trace->session.source) {
+	trace->session.lookup.source = live_open(&kernel, on_event, trace, reason, sizeof(reason));
+	if (!trace->session.lookup.source) {
 		err = errno;
 		fprintf(stderr, "porttrace: %s\n", reason);
 		return err == EPERM || err == EACCES || err == ENOTSUP ? EXIT_NOT_ALLOWED : EXIT_FAILED;
 	}
 	run_before_others();
-	if (trace->path && !(trace->session.capture = capture_create(trace->path))) {
+	if (trace->path && !(trace->session.lookup.capture = capture_create(trace->path))) {
 		trace->capture_err = -errno;
 		return capture_failed(trace);
 	}
-	explainer_set_source(trace->session.explainer, trace->session.source, session_event,
-			      &trace->session);
-	err = trace->session.source->ops->scan(trace->session.source, &everything);
+	err = trace->session.lookup.source->ops->scan(trace->session.lookup.source, &everything, session_event,
+						      &trace->session);
 	if (err)
 		fprintf(stderr, "porttrace: the sockets that exist could not all be read: %s\n", strerror(-err));
-	trace->session.source->ops->read_counters(trace->session.source, 0, false);
-	trace->ring_id = loop_add_fd(trace->loop, trace->session.source->ops->fd(trace->session.source), on_ring, trace);
+	trace->session.lookup.source->ops->report_interval(trace->session.lookup.source, false);
+	trace->ring_id = loop_add_fd(trace->loop, trace->session.lookup.source->ops->fd(trace->session.lookup.source), on_ring, trace);
 	trace->batch_id = loop_add_timer(trace->loop, 0, on_ring, trace);
 	err = loop_add_timer(trace->loop, (uint64_t)(trace->options->interval_s * 1e9), on_interval, trace);
 	if (err >= 0 && trace->options->duration_s > 0)
@@ -320,13 +319,13 @@ static void end_capture(struct trace *trace, const struct stop_report *report)
 {
 	int err;
 
-	if (!trace->session.capture)
+	if (!trace->session.lookup.capture)
 		return;
 	trace->header.stop_boot_ns = report->boot_ns;
 	trace->header.lost_count = report->lost;
-	capture_set_header(trace->session.capture, &trace->header);
-	err = capture_finish(trace->session.capture);
-	trace->session.capture = NULL;
+	capture_set_header(trace->session.lookup.capture, &trace->header);
+	err = capture_finish(trace->session.lookup.capture);
+	trace->session.lookup.capture = NULL;
 	if (!trace->capture_err)
 		trace->capture_err = err;
 }
@@ -384,9 +383,9 @@ int trace_run(const struct options *options, const struct renderer *renderer, co
 		status = finish(&trace);
 	}
 out:
-	capture_finish(trace.session.capture);
-	if (trace.session.source)
-		trace.session.source->ops->close(trace.session.source);
+	capture_finish(trace.session.lookup.capture);
+	if (trace.session.lookup.source)
+		trace.session.lookup.source->ops->close(trace.session.lookup.source);
 	loop_free(trace.loop);
 	session_done(&trace.session);
 	return status;

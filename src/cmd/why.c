@@ -11,7 +11,7 @@
 
 #include "cmd/command.h"
 #include "cmd/output.h"
-#include "stream/process_lookup.h"
+#include "stream/lookup.h"
 #include "why/inactive_sockets.h"
 #include "why/question.h"
 #include "diagnose/cause.h"
@@ -200,7 +200,7 @@ static int visit(struct why_question *question)
 
 static int look_for(struct why_question *question, const struct socket_query *look)
 {
-	int err = question->source->ops->scan(question->source, look);
+	int err = question->source->ops->scan(question->source, look, on_event, question);
 
 	question->boot_ns = clock_boot_ns();
 	if (!err)
@@ -293,6 +293,7 @@ static void drop_unmet(struct why_question *question)
 /* What the kernel's tables have and no process has open: connections and the kernel's own aside. */
 static void find_unseen(struct why_question *question)
 {
+	struct socket_list owners = {0};
 	size_t searches = 0;
 
 	for (size_t i = 0; i < question->chain_count; i++) {
@@ -303,10 +304,15 @@ static void find_unseen(struct why_question *question)
 		if ((entry && entry->fds) || socket->sock.flags & WIRE_KERNEL_OWNED)
 			continue;
 		if (socket->inode && searches++ < SEARCHES_MAX)
-			question->source->ops->find_fdless_owner(question->source, socket);
+			question->source->ops->find_fdless_owner(question->source, socket, &owners);
+		else
+			socket_list_clear(&owners);
+		for (size_t j = 0; j < owners.count; j++)
+			model_apply(question->model, &owners.sockets[j].hdr);
 		entry = port_table_find(model_ports(question->model), cookie);
 		question->unseen += (!entry || !entry->fds) && !sock_is_connected(&socket->sock);
 	}
+	socket_list_done(&owners);
 }
 
 /* Of TCP, what no process has open and no look has found, in a look of its own. */
@@ -332,9 +338,10 @@ static void add_unseen(struct why_question *question)
 
 static uint32_t decide_by_sockets(struct why_question *question, const struct netns_entry *netns)
 {
+	struct lookup lookup = {.model = question->model, .source = question->source};
+
 	if (question->options.port)
-		why_holders_find(&question->holders, &question->claim, question->model, question->source,
-				 question->boot_ns);
+		why_holders_find(&question->holders, &question->claim, &lookup, question->boot_ns);
 	else
 		pool_count(&question->claim, question->model, &question->pool);
 	return decide(question, netns);
@@ -342,6 +349,7 @@ static uint32_t decide_by_sockets(struct why_question *question, const struct ne
 
 static int answer(struct why_question *question)
 {
+	struct lookup lookup = {.model = question->model, .source = question->source};
 	const struct netns_entry *netns;
 	uint32_t error;
 	int err;
@@ -352,7 +360,7 @@ static int answer(struct why_question *question)
 	make_claim(question);
 	if (question->walk.done)
 		drop_unmet(question);
-	process_lookup(question->model, question->source, &question->claim.task);
+	process_lookup(&lookup, &question->claim.task);
 	error = decide_by_sockets(question, netns);
 	if (!question->options.port && error == EADDRINUSE) {
 		int status = look_for_range(question, true);

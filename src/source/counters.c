@@ -25,6 +25,7 @@ struct told {
 	struct churn_counts counts; /* as they were then */
 	struct churn_counts now;
 	bool is_gone;		    /* it could not be entered */
+	uint64_t baseline_boot_ns;  /* not 0: the start of its first interval, which was not sent yet */
 	/* TIME_WAITs on ports that the kernel chose: began before porttrace did; have ended since. */
 	uint64_t timewait_before, timewait_released;
 	bool has_before;
@@ -111,13 +112,35 @@ static struct told *told_of(struct counters *counters, uint32_t netns)
 	};
 	/* One that turns up later began with nothing counted. */
 	if (counters->interval_boot_ns) {
-		struct wire_netns nothing = told->event;
-
 		told->has_before = true;
-		nothing.hdr.boot_ns = counters->interval_boot_ns;
-		counters->event(counters->context, &nothing, sizeof(nothing));
+		told->baseline_boot_ns = counters->interval_boot_ns;
 	}
 	return told;
+}
+
+/* The counters of a new namespace at the start of its first interval: nothing was counted yet. */
+static struct wire_netns take_baseline(struct told *told)
+{
+	struct wire_netns baseline = {
+		.hdr = {.size = sizeof(baseline), .kind = WIRE_NETNS, .boot_ns = told->baseline_boot_ns},
+		.netns = told->event.netns,
+	};
+
+	told->baseline_boot_ns = 0;
+	return baseline;
+}
+
+static void send_baselines(struct counters *counters)
+{
+	for (size_t i = 0; i < counters->told_count; i++) {
+		struct told *told = &counters->told[i];
+		struct wire_netns baseline;
+
+		if (!told->baseline_boot_ns)
+			continue;
+		baseline = take_baseline(told);
+		counters->event(counters->context, &baseline, sizeof(baseline));
+	}
 }
 
 static void counts_fill(struct wire_netns *event, const struct churn_counts *counts)
@@ -262,9 +285,6 @@ static bool enter(struct counters *counters, uint32_t netns)
 static void sample_namespace(struct counters *counters, struct told *told, struct wire_netns *event,
 			     const struct churn_counts *counts, bool with_port_usage, bool last)
 {
-	uint64_t overflowed = told->event.timewait_overflowed;
-	bool is_first = !told->event.hdr.boot_ns;
-
 	event->has = kernel_times_searches(counters->kernel) ? WIRE_NETNS_TIMED : 0;
 	event->flows_forgotten = flow_counters_evicted(counters->flows);
 	counts_fill(event, counts);
@@ -288,9 +308,6 @@ static void sample_namespace(struct counters *counters, struct told *told, struc
 	else
 		event->ephemeral_released += told->timewait_released;
 	event->hdr.boot_ns = clock_boot_ns();
-	if (!is_first && event->timewait_overflowed > overflowed)
-		flow_counters_overflow(counters->flows, event);
-	counters->event(counters->context, event, sizeof(*event));
 }
 
 static bool has_changed(const struct told *told, const struct churn_counts *counts)
@@ -332,18 +349,23 @@ static void find_namespaces(struct counters *counters, bool out_of_turn)
 		told_of(counters, netns_list_get(counters->namespaces, i));
 }
 
-void counters_read_one(struct counters *counters, uint32_t netns)
+int counters_read_one(struct counters *counters, uint32_t netns, struct netns_reading *reading)
 {
-	struct wire_netns between;
+	struct wire_netns *now;
 	struct told *told;
 
+	reading->count = 0;
 	find_namespaces(counters, true);
 	told = told_of(counters, netns);
 	if (!told)
-		return;
-	between = told->event;
-	between.ends_interval = 0;
-	sample_namespace(counters, told, &between, &told->now, false, false);
+		return -ENOMEM;
+	if (told->baseline_boot_ns)
+		reading->events[reading->count++] = take_baseline(told);
+	now = &reading->events[reading->count++];
+	*now = told->event;
+	now->ends_interval = 0;
+	sample_namespace(counters, told, now, &told->now, false, false);
+	return 0;
 }
 
 /* A namespace that is kept by something that cannot be seen reads as gone: it goes when it is silent too. */
@@ -361,10 +383,13 @@ void counters_report(struct counters *counters, bool last)
 	uint64_t now = clock_boot_ns();
 
 	find_namespaces(counters, false);
+	send_baselines(counters);
 	flow_counters(counters->flows);
 	/* Backwards, for one that has gone makes room for the last. */
 	for (size_t i = counters->told_count; i-- > 0;) {
 		struct told *told = &counters->told[i];
+		uint64_t overflowed = told->event.timewait_overflowed;
+		bool is_first = !told->event.hdr.boot_ns;
 
 		if (!has_changed(told, &told->now)) {
 			forget_gone(counters, told);
@@ -374,6 +399,9 @@ void counters_report(struct counters *counters, bool last)
 		tell_again(counters, told);
 		told->counts = told->now;
 		sample_namespace(counters, told, &told->event, &told->now, true, last);
+		if (!is_first && told->event.timewait_overflowed > overflowed)
+			flow_counters_overflow(counters->flows, &told->event);
+		counters->event(counters->context, &told->event, sizeof(told->event));
 	}
 	counters->interval_boot_ns = now;
 }

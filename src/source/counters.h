@@ -27,7 +27,7 @@ void counters_free(struct counters *counters);
  * Ports are counted as long as that takes at most a twenty-fifth of the time; last: once more, whatever it takes.
  */
 void counters_report(struct counters *counters, bool last);
-/* One namespace out of turn: its interval goes on. */
-void counters_read_one(struct counters *counters, uint32_t netns);
+/* Reads one namespace between two intervals; sends no event. 0 or -ENOMEM. */
+int counters_read_one(struct counters *counters, uint32_t netns, struct netns_reading *reading);
 
 #endif
