@@ -52,13 +52,13 @@ CORE := \
 	model/wire_check model/wire_filter model/wire_event model/model model/apply \
 	model/failure_ring model/closed_cache model/port_table model/process_table model/netns_table \
 	model/flow_table model/search_table model/pool_table model/slab source/capture source/socket_list \
+	source/chunk_reader $(patsubst src/%.c,%,$(wildcard src/system/*.c)) \
 	$(patsubst src/%.c,%,$(wildcard src/diagnose/*.c)) \
 	$(patsubst src/%.c,%,$(wildcard src/render/*.c)) \
 	$(patsubst src/%.c,%,$(wildcard src/stream/*.c))
 
 PROGRAM := \
 	main loop \
-	system/netns system/procfs system/netlink system/device system/fdless_owner system/kernel_fs \
 	probe/kernel probe/programs probe/choice probe/hooks probe/functions probe/features probe/misses \
 	source/live source/snapshot source/iterator source/map_reader \
 	source/counters source/flow_counters source/port_usage \
@@ -151,7 +151,7 @@ $(BUILD)/porttrace_$(1).skel.h: $(BUILD)/porttrace_$(1).bpf.o
 endef
 $(foreach variant,$(BPF_VARIANTS),$(eval $(call BPF_RULES,$(variant))))
 
-# ---- core: model, rules, renderers; links without libbpf -----------------------------------------
+# ---- core: system, model, rules, renderers; links without libbpf ----------------------------------
 
 $(BUILD)/src/%.o: src/%.c
 	$(call say,CC,$<)

@@ -106,6 +106,30 @@ static int list_all(struct list *list)
 	return err;
 }
 
+/* One line, however many namespaces could not be entered. */
+static void warn_of_namespaces(const struct list *list)
+{
+	uint32_t netns, first = 0;
+	char others[40] = "";
+	size_t count = 0;
+	int first_err = 0;
+
+	for (size_t i = 0; i < live_netns_count(list->lookup.source); i++) {
+		int err = live_netns_error(list->lookup.source, i, &netns);
+
+		if (err && !count++) {
+			first = netns;
+			first_err = err;
+		}
+	}
+	if (!count)
+		return;
+	if (count > 1)
+		snprintf(others, sizeof(others), " (and %zu more)", count - 1);
+	fprintf(stderr, "porttrace: network namespace %u%s could not be entered: %s; its TIME_WAITs and orphans are "
+			"missing\n", first, others, strerror(-first_err));
+}
+
 static int look(struct list *list)
 {
 	struct kernel_options kernel = {
@@ -129,6 +153,7 @@ static int look(struct list *list)
 		return EXIT_FAILED;
 	}
 	list->boot_ns = clock_boot_ns();
+	warn_of_namespaces(list);
 	err = list_all(list);
 	if (err)
 		return output_failed(err);

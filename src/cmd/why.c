@@ -322,7 +322,7 @@ static void add_unseen(struct why_question *question)
 	size_t count;
 
 	if (!question->options.port || sock_is_udp(&question->claim.sock) ||
-	    bind_environment_enter(question->namespaces, question->caller.netns))
+	    netns_enter(question->namespaces, question->caller.netns))
 		return;
 	count = inactive_sockets_find(question->caller.netns, question->options.port, idle, UNSEEN_MAX);
 	netns_leave(question->namespaces);

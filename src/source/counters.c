@@ -263,22 +263,21 @@ static void port_usage_fill(struct counters *counters, struct told *told, struct
 		misuse_of_listeners(counters, found);
 }
 
-/* false: it has gone. Perhaps just the process has by which it was found, or a socket is all that keeps it, of
- * one of those that took ports there. */
+/* A namespace that no process is in may be kept by a socket of one that took ports there. */
 static bool enter(struct counters *counters, uint32_t netns)
 {
+	int err = netns_enter(counters->namespaces, netns);
 	uint32_t pids[OWNERS_ASKED];
 	size_t count;
 
-	if (!netns_enter(counters->namespaces, netns))
-		return true;
-	netns_list_scan(counters->namespaces);
-	if (!netns_enter(counters->namespaces, netns))
-		return true;
+	if (err != -ESRCH)
+		return !err;
 	count = flow_counters_owners(counters->flows, netns, pids, OWNERS_ASKED);
-	for (size_t i = 0; i < count; i++)
-		netns_list_scan_sockets(counters->namespaces, netns, pids[i]);
-	return !netns_enter(counters->namespaces, netns);
+	for (size_t i = 0; i < count; i++) {
+		if (netns_list_scan_sockets(counters->namespaces, netns, pids[i]))
+			return !netns_enter(counters->namespaces, netns);
+	}
+	return false;
 }
 
 /* Of a namespace that has gone, our own counts are what is left. */

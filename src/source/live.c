@@ -3,7 +3,6 @@
 #include "source/live.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <net/if.h>
@@ -48,17 +47,6 @@ static struct live *live_of(const struct source *source)
 	return (struct live *)source;
 }
 
-/* The namespace may be newer than the last scan for namespaces. */
-static int enter(struct live *live, uint32_t netns)
-{
-	int err = netns_enter(live->namespaces, netns);
-
-	if (err != -ESRCH)
-		return err;
-	netns_list_scan(live->namespaces);
-	return netns_enter(live->namespaces, netns);
-}
-
 /*
  * An IPv6 address that cannot be bound does not exist, or duplicate address detection has not finished
  * (IFA_F_TENTATIVE): only its namespace can say which. The answer is valid for 100 ms, for a storm of refusals.
@@ -73,7 +61,7 @@ static bool is_tentative(struct live *live, const struct wire_sock *sock, uint64
 		return last->tentative;
 	*last = (struct address_state){.netns = sock->netns, .ifindex = sock->ifindex, .boot_ns = now};
 	memcpy(last->addr, sock->local_addr, sizeof(last->addr));
-	if (enter(live, sock->netns))
+	if (netns_enter(live->namespaces, sock->netns))
 		return false;
 	last->tentative = netns_find_ipv6(sock->local_addr, sock->ifindex) == NETNS_ADDRESS_TENTATIVE;
 	netns_leave(live->namespaces);
@@ -178,7 +166,7 @@ static int live_read_process(struct source *source, const struct wire_task *task
 static bool live_process_is_alive(struct source *source, const struct wire_task *task)
 {
 	(void)source;
-	return !kill((pid_t)task->pid, 0) || errno != ESRCH;
+	return process_is_alive(task->pid, task->start_boot_ns);
 }
 
 static int live_read_interface(struct source *source, uint32_t netns, uint32_t ifindex,
@@ -186,7 +174,7 @@ static int live_read_interface(struct source *source, uint32_t netns, uint32_t i
 {
 	struct live *live = live_of(source);
 	char name[IF_NAMESIZE];
-	int err = enter(live, netns);
+	int err = netns_enter(live->namespaces, netns);
 
 	if (err)
 		return err;
@@ -266,6 +254,14 @@ bool live_counts_ports(const struct source *source)
 size_t live_netns_count(const struct source *source)
 {
 	return netns_list_count(live_of(source)->namespaces);
+}
+
+int live_netns_error(const struct source *source, size_t index, uint32_t *netns)
+{
+	const struct netns_list *namespaces = live_of(source)->namespaces;
+
+	*netns = netns_list_get(namespaces, index);
+	return netns_list_error(namespaces, index);
 }
 
 struct source *live_open(const struct kernel_options *options, source_event_fn event, void *context,

@@ -18,6 +18,8 @@
 #include <linux/if_addr.h>
 #include <linux/sockios.h>
 
+#include "system/mountinfo.h"
+
 #define SOCKETS_MAX 4096 /* of a process are asked, some 10 us each */
 
 /* How to open a namespace: a path, or a socket that is in it. */
@@ -25,27 +27,39 @@ struct netns_way {
 	uint32_t netns;
 	uint32_t pid; /* with fd: whose socket; fd -1: use the path */
 	int fd;
-	char path[256];
+	int err;	/* of the last netns_enter(): 0 or -errno */
+	char *path;	/* owned; NULL and fd -1: nothing is known that leads into it */
 };
 
 struct netns_list {
 	struct netns_way *ways;
 	size_t count, capacity;
-	int home;
+	int home; /* the namespace of this thread */
+	uint32_t home_netns;
+	bool is_away;
 };
 
 struct netns_list *netns_list_new(void)
 {
 	struct netns_list *list = calloc(1, sizeof(*list));
+	struct stat st;
 
 	if (!list)
 		return NULL;
 	list->home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (list->home < 0) {
+	if (list->home < 0 || fstat(list->home, &st)) {
 		free(list);
 		return NULL;
 	}
+	list->home_netns = (uint32_t)st.st_ino;
 	return list;
+}
+
+static void list_clear(struct netns_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->ways[i].path);
+	list->count = 0;
 }
 
 void netns_list_free(struct netns_list *list)
@@ -53,6 +67,7 @@ void netns_list_free(struct netns_list *list)
 	if (!list)
 		return;
 	close(list->home);
+	list_clear(list);
 	free(list->ways);
 	free(list);
 }
@@ -66,12 +81,18 @@ static struct netns_way *way_find(const struct netns_list *list, uint32_t netns)
 	return NULL;
 }
 
+static bool way_is_known(const struct netns_way *way)
+{
+	return way->fd >= 0 || way->path;
+}
+
+/* The entry of a namespace for the caller to fill in; NULL: a way is known already, or no memory. */
 static struct netns_way *way_add(struct netns_list *list, uint32_t netns)
 {
 	struct netns_way *way = way_find(list, netns);
 
 	if (way)
-		return NULL;
+		return way_is_known(way) ? NULL : way;
 	if (list->count == list->capacity) {
 		size_t capacity = list->capacity ? 2 * list->capacity : 16;
 		struct netns_way *ways = realloc(list->ways, capacity * sizeof(*ways));
@@ -110,40 +131,30 @@ static void scan_processes(struct netns_list *list)
 			continue;
 		way = way_add(list, netns);
 		if (way)
-			snprintf(way->path, sizeof(way->path), "%s", path);
+			way->path = strdup(path);
 	}
 	closedir(proc);
 }
 
-/* 42 25 0:4 net:[4026532281] /run/netns/blue rw shared:5 - nsfs nsfs rw */
-static void scan_mounts(struct netns_list *list)
+static void mount_found(void *context, uint32_t netns, const char *path)
 {
-	FILE *mounts = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL;
-	size_t size = 0;
+	struct netns_way *way = way_add(context, netns);
 
-	if (!mounts)
-		return;
-	while (getline(&line, &size, mounts) > 0) {
-		char path[256];
-		struct netns_way *way;
-		unsigned int netns;
+	if (way)
+		way->path = strdup(path);
+}
 
-		if (sscanf(line, "%*d %*d %*s net:[%u] %255s", &netns, path) != 2)
-			continue;
-		way = way_add(list, netns);
-		if (way)
-			memcpy(way->path, path, sizeof(path));
-	}
-	free(line);
-	fclose(mounts);
+/* Adds the namespaces that the list does not have, and ways to those that have none. */
+static void scan(struct netns_list *list)
+{
+	scan_processes(list);
+	mountinfo_each_netns(mount_found, list);
 }
 
 int netns_list_scan(struct netns_list *list)
 {
-	list->count = 0;
-	scan_processes(list);
-	scan_mounts(list);
+	list_clear(list);
+	scan(list);
 	return list->count ? 0 : -ENOENT;
 }
 
@@ -162,7 +173,7 @@ void netns_list_add_socket(struct netns_list *list, uint32_t netns, uint32_t pid
 	way->fd = fd;
 	if (stat(path, &st) == 0 && st.st_ino == netns) {
 		way->fd = -1;
-		snprintf(way->path, sizeof(way->path), "%s", path);
+		way->path = strdup(path);
 	}
 }
 
@@ -176,46 +187,73 @@ uint32_t netns_list_get(const struct netns_list *list, size_t index)
 	return list->ways[index].netns;
 }
 
+int netns_list_error(const struct netns_list *list, size_t index)
+{
+	int err = list->ways[index].err;
+
+	return err == -ESRCH ? 0 : err;
+}
+
+/* What errno says about a process or a path: -ESRCH if it has gone. */
+static int open_error(void)
+{
+	return errno == ENOENT || errno == EBADF ? -ESRCH : -errno;
+}
+
 static int way_open_socket(const struct netns_way *way)
 {
 	int pidfd = syscall(SYS_pidfd_open, way->pid, 0);
 	int fd, netns;
 
 	if (pidfd < 0)
-		return -1;
+		return open_error();
 	fd = syscall(SYS_pidfd_getfd, pidfd, way->fd, 0);
+	netns = fd < 0 ? open_error() : 0;
 	close(pidfd);
 	if (fd < 0)
-		return -1;
+		return netns;
 	netns = ioctl(fd, SIOCGSKNS);
+	if (netns < 0)
+		netns = errno == ENOTTY ? -ESRCH : -errno; /* ENOTTY: the descriptor is no longer a socket */
 	close(fd);
 	return netns;
 }
 
-/* The way may lead elsewhere by now: a pid was reused, a mount replaced. */
+/*
+ * A descriptor of the namespace, or -errno. -ESRCH: this way does not lead into it, or no longer: a process has
+ * exited, its pid or descriptor was reused, a mount was replaced.
+ */
 static int way_open(const struct netns_way *way)
 {
-	int fd = way->fd >= 0 ? way_open_socket(way) : open(way->path, O_RDONLY | O_CLOEXEC);
+	int fd = -ESRCH;
 	struct stat st;
 
+	if (way->fd >= 0)
+		fd = way_open_socket(way);
+	else if (way->path) {
+		fd = open(way->path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			fd = open_error();
+	}
 	if (fd < 0)
-		return -1;
+		return fd;
 	if (fstat(fd, &st) == 0 && st.st_ino == way->netns)
 		return fd;
 	close(fd);
-	return -1;
+	return -ESRCH;
 }
 
-void netns_list_scan_sockets(struct netns_list *list, uint32_t netns, uint32_t pid)
+bool netns_list_scan_sockets(struct netns_list *list, uint32_t netns, uint32_t pid)
 {
 	size_t sockets = 0;
 	struct dirent *entry;
+	bool found = false;
 	char path[64];
 	DIR *fds;
 
 	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
 	fds = opendir(path);
-	while (fds && sockets < SOCKETS_MAX && (entry = readdir(fds))) {
+	while (fds && !found && sockets < SOCKETS_MAX && (entry = readdir(fds))) {
 		struct netns_way way = {.netns = netns, .pid = pid, .fd = atoi(entry->d_name)};
 		char link[16];
 		int fd;
@@ -228,31 +266,66 @@ void netns_list_scan_sockets(struct netns_list *list, uint32_t netns, uint32_t p
 			continue;
 		close(fd);
 		netns_list_add_socket(list, netns, pid, way.fd);
-		break;
+		found = true;
 	}
 	if (fds)
 		closedir(fds);
+	return found;
+}
+
+/* Looks for another way than the one that failed. A descriptor, or -errno. */
+static int way_renew(struct netns_list *list, uint32_t netns, int first_err)
+{
+	struct netns_way *way = way_find(list, netns), failed = {.netns = netns, .fd = -1};
+	int fd;
+
+	if (way) {
+		failed = *way;
+		way->fd = -1;
+		way->path = NULL;
+	}
+	scan(list);
+	way = way_find(list, netns);
+	fd = way ? way_open(way) : first_err;
+	if (way && fd == -ESRCH && first_err != -ESRCH) {
+		/* Nothing else leads into it, and the first way still exists. */
+		free(way->path);
+		*way = failed;
+		return first_err;
+	}
+	free(failed.path);
+	return fd;
 }
 
 int netns_enter(struct netns_list *list, uint32_t netns)
 {
 	struct netns_way *way = way_find(list, netns);
-	int fd = way ? way_open(way) : -1;
-	int err = 0;
+	int fd, err = 0;
 
+	if (netns == list->home_netns)
+		return 0;
+	fd = way ? way_open(way) : -ESRCH;
 	if (fd < 0)
-		return -ESRCH;
-	if (setns(fd, CLONE_NEWNET))
+		fd = way_renew(list, netns, fd);
+	if (fd < 0)
+		err = fd;
+	else if (setns(fd, CLONE_NEWNET))
 		err = -errno;
-	close(fd);
+	if (fd >= 0)
+		close(fd);
+	list->is_away = !err;
+	way = way_find(list, netns);
+	if (way)
+		way->err = err;
 	return err;
 }
 
 void netns_leave(struct netns_list *list)
 {
-	/* Cannot fail: the descriptor is held, and the right to enter was there a moment ago. */
-	if (setns(list->home, CLONE_NEWNET))
+	/* setns() cannot fail: the descriptor is held, and the right to enter was there a moment ago. */
+	if (list->is_away && setns(list->home, CLONE_NEWNET))
 		abort();
+	list->is_away = false;
 }
 
 static bool file_read(const char *path, char *text, size_t size)

@@ -6,10 +6,11 @@
 #ifndef PORTTRACE_SYSTEM_NETNS_H
 #define PORTTRACE_SYSTEM_NETNS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "source/source.h"
+#include "porttrace/wire.h"
 
 struct netns_list;
 
@@ -19,15 +20,24 @@ void netns_list_free(struct netns_list *list);
 
 /* Finds all namespaces: those of processes and those that a mount keeps. 0 or -errno. */
 int netns_list_scan(struct netns_list *list);
-/* Adds this one if a socket of pid is in it, which may be all that keeps it. */
-void netns_list_scan_sockets(struct netns_list *list, uint32_t netns, uint32_t pid);
+/* Adds this one if a socket of pid is in it, which may be all that keeps it. true: it is. */
+bool netns_list_scan_sockets(struct netns_list *list, uint32_t netns, uint32_t pid);
 /* A namespace that only a socket keeps: pid has the socket open as fd. */
 void netns_list_add_socket(struct netns_list *list, uint32_t netns, uint32_t pid, int fd);
 
 size_t netns_list_count(const struct netns_list *list);
 uint32_t netns_list_get(const struct netns_list *list, size_t index);
+/* -errno if the last netns_enter() of this namespace since the last netns_list_scan() failed. 0: it did not,
+ * or the namespace has ended. */
+int netns_list_error(const struct netns_list *list, size_t index);
 
-/* Moves this thread into a namespace; 0, -ESRCH when it has gone, or -errno. Always leave after. */
+/*
+ * Moves this thread into a namespace; after 0, call netns_leave(). If the process or mount by which the list
+ * knows the namespace has gone, or the list does not have it, /proc is scanned for another one: this adds
+ * namespaces at the end of the list, and removes none.
+ * 0; -ESRCH: nothing leads into it (any more), it has ended as far as known; or -errno: it exists, and this
+ * process cannot enter it. The thread's own namespace can always be entered.
+ */
 int netns_enter(struct netns_list *list, uint32_t netns);
 void netns_leave(struct netns_list *list);
 

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <linux/rtnetlink.h>
 
@@ -133,25 +132,10 @@ static void look_around(const struct why_options *options, const struct why_call
 		place->error = check_ipv6(options, place);
 }
 
-int bind_environment_enter(struct netns_list *namespaces, uint32_t netns)
-{
-	struct stat here;
-	int err;
-
-	/* To find the others costs a walk over all processes. */
-	if (stat("/proc/thread-self/ns/net", &here) == 0 && here.st_ino == netns)
-		return 0;
-	err = netns_enter(namespaces, netns);
-	if (err != -ESRCH)
-		return err;
-	netns_list_scan(namespaces);
-	return netns_enter(namespaces, netns);
-}
-
 int bind_environment_read(const struct why_options *options, const struct why_caller *caller,
 		    struct netns_list *namespaces, struct bind_environment *place)
 {
-	int err = bind_environment_enter(namespaces, caller->netns);
+	int err = netns_enter(namespaces, caller->netns);
 
 	if (err)
 		return err;

@@ -23,8 +23,6 @@ struct bind_environment {
 	bool is_tentative;  /* EADDRNOTAVAIL because it is still being checked for duplicates */
 };
 
-/* netns_enter(), of a namespace that the list may not know yet. Leave after. */
-int bind_environment_enter(struct netns_list *namespaces, uint32_t netns);
 /* 0, -ESRCH: there is no such namespace; or -errno. */
 int bind_environment_read(const struct why_options *options, const struct why_caller *caller,
 		    struct netns_list *namespaces, struct bind_environment *place);
