@@ -97,6 +97,7 @@ static void socket_write(struct seq_file *seq, struct sock *sk, struct task_stru
 	}
 	event.hdr.size = sizeof(event);
 	event.hdr.kind = WIRE_SOCKET;
+	event.hdr.purpose = WIRE_PURPOSE_SNAPSHOT;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
 	bpf_seq_write(seq, &event, sizeof(event));
 }

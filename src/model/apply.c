@@ -258,8 +258,13 @@ static void look_learn(struct model *model, struct port_entry *entry,
 static int apply_socket(struct model *model, const struct wire_socket *event)
 {
 	struct port_entry *entry;
-	int err = entry_of_look(model, event, &entry);
+	int err;
 
+	if (event->hdr.purpose == WIRE_PURPOSE_OWNER_GONE) {
+		failure_ring_set_owner_gone(&model->failures, event);
+		return 0;
+	}
+	err = entry_of_look(model, event, &entry);
 	if (entry) {
 		/*
 		 * A socket and the TIME_WAIT that it left share a cookie while a process keeps the

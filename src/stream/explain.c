@@ -16,7 +16,6 @@
 
 #define FDLESS_PAUSE_NS	  1000000000ULL
 #define SETTINGS_VALID_NS 20000000ULL
-#define PREFETCH_ID	  1 /* the failure_id of a scan for several refusals */
 
 struct explainer {
 	struct lookup *lookup;
@@ -47,10 +46,19 @@ void explainer_free(struct explainer *explainer)
 
 bool explainer_take(struct explainer *explainer, const struct wire_socket *event)
 {
-	if (event->failure_id == WIRE_PORT_USAGE)
+	switch ((enum wire_purpose)event->hdr.purpose) {
+	case WIRE_PURPOSE_PORT_USAGE:
 		port_usage_cache_replay(&explainer->port_usage, event);
-	/* What was found ahead was recorded again for each refusal that it was used for. */
-	return event->failure_id == WIRE_PORT_USAGE || event->failure_id == PREFETCH_ID;
+		return true;
+	case WIRE_PURPOSE_PREFETCH:
+		return true;
+	case WIRE_PURPOSE_UNSET:
+	case WIRE_PURPOSE_SNAPSHOT:
+	case WIRE_PURPOSE_HOLDER:
+	case WIRE_PURPOSE_OWNER_GONE:
+		return false;
+	}
+	return false;
 }
 
 /* A TIME_WAIT and an orphan have no descriptor. */
@@ -61,7 +69,7 @@ static bool may_have_fds(const struct wire_sock *sock)
 
 void explainer_prefetch(struct explainer *explainer, const struct wire_socket *event)
 {
-	if (event->failure_id && may_have_fds(&event->sock))
+	if (event->hdr.purpose == WIRE_PURPOSE_HOLDER && may_have_fds(&event->sock))
 		fd_lookup_prefetch(&explainer->fds, explainer->lookup->source, event->sock.cookie,
 				   event->hdr.boot_ns, clock_boot_ns());
 }
@@ -81,6 +89,7 @@ static void keep_holder(struct explainer *explainer, const struct wire_socket *f
 {
 	struct wire_socket event = *found;
 
+	event.hdr.purpose = WIRE_PURPOSE_HOLDER;
 	event.failure_id = failure_id;
 	lookup_keep(explainer->lookup, &event.hdr);
 }
@@ -164,7 +173,7 @@ static void add_counted(void *context, const void *data, size_t size)
 
 	if (wire_check(data, size, &event) || event.hdr.kind != WIRE_SOCKET)
 		return;
-	event.socket.failure_id = WIRE_PORT_USAGE;
+	event.hdr.purpose = WIRE_PURPOSE_PORT_USAGE;
 	port_usage_cache_add(&explainer->port_usage, &event.socket);
 	lookup_record(explainer->lookup, &event.hdr);
 }
@@ -197,6 +206,36 @@ static struct model *sockets_of(struct explainer *explainer, uint32_t netns, uin
 	return counted;
 }
 
+/* A replay cannot ask whether the owner is alive. */
+static void record_gone_owners(struct explainer *explainer, const struct failure *failure, uint64_t now_boot_ns)
+{
+	for (size_t i = 0; i < failure->holder_count; i++) {
+		const struct holder *holder = &failure->holders[i];
+		const struct wire_socket event = {
+			.hdr = {
+				.size = sizeof(event),
+				.kind = WIRE_SOCKET,
+				.purpose = WIRE_PURPOSE_OWNER_GONE,
+				.boot_ns = now_boot_ns,
+			},
+			.sock = holder->sock,
+			.task = holder->owner,
+			.failure_id = failure->id,
+			.fd = -1,
+		};
+
+		if (holder->owner_gone)
+			lookup_record(explainer->lookup, &event.hdr);
+	}
+}
+
+static void complete_holders(struct explainer *explainer, const struct failure *failure, uint64_t refused_boot_ns)
+{
+	holder_details_fill(explainer->lookup, failure->holders, failure->holder_count);
+	if (explainer->lookup->capture)
+		record_gone_owners(explainer, failure, refused_boot_ns);
+}
+
 static void add_holders(struct explainer *explainer, uint64_t failure_id, uint32_t pid, uint64_t refused_boot_ns)
 {
 	const struct failure *failure = model_failure(explainer->lookup->model, failure_id);
@@ -224,7 +263,7 @@ bool explain(struct explainer *explainer, const struct wire_hdr *event, struct c
 	if (failure_id)
 		failure = model_failure(lookup->model, failure_id);
 	if (failure)
-		holder_details_fill(lookup, failure->holders, failure->holder_count);
+		complete_holders(explainer, failure, event->boot_ns);
 	netns = netns_table_find(namespaces, claim.sock.netns);
 	if (lookup->source && !settings_are_fresh(netns, &claim, event->boot_ns)) {
 		counters_lookup(lookup, claim.sock.netns);

@@ -83,5 +83,5 @@ bool fd_lookup_find(struct fd_lookup *lookup, struct source *source, const uint6
 	fd_cache_drop(&lookup->cache, cookies, is_needed ? count : 0, refused_boot_ns);
 	if (is_needed)
 		scan(lookup, source, cookies, count, now_boot_ns);
-	return is_current;
+	return is_current && (!count || lookup->found.is_complete);
 }

@@ -39,7 +39,7 @@ bool fd_lookup_run_prefetch(struct fd_lookup *lookup, struct source *source, boo
 
 /*
  * Brings the cache up to date for the sockets that refused a call of `pid`. true: what the cache has of them is
- * as new as the refusal; false: there was no budget for a scan, so it may be up to 100 ms older.
+ * complete and as new as the refusal; false: there was no budget for a scan, so it may be up to 100 ms older.
  */
 bool fd_lookup_find(struct fd_lookup *lookup, struct source *source, const uint64_t *cookies, size_t count,
 		    uint32_t pid, uint64_t refused_boot_ns, uint64_t now_boot_ns);

@@ -25,12 +25,9 @@ int port_usage_cache_begin(struct port_usage_cache *cache, uint32_t netns, uint6
 
 void port_usage_cache_add(struct port_usage_cache *cache, const struct wire_socket *socket)
 {
-	struct wire_socket found = *socket;
-
 	cache->last_boot_ns = socket->hdr.boot_ns;
-	found.failure_id = 0; /* so that the model adds a socket that it does not know */
 	if (cache->model)
-		model_apply(cache->model, &found.hdr);
+		model_apply(cache->model, &socket->hdr);
 }
 
 void port_usage_cache_replay(struct port_usage_cache *cache, const struct wire_socket *socket)
