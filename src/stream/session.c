@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <netinet/in.h>
 
 #include "model/wire_check.h"
@@ -51,6 +52,19 @@ void session_interval(struct session *session, uint64_t boot_ns)
 		check_end(session, session->intervals);
 }
 
+/* Copies what the model knows of the caller: what is looked up to explain the call may take its place there. */
+static void keep_caller(struct report *report, struct process *process, char interface[16])
+{
+	if (report->process) {
+		*process = *report->process;
+		report->process = process;
+	}
+	if (report->interface && *report->interface) {
+		snprintf(interface, 16, "%s", report->interface);
+		report->interface = interface;
+	}
+}
+
 static void report_event(struct session *session, const struct wire_hdr *event)
 {
 	struct report report = {
@@ -59,11 +73,15 @@ static void report_event(struct session *session, const struct wire_hdr *event)
 		.task = wire_task_of(event),
 	};
 	struct conflict conflict;
+	struct process process;
+	char interface[16];
 
 	if (report.task)
 		report.process = process_lookup(&session->lookup, report.task);
 	if (report.sock)
 		report.interface = interface_lookup(&session->lookup, report.sock);
+	if (wire_error_of(event))
+		keep_caller(&report, &process, interface);
 	if (explain(session->explainer, event, &conflict))
 		report.conflict = &conflict;
 	session->unpredicted += report.conflict && !conflict.predicted;
