@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* epoll with a callback for each descriptor: ring buffer, timers, signals, output. */
+/* epoll(7) with a callback for each descriptor. */
 #include "loop.h"
 
 #include <errno.h>
@@ -10,9 +10,16 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define WATCHES_MAX 16
+
+/*
+ * timeout(1) signals its child and then the process group that the child is in: two signals, of one wish. Only
+ * a signal that comes later than this after the first one is a second wish.
+ */
+#define REPEATED_SIGNAL_NS 300000000ULL
 
 struct watch {
 	int fd;
@@ -103,16 +110,25 @@ void loop_set_timer(struct loop *loop, int id, uint64_t delay_ns)
 	timerfd_settime(loop->watches[id].fd, 0, &spec, NULL);
 }
 
-/* A handler can reach nothing else. The second signal ends the process even while a write blocks. */
-static volatile sig_atomic_t signal_count;
+/* A signal handler takes no argument of ours, so it reaches only what is static. */
+static uint64_t first_signal_ns; /* CLOCK_MONOTONIC; 0: none came yet. Written by the handler alone. */
 static int signal_event = -1;
 
 static void on_signal(int number)
 {
 	const uint64_t one = 1;
+	struct timespec now;
+	uint64_t now_ns;
 
-	if (++signal_count > 1)
-		_exit(128 + number);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	if (first_signal_ns) {
+		/* From the handler, so that it works while a write to a full pipe blocks. */
+		if (now_ns - first_signal_ns > REPEATED_SIGNAL_NS)
+			_exit(128 + number);
+		return;
+	}
+	first_signal_ns = now_ns;
 	if (write(signal_event, &one, sizeof(one)) < 0)
 		_exit(128 + number);
 }
@@ -122,9 +138,21 @@ static void on_signal_event(void *context)
 	loop_stop(context);
 }
 
+/* A signal that is ignored already stays ignored: nohup(1), and background jobs of a shell, rely on it. */
+static void handle_signal(int number)
+{
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
+
+	/* One handler at a time, for they share first_signal_ns. */
+	sigaddset(&action.sa_mask, SIGINT);
+	sigaddset(&action.sa_mask, SIGTERM);
+	sigaddset(&action.sa_mask, SIGHUP);
+	if (sigaction(number, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+		sigaction(number, &action, NULL);
+}
+
 int loop_add_signals(struct loop *loop)
 {
-	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 	int id;
 
 	signal_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -138,21 +166,21 @@ int loop_add_signals(struct loop *loop)
 		close(signal_event);
 		return id;
 	}
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
+	handle_signal(SIGINT);
+	handle_signal(SIGTERM);
+	handle_signal(SIGHUP);
 	return id;
 }
 
-static void on_output_gone(void *context)
+static void on_output_closed(void *context)
 {
 	loop_stop(context);
 }
 
 void loop_watch_output(struct loop *loop, int fd)
 {
-	/* No events asked for: EPOLLERR and EPOLLHUP always come. A regular file refuses (EPERM). */
-	watch_add(loop, (struct watch){.fd = fd, .fn = on_output_gone, .context = loop}, 0);
+	/* EPOLLERR and EPOLLHUP are always reported. epoll refuses regular files (EPERM), which have no reader. */
+	watch_add(loop, (struct watch){.fd = fd, .fn = on_output_closed, .context = loop}, 0);
 }
 
 static void watch_events(struct loop *loop, int id, uint32_t events)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* One thread, one epoll: events of the kernel, timers, signals, and the end of the reader of our output. */
+/* The main loop: waits for descriptors, timers and signals, and calls back. One thread. */
 #ifndef PORTTRACE_LOOP_H
 #define PORTTRACE_LOOP_H
 
@@ -9,27 +9,32 @@ struct loop;
 
 typedef void (*loop_fn)(void *context);
 
-/* Up to 16 things can be waited for. NULL with errno. */
+/* A loop watches at most 16 descriptors and timers. NULL with errno. */
 struct loop *loop_new(void);
 void loop_free(struct loop *loop);
 
-/* Calls `ready` when fd is readable; returns an id for loop_pause(), or -errno. */
+/* Calls `ready` whenever fd is readable. fd stays the caller's. Returns an id for loop_pause(), or -errno. */
 int loop_add_fd(struct loop *loop, int fd, loop_fn ready, void *context);
-/* Calls `tick` every interval_ns; an id for loop_set_timer(), or -errno. 0: not running yet. */
+/* Calls `tick` every interval_ns; 0: not until loop_set_timer(). Returns an id, or -errno. */
 int loop_add_timer(struct loop *loop, uint64_t interval_ns, loop_fn tick, void *context);
-/* Runs the timer once after delay_ns; 0 stops it. */
+/* The timer ticks once, after delay_ns, and no more; 0 stops it. */
 void loop_set_timer(struct loop *loop, int id, uint64_t delay_ns);
-/* Stops on INT, TERM and HUP; a second signal then ends the process at once. */
+/*
+ * SIGINT, SIGTERM and SIGHUP stop the loop, unless the process inherited them as ignored. One that comes more
+ * than 0.3 s after the first ends the process at once, with status 128 + its number. At most one loop of a
+ * process may call this. Returns an id, or -errno.
+ */
 int loop_add_signals(struct loop *loop);
-/* Stops when nobody can read fd any more: a closed pipe. Harmless for files. */
+/* The loop stops when the reader of fd has closed its end of the pipe. No effect on a regular file. */
 void loop_watch_output(struct loop *loop, int fd);
 
-/* Leaves fd unwatched, or watches it again. */
+/* Stops and resumes watching the descriptor of loop_add_fd(). */
 void loop_pause(struct loop *loop, int id);
 void loop_resume(struct loop *loop, int id);
 
-/* Returns when loop_stop() was called or a signal came. 0 or -errno. */
+/* Returns 0 after loop_stop() or a signal, or -errno. */
 int loop_run(struct loop *loop);
+/* May be called from a callback; no other callback runs after it. */
 void loop_stop(struct loop *loop);
 
 #endif

@@ -2,39 +2,80 @@
 /*
  * porttrace: show which process takes which port, live, and why the kernel refuses others.
  *
- * The map of the source, in the order in which an event travels:
+ * The map of the source, in the order in which an event travels. A header is described with its .c file.
  *
- *   ../bpf/                  the programs in the kernel: entry points per backend, one handler per fact
- *   ../include/porttrace/    what both sides read: wire.h (every event), settings.h, churn.h
- *   system/                  what procfs, netlink, sysctl and network namespaces say (no libbpf)
- *   probe/                   the programs in the kernel: features, selection, load, attach (libbpf)
- *   source/                  where events come from
- *     live.c snapshot.c      the ring buffer; the sockets that exist already, in every network namespace
- *     counters.c port_usage.c  the counters of an interval, and how full the port ranges are
- *     capture.c              the file that keeps a run, written and read
- *   model/                   what is true now: apply.c takes an event, the tables keep it
- *   diagnose/                why a call was refused (the kernel's rules, pure); when ports run out
- *   render/                  what the user sees: text, JSON
- *   stream/                  the pipeline that live and replay share: event -> model -> explanation -> report
- *   why/                     the question of `porttrace why`: caller, environment, holders, answer
- *   cmd/                     a file per subcommand
- *   loop.c                   one epoll: ring, timers, signals
- *   util/                    small and general: escaping, addresses, times
+ *   ../bpf/                 the programs in the kernel: entry points per backend, one handler per fact
+ *   ../include/porttrace/   read by both sides: wire.h (every event), settings.h (filters), churn.h (counters)
+ *
+ *   system/                 what procfs, netlink, sysctl and network namespaces say (no libbpf)
+ *     procfs.c              exe, command line and cgroup of a process
+ *     netns.c               finds and enters network namespaces; their settings and counters
+ *     netlink.c device.c    netlink sockets; what a network device is (a VRF, in one)
+ *     fdless_owner.c        processes that hold a socket without a file descriptor
+ *     kernel_fs.c           opens kernel file systems (cgroup2, tracefs) wherever they are mounted
+ *   probe/                  the programs in the kernel, chosen, loaded and attached (libbpf)
+ *     kernel.c programs.c   opens, loads and attaches the programs; their names in each build of the skeleton
+ *     hooks.c choice.c      which probes can report which fact; which of them are used
+ *     features.c functions.c  what this kernel and these privileges allow; which functions can be probed
+ *     misses.c              how often a probe was hit and did not run
+ *   source/                 where events come from
+ *     live.c                the running kernel: ring buffer, scans, counters
+ *     snapshot.c iterator.c   the sockets that exist, through BPF iterators, in every network namespace
+ *     counters.c flow_counters.c  the counters of an interval, per namespace and per flow
+ *     port_usage.c          how many ports of a range or towards a destination are in use
+ *     map_reader.c          reads BPF maps in batches
+ *     capture.c             reads and writes capture files
+ *   model/                  what is true now, a function of the events alone
+ *     model.c apply.c       the tables together; what each event changes in them
+ *     port_table.c slab.c   sockets that have a port; memory for their entries
+ *     closed_cache.c        recently closed sockets, against events that arrive late
+ *     failure_ring.c        recent refused calls with the holders of their ports
+ *     process_table.c       processes
+ *     netns_table.c         network namespaces: totals in, changes per interval out
+ *     flow_table.c search_table.c pool_table.c  the same per flow and port search; ports in use per destination
+ *     wire_check.c wire_event.c wire_filter.c  validates, takes apart and filters events
+ *   diagnose/               why a call was refused, what would help, when ports run out: rules, without I/O
+ *     claim.c overlap.c share.c bucket.c  what a call asks for; which sockets it meets; whether they can share
+ *     cause.c explain.c words.c  the kernel rule that decides; its sentence; the wording
+ *     pool.c forecast.c warning.c  ephemeral ports left; when they run out; the warnings about it
+ *     why_call.c why_connection.c why_holder.c why_range.c  explanations by kind of refusal
+ *   render/                 what the user sees
+ *     fields.c names.c      the fields of a record as data; names of events, states and options
+ *     text.c text_line.c text_words.c  the stream as text; its rows; its wording
+ *     text_ports.c text_churn.c text_conflict.c text_ephemeral.c text_why.c  each kind of text output
+ *     json.c json_line.c json_churn.c json_conflict.c json_why.c  the same as JSON
+ *     fold.c                repeated lines as one line with a count
+ *     format_number.c search.c status_lines.c  numbers; port-search times; messages on stderr
+ *   stream/                 the pipeline that live and replay share: event, model, explanation, report
+ *     session.c config.c    runs an event through the pipeline; what a command asks of it
+ *     explain.c             finds the holders of a refused port, within a budget of time
+ *     process_lookup.c      looks up processes and devices that the model does not know yet
+ *   why/                    the question of `porttrace why`
+ *     caller.c bind_environment.c  who would bind; the settings that would apply
+ *     holders.c inactive_sockets.c  who holds the port, with and without a process
+ *     answer.c              the answer
+ *   cmd/                    one file per command, and the options
+ *     trace.c ls.c why.c ephemeral.c record.c replay.c doctor.c  the commands
+ *     option_table.c option_values.c  parses options; reads their values
+ *     options.c why_options.c  options that commands share; those of `porttrace why`
+ *     output.c              errors of standard output
+ *   util/                   small and general
+ *     address.c time_format.c errno_name.c escape.c  addresses, times and errnos as text; unsafe bytes escaped
+ *     clock.c nearest.c     the clock of events; suggestions for misspelled words
+ *   loop.c                  the main loop: descriptors, timers, signals
  */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cmd/command.h"
+#include "cmd/option_table.h"
 #include "cmd/output.h"
+#include "util/nearest.h"
 
 static const struct command commands[] = {
-	{"ls", "the port table, once", cmd_ls},
-	{"why", "who has a port, and whether a bind of it would succeed", cmd_why},
-	{"ephemeral", "how fast ephemeral ports are taken, how full they are, until when", cmd_ephemeral},
-	{"record", "keep the live stream in a file", cmd_record},
-	{"replay", "show a recorded stream again", cmd_replay},
-	{"doctor", "what this kernel and these privileges allow", cmd_doctor},
+	{"ls", cmd_ls},	      {"why", cmd_why},	      {"ephemeral", cmd_ephemeral},
+	{"record", cmd_record}, {"replay", cmd_replay}, {"doctor", cmd_doctor},
 };
 
 static const struct command *command_find(const char *name)
@@ -46,22 +87,32 @@ static const struct command *command_find(const char *name)
 	return NULL;
 }
 
+static _Noreturn void unknown_command(const char *name)
+{
+	const struct option_context context = {.program = "porttrace"};
+	const char *names[sizeof(commands) / sizeof(commands[0]) + 1] = {NULL}, *nearest;
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		names[i] = commands[i].name;
+	nearest = nearest_word(name, names);
+	if (nearest)
+		option_misuse(&context, "unknown command '%s'; did you mean '%s'?", name, nearest);
+	option_misuse(&context, "unknown command '%s'", name);
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
 	char name[64];
 
 	output_check_at_exit();
-	/* The bare word traces, and so does anything that starts like an option or a port. */
+	/* Without a command, porttrace shows the live stream. */
 	if (argc < 2 || *argv[1] == '-' || isdigit((unsigned char)*argv[1]))
 		return cmd_trace(argc, argv);
 	command = command_find(argv[1]);
-	if (!command) {
-		fprintf(stderr, "porttrace: '%s' is neither a command nor a port (see 'porttrace --help')\n",
-			argv[1]);
-		return EXIT_MISUSED;
-	}
-	/* How argp, and so every message about an option, names us. */
+	if (!command)
+		unknown_command(argv[1]);
+	/* The program's name in --help and in messages. */
 	snprintf(name, sizeof(name), "porttrace %s", command->name);
 	argv[1] = name;
 	return command->run(argc - 1, argv + 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A subcommand, and what the process says when it ends. */
+/* The commands, and the exit status of porttrace. */
 #ifndef PORTTRACE_CMD_COMMAND_H
 #define PORTTRACE_CMD_COMMAND_H
 
@@ -7,14 +7,13 @@ enum exit_status {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1,
 	EXIT_MISUSED = 2,
-	EXIT_NOT_ALLOWED = 3, /* by this kernel, or with these privileges */
+	EXIT_NOT_ALLOWED = 3, /* this kernel or these privileges do not allow it */
 	EXIT_LOST = 5,	      /* done, but events were lost */
 };
 
 struct command {
 	const char *name;
-	const char *summary;
-	/* argv[0] is the command's name; returns an exit_status. */
+	/* argv[0] is "porttrace NAME". Returns an exit_status. */
 	int (*run)(int argc, char **argv);
 };
 

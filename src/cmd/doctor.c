@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* porttrace doctor: what this kernel and these privileges allow, found by trying, and what each missing
  * thing costs. */
-#include <argp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cmd/command.h"
-#include "cmd/option_values.h"
+#include "cmd/options.h"
 #include "cmd/output.h"
 #include "probe/features.h"
 #include "source/live.h"
 
 struct doctor_config {
-	bool verbose;
-	int backend; /* enum backend, or -1 */
+	int backend; /* enum backend, or -1 for the best */
+	struct output_config output;
 };
 
 static void no_event(void *context, const void *data, size_t size)
@@ -127,7 +126,7 @@ static int examine(const struct doctor_config *config)
 		.facts = (1U << FACT_COUNT) - 1,
 		.backend = config->backend,
 		.examine = true,
-		.verbose = config->verbose,
+		.verbose = config->output.verbose,
 	};
 	char reason[256] = "";
 	struct features features;
@@ -158,50 +157,23 @@ static int examine(const struct doctor_config *config)
 	return EXIT_DONE;
 }
 
-#define KEY_PROBES 256
+static const struct option_row rows[] = {
+	OPTION_PROBES_ROW(struct doctor_config),
+	OPTION_VERBOSE_ROW(struct doctor_config),
+	{0},
+};
 
-static error_t parse_key(int key, char *arg, struct argp_state *state)
-{
-	static const char *const probes[] = {"auto", "fentry", "kprobe", "tracepoint", NULL};
-	struct doctor_config *config = state->input;
-
-	switch (key) {
-	case 'v':
-		config->verbose = true;
-		return 0;
-	case KEY_PROBES:
-		config->backend = option_choice(arg, "--probes", probes, state) - 1;
-		return 0;
-	case 'h':
-		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
-		return 0;
-	case 'V':
-		printf("porttrace %s\n", PORTTRACE_VERSION);
-		exit(EXIT_DONE);
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
+static const struct option_table table = {
+	.rows = rows,
+	.doc = "Show what this kernel and these privileges allow, which probes porttrace would use, what is lost without "
+	       "each missing probe, and what to do about it.",
+};
 
 int cmd_doctor(int argc, char **argv)
 {
-	static const struct argp_option rows[] = {
-		{"probes", KEY_PROBES, "WHICH", 0, "auto, fentry, kprobe or tracepoint", 0},
-		{"verbose", 'v', NULL, 0, "libbpf's own words too", 0},
-		{"version", 'V', NULL, 0, "print the version", -1},
-		{"help", 'h', NULL, 0, "print this help", -1},
-		{0},
-	};
-	static const struct argp argp = {
-		.options = rows,
-		.parser = parse_key,
-		.doc = "Say what this kernel and these privileges allow, which probes would be used, what each "
-		       "missing one costs, and what to do about it.",
-	};
 	struct doctor_config config = {.backend = -1};
 
-	argp_err_exit_status = EXIT_MISUSED;
-	argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, &config);
+	option_table_parse(&table, argc, argv, &config);
 	if (!output_is_open())
 		return EXIT_FAILED;
 	return examine(&config);

@@ -14,8 +14,14 @@
 #include "source/live.h"
 #include "util/clock.h"
 
+struct ls_config {
+	struct settings settings;
+	bool listening, all, tcp, udp;
+	struct output_config output;
+};
+
 struct list {
-	const struct options *options;
+	const struct ls_config *config;
 	const struct renderer *renderer;
 	struct render *render;
 	struct lookup lookup;
@@ -38,11 +44,11 @@ static bool is_udp(const struct wire_sock *sock)
 }
 
 /* -t, -u and -l as ss has them: an unconnected UDP socket waits for peers. */
-static bool is_wanted(const struct options *options, const struct wire_sock *sock)
+static bool is_wanted(const struct ls_config *config, const struct wire_sock *sock)
 {
-	if ((options->tcp || options->udp) && !(is_udp(sock) ? options->udp : options->tcp))
+	if ((config->tcp || config->udp) && !(is_udp(sock) ? config->udp : config->tcp))
 		return false;
-	if (!options->listening)
+	if (!config->listening || config->all) /* -a overrides -l, as in ss */
 		return true;
 	return is_udp(sock) ? sock->state == WIRE_TCP_CLOSE : sock->state == WIRE_TCP_LISTEN;
 }
@@ -95,7 +101,7 @@ static int list_all(struct list *list)
 		return -ENOMEM;
 	for (const struct port_entry *entry = port_table_next(ports, NULL); entry;
 	     entry = port_table_next(ports, entry)) {
-		if (is_wanted(list->options, &entry->sock))
+		if (is_wanted(list->config, &entry->sock))
 			entries[count++] = entry;
 	}
 	qsort(entries, count, sizeof(*entries), compare);
@@ -133,9 +139,9 @@ static void warn_of_namespaces(const struct list *list)
 static int look(struct list *list)
 {
 	struct kernel_options kernel = {
-		.settings = &list->options->settings,
+		.settings = &list->config->settings,
 		.backend = -1,
-		.verbose = list->options->verbose,
+		.verbose = list->config->output.verbose,
 	};
 	const struct socket_query everything = {0};
 	char reason[256] = "";
@@ -164,20 +170,50 @@ static int look(struct list *list)
 	return EXIT_LOST;
 }
 
+static const struct option_row rows[] = {
+	OPTION_TITLE("Which sockets, as in ss(8):"),
+	OPTION("tcp", 't', NULL, option_true, struct ls_config, tcp, "TCP sockets (and MPTCP)"),
+	OPTION("udp", 'u', NULL, option_true, struct ls_config, udp, "UDP sockets"),
+	OPTION("listening", 'l', NULL, option_true, struct ls_config, listening,
+	 "only sockets that listen, and UDP sockets without a peer"),
+	OPTION("all", 'a', NULL, option_true, struct ls_config, all, "all sockets (the default)"),
+	OPTION_FILTER_TITLE,
+	OPTION_FILTER_ROWS(struct ls_config),
+	OPTION_CGROUP_ROW(struct ls_config),
+	OPTION_USER_ROW(struct ls_config, 0),
+	OPTION_TITLE("Output:"),
+	OPTION_OUTPUT_ROWS(struct ls_config),
+	{0},
+};
+
+static void read_port(const struct option_context *context, const char *text, unsigned int index, void *field)
+{
+	struct ls_config *config = field;
+
+	(void)index;
+	option_ports(context, text, &config->settings.local_ports);
+}
+
+static const struct option_table table = {
+	.rows = rows,
+	.arguments = "[PORT...]",
+	.doc = "List every socket that has a port, in all network namespaces, including idle and bound sockets, "
+	       "TIME_WAIT and sockets of the kernel.",
+	.argument = read_port,
+};
+
 int cmd_ls(int argc, char **argv)
 {
 	struct render_options render;
-	struct options options;
-	struct list list = {.options = &options};
+	struct ls_config config = {0};
+	struct list list = {.config = &config};
 	int status = EXIT_FAILED;
 
-	options_parse(&options, OPTIONS_LS, argc, argv, "[PORT...]",
-		      "List every socket that has a port, in all network namespaces: bound and idle ones, "
-		      "TIME_WAIT and the kernel's own included.");
+	option_table_parse(&table, argc, argv, &config);
 	if (!output_is_open())
 		return EXIT_FAILED;
-	options_for_render(&options, &render);
-	list.renderer = options.json ? &render_json : &render_text;
+	options_for_render(&config.output, &render);
+	list.renderer = config.output.json ? &render_json : &render_text;
 	list.render = list.renderer->open(&render);
 	/* A list is not a stream: it holds what the machine has. */
 	list.lookup.model = model_new(&(struct model_limits){.sockets = 4 * 1024 * 1024, .processes = 65536});

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The values that options take: text -> filters. What does not parse ends the process with status 2 and
- * a line that names the option. */
 #include "cmd/option_values.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -15,116 +14,145 @@
 #include <unistd.h>
 #include <linux/magic.h>
 
+#include "cmd/options.h"
+#include "porttrace/settings.h"
+#include "porttrace/wire.h"
 #include "system/kernel_fs.h"
 #include "util/address.h"
 
-static void number_add(struct settings_numbers *list, uint32_t value, struct argp_state *state)
-{
-	if (list->count == SETTINGS_LIST_MAX)
-		argp_error(state, "an option takes at most %d values", SETTINGS_LIST_MAX);
-	else
-		list->values[list->count++] = value;
-}
+#define SECONDS_MIN 0.001
+#define SECONDS_MAX 1e9
 
 bool option_number(const char *text, unsigned long low, unsigned long high, unsigned long *out)
 {
 	char *end;
 
-	if (*text < '0' || *text > '9')
+	if (*text < '0' || *text > '9') /* strtoul() accepts a sign and spaces */
 		return false;
 	errno = 0;
 	*out = strtoul(text, &end, 10);
 	return !errno && !*end && *out >= low && *out <= high;
 }
 
-double option_seconds(const char *text, const char *option, struct argp_state *state)
+void option_true(const struct option_context *context, const char *text, void *field)
 {
-	char *end;
-	double value = strtod(text, &end);
-
-	if (end == text || (*end && strcmp(end, "s") != 0) || !(value > 0) || value > 1e9)
-		argp_error(state, "%s: '%s' is no number of seconds above 0", option, text);
-	return value;
+	(void)context;
+	(void)text;
+	*(bool *)field = true;
 }
 
-void option_list(struct options *options, const char *text, option_fn each, struct argp_state *state)
+void option_bits(const struct option_context *context, const char *text, void *field)
+{
+	(void)text;
+	*(uint32_t *)field |= context->row->bits;
+}
+
+void option_count(const struct option_context *context, const char *text, void *field)
+{
+	unsigned long count = 0;
+
+	if (!option_number(text, 1, ULONG_MAX, &count))
+		option_misuse(context, "'%s' is not a whole number above 0", text);
+	*(uint64_t *)field = count;
+}
+
+void option_seconds(const struct option_context *context, const char *text, void *field)
+{
+	char *end;
+	double seconds = strtod(text, &end);
+
+	if (end == text || (*end && strcmp(end, "s") != 0) || !(seconds > 0))
+		option_misuse(context, "'%s' is not a number of seconds above 0", text);
+	if (seconds < SECONDS_MIN || seconds > SECONDS_MAX)
+		option_misuse(context, "'%s' is out of range: %g to %.0f seconds", text, SECONDS_MIN, SECONDS_MAX);
+	*(double *)field = seconds;
+}
+
+void option_process(const struct option_context *context, const char *text, void *field)
+{
+	unsigned long pid = 0;
+
+	if (!option_number(text, 1, INT32_MAX, &pid))
+		option_misuse(context, "'%s' is not a process id", text);
+	*(uint32_t *)field = (uint32_t)pid;
+}
+
+/* Calls `add` for each part of a list. */
+static void read_list(const struct option_context *context, const char *text, void *field, option_fn *add)
 {
 	char *copy = strdup(text), *rest = copy, *part;
 
 	while (copy && (part = strsep(&rest, ",")))
-		each(options, part, state);
+		add(context, part, field);
 	free(copy);
 }
 
-static void ports_add(struct settings_ports *ports, const char *part, const char *option,
-		      struct argp_state *state)
+static void number_add(const struct option_context *context, struct settings_numbers *list, uint32_t value)
 {
-	char *copy = strdup(part), *dash = copy ? strchr(copy, '-') : NULL;
-	unsigned long first = 0, last = 0;
-	bool good;
-
-	if (dash)
-		*dash++ = '\0';
-	good = copy && option_number(copy, 0, 65535, &first) &&
-	       (!dash || option_number(dash, 0, 65535, &last));
-	if (!dash)
-		last = first;
-	free(copy);
-	if (!good)
-		argp_error(state, "%s: '%s' is no port or range of ports (0 to 65535)", option, part);
-	if (last < first)
-		argp_error(state, "%s: the range '%s' runs backwards", option, part);
-	ports->used = 1;
-	for (unsigned long port = first; port <= last; port++)
-		ports->bits[port / 64] |= 1ULL << (port % 64);
+	if (list->count == SETTINGS_LIST_MAX)
+		option_misuse(context, "at most %d values are possible", SETTINGS_LIST_MAX);
+	list->values[list->count++] = value;
 }
 
-void option_local_port(struct options *options, const char *part, struct argp_state *state)
+static void pid_add(const struct option_context *context, const char *text, void *field)
 {
-	ports_add(&options->settings.local_ports, part, "port", state);
+	uint32_t pid;
+
+	option_process(context, text, &pid);
+	number_add(context, field, pid);
 }
 
-void option_remote_port(struct options *options, const char *part, struct argp_state *state)
+void option_pids(const struct option_context *context, const char *text, void *field)
 {
-	ports_add(&options->settings.remote_ports, part, "--remote-port", state);
+	read_list(context, text, field, pid_add);
 }
 
-void option_pid(struct options *options, const char *part, struct argp_state *state)
-{
-	unsigned long pid = 0;
-
-	if (!option_number(part, 1, INT32_MAX, &pid))
-		argp_error(state, "--pid: '%s' is no process id", part);
-	number_add(&options->settings.pids, (uint32_t)pid, state);
-}
-
-void option_user(struct options *options, const char *part, struct argp_state *state)
+uint32_t option_user(const struct option_context *context, const char *text)
 {
 	const struct passwd *user;
 	unsigned long uid = 0;
 
-	if (!option_number(part, 0, UINT32_MAX - 1, &uid)) {
-		user = getpwnam(part);
-		if (!user)
-			argp_error(state, "--user: no user '%s'", part);
-		uid = user->pw_uid;
-	}
-	number_add(&options->settings.uids, (uint32_t)uid, state);
+	if (option_number(text, 0, UINT32_MAX - 1, &uid))
+		return (uint32_t)uid;
+	user = getpwnam(text);
+	if (!user)
+		option_misuse(context, "'%s' is not a user name or user id", text);
+	return user->pw_uid;
 }
 
-void option_comm(struct options *options, const char *part, struct argp_state *state)
+static void user_add(const struct option_context *context, const char *text, void *field)
 {
-	struct settings_names *comms = &options->settings.comms;
-
-	if (!*part)
-		argp_error(state, "--comm: an empty name");
-	if (comms->count == SETTINGS_LIST_MAX)
-		argp_error(state, "--comm: at most %d names", SETTINGS_LIST_MAX);
-	/* The kernel keeps 15 bytes of a name; a longer one means the same process. */
-	snprintf(comms->values[comms->count++], sizeof(comms->values[0]), "%s", part);
+	number_add(context, field, option_user(context, text));
 }
 
-void option_protocol(struct options *options, const char *part, struct argp_state *state)
+void option_users(const struct option_context *context, const char *text, void *field)
+{
+	read_list(context, text, field, user_add);
+}
+
+/* An inode number, a name of `ip netns`, or the path of a namespace. */
+static void netns_add(const struct option_context *context, const char *text, void *field)
+{
+	unsigned long number = 0;
+	char path[512];
+	struct stat st;
+
+	if (!option_number(text, 1, UINT32_MAX, &number)) {
+		snprintf(path, sizeof(path), "%s%s", strchr(text, '/') ? "" : "/run/netns/", text);
+		if (stat(path, &st))
+			option_misuse(context, "'%s' is not the inode number, name or path of a network namespace: %s: %s",
+				      text, path, strerror(errno));
+		number = st.st_ino;
+	}
+	number_add(context, field, (uint32_t)number);
+}
+
+void option_netns(const struct option_context *context, const char *text, void *field)
+{
+	read_list(context, text, field, netns_add);
+}
+
+static void protocol_add(const struct option_context *context, const char *text, void *field)
 {
 	static const struct {
 		const char *name;
@@ -139,82 +167,113 @@ void option_protocol(struct options *options, const char *part, struct argp_stat
 	unsigned long number = 0;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(part, names[i].name) == 0) {
-			number_add(&options->settings.protocols, names[i].number, state);
+		if (strcmp(text, names[i].name) == 0) {
+			number_add(context, field, names[i].number);
 			return;
 		}
 	}
-	if (!option_number(part, 0, 65535, &number))
-		argp_error(state, "--protocol: '%s' is not tcp, udp, mptcp, udplite, sctp or a number", part);
-	number_add(&options->settings.protocols, (uint32_t)number, state);
+	if (!option_number(text, 0, 65535, &number))
+		option_misuse(context, "'%s' is not tcp, udp, mptcp, udplite, sctp or a number", text);
+	number_add(context, field, (uint32_t)number);
 }
 
-/* An inode number, a name of `ip netns`, or the path of a namespace. */
-void option_netns(struct options *options, const char *part, struct argp_state *state)
+void option_protocols(const struct option_context *context, const char *text, void *field)
 {
-	unsigned long number = 0;
-	char path[512];
-	struct stat st;
-
-	if (!option_number(part, 1, UINT32_MAX, &number)) {
-		snprintf(path, sizeof(path), "%s%s", strchr(part, '/') ? "" : "/run/netns/", part);
-		if (stat(path, &st))
-			argp_error(state, "--netns: '%s' is no inode number, and %s: %s", part, path,
-				   strerror(errno));
-		number = st.st_ino;
-	}
-	number_add(&options->settings.netns, (uint32_t)number, state);
+	read_list(context, text, field, protocol_add);
 }
 
-void option_event(struct options *options, const char *part, struct argp_state *state)
+static void comm_add(const struct option_context *context, const char *text, void *field)
 {
-	static const struct {
-		const char *name;
-		uint32_t kind;
-	} names[] = {
-		{"bind", WIRE_BIND},	 {"listen", WIRE_LISTEN},     {"connect", WIRE_CONNECT},
-		{"accept", WIRE_ACCEPT}, {"close", WIRE_CLOSE},	      {"timewait", WIRE_TIMEWAIT},
-		{"release", WIRE_RELEASE},
-	};
+	struct settings_names *comms = field;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(part, names[i].name) == 0) {
-			options->settings.kinds |= 1U << names[i].kind;
-			return;
-		}
-	}
-	if (strcmp(part, "churn") == 0)
-		options->show_churn = true;
-	else
-		argp_error(state, "--event: '%s' is not bind, listen, connect, accept, close, timewait, "
-				  "release or churn", part);
+	if (!*text)
+		option_misuse(context, "a process name is empty");
+	if (comms->count == SETTINGS_LIST_MAX)
+		option_misuse(context, "at most %d names are possible", SETTINGS_LIST_MAX);
+	/* The kernel keeps the first 15 bytes of a name, so a longer one means the same process. */
+	snprintf(comms->values[comms->count++], sizeof(comms->values[0]), "%s", text);
 }
 
-static void cidr_add(struct settings_cidrs *list, const char *text, const char *option,
-		     struct argp_state *state)
+void option_comms(const struct option_context *context, const char *text, void *field)
 {
+	read_list(context, text, field, comm_add);
+}
+
+static void network_add(const struct option_context *context, const char *text, void *field)
+{
+	struct settings_cidrs *list = field;
 	struct settings_cidr *cidr = &list->values[list->count];
 	unsigned int prefix;
 
 	if (list->count == SETTINGS_LIST_MAX)
-		argp_error(state, "%s: at most %d addresses", option, SETTINGS_LIST_MAX);
+		option_misuse(context, "at most %d addresses are possible", SETTINGS_LIST_MAX);
 	if (address_parse(text, cidr->addr, &prefix))
-		argp_error(state, "%s: '%s' is no address or CIDR", option, text);
+		option_misuse(context, "'%s' is not an address or a network like 10.0.0.0/8", text);
 	cidr->prefix = prefix;
 	list->count++;
 }
 
-void option_local(struct options *options, const char *part, struct argp_state *state)
+void option_networks(const struct option_context *context, const char *text, void *field)
 {
-	cidr_add(&options->settings.local, part, "--local", state);
+	read_list(context, text, field, network_add);
 }
 
-void option_remote(struct options *options, const char *part, struct argp_state *state)
+static void ports_add(const struct option_context *context, const char *text, void *field)
 {
-	cidr_add(&options->settings.remote, part, "--remote", state);
+	char *copy = strdup(text), *dash = copy ? strchr(copy, '-') : NULL;
+	struct settings_ports *ports = field;
+	unsigned long first = 0, last = 0;
+	bool is_valid;
+
+	if (dash)
+		*dash++ = '\0';
+	is_valid = copy && option_number(copy, 0, 65535, &first) &&
+		   (!dash || option_number(dash, 0, 65535, &last));
+	if (!dash)
+		last = first;
+	free(copy);
+	if (!is_valid)
+		option_misuse(context, "'%s' is not a port (0 to 65535) or a range like 8000-8100", text);
+	if (last < first)
+		option_misuse(context, "the range '%s' ends before it begins; write %lu-%lu", text, last, first);
+	ports->used = 1;
+	for (unsigned long port = first; port <= last; port++)
+		ports->bits[port / 64] |= 1ULL << (port % 64);
 }
 
-/* As /proc/PID/cgroup has it ("/system.slice/x.service"), or where the hierarchy is mounted. -errno. */
+void option_ports(const struct option_context *context, const char *text, void *field)
+{
+	read_list(context, text, field, ports_add);
+}
+
+static void event_add(const struct option_context *context, const char *text, void *field)
+{
+	static const struct {
+		const char *name;
+		uint32_t bit;
+	} names[] = {
+		{"bind", 1U << WIRE_BIND},	     {"listen", 1U << WIRE_LISTEN},
+		{"connect", 1U << WIRE_CONNECT},     {"accept", 1U << WIRE_ACCEPT},
+		{"close", 1U << WIRE_CLOSE},	     {"timewait", 1U << WIRE_TIMEWAIT},
+		{"release", 1U << WIRE_RELEASE},     {"churn", OPTION_EVENT_CHURN},
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(text, names[i].name) == 0) {
+			*(uint32_t *)field |= names[i].bit;
+			return;
+		}
+	}
+	option_misuse(context, "'%s' is not an event; choose from bind, listen, connect, accept, close, timewait, "
+			       "release, churn", text);
+}
+
+void option_events(const struct option_context *context, const char *text, void *field)
+{
+	read_list(context, text, field, event_add);
+}
+
+/* `path` as /proc/PID/cgroup shows it ("/system.slice/x.service"), or in the file system. Returns -errno. */
 static int cgroup_open(int root, const char *path)
 {
 	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
@@ -231,7 +290,7 @@ static int cgroup_open(int root, const char *path)
 	return -ENOTDIR;
 }
 
-/* Its depth below the root of the hierarchy. Closes fd. */
+/* The number of levels between fd and the root of the hierarchy, whose inode number is `root`. Closes fd. */
 static uint32_t cgroup_level(int fd, ino_t root)
 {
 	struct stat st;
@@ -249,27 +308,25 @@ static uint32_t cgroup_level(int fd, ino_t root)
 	return level;
 }
 
-/* A cgroup's id is its inode number. */
-void option_cgroup(struct options *options, const char *text, struct argp_state *state)
+void option_cgroup(const struct option_context *context, const char *text, void *field)
 {
 	int root = kernel_fs_open("cgroup2");
+	struct settings *settings = field;
 	struct stat top, st;
 	int fd;
 
-	if (root < 0) {
-		argp_error(state, "--cgroup: no cgroup v2 hierarchy: %s", strerror(-root));
-		return;
-	}
+	if (root < 0)
+		option_misuse(context, "there is no cgroup v2 hierarchy: %s", strerror(-root));
 	fd = cgroup_open(root, text);
 	if (fd < 0 || fstat(fd, &st) || fstat(root, &top))
-		argp_error(state, "--cgroup: '%s' is no cgroup v2: %s", text, strerror(fd < 0 ? -fd : errno));
-	options->settings.cgroup_id = st.st_ino;
-	options->settings.cgroup_level = cgroup_level(fd, top.st_ino);
+		option_misuse(context, "'%s' is not a cgroup v2: %s", text, strerror(fd < 0 ? -fd : errno));
+	settings->cgroup_id = st.st_ino; /* so bpf_get_current_cgroup_id() names it */
+	settings->cgroup_level = cgroup_level(fd, top.st_ino);
 	close(root);
 }
 
-int option_choice(const char *text, const char *option, const char *const *names,
-			struct argp_state *state)
+/* The index of `text` in `names`, which ends with NULL. */
+static int read_choice(const struct option_context *context, const char *text, const char *const *names)
 {
 	char all[128] = "";
 
@@ -278,6 +335,28 @@ int option_choice(const char *text, const char *option, const char *const *names
 			return i;
 		snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s%s", i ? ", " : "", names[i]);
 	}
-	argp_error(state, "%s: '%s' is not one of %s", option, text, all);
-	return 0;
+	option_misuse(context, "'%s' is not one of %s", text, all);
+}
+
+void option_time(const struct option_context *context, const char *text, void *field)
+{
+	static const char *const names[] = {
+		[TIME_WALL] = "wall", [TIME_RELATIVE] = "relative", [TIME_ISO] = "iso", [TIME_NONE] = "none", NULL};
+
+	*(enum time_style *)field = (enum time_style)read_choice(context, text, names);
+}
+
+void option_color(const struct option_context *context, const char *text, void *field)
+{
+	static const char *const names[] = {
+		[COLOUR_AUTO] = "auto", [COLOUR_ALWAYS] = "always", [COLOUR_NEVER] = "never", NULL};
+
+	*(enum colour_mode *)field = (enum colour_mode)read_choice(context, text, names);
+}
+
+void option_probes(const struct option_context *context, const char *text, void *field)
+{
+	static const char *const names[] = {"auto", "fentry", "kprobe", "tracepoint", NULL};
+
+	*(int *)field = read_choice(context, text, names) - 1;
 }

@@ -1,35 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The values that options take: text -> struct options. All end the process on an error, as argp does. */
+/*
+ * Readers of option values, for the rows of an option table. The comment of each names the type of
+ * *field. Those marked "list" read values separated by commas and add them to what is there.
+ */
 #ifndef PORTTRACE_CMD_OPTION_VALUES_H
 #define PORTTRACE_CMD_OPTION_VALUES_H
 
-#include <argp.h>
 #include <stdbool.h>
+#include <stdint.h>
 
-#include "cmd/options.h"
+#include "cmd/option_table.h"
 
-typedef void (*option_fn)(struct options *options, const char *text, struct argp_state *state);
+/* The bit of option_events() for port-usage summaries, which are not a wire_kind. */
+#define OPTION_EVENT_CHURN (1U << 31)
 
-/* Calls `each` for the parts of a comma list. */
-void option_list(struct options *options, const char *text, option_fn each, struct argp_state *state);
-
-void option_local_port(struct options *options, const char *text, struct argp_state *state);
-void option_remote_port(struct options *options, const char *text, struct argp_state *state);
-void option_local(struct options *options, const char *text, struct argp_state *state);
-void option_remote(struct options *options, const char *text, struct argp_state *state);
-void option_pid(struct options *options, const char *text, struct argp_state *state);
-void option_user(struct options *options, const char *text, struct argp_state *state);
-void option_comm(struct options *options, const char *text, struct argp_state *state);
-void option_protocol(struct options *options, const char *text, struct argp_state *state);
-void option_netns(struct options *options, const char *text, struct argp_state *state);
-void option_event(struct options *options, const char *text, struct argp_state *state);
-void option_cgroup(struct options *options, const char *text, struct argp_state *state);
+option_fn option_true;		/* bool */
+option_fn option_bits;		/* uint32_t, |= row->bits */
+option_fn option_count;		/* uint64_t, above 0 */
+option_fn option_seconds;	/* double, 0.001 to 1e9 */
+option_fn option_process;	/* uint32_t, above 0 */
+option_fn option_pids;		/* struct settings_numbers, list */
+option_fn option_users;		/* struct settings_numbers, list */
+option_fn option_netns;		/* struct settings_numbers, list */
+option_fn option_protocols;	/* struct settings_numbers, list */
+option_fn option_comms;		/* struct settings_names, list */
+option_fn option_networks;	/* struct settings_cidrs, list */
+option_fn option_ports;		/* struct settings_ports, list */
+option_fn option_events;	/* uint32_t: bits 1 << wire_kind, list */
+option_fn option_cgroup;	/* struct settings */
+option_fn option_time;		/* enum time_style */
+option_fn option_color;		/* enum colour_mode */
+option_fn option_probes;	/* int: enum backend, or -1 */
 
 /* A whole number within bounds; false: the text is something else. */
 bool option_number(const char *text, unsigned long low, unsigned long high, unsigned long *out);
-double option_seconds(const char *text, const char *option, struct argp_state *state);
-/* The index of text in names, which ends in NULL. */
-int option_choice(const char *text, const char *option, const char *const *names,
-		  struct argp_state *state);
+/* The id of a user, by name or number. Ends the process where there is no such user. */
+uint32_t option_user(const struct option_context *context, const char *text);
 
 #endif

@@ -1,46 +1,110 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The options that every tracing command shares, parsed once, constant from then on. */
+/*
+ * What several commands share of their options: rows of an option table, and the parts of a config struct that
+ * these rows fill. CONFIG is the config struct of the command; the comment of each macro names the members that
+ * it must have. A command's own rows and config struct are in its own file.
+ */
 #ifndef PORTTRACE_CMD_OPTIONS_H
 #define PORTTRACE_CMD_OPTIONS_H
 
-#include <argp.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "cmd/option_table.h"
+#include "cmd/option_values.h"
 #include "porttrace/settings.h"
 #include "render/render.h"
 #include "stream/config.h"
 
 enum colour_mode { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
 
-struct options {
-	struct settings settings;
-	bool show_churn;
+struct output_config {
 	bool json, quiet, verbose;
-	bool listening, all, tcp, udp; /* of ls: -l -a -t -u */
 	enum time_style time;
 	enum colour_mode colour;
-	int backend;		  /* enum backend, or -1 */
-	double duration_s;	  /* 0: no end */
-	double interval_s;
-	uint64_t count;		  /* 0: no end; events, of ephemeral: intervals */
-	bool counts_intervals;
-	const char *file;	  /* of record and replay */
 };
 
-/* Which options a command takes. */
-enum options_for { OPTIONS_TRACE, OPTIONS_LS, OPTIONS_RECORD, OPTIONS_REPLAY, OPTIONS_EPHEMERAL };
+/* clang-format off */
+/* CONFIG has: struct settings settings */
+#define OPTION_FILTER_ROWS(CONFIG)									\
+	OPTION("pid", 'p', "PID", option_pids, CONFIG, settings.pids, "only these processes"),		\
+	OPTION("comm", 'c', "NAME", option_comms, CONFIG, settings.comms,				\
+	       "only processes of these names"),							\
+	OPTION("port", 'P', "PORT", option_ports, CONFIG, settings.local_ports,				\
+	       "only these local ports: 80,443,8000-8100"),						\
+	OPTION("remote-port", 'D', "PORT", option_ports, CONFIG, settings.remote_ports,			\
+	       "only these remote ports"),								\
+	OPTION("local", 0, "ADDR[/N]", option_networks, CONFIG, settings.local,				\
+	       "only local addresses in these networks"),						\
+	OPTION("remote", 0, "ADDR[/N]", option_networks, CONFIG, settings.remote,			\
+	       "only remote addresses in these networks"),						\
+	OPTION("protocol", 0, "NAME", option_protocols, CONFIG, settings.protocols,			\
+	       "only these protocols: tcp, udp, mptcp, udplite, sctp, or a number"),			\
+	OPTION_BITS("ipv4", '4', 1, CONFIG, settings.ipv4,						\
+	       "only IPv4, including IPv4-mapped IPv6 addresses"),					\
+	OPTION_BITS("ipv6", '6', 1, CONFIG, settings.ipv6, "only IPv6"),				\
+	OPTION("netns", 'N', "NETNS", option_netns, CONFIG, settings.netns,				\
+	       "only these network namespaces: inode number, name or path")
+
+/* CONFIG has: struct settings settings */
+#define OPTION_CGROUP_ROW(CONFIG)									\
+	OPTION("cgroup", 0, "PATH", option_cgroup, CONFIG, settings,					\
+	       "only processes in this cgroup (v2) and the cgroups below it")
+
+/* CONFIG has: struct settings settings; letter: 'u', or 0 where -u means --udp */
+#define OPTION_USER_ROW(CONFIG, LETTER)									\
+	OPTION("user", LETTER, "USER", option_users, CONFIG, settings.uids,				\
+	       "only processes of these users, by name or id")
+
+/* CONFIG has: struct settings settings; uint32_t events */
+#define OPTION_EVENT_ROWS(CONFIG)									\
+	OPTION("event", 'e', "EVENT", option_events, CONFIG, events,					\
+	       "only these events: bind, listen, connect, accept, close, timewait, release, churn"),	\
+	OPTION_BITS("failed", 'x', 1, CONFIG, settings.failed_only, "only failures")
+
+/* CONFIG has: struct stream_config stream; WHAT is counted: "events" or "intervals" */
+#define OPTION_END_ROWS(CONFIG, WHAT)									\
+	OPTION("duration", 'd', "SECONDS", option_seconds, CONFIG, stream.duration_s,			\
+	       "stop after this time"),									\
+	OPTION("count", 'n', "N", option_count, CONFIG, stream.count, "stop after N " WHAT)
+
+/* CONFIG has: struct stream_config stream */
+#define OPTION_INTERVAL_ROW(CONFIG)									\
+	OPTION("interval", 'i', "SECONDS", option_seconds, CONFIG, stream.interval_s,			\
+	       "seconds between port-usage summaries (default: 1)")
+
+/* CONFIG has: int backend: enum backend, or -1 for the best */
+#define OPTION_PROBES_ROW(CONFIG)									\
+	OPTION("probes", 0, "BACKEND", option_probes, CONFIG, backend,					\
+	       "use these probes: auto, fentry, kprobe or tracepoint")
+
+/* CONFIG has: struct output_config output */
+#define OPTION_JSON_ROW(CONFIG, HELP)									\
+	OPTION("json", 0, NULL, option_true, CONFIG, output.json, HELP)
+#define OPTION_QUIET_ROW(CONFIG, HELP)									\
+	OPTION("quiet", 'q', NULL, option_true, CONFIG, output.quiet, HELP)
+#define OPTION_VERBOSE_ROW(CONFIG)									\
+	OPTION("verbose", 'v', NULL, option_true, CONFIG, output.verbose, "also print libbpf messages")
+
+/* CONFIG has: struct output_config output */
+#define OPTION_OUTPUT_ROWS(CONFIG)									\
+	OPTION_JSON_ROW(CONFIG, "one JSON object per line"),						\
+	OPTION("time", 0, "STYLE", option_time, CONFIG, output.time,					\
+	       "first column: wall, relative, iso or none"),						\
+	OPTION("color", 0, "WHEN", option_color, CONFIG, output.colour, "auto, always or never"),	\
+	OPTION_QUIET_ROW(CONFIG, "no headers or messages"),						\
+	OPTION_VERBOSE_ROW(CONFIG)
+
+#define OPTION_FILTER_TITLE OPTION_TITLE("Filters (values are separated by commas):")
+/* clang-format on */
 
 /*
- * Fills *options from the command line. Errors, --help and --version end the process here (2, 0, 0), as
- * argp does; the message names the option.
+ * Completes *stream and *settings from --event (0: the default events), and makes *stream borrow *settings. Both
+ * must stay where they are.
  */
-void options_parse(struct options *options, enum options_for command, int argc, char **argv,
-		   const char *usage, const char *doc);
-
-/* The part that the stream needs. `options` is borrowed by *config. */
-void options_for_stream(const struct options *options, struct stream_config *config);
-/* The renderer's options: output, time, colour as asked for and as the terminal allows. */
-void options_for_render(const struct options *options, struct render_options *render);
+void options_set_events(struct stream_config *stream, struct settings *settings, uint32_t events);
+/* The renderer's options: output to stdout, time, colour as the options and the terminal say. */
+void options_for_render(const struct output_config *output, struct render_options *render);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a command does when its standard output is not there to write to. */
+/* Standard output that is closed, full, over a limit, or a pipe without a reader. */
 #include "cmd/output.h"
 
 #include <errno.h>
@@ -30,7 +30,7 @@ static void check_at_exit(void)
 	if (fclose(stdout) == 0 || errno == EPIPE)
 		return;
 	if (errno == EBADF)
-		fprintf(stderr, "porttrace: standard output is closed: nowhere to write to\n");
+		fprintf(stderr, "porttrace: standard output is closed\n");
 	else
 		fprintf(stderr, "porttrace: writing to standard output: %s\n", strerror(errno));
 	_exit(EXIT_FAILED);
@@ -39,5 +39,6 @@ static void check_at_exit(void)
 void output_check_at_exit(void)
 {
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	atexit(check_at_exit);
 }

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Standard output as every command meets it: closed, full, or read by nobody any more. */
+/* Errors of standard output, handled alike by every command. */
 #ifndef PORTTRACE_CMD_OUTPUT_H
 #define PORTTRACE_CMD_OUTPUT_H
 
 #include <stdbool.h>
 
-/* false: standard output is closed, which is said at exit. */
+/* false: standard output is closed. The message comes from output_check_at_exit(). */
 bool output_is_open(void);
-/* Arranges that whatever stdio still holds at exit is written, and that a failure is said and changes
- * the exit status to 1. SIGPIPE is ignored from then on, so that a write says EPIPE. */
+/*
+ * At exit, writes what stdio still buffers; an error is reported on stderr and makes the exit status 1. Also
+ * ignores SIGPIPE and SIGXFSZ, so that a write returns EPIPE or EFBIG instead of ending the process.
+ */
 void output_check_at_exit(void);
-/* The exit status for a failed write (-errno), said on stderr; a closed pipe ends quietly. */
+/* Reports a failed write on stderr and returns the exit status. err: -errno; -EPIPE is no failure. */
 int output_failed(int err);
 
 #endif

@@ -1,17 +1,66 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* porttrace record FILE: the live stream, kept as the kernel sent it and not shown. */
+/* porttrace record FILE: writes the events of the live stream to a capture file. */
 #include "cmd/command.h"
 #include "cmd/options.h"
 #include "cmd/output.h"
 #include "cmd/trace.h"
 
+struct record_config {
+	struct trace_config trace;
+	const char *file;
+};
+
+/* The macros of cmd/options.h fill the part that is a trace_config, which comes first. */
+_Static_assert(offsetof(struct record_config, trace) == 0, "the rows hold offsets in struct trace_config");
+
+static const struct option_row rows[] = {
+	OPTION_FILTER_TITLE,
+	OPTION_FILTER_ROWS(struct trace_config),
+	OPTION_CGROUP_ROW(struct trace_config),
+	OPTION_USER_ROW(struct trace_config, 'u'),
+	OPTION_EVENT_ROWS(struct trace_config),
+	OPTION_TITLE("The run:"),
+	OPTION_END_ROWS(struct trace_config, "events"),
+	OPTION_INTERVAL_ROW(struct trace_config),
+	OPTION_PROBES_ROW(struct trace_config),
+	OPTION_TITLE("Output:"),
+	OPTION_QUIET_ROW(struct trace_config, "no headers or messages"),
+	OPTION_VERBOSE_ROW(struct trace_config),
+	{0},
+};
+
+static void read_argument(const struct option_context *context, const char *text, unsigned int index, void *field)
+{
+	struct record_config *config = field;
+
+	if (index == 0)
+		config->file = text;
+	else
+		option_ports(context, text, &config->trace.settings.local_ports);
+}
+
+static void check(const struct option_context *context, unsigned int count, void *field)
+{
+	(void)field;
+	if (!count)
+		option_misuse(context, "name the file to write, as in 'porttrace record FILE'");
+}
+
+static const struct option_table table = {
+	.rows = rows,
+	.arguments = "FILE [PORT...]",
+	.doc = "Record events to FILE (overwritten), for 'porttrace replay'.",
+	.argument = read_argument,
+	.check = check,
+};
+
 int cmd_record(int argc, char **argv)
 {
-	struct options options;
+	struct record_config config = {.trace = {TRACE_CONFIG_DEFAULTS}};
 
-	options_parse(&options, OPTIONS_RECORD, argc, argv, "FILE [PORT...]",
-		      "Keep what the kernel sends in FILE, which is replaced, for 'porttrace replay'.");
+	option_table_parse(&table, argc, argv, &config);
+	options_set_events(&config.trace.stream, &config.trace.settings, config.trace.events);
 	if (!output_is_open())
 		return EXIT_FAILED;
-	return trace_run(&options, &render_status_lines, options.file);
+	return trace_run(&config.trace, &render_status_lines, config.file);
 }

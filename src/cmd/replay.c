@@ -14,9 +14,16 @@
 /* How often time passes for what does not come with an event: the end of a TIME_WAIT, of a storm. */
 #define TICK_NS 100000000ULL
 
+struct replay_config {
+	struct settings settings;
+	uint32_t events; /* --event; 0: the default events */
+	struct stream_config stream;
+	struct output_config output;
+	const char *file;
+};
+
 struct replay {
 	struct session session;
-	struct stream_config config;
 	struct capture_reader *reader;
 	uint64_t now_ns;  /* of the latest event */
 	uint64_t tick_ns;
@@ -167,16 +174,16 @@ static void on_end(void *context)
 	replay->is_ended = true;
 }
 
-static int run(struct replay *replay, const struct options *options)
+static int run(struct replay *replay, const struct replay_config *config)
 {
 	const struct capture_header *header = capture_header_of(replay->reader);
 	struct render_options render;
 
-	options_for_render(options, &render);
-	options_for_stream(options, &replay->config);
+	options_for_render(&config->output, &render);
 	render.boot_to_wall_ns = header->boot_to_wall_ns;
 	render.start_boot_ns = header->start_boot_ns;
-	if (session_init(&replay->session, &replay->config, options->json ? &render_json : &render_text, &render)) {
+	if (session_init(&replay->session, &config->stream, config->output.json ? &render_json : &render_text,
+			 &render)) {
 		fprintf(stderr, "porttrace: out of memory\n");
 		return EXIT_FAILED;
 	}
@@ -184,9 +191,9 @@ static int run(struct replay *replay, const struct options *options)
 	replay->session.is_partial = header->flags & CAPTURE_FILTERED;
 	replay->session.on_end = on_end;
 	replay->session.end_context = replay;
-	if (options->duration_s > 0)
-		replay->end_ns = header->start_boot_ns + (uint64_t)(options->duration_s * 1e9);
-	return finish(replay, options->file, replay_all(replay));
+	if (config->stream.duration_s > 0)
+		replay->end_ns = header->start_boot_ns + (uint64_t)(config->stream.duration_s * 1e9);
+	return finish(replay, config->file, replay_all(replay));
 }
 
 static const char *open_error(int err)
@@ -200,22 +207,59 @@ static const char *open_error(int err)
 	return strerror(err);
 }
 
+static const struct option_row rows[] = {
+	OPTION_FILTER_TITLE,
+	OPTION_FILTER_ROWS(struct replay_config),
+	OPTION_USER_ROW(struct replay_config, 'u'),
+	OPTION_EVENT_ROWS(struct replay_config),
+	OPTION_TITLE("The run:"),
+	OPTION_END_ROWS(struct replay_config, "events"),
+	OPTION_TITLE("Output:"),
+	OPTION_OUTPUT_ROWS(struct replay_config),
+	{0},
+};
+
+static void read_argument(const struct option_context *context, const char *text, unsigned int index, void *field)
+{
+	struct replay_config *config = field;
+
+	if (index == 0)
+		config->file = text;
+	else
+		option_ports(context, text, &config->settings.local_ports);
+}
+
+static void check(const struct option_context *context, unsigned int count, void *field)
+{
+	(void)field;
+	if (!count)
+		option_misuse(context, "name the file to read, as in 'porttrace replay FILE'");
+}
+
+static const struct option_table table = {
+	.rows = rows,
+	.arguments = "FILE [PORT...]",
+	.doc = "Show what 'porttrace record' wrote to FILE, as if it happened now.",
+	.argument = read_argument,
+	.check = check,
+};
+
 int cmd_replay(int argc, char **argv)
 {
+	struct replay_config config = {.stream.interval_s = 1};
 	struct replay replay = {0};
-	struct options options;
 	int status;
 
-	options_parse(&options, OPTIONS_REPLAY, argc, argv, "FILE [PORT...]",
-		      "Show what 'porttrace record' kept in FILE, as if it happened now.");
+	option_table_parse(&table, argc, argv, &config);
+	options_set_events(&config.stream, &config.settings, config.events);
 	if (!output_is_open())
 		return EXIT_FAILED;
-	replay.reader = capture_open(options.file);
+	replay.reader = capture_open(config.file);
 	if (!replay.reader) {
-		fprintf(stderr, "porttrace: %s: %s\n", options.file, open_error(errno));
+		fprintf(stderr, "porttrace: %s: %s\n", config.file, open_error(errno));
 		return EXIT_FAILED;
 	}
-	status = run(&replay, &options);
+	status = run(&replay, &config);
 	session_done(&replay.session);
 	capture_close(replay.reader);
 	return status;

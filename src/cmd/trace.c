@@ -37,8 +37,7 @@ struct batch {
 struct trace {
 	struct batch batch;
 	struct session session;
-	const struct options *options;
-	struct stream_config config;
+	const struct trace_config *config;
 	struct loop *loop;
 	int ring_id, batch_id;
 	int output_err, capture_err;
@@ -183,11 +182,11 @@ static void on_end(void *context)
 	loop_stop(trace->loop);
 }
 
-static uint32_t facts_wanted(const struct options *options)
+static uint32_t facts_wanted(const struct settings *settings)
 {
 	uint32_t facts = (1U << FACT_COUNT) - 1;
 
-	if (!(options->settings.kinds & 1U << WIRE_ACCEPT))
+	if (!(settings->kinds & 1U << WIRE_ACCEPT))
 		facts &= ~(1U << FACT_ACCEPT);
 	return facts;
 }
@@ -273,10 +272,10 @@ static int capture_failed(const struct trace *trace)
 static int start(struct trace *trace)
 {
 	struct kernel_options kernel = {
-		.settings = &trace->options->settings,
-		.facts = facts_wanted(trace->options),
-		.backend = trace->options->backend,
-		.verbose = trace->options->verbose,
+		.settings = &trace->config->settings,
+		.facts = facts_wanted(&trace->config->settings),
+		.backend = trace->config->backend,
+		.verbose = trace->config->output.verbose,
 	};
 	const struct socket_query everything = {0};
 	char reason[256] = "";
@@ -305,9 +304,9 @@ static int start(struct trace *trace)
 	trace->session.lookup.source->ops->report_interval(trace->session.lookup.source, false);
 	trace->ring_id = loop_add_fd(trace->loop, trace->session.lookup.source->ops->fd(trace->session.lookup.source), on_ring, trace);
 	trace->batch_id = loop_add_timer(trace->loop, 0, on_ring, trace);
-	err = loop_add_timer(trace->loop, (uint64_t)(trace->options->interval_s * 1e9), on_interval, trace);
-	if (err >= 0 && trace->options->duration_s > 0)
-		err = loop_add_timer(trace->loop, (uint64_t)(trace->options->duration_s * 1e9), on_end,
+	err = loop_add_timer(trace->loop, (uint64_t)(trace->config->stream.interval_s * 1e9), on_interval, trace);
+	if (err >= 0 && trace->config->stream.duration_s > 0)
+		err = loop_add_timer(trace->loop, (uint64_t)(trace->config->stream.duration_s * 1e9), on_end,
 				     trace);
 	if (trace->ring_id < 0 || trace->batch_id < 0 || err < 0)
 		return EXIT_FAILED;
@@ -358,16 +357,15 @@ static int finish(struct trace *trace)
 	return EXIT_LOST;
 }
 
-int trace_run(const struct options *options, const struct renderer *renderer, const char *path)
+int trace_run(const struct trace_config *config, const struct renderer *renderer, const char *path)
 {
 	struct render_options render;
-	struct trace trace = {.options = options, .path = path};
+	struct trace trace = {.config = config, .path = path};
 	int status = EXIT_FAILED;
 
-	options_for_render(options, &render);
-	options_for_stream(options, &trace.config);
+	options_for_render(&config->output, &render);
 	trace.loop = loop_new();
-	if (session_init(&trace.session, &trace.config, renderer, &render) || !trace.loop) {
+	if (session_init(&trace.session, &config->stream, renderer, &render) || !trace.loop) {
 		fprintf(stderr, "porttrace: out of memory\n");
 		goto out;
 	}
@@ -391,15 +389,46 @@ out:
 	return status;
 }
 
+static const struct option_row rows[] = {
+	OPTION_FILTER_TITLE,
+	OPTION_FILTER_ROWS(struct trace_config),
+	OPTION_CGROUP_ROW(struct trace_config),
+	OPTION_USER_ROW(struct trace_config, 'u'),
+	OPTION_EVENT_ROWS(struct trace_config),
+	OPTION_TITLE("The run:"),
+	OPTION_END_ROWS(struct trace_config, "events"),
+	OPTION_INTERVAL_ROW(struct trace_config),
+	OPTION_PROBES_ROW(struct trace_config),
+	OPTION_TITLE("Output:"),
+	OPTION_OUTPUT_ROWS(struct trace_config),
+	{0},
+};
+
+static void read_port(const struct option_context *context, const char *text, unsigned int index, void *field)
+{
+	struct trace_config *config = field;
+
+	(void)index;
+	option_ports(context, text, &config->settings.local_ports);
+}
+
+static const struct option_table table = {
+	.rows = rows,
+	.arguments = "[PORT...]",
+	.doc = "Show live which process takes which port, and why the kernel refuses others.\v"
+	       "Commands: porttrace ls, why, ephemeral, record, replay, doctor; each has its own --help.\n\n"
+	       "Exit status: 0 done, 1 failed, 2 misuse, 3 not allowed by this kernel or these privileges, 5 events were "
+	       "lost.",
+	.argument = read_port,
+};
+
 int cmd_trace(int argc, char **argv)
 {
-	struct options options;
+	struct trace_config config = {TRACE_CONFIG_DEFAULTS};
 
-	options_parse(&options, OPTIONS_TRACE, argc, argv, "[PORT...]",
-		      "Tell live who takes which port, who is refused one, by whom and why.\v"
-		      "Commands: porttrace ls, why, ephemeral, record, replay, doctor. Exit status: 0 done, 1 failed, 2 misused, "
-		      "3 not allowed by this kernel or these privileges, 5 events were lost.");
+	option_table_parse(&table, argc, argv, &config);
+	options_set_events(&config.stream, &config.settings, config.events);
 	if (!output_is_open())
 		return EXIT_FAILED;
-	return trace_run(&options, options.json ? &render_json : &render_text, NULL);
+	return trace_run(&config, config.output.json ? &render_json : &render_text, NULL);
 }

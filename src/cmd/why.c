@@ -167,7 +167,7 @@ static int open_source(struct why_question *question)
 		.settings = &everything,
 		.backend = -1,
 		.port = question->options.port,
-		.verbose = question->options.shared.verbose,
+		.verbose = question->options.output.verbose,
 	};
 	char reason[256] = "";
 	int err;
@@ -376,7 +376,7 @@ static int answer(struct why_question *question)
 		add_unseen(question);
 	if (question->walk.done || question->unseen)
 		error = decide_by_sockets(question, netns);
-	err = question->options.shared.quiet ? 0 : why_report_print(question, error);
+	err = question->options.output.quiet ? 0 : why_report_print(question, error);
 	if (err)
 		return output_failed(err);
 	return error ? EXIT_FAILED : EXIT_DONE;
@@ -413,7 +413,7 @@ int cmd_why(int argc, char **argv)
 		return EXIT_FAILED;
 	}
 	why_options_parse(&question->options, argc, argv);
-	if (question->options.shared.quiet || output_is_open())
+	if (question->options.output.quiet || output_is_open())
 		status = ask(question);
 	else
 		status = EXIT_FAILED;

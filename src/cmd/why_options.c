@@ -3,60 +3,20 @@
 #include "cmd/why_options.h"
 
 #include <arpa/inet.h>
-#include <argp.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cmd/command.h"
-#include "cmd/option_values.h"
 #include "util/address.h"
 
 #ifndef IPPROTO_MPTCP /* glibc 2.32 */
 #define IPPROTO_MPTCP 262
 #endif
 
-enum {
-	KEY_JSON = 256,
-	KEY_REUSEADDR,
-	KEY_REUSEPORT,
-	KEY_V6ONLY,
-	KEY_UID,
-	KEY_DEVICE,
-	KEY_FREEBIND,
-};
-
 /* clang-format off */
-static const struct argp_option rows[] = {
-	{NULL, 0, NULL, 0, "The bind that is asked about:", 1},
-	{"reuseaddr", KEY_REUSEADDR, NULL, 0, "its socket has SO_REUSEADDR", 1},
-	{"reuseport", KEY_REUSEPORT, NULL, 0, "its socket has SO_REUSEPORT", 1},
-	{"v6only", KEY_V6ONLY, NULL, 0, "its socket has IPV6_V6ONLY", 1},
-	{"freebind", KEY_FREEBIND, NULL, 0, "its socket has IP_FREEBIND", 1},
-	{"device", KEY_DEVICE, "NAME", 0, "its socket is bound to this device", 1},
-	{"uid", KEY_UID, "USER", 0, "this user makes it, by name or id", 1},
-	{"netns", 'N', "NETNS", 0, "in this network namespace: inode number, name or path", 1},
-	{"pid", 'p', "PID", 0, "this process makes it: its namespace, user and capabilities", 1},
-	{NULL, 0, NULL, 0, "Output:", 2},
-	{"json", KEY_JSON, NULL, 0, "one JSON object", 2},
-	{"quiet", 'q', NULL, 0, "only the exit status", 2},
-	{"verbose", 'v', NULL, 0, "libbpf's own words too", 2},
-	{"version", 'V', NULL, 0, "print the version", -1},
-	{"help", 'h', NULL, 0, "print this help", -1},
-	{0},
-};
-
-static const char doc[] =
-	"Say who has a port, whether a bind of it would succeed now, which rule of the kernel stands in the "
-	"way and what would help. Nothing is bound.\v"
-	"PROTO is tcp (the default), udp, mptcp or udplite; tcp4 and udp4 mean IPv4, tcp6 and udp6 IPv6. An "
-	"IPv6 address has brackets: [::1]:80. Without an address, every address is meant, IPv4 and IPv6, as "
-	"most servers bind. Port 0 asks whether the kernel would find any.\n\n"
-	"Exit status: 0 a bind would succeed, 1 it would not, 2 misuse, 3 the privileges are missing.";
-
 static const struct {
 	const char *name;
 	uint16_t protocol, family;
@@ -129,17 +89,19 @@ static bool parse_address(struct why_options *options, char *text)
 	return true;
 }
 
-static void parse_question(struct why_options *options, const char *argument, struct argp_state *state)
+static void parse_question(struct why_options *options, const char *argument, const struct option_context *context)
 {
 	char *copy = strdup(argument), *address = "", *port, *text, *end;
 
-	if (!copy)
-		argp_failure(state, EXIT_FAILED, 0, "out of memory");
+	if (!copy) {
+		fprintf(stderr, "porttrace: out of memory\n");
+		exit(EXIT_FAILED);
+	}
 	port = text = take_protocol(options, copy);
 	end = *text == '[' ? strchr(text, ']') : strrchr(text, ':');
 	if (*text == '[') {
 		if (!end || end[1] != ':')
-			argp_error(state, "'%s': after [ADDRESS] comes :PORT", argument);
+			option_misuse(context, "'%s': [ADDRESS] is followed by :PORT, as in [::1]:80", argument);
 		*end++ = '\0';
 		address = text + 1;
 	} else if (end) {
@@ -150,120 +112,92 @@ static void parse_question(struct why_options *options, const char *argument, st
 		port = end + 1;
 	}
 	if (*text != '[' && strchr(address, ':'))
-		argp_error(state, "'%s': an IPv6 address needs brackets, as in [::1]:80", argument);
+		option_misuse(context, "'%s': an IPv6 address needs brackets, as in [::1]:80", argument);
 	if (*text == '[' && !strchr(address, ':'))
-		argp_error(state, "'%s': only an IPv6 address has brackets", argument);
+		option_misuse(context, "'%s': only an IPv6 address has brackets", argument);
 	if (!parse_port(options, port))
-		argp_error(state, "'%s': '%s' is no port (0 to 65535) and no service of /etc/services",
-			   argument, port);
+		option_misuse(context, "'%s' is not a port (0 to 65535) or a service of /etc/services", port);
 	if (!parse_address(options, address))
-		argp_error(state, "'%s': '%s' is no address, or not one of that protocol", argument, address);
+		option_misuse(context, "'%s': '%s' is not an address of that protocol", argument, address);
 	free(copy);
 }
 
-static void parse_uid(struct why_options *options, const char *text, struct argp_state *state)
+static void read_uid(const struct option_context *context, const char *text, void *field)
 {
-	unsigned long uid = 0;
+	struct why_options *options = field;
 
-	if (!option_number(text, 0, UINT32_MAX - 1, &uid)) {
-		const struct passwd *user = getpwnam(text);
-
-		if (!user)
-			argp_error(state, "--uid: no user '%s'", text);
-		uid = user->pw_uid;
-	}
-	options->uid = (uint32_t)uid;
+	options->uid = option_user(context, text);
 	options->has_uid = true;
 }
 
-static void parse_pid(struct why_options *options, const char *text, struct argp_state *state)
+static void read_netns(const struct option_context *context, const char *text, void *field)
 {
-	unsigned long pid = 0;
+	struct settings_numbers *netns = field;
 
-	if (!option_number(text, 1, INT32_MAX, &pid))
-		argp_error(state, "--pid: '%s' is no process id", text);
-	options->pid = (uint32_t)pid;
+	netns->count = 0; /* the last one counts */
+	option_netns(context, text, netns);
 }
 
-/* What fits each other is known at the end only. */
-static void check(const struct why_options *options, const struct argp_state *state)
+static void read_device(const struct option_context *context, const char *text, void *field)
 {
-	if (state->arg_num == 0)
-		argp_error(state, "no port is named");
+	if (!*text || strlen(text) >= IF_NAMESIZE)
+		option_misuse(context, "'%s' is not the name of a network device", text);
+	strcpy(field, text);
+}
+
+/* clang-format off */
+static const struct option_row rows[] = {
+	OPTION_TITLE("Describe the socket:"),
+	OPTION_BITS("reuseaddr", 0, WIRE_REUSEADDR, struct why_options, flags, "it has SO_REUSEADDR"),
+	OPTION_BITS("reuseport", 0, WIRE_REUSEPORT, struct why_options, flags, "it has SO_REUSEPORT"),
+	OPTION_BITS("v6only", 0, WIRE_V6ONLY, struct why_options, flags, "it has IPV6_V6ONLY"),
+	OPTION_BITS("freebind", 0, WIRE_FREEBIND, struct why_options, flags, "it has IP_FREEBIND"),
+	OPTION("device", 0, "NAME", read_device, struct why_options, device, "it is bound to this network device"),
+	{.name = "uid", .value = "USER", .read = read_uid, .help = "this user binds it, by name or id"},
+	OPTION("netns", 'N', "NETNS", read_netns, struct why_options, netns,
+	 "it is in this network namespace: inode number, name or path"),
+	OPTION("pid", 'p', "PID", option_process, struct why_options, pid,
+	 "this process binds it, with its namespace, user and capabilities"),
+	OPTION_TITLE("Output:"),
+	OPTION_JSON_ROW(struct why_options, "one JSON object"),
+	OPTION_QUIET_ROW(struct why_options, "print nothing: the exit status is the answer"),
+	OPTION_VERBOSE_ROW(struct why_options),
+	{0},
+};
+/* clang-format on */
+
+static void read_argument(const struct option_context *context, const char *text, unsigned int index, void *field)
+{
+	if (index > 0)
+		option_misuse(context, "'%s': give one port at a time", text);
+	parse_question(field, text, context);
+}
+
+static void check(const struct option_context *context, unsigned int count, void *field)
+{
+	const struct why_options *options = field;
+
+	if (!count)
+		option_misuse(context, "give a port, as in 'porttrace why 80'");
 	if (options->flags & WIRE_V6ONLY && options->family == AF_INET)
-		argp_error(state, "--v6only: an IPv4 socket has no such option");
+		option_misuse(context, "--v6only: only an IPv6 socket has this option");
 }
 
-static error_t parse_key(int key, char *arg, struct argp_state *state)
-{
-	struct why_options *options = state->input;
-
-	switch (key) {
-	case ARGP_KEY_ARG:
-		if (state->arg_num > 0)
-			argp_error(state, "'%s': one port at a time", arg);
-		parse_question(options, arg, state);
-		return 0;
-	case ARGP_KEY_END:
-		check(options, state);
-		return 0;
-	case KEY_REUSEADDR:
-		options->flags |= WIRE_REUSEADDR;
-		return 0;
-	case KEY_REUSEPORT:
-		options->flags |= WIRE_REUSEPORT;
-		return 0;
-	case KEY_V6ONLY:
-		options->flags |= WIRE_V6ONLY;
-		return 0;
-	case KEY_FREEBIND:
-		options->flags |= WIRE_FREEBIND;
-		return 0;
-	case KEY_DEVICE:
-		if (!*arg || strlen(arg) >= sizeof(options->device))
-			argp_error(state, "--device: '%s' is no name of a device", arg);
-		strcpy(options->device, arg);
-		return 0;
-	case KEY_UID:
-		parse_uid(options, arg, state);
-		return 0;
-	case 'N':
-		options->shared.settings.netns.count = 0;
-		option_netns(&options->shared, arg, state);
-		return 0;
-	case 'p':
-		parse_pid(options, arg, state);
-		return 0;
-	case KEY_JSON:
-		options->shared.json = true;
-		return 0;
-	case 'q':
-		options->shared.quiet = true;
-		return 0;
-	case 'v':
-		options->shared.verbose = true;
-		return 0;
-	case 'h':
-		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
-		return 0;
-	case 'V':
-		printf("porttrace %s\n", PORTTRACE_VERSION);
-		exit(EXIT_DONE);
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
+static const struct option_table table = {
+	.rows = rows,
+	.arguments = "[PROTO:][ADDRESS:]PORT",
+	.doc = "Show who holds a port, whether bind() would succeed now, which rule of the kernel decides and what would "
+	       "help. Nothing is bound.\v"
+	       "PROTO is tcp (the default), udp, mptcp or udplite; tcp4 and udp4 mean IPv4, tcp6 and udp6 IPv6. An "
+	       "IPv6 address has brackets: [::1]:80. Without an address, porttrace judges a bind to every address, IPv4 "
+	       "and IPv6, as most servers do. Port 0 asks whether the kernel would find a free port.\n\n"
+	       "Exit status: 0 a bind would succeed, 1 it would not, 2 misuse, 3 privileges are missing.",
+	.argument = read_argument,
+	.check = check,
+};
 
 void why_options_parse(struct why_options *options, int argc, char **argv)
 {
-	static const struct argp argp = {
-		.options = rows,
-		.parser = parse_key,
-		.args_doc = "[PROTO:][ADDRESS:]PORT",
-		.doc = doc,
-	};
-
-	*options = (struct why_options){.shared = {.backend = -1, .time = TIME_NONE}};
-	argp_err_exit_status = EXIT_MISUSED;
-	argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, options);
+	*options = (struct why_options){.output.time = TIME_NONE};
+	option_table_parse(&table, argc, argv, options);
 }

@@ -10,7 +10,8 @@
 #include "cmd/options.h"
 
 struct why_options {
-	struct options shared;	  /* --json, -q, -v; settings.netns is --netns */
+	struct settings_numbers netns; /* --netns: none or one */
+	struct output_config output;
 	uint16_t protocol;	  /* IPPROTO_ */
 	uint16_t family;	  /* 0: not said; then every address is meant, and IPv6 where there is any */
 	uint8_t address[16];

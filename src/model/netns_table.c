@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Network namespaces: the wire carries totals, this table makes the differences people read. */
 #include "model/netns_table.h"
 
 #include <errno.h>
@@ -9,26 +8,26 @@
 #include "model/hash.h"
 
 #define NAMESPACES_MAX 4096
-#define SILENT_ROUNDS  10
-#define SILENT_NS      60000000000ULL
+#define INACTIVE_INTERVALS 10
+#define INACTIVE_NS	   60000000000ULL
 
 struct node {
 	struct netns_entry entry;
-	struct wire_netns told; /* the report that the last churn went up to */
-	bool has_told;
-	bool owes_port_usage; /* the last churn was told without a count of the ports */
-	uint64_t expired_told;	/* of those before: see expired() */
-	struct wire_netns first; /* the totals when its first interval began */
-	struct wire_search searches[2], searches_told[2]; /* of wire_search.connects */
-	uint64_t interval;
-	UT_hash_handle hh; /* the longest unreported first */
+	struct wire_netns reported; /* the totals at the end of the last interval */
+	bool has_reported;
+	bool owes_port_usage;	    /* the last interval was reported without a count of the ports */
+	uint64_t expired_reported;  /* sum of the intervals so far, see expired() */
+	struct wire_netns first;    /* the totals at the begin of its first interval */
+	struct wire_search searches[2], searches_reported[2]; /* index: wire_search.connects */
+	uint64_t interval;	    /* its number, in flow_table and search_table too */
+	UT_hash_handle hh;	    /* in the order of their last reports, oldest first */
 };
 
 struct netns_table {
 	struct node *nodes;
 	struct flow_table *flows;
 	struct search_table *searches;
-	/* Counts up over all, so that a namespace that comes back begins one of its own. */
+	/* One sequence for all namespaces, so that a namespace that was dropped and returns has a new number. */
 	uint64_t last_interval;
 };
 
@@ -93,7 +92,7 @@ void netns_table_drop(struct netns_table *table, uint32_t netns)
 		node_drop(table, node);
 }
 
-/* Inode numbers are used again: a total that shrank belongs to another namespace. */
+/* The kernel reuses inode numbers. Totals only grow, so one that shrank belongs to a new namespace. */
 static bool is_continued(const struct wire_netns *now, const struct wire_netns *before)
 {
 	return now->timewait_entered >= before->timewait_entered &&
@@ -105,16 +104,19 @@ static bool is_continued(const struct wire_netns *now, const struct wire_netns *
 	       now->ephemeral_failed >= before->ephemeral_failed;
 }
 
-/* Nobody says when a namespace ends. Ten rounds, as another namespace counts them, and a minute: a
- * caller who asks one of them more often than the others must not lose the others. */
-static void drop_silent(struct netns_table *table, const struct netns_entry *entry)
+/*
+ * The end of a namespace is not reported. Drop a namespace that had no report for 10 intervals of the one that
+ * was just reported, and for at least 60 s: one that is read more often than the others must not drop them.
+ */
+static void drop_inactive(struct netns_table *table, const struct netns_entry *entry)
 {
-	uint64_t now = entry->now.hdr.boot_ns;
-	uint64_t silence = (now - entry->before.hdr.boot_ns) * SILENT_ROUNDS;
+	uint64_t now = entry->now.hdr.boot_ns, interval = now - entry->before.hdr.boot_ns;
+	uint64_t age_max = interval < UINT64_MAX / INACTIVE_INTERVALS ? interval * INACTIVE_INTERVALS : UINT64_MAX;
 
-	if (silence < SILENT_NS)
-		silence = SILENT_NS;
-	while (table->nodes && table->nodes->entry.now.hdr.boot_ns + silence < now)
+	if (age_max < INACTIVE_NS)
+		age_max = INACTIVE_NS;
+	while (table->nodes && table->nodes->entry.now.hdr.boot_ns < now &&
+	       now - table->nodes->entry.now.hdr.boot_ns > age_max)
 		node_drop(table, table->nodes);
 }
 
@@ -147,7 +149,7 @@ int netns_table_add(struct netns_table *table, const struct wire_netns *event)
 		return -ENOMEM;
 	}
 	if (node->entry.has_before)
-		drop_silent(table, &node->entry);
+		drop_inactive(table, &node->entry);
 	return 0;
 }
 
@@ -166,7 +168,7 @@ static bool is_same_flow(const struct churn_top *a, const struct churn_top *b)
 	       !memcmp(a->remote_addr, b->remote_addr, sizeof(a->remote_addr));
 }
 
-/* Differences only grow during an interval, so one that fell off the end may come back whole. */
+/* The differences of a flow only grow during an interval, so one that was cut off can return with its full count. */
 static void top_insert(struct netns_entry *entry, const struct churn_top *top)
 {
 	struct churn_top *list = entry->traffic;
@@ -216,33 +218,33 @@ void netns_table_towards(const struct netns_table *table, const struct wire_pool
 }
 
 /*
- * Nothing counts all ends but hooks on them (WIRE_NETNS_HOOKED). What began and is not live any more has
- * ended: reused by a connect(), killed (TWKilled: given four seconds or less at its beginning), or expired,
- * which is the rest; so those that a SYN or a reset ended are here. The counters are read one by one while
- * they move: the rest is taken of all intervals together, and what it is short of comes in a later one.
+ * TIME_WAITs that expired since the last report of this namespace. Only hooks count them (WIRE_NETNS_HOOKED).
+ * Without hooks: what began and is not live any more was reused by a connect(), killed (TWKilled: its timer was
+ * set to 4 s or less when it began), or expired; the last includes those that a SYN or a reset ended. The kernel's
+ * counters are read one after the other while they change, so one interval alone may come out negative: subtract
+ * the sums of all intervals, and report a shortfall in a later one.
  */
 static uint64_t expired(struct node *node)
 {
 	const struct wire_netns *now = &node->entry.now, *first = &node->first;
-	int64_t rest;
-	uint64_t told = node->expired_told;
+	uint64_t reported = node->expired_reported, sum; /* modulo 2^64, as the totals of a crafted capture may be */
 
 	if (now->has & WIRE_NETNS_HOOKED)
-		rest = (int64_t)(now->timewait_expired - first->timewait_expired);
+		sum = now->timewait_expired - first->timewait_expired;
 	else
-		rest = (int64_t)(now->timewait_entered - first->timewait_entered) -
-		       (int64_t)(now->timewait_reused - first->timewait_reused) -
-		       (int64_t)(now->timewait_killed - first->timewait_killed) -
-		       (int64_t)(now->timewait_live - first->timewait_live);
-	if (rest <= (int64_t)told)
+		sum = (now->timewait_entered - first->timewait_entered) -
+		      (now->timewait_reused - first->timewait_reused) -
+		      (now->timewait_killed - first->timewait_killed) -
+		      (now->timewait_live - first->timewait_live);
+	if ((int64_t)(sum - reported) <= 0)
 		return 0;
-	node->expired_told = (uint64_t)rest;
-	return (uint64_t)rest - told;
+	node->expired_reported = sum;
+	return sum - reported;
 }
 
 static void churn_make(const struct netns_table *table, struct node *node, struct churn *churn)
 {
-	const struct wire_netns *now = &node->entry.now, *before = &node->told;
+	const struct wire_netns *now = &node->entry.now, *before = &node->reported;
 
 	*churn = (struct churn){
 		.netns = now->netns,
@@ -277,7 +279,7 @@ static void churn_make(const struct netns_table *table, struct node *node, struc
 	churn->timewait_expired = expired(node);
 	memcpy(churn->top, node->entry.traffic, sizeof(churn->top));
 	for (size_t i = 0; i < 2; i++)
-		search_diff(&node->searches[i], &node->searches_told[i], &churn->searches[i]);
+		search_diff(&node->searches[i], &node->searches_reported[i], &churn->searches[i]);
 	churn->searches_to_count = search_table_list(table->searches, churn->netns, churn->interval,
 						     churn->searches_to, CHURN_SEARCHES);
 }
@@ -288,17 +290,17 @@ bool netns_table_churn(struct netns_table *table, uint32_t netns, struct churn *
 	uint64_t live_before;
 	bool is_first;
 
-	if (!node || (node->has_told && node->told.hdr.boot_ns == node->entry.now.hdr.boot_ns))
+	if (!node || (node->has_reported && node->reported.hdr.boot_ns == node->entry.now.hdr.boot_ns))
 		return false;
-	is_first = !node->has_told;
+	is_first = !node->has_reported;
 	if (is_first)
 		node->first = node->entry.now;
-	live_before = node->told.timewait_live;
+	live_before = node->reported.timewait_live;
 	churn_make(table, node, churn);
 
-	node->told = node->entry.now;
-	node->has_told = true;
-	memcpy(node->searches_told, node->searches, sizeof(node->searches));
+	node->reported = node->entry.now;
+	node->has_reported = true;
+	memcpy(node->searches_reported, node->searches, sizeof(node->searches));
 	node->interval = ++table->last_interval;
 	memset(node->entry.traffic, 0, sizeof(node->entry.traffic));
 	node->entry.traffic_count = 0;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Counts at moments come in, rates come out. */
 #include "model/pool_table.h"
 
 #include <errno.h>
@@ -9,8 +8,8 @@
 #include "model/hash.h"
 
 #define POOLS_MAX 4096
-#define SILENT_NS 60000000000ULL
-#define WINDOW_NS 5000000000ULL /* over which a rate is taken */
+#define INACTIVE_NS 60000000000ULL
+#define RATE_NS	    5000000000ULL /* a rate is the mean over this time */
 
 struct pool_key {
 	uint8_t local_addr[16];
@@ -23,7 +22,7 @@ struct pool_key {
 struct node {
 	struct pool_key key;
 	struct pool_entry entry;
-	UT_hash_handle hh; /* the longest unseen first */
+	UT_hash_handle hh; /* in the order of their last reports, oldest first */
 };
 
 struct pool_table {
@@ -52,7 +51,7 @@ void pool_table_free(struct pool_table *table)
 	free(table);
 }
 
-/* TIME_WAITs of that moment whose time is over so much later: in steps, and a part of the last one. */
+/* How many of the TIME_WAITs in *pool end within `ns`; interpolated within a step of WIRE_POOL_STEP_MS. */
 static double ended_within(const struct wire_pool *pool, uint64_t ns)
 {
 	double steps = (double)ns / (WIRE_POOL_STEP_MS * 1e6), ended = 0;
@@ -83,7 +82,7 @@ static void rate_find(struct pool_entry *entry)
 	double seconds;
 
 	for (size_t i = entry->sample_count - 1; i-- > 0;) {
-		if (from != last && last->boot_ns - entry->samples[i].boot_ns > WINDOW_NS)
+		if (from != last && last->boot_ns - entry->samples[i].boot_ns > RATE_NS)
 			break;
 		from = &entry->samples[i];
 	}
@@ -95,9 +94,10 @@ static void rate_find(struct pool_entry *entry)
 	entry->growth = (double)(last->others - from->others) / seconds;
 }
 
-static void drop_silent(struct pool_table *table, uint64_t now)
+static void drop_inactive(struct pool_table *table, uint64_t now)
 {
-	while (table->nodes && table->nodes->entry.now.hdr.boot_ns + SILENT_NS < now)
+	while (table->nodes && table->nodes->entry.now.hdr.boot_ns < now &&
+	       now - table->nodes->entry.now.hdr.boot_ns > INACTIVE_NS)
 		node_drop(table, table->nodes);
 }
 
@@ -133,7 +133,7 @@ int pool_table_add(struct pool_table *table, const struct wire_pool *event)
 		free(node);
 		return -ENOMEM;
 	}
-	drop_silent(table, event->hdr.boot_ns);
+	drop_inactive(table, event->hdr.boot_ns);
 	return 0;
 }
 

@@ -125,14 +125,14 @@ int why_report_print(struct why_question *question, uint32_t error)
 {
 	const struct bind_environment *place = &question->place;
 	const struct why_holders *holders = &question->holders;
-	const struct renderer *renderer = question->options.shared.json ? &render_json : &render_text;
+	const struct renderer *renderer = question->options.output.json ? &render_json : &render_text;
 	const struct holder *beside[FAILURE_HOLDERS_MAX];
 	struct conflict conflict, later;
 	struct render_options options;
 	struct render *render;
 	int err;
 
-	options_for_render(&question->options.shared, &options);
+	options_for_render(&question->options.output, &options);
 	render = renderer->open(&options);
 	if (!render)
 		return -ENOMEM;

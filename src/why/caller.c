@@ -67,7 +67,7 @@ static void read_comm(const char *process, struct wire_task *task)
 
 int why_caller_find(const struct why_options *options, struct why_caller *caller)
 {
-	const struct settings_numbers *netns = &options->shared.settings.netns;
+	const struct settings_numbers *netns = &options->netns;
 	char process[16] = "self";
 	uint64_t inode = 0;
 	int err;

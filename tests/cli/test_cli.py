@@ -4,12 +4,13 @@
 
     tests/cli/test_cli.py [-v] [-j JOBS] [NAME...]
 
-What needs the kernel's events needs root, and is skipped without.
+Tests of live events need root, and are skipped without it.
 """
 
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -54,7 +55,7 @@ def one_line(text):
 
 
 def misused(t, *args, says=None):
-    """Status 2, nothing on stdout, and a message that says what was wrong."""
+    """Status 2, nothing on stdout, and a message that names the mistake."""
     done = t.command(*args)
     text = sane(done)
     equal(done.returncode, MISUSE, f"exit status of {args}")
@@ -109,14 +110,45 @@ def unknown_option(t):
     misused(t, "ls", "--no-such-option", says="no-such-option")
     misused(t, "doctor", "--no-such-option", says="no-such-option")
     misused(t, "ephemeral", "80", says="80")
-    misused(t, "ephemeral", "-e", "bind", says="-- 'e'")
+    misused(t, "ephemeral", "-e", "bind", says="unknown option '-e'")
     misused(t, "ephemeral", "-n", "0", says="--count")
 
 
 @test(netns=False, root=False)
 def unknown_command(t):
-    misused(t, "lss", says="lss")
-    misused(t, "frobnicate", "80", says="frobnicate")
+    misused(t, "lss", says="unknown command 'lss'; did you mean 'ls'?")
+    misused(t, "recrod", says="did you mean 'record'?")
+    misused(t, "frobnicate", "80", says="unknown command 'frobnicate' (see 'porttrace --help')")
+
+
+@test(netns=False, root=False)
+def messages_say_what_is_right(t):
+    """A message names the value, and what to write instead."""
+    for args, want in (
+        (("-P", "abc"), "--port: 'abc' is not a port (0 to 65535) or a range like 8000-8100"),
+        (("-P", "90-80"), "write 80-90"),
+        (("ls", "abc"), "'abc' is not a port"),
+        (("why", "no-such-service"), "'no-such-service' is not a port"),
+        (("-p", "abc"), "--pid: 'abc' is not a process id"),
+        (("-d", "soon"), "--duration: 'soon' is not a number of seconds"),
+        (("-p",), "-p PID"),
+        (("--pid",), "--pid=PID"),
+        (("--color", "blue"), "auto, always, never"),
+        (("-e", "binds"), "bind, listen, connect"),
+        (("ephemeral", "80"), "-D PORT"),
+        (("record",), "porttrace record FILE"),
+        (("replay",), "porttrace replay FILE"),
+        (("why",), "porttrace why 80"),
+        (("--json=yes",), "'--json' takes no value"),
+    ):
+        misused(t, *args, says=want)
+
+
+@test(netns=False, root=False)
+def control_characters_are_escaped(t):
+    """What was typed reaches the terminal without control characters."""
+    for args in (("\x1b[31m",), ("-\x1b",), ("--\x1b[31m",), ("ls", "\x1b[31m"), ("-u", "\x1b")):
+        misused(t, *args, says="\\x1b")
 
 
 @test(netns=False, root=False)
@@ -169,8 +201,41 @@ def missing_value(t):
 
 
 @test(netns=False, root=False)
-def value_where_none_belongs(t):
+def value_for_an_option_without_one(t):
     misused(t, "--json=yes")
+
+
+@test(netns=False, root=False)
+def abbreviated_option(t):
+    """Only whole names are accepted: an abbreviation would change its meaning with a new option."""
+    misused(t, "--jso", says="--json")
+    misused(t, "--dur=1", says="--duration")
+    misused(t, "--dur", "1", says="--duration")
+    misused(t, "ls", "--list", says="--listening")
+    misused(t, "record", "--interv", "1", "/dev/null", says="--interval")
+    misused(t, "why", "--reusea", "80", says="--reuseaddr")
+    misused(t, "doctor", "--prob=auto", says="--probes")
+    misused(t, "80", "--jso", says="--json")
+
+
+@test(netns=False, root=False)
+def message_advises_what_exists(t):
+    """Misuse messages refer to --help only."""
+    for args in (("--usage",), ("-Z",), ("-d", "soon"), ("-p",), ("ls", "--nonsense"), ("why",)):
+        done = t.command(*args)
+        equal(done.returncode, MISUSE, f"exit status of {args}")
+        text = sane(done)
+        check("--help" in text, f"no advice for {args}: {text!r}")
+        if args != ("--usage",):
+            check("--usage" not in text, f"advice that does not exist for {args}: {text!r}")
+
+
+@test(netns=False, root=False)
+def too_short_a_time(t):
+    """A time below 1 ms is refused: below 1 ns it would become 0, which means never."""
+    for args in (("-d", "1e-10"), ("-i", "1e-10"), ("--duration=0.0000000001",)):
+        misused(t, *args, says="0.001")
+    misused(t, "ephemeral", "-i", "1e-10", says="0.001")
 
 
 # --- output that cannot be written ----------------------------------------------------------------
@@ -178,7 +243,7 @@ def value_where_none_belongs(t):
 
 @test()
 def full_disk(t):
-    """One clear line and status 1, of the stream and of ls."""
+    """One line on stderr and status 1."""
     with tcp(("127.0.0.1", 5001)), open("/dev/full", "wb") as full:
         for args in (
             ("--json",),
@@ -204,7 +269,7 @@ def full_disk(t):
 
 @test()
 def full_disk_in_text(t):
-    """The text stream writes its first data with the first event."""
+    """The text stream writes to stdout only at the first event."""
     with open("/dev/full", "wb") as full:
         process = subprocess.Popen(
             [PORTTRACE, "-N", str(t.netns)],
@@ -228,8 +293,37 @@ def full_disk_in_text(t):
 
 
 @test()
+def file_size_limit(t):
+    """Beyond `ulimit -f`: a message and status 1, not death by SIGXFSZ."""
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
+
+    path = f"/tmp/porttrace-limit-{os.getpid()}"
+    try:
+        for args in (("-h",), ("doctor",), ("record", "-d", "1", path), ("--json", "-d", "1")):
+            with open(path + ".out", "wb") as out:
+                done = subprocess.run(
+                    [PORTTRACE, *args],
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=subprocess.PIPE,
+                    timeout=15,
+                    check=False,
+                    preexec_fn=limit,
+                )
+            text = sane(done)
+            equal(done.returncode, NO, f"exit status of {args} beyond the limit")
+            check("File too large" in text, f"message of {args}: {text!r}")
+    finally:
+        for name in (path, path + ".out"):
+            if os.path.exists(name):
+                os.unlink(name)
+
+
+@test()
 def closed_stdout(t):
-    """`porttrace >&-` does not write into a file that happens to get descriptor 1."""
+    """`porttrace >&-` writes nothing to the file that gets descriptor 1."""
     for args in ("--json -d 1", "ephemeral -n 1", "ls", "ls --json", "doctor", "-V"):
         done = subprocess.run(
             ["/bin/sh", "-c", f'exec "$0" {args} >&-', PORTTRACE],
@@ -244,7 +338,7 @@ def closed_stdout(t):
 
 @test()
 def closed_pipe(t):
-    """`porttrace | head -1` ends quietly, also when nothing happens to ports any more."""
+    """`porttrace | head -1` ends without a message, also when there are no more events."""
     for args in ("--json", "ephemeral --json", "ls", "ls --json", "doctor"):
         done = subprocess.run(
             ["/bin/bash", "-c", f'"$0" {args} | head -1; exit "${{PIPESTATUS[0]}}"', PORTTRACE],
@@ -263,7 +357,7 @@ def closed_pipe(t):
 
 @test()
 def closed_pipe_in_text(t):
-    """The text stream, whose remarks on stderr are of before."""
+    """The text stream: no message on stderr when the reader ends."""
     reader, writer = os.pipe()
     process = subprocess.Popen(
         [PORTTRACE, "-N", str(t.netns)],
@@ -301,7 +395,7 @@ def closed_pipe_in_text(t):
 
 @test()
 def line_buffered(t):
-    """Every event is there at once, also when stdout is no terminal."""
+    """Every event is written at once, also when stdout is not a terminal."""
     with t.text("-N", t.netns) as screen:
         for port in (5001, 5002):
             tcp(("127.0.0.1", port)).close()
@@ -327,7 +421,7 @@ def as_nobody(*args):
 
 
 def porttrace_for_all():
-    """The program where any user may run it: the build may lie in a directory of root's."""
+    """A copy that any user may run: the build may be in a directory of root."""
     copy = f"/tmp/porttrace-test-{os.getpid()}"
     if not os.path.exists(copy):
         shutil.copy(PORTTRACE, copy)
@@ -342,7 +436,7 @@ def remove_copy():
 
 @test()
 def no_privileges(t):
-    """One line that says what is missing, status 3."""
+    """One line that names the missing privileges, and status 3."""
     try:
         for args in ((), ("--json",), ("80",), ("ls",), ("ls", "--json"), ("why", "80")):
             done = as_nobody(*args)
@@ -358,7 +452,7 @@ def no_privileges(t):
 
 @test()
 def no_privileges_needed(t):
-    """Help, version, misuse and doctor are for everybody."""
+    """Help, version, misuse and doctor need no privileges."""
     try:
         for args, status in (
             (("-h",), DONE),
@@ -376,8 +470,8 @@ def no_privileges_needed(t):
 
 
 @test()
-def probes_that_are_not_there(t):
-    """--probes=kprobe on a kernel without kprobes: status 3 and a clear line."""
+def probes_that_do_not_exist(t):
+    """--probes=kprobe on a kernel without kprobes: status 3 and one line that says so."""
     if os.path.exists("/sys/bus/event_source/devices/kprobe"):
         raise Skip("this kernel has kprobes")
     done = t.command("--probes=kprobe", "--json", "-d", "1")
@@ -426,14 +520,20 @@ def interrupt(t):
     check("events" in last and last["lost"] == 0, f"totals in {last}")
 
 
-def started(*args):
-    """A porttrace that is ready, with both outputs on pipes."""
+def started(*args, ignored=None):
+    """A porttrace that is ready, with both outputs on pipes; `ignored`: a signal that it inherits so."""
+
+    def prepare():
+        die_with_parent()
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN if number == ignored else signal.SIG_DFL)
+
     process = subprocess.Popen(
         [PORTTRACE, *args],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        preexec_fn=die_with_parent,
+        preexec_fn=prepare,
     )
     first = (process.stdout if "--json" in args else process.stderr).readline()
     if not first:
@@ -443,10 +543,10 @@ def started(*args):
 
 @test()
 def second_interrupt(t):
-    """The second Ctrl-C ends it at once, even while it cannot write what it has."""
+    """A second Ctrl-C ends porttrace at once, even while a write blocks."""
     process = started("--json")
     os.set_blocking(process.stdout.fileno(), False)
-    for _ in range(4000):  # more than a pipe holds, and nobody reads
+    for _ in range(4000):  # more than a pipe holds, and it is not read
         tcp(("127.0.0.1", 0)).close()
     process.send_signal(signal.SIGINT)
     try:
@@ -458,6 +558,48 @@ def second_interrupt(t):
     process.wait(5)
     check(time.monotonic() - began < 1, "the second Ctrl-C took more than a second")
     check(process.returncode is not None, "still running")
+
+
+@test()
+def two_signals_at_once(t):
+    """timeout(1) signals its child, and then the child's process group: the second signal does not
+    end porttrace at once."""
+    process = started("--json", "-N", str(t.netns))
+    process.send_signal(signal.SIGSTOP)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGCONT)
+    out, _ = process.communicate(timeout=10)
+    equal(process.returncode, DONE, "exit status")
+    equal(json.loads(out.splitlines()[-1])["event"], "stop", "last record")
+
+
+@test()
+def ignored_signals_stay_ignored(t):
+    """porttrace ignores the signals that it inherits as ignored (nohup)."""
+    for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        end = signal.SIGTERM if ignored != signal.SIGTERM else signal.SIGINT
+        process = started("--json", "-N", str(t.netns), ignored=ignored)
+        process.send_signal(ignored)
+        try:
+            process.wait(0.5)
+            raise Failure(f"ended by {ignored.name}, which was ignored")
+        except subprocess.TimeoutExpired:
+            pass
+        process.send_signal(end)
+        out, _ = process.communicate(timeout=10)
+        equal(process.returncode, DONE, f"exit status, with {ignored.name} ignored")
+        equal(json.loads(out.splitlines()[-1])["event"], "stop", "last record")
+
+
+@test()
+def hangup(t):
+    """SIGHUP that is not ignored ends the stream as SIGTERM does."""
+    process = started("--json", "-N", str(t.netns))
+    process.send_signal(signal.SIGHUP)
+    out, _ = process.communicate(timeout=10)
+    equal(process.returncode, DONE, "exit status")
+    equal(json.loads(out.splitlines()[-1])["event"], "stop", "last record")
 
 
 @test()
@@ -513,8 +655,8 @@ def ls_of_nothing(t):
 
 
 @test()
-def data_and_remarks(t):
-    """Text: data on stdout, everything else on stderr; -q leaves the remarks out."""
+def data_and_messages(t):
+    """Text: data on stdout, messages on stderr; -q prints no messages."""
     with t.text("-N", t.netns) as screen:
         tcp(("127.0.0.1", 5001)).close()
         screen.wait(r"close .*:5001\b")
@@ -566,7 +708,7 @@ def time_styles(t):
 
 @test()
 def colours(t):
-    """Only on a terminal, and as told by --color."""
+    """Only on a terminal, unless --color says otherwise."""
     for args, pty, coloured in (
         ((), False, False),
         (("--color=always",), False, True),
@@ -583,7 +725,7 @@ def colours(t):
 
 @test()
 def fits_80_columns(t):
-    """On a terminal of 80 columns no row of an event is wider."""
+    """On a terminal of 80 columns no event row is wider."""
     with t.text("-N", t.netns, "--color=never", pty=True, columns=80) as screen:
         with tcp(("127.0.0.1", 5001), backlog=1), tcp() as sock:
             porttrace_test.refused(sock.bind, ("127.0.0.1", 5001))
@@ -596,6 +738,36 @@ def fits_80_columns(t):
         ]
         check(rows, "no rows")
         equal([r for r in rows if len(r) > 80], [], "rows wider than the terminal")
+
+
+# --- the source -----------------------------------------------------------------------------------
+
+
+@test(netns=False, root=False)
+def map_names_every_file(t):
+    """The map in src/main.c names every .c file, under its folder, and none that does not exist."""
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src")
+    if not os.path.isdir(source):
+        raise Skip("the source is not here")
+    with open(os.path.join(source, "main.c"), encoding="utf-8") as file:
+        comment = file.read().split("*/")[1]
+    named, folder = set(), ""
+    for line in comment.splitlines():
+        title = re.match(r" \*   (\S+/| *)", line)
+        if title and title.group(1).strip():
+            folder = title.group(1)
+        if re.match(r" \*   \w+\.c", line):
+            folder = ""
+        names = re.findall(r"\b\w+\.c\b", line)
+        named |= {folder + name for name in names}
+    there = {
+        os.path.relpath(os.path.join(path, name), source)
+        for path, _, names in os.walk(source)
+        for name in names
+        if name.endswith(".c")
+    }
+    equal(sorted(there - named - {"main.c"}), [], "files that the map does not name")
+    equal(sorted(named - there), [], "files of the map that do not exist")
 
 
 if __name__ == "__main__":

@@ -1201,6 +1201,8 @@ def main(paths=None):
     )
     parser.add_argument("names", nargs="*", help="run tests whose name contains one of these")
     options = parser.parse_args()
+    # A background job of a script ignores SIGINT, and porttrace would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     load(paths if paths is not None else sorted(glob.glob(os.path.join(HERE, "test_*.py"))))
     functions = [f for f in TESTS if not options.names or any(n in f.name for n in options.names)]
     functions = [f for f in functions if not any(n in f.name for n in options.without)]

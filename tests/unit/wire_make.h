@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Wire events for tests: a line each, with whatever a test does not care about filled in plausibly.
- * Cookies are small numbers; the local port is 1000 more than the cookie.
+ * Makes wire events for tests, with plausible defaults for what a test does not set. Cookies are small numbers; the local
+ * port is the cookie + 1000.
  */
 #ifndef PORTTRACE_TESTS_WIRE_MAKE_H
 #define PORTTRACE_TESTS_WIRE_MAKE_H
