@@ -20,6 +20,7 @@
 #include "util/clock.h"
 
 #define ADDRESS_VALID_NS 100000000ULL
+#define RING_STOP	 -ECANCELED /* ends ring_buffer__consume() after the event, which counts as read */
 #define FDLESS_SEARCH_NS 200000000ULL
 
 /* The last answer about an address. */
@@ -38,6 +39,7 @@ struct live {
 	struct ring_buffer *ring;
 	struct address_state last_address;
 	struct counters *counters;
+	size_t drained, drain_max; /* events of this drain() */
 	source_event_fn event;
 	void *context;
 };
@@ -82,7 +84,7 @@ static int ring_event(void *context, void *data, size_t size)
 		data = &event;
 	}
 	live->event(live->context, data, size);
-	return 0;
+	return ++live->drained < live->drain_max ? 0 : RING_STOP;
 }
 
 static int live_fd(const struct source *source)
@@ -90,9 +92,15 @@ static int live_fd(const struct source *source)
 	return ring_buffer__epoll_fd(live_of(source)->ring);
 }
 
-static int live_drain(struct source *source)
+static int live_drain(struct source *source, size_t max)
 {
-	return ring_buffer__consume(live_of(source)->ring);
+	struct live *live = live_of(source);
+	int err;
+
+	live->drained = 0;
+	live->drain_max = max;
+	err = max ? ring_buffer__consume(live->ring) : 0;
+	return err < 0 && err != RING_STOP ? err : (int)live->drained;
 }
 
 static int live_scan(struct source *source, const struct socket_query *query, source_event_fn event, void *context)
@@ -107,7 +115,7 @@ static int live_scan(struct source *source, const struct socket_query *query, so
 	/* The dump sends its sockets by the ring, which has nothing else: a source with a port has no probes. */
 	live->event = event;
 	live->context = context;
-	ring_buffer__consume(live->ring);
+	live_drain(source, SIZE_MAX);
 	live->event = usual_event;
 	live->context = usual_context;
 	return 0;

@@ -52,8 +52,8 @@ struct source_ops {
 	const char *name;
 	/* Readable when drain() has something to do. */
 	int (*fd)(const struct source *source);
-	/* Hands over the events that have arrived; returns their number, or -errno. */
-	int (*drain)(struct source *source);
+	/* Hands over the events that have arrived, at most `max`; returns their number, or -errno. */
+	int (*drain)(struct source *source, size_t max);
 	/*
 	 * Ends an interval: hands over the counters and settings of the namespaces in which something changed
 	 * (source/counters.h). The first call begins the first interval. last: nothing follows, so the ports
