@@ -49,21 +49,21 @@ BPF := read emit filter sock task record churn timewait twsk search port_usage h
        tracepoint iter
 
 CORE := \
-	util/address util/errno_name util/escape util/nearest util/time_format \
+	util/address util/clock util/errno_name util/escape util/nearest util/time_format \
 	model/wire_check model/wire_filter model/wire_event model/model model/apply \
 	model/failure_ring model/closed_cache model/port_table model/process_table model/netns_table \
-	model/flow_table model/search_table model/pool_table model/slab source/capture source/chunk_reader \
-	cmd/option_table cmd/option_values \
-	util/clock $(patsubst src/%.c,%,$(wildcard src/system/*.c)) \
+	model/flow_table model/search_table model/pool_table model/slab source/capture source/socket_list \
+	source/chunk_reader cmd/option_table cmd/option_values loop \
+	$(patsubst src/%.c,%,$(wildcard src/system/*.c)) \
 	$(patsubst src/%.c,%,$(wildcard src/diagnose/*.c)) \
-	$(patsubst src/%.c,%,$(wildcard src/render/*.c))
+	$(patsubst src/%.c,%,$(wildcard src/render/*.c)) \
+	$(patsubst src/%.c,%,$(wildcard src/stream/*.c))
 
 PROGRAM := \
-	main loop \
+	main \
 	probe/kernel probe/programs probe/choice probe/hooks probe/functions probe/features probe/misses \
 	source/live source/snapshot source/iterator source/map_reader \
 	source/counters source/flow_counters source/port_usage \
-	stream/config stream/session stream/explain stream/process_lookup \
 	why/question why/scan why/report why/caller why/bind_environment why/holders why/inactive_sockets \
 	cmd/trace cmd/ephemeral cmd/record cmd/replay cmd/ls cmd/why cmd/doctor \
 	cmd/options cmd/why_options cmd/output

@@ -87,6 +87,7 @@ int holder_tell(__u64 address, __u64 failure_id, __u32 udp)
 	__builtin_memset(event, 0, sizeof(*event));
 	event->hdr.size = sizeof(*event);
 	event->hdr.kind = WIRE_SOCKET;
+	event->hdr.purpose = failure_id ? WIRE_PURPOSE_HOLDER : WIRE_PURPOSE_SNAPSHOT;
 	event->hdr.boot_ns = bpf_ktime_get_boot_ns();
 	event->failure_id = failure_id;
 	event->fd = -1;

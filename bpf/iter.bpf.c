@@ -47,7 +47,7 @@ static bool looked_for(const struct wire_sock *sock, bool has_fd)
 /* A look for the holders of one refusal is not narrowed by the user's filters. */
 static bool unfiltered(void)
 {
-	return look.failure_id || look.cookie_count || look.netns || look.port;
+	return look.cookie_count || look.netns || look.port;
 }
 
 static bool no_task_filter(void)
@@ -68,7 +68,7 @@ static __always_inline __u64 address_of(const void *pointer)
 
 static void socket_write(struct seq_file *seq, struct sock *sk, struct task_struct *task, int fd)
 {
-	struct wire_socket event = {.fd = fd, .failure_id = look.failure_id};
+	struct wire_socket event = {.fd = fd};
 	struct sock_record *record;
 
 	sock_fill(&event.sock, sk);
@@ -97,6 +97,7 @@ static void socket_write(struct seq_file *seq, struct sock *sk, struct task_stru
 	}
 	event.hdr.size = sizeof(event);
 	event.hdr.kind = WIRE_SOCKET;
+	event.hdr.purpose = WIRE_PURPOSE_SNAPSHOT;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
 	bpf_seq_write(seq, &event, sizeof(event));
 }

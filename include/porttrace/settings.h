@@ -56,7 +56,6 @@ struct settings {
 
 /* What a look at existing sockets is limited to; changes between looks. */
 struct scan_settings {
-	__u64 failure_id;	/* goes into every event; 0: a snapshot */
 	__u32 netns;		/* 0: all */
 	__u32 cookie_count;	/* 0: all sockets, under the filters; else only these, without filters */
 	__u64 cookies[64];	/* those beyond the count are 0 */

@@ -48,7 +48,7 @@ enum wire_kind {
 struct wire_hdr {
 	__u16 size;
 	__u16 kind;
-	__u16 reserved;
+	__u16 purpose; /* SOCKET: enum wire_purpose; every other kind: 0 */
 	__u16 cpu;
 	__u64 boot_ns;
 };
@@ -209,20 +209,28 @@ struct wire_release {
 	struct wire_task task;
 };
 
+/* hdr.purpose of a SOCKET event: why it was read. Append only. */
+enum wire_purpose {
+	WIRE_PURPOSE_UNSET = 0,	     /* an older capture: failure_id tells, see wire_check() */
+	WIRE_PURPOSE_SNAPSHOT = 1,   /* the socket exists */
+	WIRE_PURPOSE_HOLDER = 2,     /* it held the port when the refusal `failure_id` happened */
+	WIRE_PURPOSE_PORT_USAGE = 3, /* counted, with all others of its namespace, because a refusal was for want
+				      * of any port */
+	WIRE_PURPOSE_PREFETCH = 4,   /* older captures only: repeated as HOLDER where it was used */
+	WIRE_PURPOSE_OWNER_GONE = 5, /* a HOLDER whose owner had exited when the refusal was explained */
+};
+
 /*
- * One descriptor of one socket (fd >= 0, task has it), or a socket without any (fd -1; task is then
- * whoever took the port, if that was seen). failure_id 0: from a snapshot; WIRE_PORT_USAGE: counted, with
- * all others of its namespace, because a refusal was for want of any port; else a holder found in the
- * kernel at the moment of that refusal.
+ * One descriptor of one socket (fd >= 0, task has it), or a socket without any (fd -1; task is then the process
+ * that took the port, if that was seen).
  */
-#define WIRE_PORT_USAGE (~0ULL)
 /* wire_socket.fd: task has it, by a mapping, an io_uring, a message or a call instead of a descriptor */
 #define WIRE_FDLESS 0x7fffffff
 struct wire_socket {
 	struct wire_hdr hdr;
 	struct wire_sock sock;
 	struct wire_task task;
-	__u64 failure_id;
+	__u64 failure_id;    /* the refusal that a holder belongs to, else 0 */
 	__u64 since_boot_ns; /* when the port was taken, if seen; 0: before porttrace */
 	__s32 fd;
 	__u32 expires_ms;    /* TIME_WAIT: time left; 0: not known */

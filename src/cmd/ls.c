@@ -9,7 +9,7 @@
 #include "cmd/command.h"
 #include "cmd/options.h"
 #include "cmd/output.h"
-#include "stream/process_lookup.h"
+#include "stream/lookup.h"
 #include "model/wire_check.h"
 #include "source/live.h"
 #include "util/clock.h"
@@ -24,8 +24,7 @@ struct list {
 	const struct ls_config *config;
 	const struct renderer *renderer;
 	struct render *render;
-	struct source *source;
-	struct model *model;
+	struct lookup lookup;
 	uint64_t boot_ns; /* when the scan ended */
 	size_t invalid;
 };
@@ -35,7 +34,7 @@ static void on_event(void *context, const void *data, size_t size)
 	struct list *list = context;
 	union wire_event event;
 
-	if (wire_check(data, size, &event) || model_apply(list->model, &event.hdr))
+	if (wire_check(data, size, &event) || model_apply(list->lookup.model, &event.hdr))
 		list->invalid++;
 }
 
@@ -82,8 +81,8 @@ static void list_entry(struct list *list, const struct port_entry *entry)
 {
 	struct port_report report = {
 		.entry = entry,
-		.process = process_lookup(list->model, list->source, task_of(entry)),
-		.interface = interface_lookup(list->model, list->source, &entry->sock),
+		.process = process_lookup(&list->lookup, task_of(entry)),
+		.interface = interface_lookup(&list->lookup, &entry->sock),
 		.boot_ns = list->boot_ns,
 	};
 
@@ -92,7 +91,7 @@ static void list_entry(struct list *list, const struct port_entry *entry)
 
 static int list_all(struct list *list)
 {
-	const struct port_table *ports = model_ports(list->model);
+	const struct port_table *ports = model_ports(list->lookup.model);
 	const struct port_entry **entries;
 	size_t count = 0;
 	int err;
@@ -121,8 +120,8 @@ static void warn_of_namespaces(const struct list *list)
 	size_t count = 0;
 	int first_err = 0;
 
-	for (size_t i = 0; i < live_netns_count(list->source); i++) {
-		int err = live_netns_error(list->source, i, &netns);
+	for (size_t i = 0; i < live_netns_count(list->lookup.source); i++) {
+		int err = live_netns_error(list->lookup.source, i, &netns);
 
 		if (err && !count++) {
 			first = netns;
@@ -148,13 +147,13 @@ static int scan(struct list *list)
 	char reason[256] = "";
 	int err;
 
-	list->source = live_open(&kernel, on_event, list, reason, sizeof(reason));
-	if (!list->source) {
+	list->lookup.source = live_open(&kernel, on_event, list, reason, sizeof(reason));
+	if (!list->lookup.source) {
 		err = errno;
 		fprintf(stderr, "porttrace: %s\n", reason);
 		return err == EPERM || err == EACCES || err == ENOTSUP ? EXIT_NOT_ALLOWED : EXIT_FAILED;
 	}
-	err = list->source->ops->scan(list->source, &all_sockets);
+	err = list->lookup.source->ops->scan(list->lookup.source, &all_sockets, on_event, list);
 	if (err) {
 		fprintf(stderr, "porttrace: cannot read the sockets: %s\n", strerror(-err));
 		return EXIT_FAILED;
@@ -164,10 +163,10 @@ static int scan(struct list *list)
 	err = list_all(list);
 	if (err)
 		return output_failed(err);
-	if (!port_table_evicted(model_ports(list->model)))
+	if (!port_table_evicted(model_ports(list->lookup.model)))
 		return EXIT_DONE;
 	fprintf(stderr, "porttrace: the port table is full: %llu sockets are not listed\n",
-		(unsigned long long)port_table_evicted(model_ports(list->model)));
+		(unsigned long long)port_table_evicted(model_ports(list->lookup.model)));
 	return EXIT_LOST;
 }
 
@@ -217,14 +216,14 @@ int cmd_ls(int argc, char **argv)
 	list.renderer = render_find(config.output.json ? "json" : "text");
 	list.render = list.renderer->open(&render);
 	/* Larger than in a stream: evicted sockets would be missing from the list. */
-	list.model = model_new(&(struct model_limits){.sockets = 4 * 1024 * 1024, .processes = 65536});
-	if (list.render && list.model)
+	list.lookup.model = model_new(&(struct model_limits){.sockets = 4 * 1024 * 1024, .processes = 65536});
+	if (list.render && list.lookup.model)
 		status = scan(&list);
 	else
 		fprintf(stderr, "porttrace: out of memory\n");
-	if (list.source)
-		list.source->ops->close(list.source);
-	model_free(list.model);
+	if (list.lookup.source)
+		list.lookup.source->ops->close(list.lookup.source);
+	model_free(list.lookup.model);
 	if (list.render)
 		list.renderer->close(list.render);
 	return status;

@@ -257,8 +257,13 @@ static void entry_update_scanned(struct model *model, struct port_entry *entry,
 static int apply_socket(struct model *model, const struct wire_socket *event)
 {
 	struct port_entry *entry;
-	int err = entry_get_scanned(model, event, &entry);
+	int err;
 
+	if (event->hdr.purpose == WIRE_PURPOSE_OWNER_GONE) {
+		failure_ring_set_owner_gone(&model->failures, event);
+		return 0;
+	}
+	err = entry_get_scanned(model, event, &entry);
 	if (entry) {
 		/*
 		 * While a process keeps the descriptor of a socket that went to TIME_WAIT, both have the same

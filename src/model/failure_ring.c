@@ -122,3 +122,12 @@ int failure_ring_add(struct failure_ring *ring, const struct wire_socket *event,
 	holder_fill(holder, event, known);
 	return 0;
 }
+
+void failure_ring_set_owner_gone(struct failure_ring *ring, const struct wire_socket *event)
+{
+	const struct failure *failure = failure_ring_find(ring, event->failure_id);
+	struct holder *holder = failure ? holder_find(failure, event->sock.cookie) : NULL;
+
+	if (holder)
+		holder->owner_gone = true;
+}

@@ -69,6 +69,40 @@ static bool check_process(struct wire_process *process)
 	return true;
 }
 
+/*
+ * Captures of porttrace 0.1 have no purpose; their failure_id is 0 for a snapshot, 1 for a prefetch, all ones
+ * for a count of ports, and else the refusal of a holder. From here on the purpose says so alone.
+ */
+#define OLD_PREFETCH   1
+#define OLD_PORT_USAGE UINT64_MAX
+
+static void set_purpose(struct wire_socket *socket)
+{
+	if (!socket->failure_id)
+		socket->hdr.purpose = WIRE_PURPOSE_SNAPSHOT;
+	else if (socket->failure_id == OLD_PREFETCH)
+		socket->hdr.purpose = WIRE_PURPOSE_PREFETCH;
+	else if (socket->failure_id == OLD_PORT_USAGE)
+		socket->hdr.purpose = WIRE_PURPOSE_PORT_USAGE;
+	else
+		socket->hdr.purpose = WIRE_PURPOSE_HOLDER;
+}
+
+static bool needs_failure(const struct wire_socket *socket)
+{
+	return socket->hdr.purpose == WIRE_PURPOSE_HOLDER || socket->hdr.purpose == WIRE_PURPOSE_OWNER_GONE;
+}
+
+static bool check_socket(struct wire_socket *socket)
+{
+	if (socket->hdr.purpose == WIRE_PURPOSE_UNSET)
+		set_purpose(socket);
+	if (!needs_failure(socket))
+		socket->failure_id = 0;
+	return check_call(&socket->sock, &socket->task, 0) && socket->fd >= -1 &&
+	       socket->substate <= WIRE_TCP_NEW_SYN_RECV && needs_failure(socket) == !!socket->failure_id;
+}
+
 static bool check_fields(union wire_event *event)
 {
 	switch ((enum wire_kind)event->hdr.kind) {
@@ -92,8 +126,7 @@ static bool check_fields(union wire_event *event)
 	case WIRE_RELEASE:
 		return check_call(&event->release.sock, &event->release.task, 0);
 	case WIRE_SOCKET:
-		return check_call(&event->socket.sock, &event->socket.task, 0) &&
-		       event->socket.fd >= -1 && event->socket.substate <= WIRE_TCP_NEW_SYN_RECV;
+		return check_socket(&event->socket);
 	case WIRE_PROCESS:
 		return check_process(&event->process);
 	case WIRE_NETNS:
@@ -130,6 +163,8 @@ int wire_check(const void *data, size_t size, union wire_event *event)
 	if (!hdr.kind || hdr.size < sizeof(hdr) || hdr.size > size || hdr.size % 8)
 		return -EINVAL;
 	if (!wire_kind_name(hdr.kind))
+		return -EPROTONOSUPPORT;
+	if (hdr.kind == WIRE_SOCKET && hdr.purpose > WIRE_PURPOSE_OWNER_GONE)
 		return -EPROTONOSUPPORT;
 	if (hdr.size < required[hdr.kind])
 		return -EINVAL;

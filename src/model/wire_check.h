@@ -17,8 +17,9 @@ union wire_event {
 
 /*
  * Copies the event at `data` into *event: min(size, ours) bytes, the rest zeroed, hdr.size set to
- * ours, texts NUL-terminated, enumerations and lengths within bounds.
- * Returns 0; -EINVAL: not an event; -EPROTONOSUPPORT: a kind that a newer porttrace made.
+ * ours, texts NUL-terminated, enumerations and lengths within bounds. A SOCKET event of an older capture gets
+ * its purpose, and its failure_id is a refusal's or 0.
+ * Returns 0; -EINVAL: not an event; -EPROTONOSUPPORT: a kind or purpose that a newer porttrace made.
  */
 int wire_check(const void *data, size_t size, union wire_event *event);
 

@@ -29,6 +29,7 @@ struct netns_counters {
 	struct churn_counts counts; /* of that event */
 	struct churn_counts now;    /* as read last */
 	bool is_gone;		    /* it could not be entered */
+	uint64_t baseline_boot_ns;  /* not 0: the start of its first interval, which was not sent yet */
 	/* TIME_WAITs on ephemeral ports: begun before porttrace was (if has_before); ended since. */
 	uint64_t timewait_before, timewait_released;
 	bool has_before;
@@ -116,13 +117,34 @@ static struct netns_counters *entry_get(struct counters *counters, uint32_t netn
 	};
 	/* A namespace that appears during the trace began its interval with all counters 0. */
 	if (counters->interval_boot_ns) {
-		struct wire_netns nothing = entry->event;
-
 		entry->has_before = true;
-		nothing.hdr.boot_ns = counters->interval_boot_ns;
-		counters->event(counters->context, &nothing, sizeof(nothing));
+		entry->baseline_boot_ns = counters->interval_boot_ns;
 	}
 	return entry;
+}
+
+/* The counters of a new namespace at the start of its first interval: nothing was counted yet. */
+static struct wire_netns baseline_take(struct netns_counters *entry)
+{
+	struct wire_netns baseline = {
+		.hdr = {.size = sizeof(baseline), .kind = WIRE_NETNS, .boot_ns = entry->baseline_boot_ns},
+		.netns = entry->event.netns,
+	};
+
+	entry->baseline_boot_ns = 0;
+	return baseline;
+}
+
+static void baselines_send(struct counters *counters)
+{
+	for (size_t i = 0; i < counters->entry_count; i++) {
+		struct wire_netns baseline;
+
+		if (!counters->entries[i].baseline_boot_ns)
+			continue;
+		baseline = baseline_take(&counters->entries[i]);
+		counters->event(counters->context, &baseline, sizeof(baseline));
+	}
 }
 
 static void counts_fill(struct wire_netns *event, const struct churn_counts *counts)
@@ -271,13 +293,10 @@ static bool enter(struct counters *counters, uint32_t netns)
 	return false;
 }
 
-/* Sends one namespace. If it cannot be entered, only the counts of the BPF programs are new. */
+/* Reads one namespace. If it cannot be entered, only the counts of the BPF programs are new. */
 static void namespace_read(struct counters *counters, struct netns_counters *entry, struct wire_netns *event,
 			     const struct churn_counts *counts, bool with_port_usage, bool last)
 {
-	uint64_t overflowed = entry->event.timewait_overflowed;
-	bool is_first = !entry->event.hdr.boot_ns;
-
 	event->has = kernel_times_searches(counters->kernel) ? WIRE_NETNS_TIMED : 0;
 	event->flows_forgotten = flow_counters_evicted(counters->flows);
 	counts_fill(event, counts);
@@ -302,9 +321,6 @@ static void namespace_read(struct counters *counters, struct netns_counters *ent
 	else
 		event->ephemeral_released += entry->timewait_released;
 	event->hdr.boot_ns = clock_boot_ns();
-	if (!is_first && event->timewait_overflowed > overflowed)
-		flow_counters_overflow(counters->flows, event);
-	counters->event(counters->context, event, sizeof(*event));
 }
 
 static bool has_changed(const struct netns_counters *entry, const struct churn_counts *counts)
@@ -346,18 +362,23 @@ static void find_namespaces(struct counters *counters, bool out_of_turn)
 		entry_get(counters, netns_list_get(counters->namespaces, i));
 }
 
-void counters_read_one(struct counters *counters, uint32_t netns)
+int counters_read_one(struct counters *counters, uint32_t netns, struct netns_reading *reading)
 {
-	struct wire_netns between;
 	struct netns_counters *entry;
+	struct wire_netns *now;
 
+	reading->count = 0;
 	find_namespaces(counters, true);
 	entry = entry_get(counters, netns);
 	if (!entry)
-		return;
-	between = entry->event;
-	between.ends_interval = 0;
-	namespace_read(counters, entry, &between, &entry->now, false, false);
+		return -ENOMEM;
+	if (entry->baseline_boot_ns)
+		reading->events[reading->count++] = baseline_take(entry);
+	now = &reading->events[reading->count++];
+	*now = entry->event;
+	now->ends_interval = 0;
+	namespace_read(counters, entry, now, &entry->now, false, false);
+	return 0;
 }
 
 /* What could not be entered is removed only once its counts stay the same: something unseen may keep it. */
@@ -375,10 +396,13 @@ void counters_report(struct counters *counters, bool last)
 	uint64_t now = clock_boot_ns();
 
 	find_namespaces(counters, false);
+	baselines_send(counters);
 	flow_counters_read(counters->flows);
 	/* Backwards: entry_remove_gone() moves the last entry to the place of the removed one. */
 	for (size_t i = counters->entry_count; i-- > 0;) {
 		struct netns_counters *entry = &counters->entries[i];
+		uint64_t overflowed = entry->event.timewait_overflowed;
+		bool is_first = !entry->event.hdr.boot_ns;
 
 		if (!has_changed(entry, &entry->now)) {
 			entry_remove_gone(counters, entry);
@@ -388,6 +412,9 @@ void counters_report(struct counters *counters, bool last)
 		interval_begin(counters, entry);
 		entry->counts = entry->now;
 		namespace_read(counters, entry, &entry->event, &entry->now, true, last);
+		if (!is_first && entry->event.timewait_overflowed > overflowed)
+			flow_counters_overflow(counters->flows, &entry->event);
+		counters->event(counters->context, &entry->event, sizeof(entry->event));
 	}
 	counters->interval_boot_ns = now;
 }

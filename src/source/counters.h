@@ -27,7 +27,7 @@ void counters_free(struct counters *counters);
  * at any cost.
  */
 void counters_report(struct counters *counters, bool last);
-/* Sends one namespace, without counting its ports and without ending its interval. */
-void counters_read_one(struct counters *counters, uint32_t netns);
+/* Reads one namespace between two intervals; sends no event. 0 or -ENOMEM. */
+int counters_read_one(struct counters *counters, uint32_t netns, struct netns_reading *reading);
 
 #endif

@@ -86,6 +86,7 @@ static void refused_by(uint64_t failure_id, uint64_t cookie, uint32_t pid, int f
 {
 	struct wire_socket event = make_socket(9 * SECOND, cookie, WIRE_TCP_LISTEN, pid, fd);
 
+	event.hdr.purpose = WIRE_PURPOSE_HOLDER;
 	event.failure_id = failure_id;
 	event.since_boot_ns = 4;
 	APPLY(event);
@@ -442,10 +443,12 @@ static void time_wait_holder_has_time_left(void **state)
 
 	(void)state;
 	closed(5 * SECOND, 1, WIRE_TCP_TIME_WAIT);
+	event.hdr.purpose = WIRE_PURPOSE_HOLDER;
 	event.failure_id = 5;
 	APPLY(event);
 	assert_int_equal(model_failure(model, 5)->holders[0].expires_ms, 56000);
 	assert_int_equal(model_failure(model, 5)->holders[0].owner.pid, 90);
+	event.hdr.purpose = WIRE_PURPOSE_HOLDER;
 	event.failure_id = 6;
 	event.expires_ms = 1234;
 	APPLY(event);
@@ -542,6 +545,7 @@ static void random_events_do_no_harm(void **state)
 					 (int)(rand_r(&seed) % 6) - 1);
 		raw.hdr.kind = 1 + rand_r(&seed) % 13;
 		raw.hdr.size = (sizeof(raw) + 7) / 8 * 8;
+		raw.hdr.purpose = rand_r(&seed) % 7;
 		raw.socket.failure_id = rand_r(&seed) % 3 ? 0 : rand_r(&seed) % 100;
 		raw.socket.expires_ms = rand_r(&seed) % 3 ? 0 : 5000;
 		if (rand_r(&seed) % 2)

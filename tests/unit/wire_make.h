@@ -117,7 +117,8 @@ static inline struct wire_socket make_socket(uint64_t ns, uint64_t cookie, enum 
 					     uint32_t pid, int fd)
 {
 	return (struct wire_socket){
-		.hdr = MAKE_HDR(SOCKET, socket, ns),
+		.hdr = {.size = sizeof(struct wire_socket), .kind = WIRE_SOCKET,
+			.purpose = WIRE_PURPOSE_SNAPSHOT, .boot_ns = ns},
 		.sock = make_sock(cookie, state),
 		.task = make_task(pid, "holder"),
 		.fd = fd,
