@@ -24,8 +24,9 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if
 CPPFLAGS += -D_GNU_SOURCE -DPORTTRACE_VERSION='"$(VERSION)"' -Isrc -Iinclude -I$(BUILD)
 CFLAGS   += -std=gnu11 -g $(if $(DEBUG),-O0,-O2) $(WARNINGS) -MMD -MP
 ifdef SAN
-CFLAGS   += -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
-LDFLAGS  += -fsanitize=address,undefined
+CFLAGS   += -fsanitize=address,undefined,float-cast-overflow -fno-omit-frame-pointer \
+            -fno-sanitize-recover=undefined,float-cast-overflow
+LDFLAGS  += -fsanitize=address,undefined,float-cast-overflow
 endif
 # New kernels (7.2) are built with -fms-extensions; so is the C of their types.
 BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPFARCH) -Ivmlinux/$(ARCH) -Iinclude -Ibpf \
@@ -51,19 +52,19 @@ CORE := \
 	util/address util/errno_name util/escape util/nearest util/time_format \
 	model/wire_check model/wire_filter model/wire_event model/model model/apply \
 	model/failure_ring model/closed_cache model/port_table model/process_table model/netns_table \
-	model/flow_table model/search_table model/pool_table model/slab source/capture \
-	cmd/option_table cmd/option_values system/kernel_fs \
+	model/flow_table model/search_table model/pool_table model/slab source/capture source/chunk_reader \
+	cmd/option_table cmd/option_values \
+	util/clock $(patsubst src/%.c,%,$(wildcard src/system/*.c)) \
 	$(patsubst src/%.c,%,$(wildcard src/diagnose/*.c)) \
 	$(patsubst src/%.c,%,$(wildcard src/render/*.c))
 
 PROGRAM := \
-	main loop util/clock \
-	system/netns system/procfs system/netlink system/device system/fdless_owner \
+	main loop \
 	probe/kernel probe/programs probe/choice probe/hooks probe/functions probe/features probe/misses \
 	source/live source/snapshot source/iterator source/map_reader \
 	source/counters source/flow_counters source/port_usage \
 	stream/config stream/session stream/explain stream/process_lookup \
-	why/answer why/caller why/bind_environment why/holders why/inactive_sockets \
+	why/question why/scan why/report why/caller why/bind_environment why/holders why/inactive_sockets \
 	cmd/trace cmd/ephemeral cmd/record cmd/replay cmd/ls cmd/why cmd/doctor \
 	cmd/options cmd/why_options cmd/output
 
@@ -152,7 +153,7 @@ $(BUILD)/porttrace_$(1).skel.h: $(BUILD)/porttrace_$(1).bpf.o
 endef
 $(foreach variant,$(BPF_VARIANTS),$(eval $(call BPF_RULES,$(variant))))
 
-# ---- core: model, rules, renderers; links without libbpf -----------------------------------------
+# ---- core: system, model, rules, renderers; links without libbpf ----------------------------------
 
 $(BUILD)/src/%.o: src/%.c
 	$(call say,CC,$<)

@@ -94,7 +94,7 @@ int holder_tell(__u64 address, __u64 failure_id, __u32 udp)
 	if (udp)
 		event->sock.protocol = sock_protocol(sk);
 	sock_fill_more(event, sk);
-	sock_tell_accepted(&event->sock, sk);
+	sock_mark_accepted(&event->sock, sk);
 	event->sock.flags |= sock_bucket_flags(&event->sock, sk);
 	sock_fold_subflow(&event->sock, sk);
 	record = record_find(event->sock.cookie);

@@ -19,7 +19,7 @@
 
 #define AS(type, pointer)	   ((type *)(pointer))
 #define READ(pointer, ...)	   BPF_CORE_READ(pointer, __VA_ARGS__)
-/* Something large, to where it belongs. */
+/* Reads a large field in place. */
 #define READ_INTO(out, pointer, ...) BPF_CORE_READ_INTO(out, pointer, __VA_ARGS__)
 /* Bitfields, and fields that were one on some kernel. */
 #define READ_BITS(pointer, field) BPF_CORE_READ_BITFIELD_PROBED(pointer, field)

@@ -43,5 +43,5 @@ int cmd_ephemeral(int argc, char **argv)
 	config.stream.counts_intervals = true;
 	if (!output_is_open())
 		return EXIT_FAILED;
-	return trace_run(&config, config.output.json ? &render_json : &render_ephemeral, NULL);
+	return trace_run(&config, render_find(config.output.json ? "json" : "ephemeral"), NULL);
 }

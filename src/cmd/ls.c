@@ -26,7 +26,7 @@ struct list {
 	struct render *render;
 	struct source *source;
 	struct model *model;
-	uint64_t boot_ns; /* when the look ended */
+	uint64_t boot_ns; /* when the scan ended */
 	size_t invalid;
 };
 
@@ -44,7 +44,7 @@ static bool is_udp(const struct wire_sock *sock)
 	return sock->protocol == IPPROTO_UDP || sock->protocol == IPPROTO_UDPLITE;
 }
 
-/* -t, -u and -l as ss has them: an unconnected UDP socket waits for peers. */
+/* -t, -u and -l as in ss, where an unconnected UDP socket counts as listening. */
 static bool is_wanted(const struct ls_config *config, const struct wire_sock *sock)
 {
 	if ((config->tcp || config->udp) && !(is_udp(sock) ? config->udp : config->tcp))
@@ -72,7 +72,7 @@ static int compare(const void *left, const void *right)
 	return (a->cookie > b->cookie) - (a->cookie < b->cookie);
 }
 
-/* Whose it is: the first process that has it open, else whoever was seen to take it. */
+/* The first process that has the socket open, else the one that took the port. */
 static const struct wire_task *task_of(const struct port_entry *entry)
 {
 	return entry->fds ? &entry->fds->task : &entry->owner;
@@ -113,14 +113,38 @@ static int list_all(struct list *list)
 	return err;
 }
 
-static int look(struct list *list)
+/* One line, however many namespaces could not be entered. */
+static void warn_of_namespaces(const struct list *list)
+{
+	uint32_t netns, first = 0;
+	char others[40] = "";
+	size_t count = 0;
+	int first_err = 0;
+
+	for (size_t i = 0; i < live_netns_count(list->source); i++) {
+		int err = live_netns_error(list->source, i, &netns);
+
+		if (err && !count++) {
+			first = netns;
+			first_err = err;
+		}
+	}
+	if (!count)
+		return;
+	if (count > 1)
+		snprintf(others, sizeof(others), " (and %zu more)", count - 1);
+	fprintf(stderr, "porttrace: network namespace %u%s could not be entered: %s; its TIME_WAITs and orphans are "
+			"missing\n", first, others, strerror(-first_err));
+}
+
+static int scan(struct list *list)
 {
 	struct kernel_options kernel = {
 		.settings = &list->config->settings,
 		.backend = -1,
 		.verbose = list->config->output.verbose,
 	};
-	const struct socket_query everything = {0};
+	const struct socket_query all_sockets = {0};
 	char reason[256] = "";
 	int err;
 
@@ -130,18 +154,19 @@ static int look(struct list *list)
 		fprintf(stderr, "porttrace: %s\n", reason);
 		return err == EPERM || err == EACCES || err == ENOTSUP ? EXIT_NOT_ALLOWED : EXIT_FAILED;
 	}
-	err = list->source->ops->scan(list->source, &everything);
+	err = list->source->ops->scan(list->source, &all_sockets);
 	if (err) {
-		fprintf(stderr, "porttrace: the sockets could not be read: %s\n", strerror(-err));
+		fprintf(stderr, "porttrace: cannot read the sockets: %s\n", strerror(-err));
 		return EXIT_FAILED;
 	}
 	list->boot_ns = clock_boot_ns();
+	warn_of_namespaces(list);
 	err = list_all(list);
 	if (err)
 		return output_failed(err);
 	if (!port_table_evicted(model_ports(list->model)))
 		return EXIT_DONE;
-	fprintf(stderr, "porttrace: %llu sockets did not fit the table and are not listed\n",
+	fprintf(stderr, "porttrace: the port table is full: %llu sockets are not listed\n",
 		(unsigned long long)port_table_evicted(model_ports(list->model)));
 	return EXIT_LOST;
 }
@@ -189,12 +214,12 @@ int cmd_ls(int argc, char **argv)
 	if (!output_is_open())
 		return EXIT_FAILED;
 	options_for_render(&config.output, &render);
-	list.renderer = config.output.json ? &render_json : &render_text;
+	list.renderer = render_find(config.output.json ? "json" : "text");
 	list.render = list.renderer->open(&render);
-	/* A list is not a stream: it holds what the machine has. */
+	/* Larger than in a stream: evicted sockets would be missing from the list. */
 	list.model = model_new(&(struct model_limits){.sockets = 4 * 1024 * 1024, .processes = 65536});
 	if (list.render && list.model)
-		status = look(&list);
+		status = scan(&list);
 	else
 		fprintf(stderr, "porttrace: out of memory\n");
 	if (list.source)

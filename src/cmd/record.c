@@ -62,5 +62,5 @@ int cmd_record(int argc, char **argv)
 	options_set_events(&config.trace.stream, &config.trace.settings, config.trace.events);
 	if (!output_is_open())
 		return EXIT_FAILED;
-	return trace_run(&config.trace, &render_status_lines, config.file);
+	return trace_run(&config.trace, render_find("status-lines"), config.file);
 }

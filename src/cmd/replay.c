@@ -182,7 +182,7 @@ static int run(struct replay *replay, const struct replay_config *config)
 	options_for_render(&config->output, &render);
 	render.boot_to_wall_ns = header->boot_to_wall_ns;
 	render.start_boot_ns = header->start_boot_ns;
-	if (session_init(&replay->session, &config->stream, config->output.json ? &render_json : &render_text,
+	if (session_init(&replay->session, &config->stream, render_find(config->output.json ? "json" : "text"),
 			 &render)) {
 		fprintf(stderr, "porttrace: out of memory\n");
 		return EXIT_FAILED;

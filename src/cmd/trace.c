@@ -431,5 +431,5 @@ int cmd_trace(int argc, char **argv)
 	options_set_events(&config.stream, &config.settings, config.events);
 	if (!output_is_open())
 		return EXIT_FAILED;
-	return trace_run(&config, config.output.json ? &render_json : &render_text, NULL);
+	return trace_run(&config, render_find(config.output.json ? "json" : "text"), NULL);
 }

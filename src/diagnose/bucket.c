@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The short cut of inet_csk_get_port(): a bucket that remembers that its sockets share lets the
- * next one in without a look at them. It can only make a call work, and never explains a refusal.
+ * The shortcut of inet_csk_get_port(), net/ipv4/inet_connection_sock.c: a bind bucket whose sockets all share
+ * admits another one without comparing them. It can only make a call succeed; it never explains a refusal.
  */
 #include <netinet/in.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Deciding the cause: the errno and the call say which question it is, the holders and counts
- * answer it. The order of the questions is that of the catalogue (docs/causes.md).
+ * Decides the cause of a refusal from the call, the errno, the holders and the counts, and lists what each
+ * cause means. The conditions are tried in the order of docs/causes.md.
  */
 #include "diagnose/cause.h"
 
@@ -12,36 +12,10 @@
 #include "diagnose/rules.h"
 #include "util/address.h"
 
-unsigned int holder_rank(const struct wire_sock *sock)
-{
-	if (sock->state == WIRE_TCP_LISTEN)
-		return 0;
-	if (sock->state == WIRE_TCP_TIME_WAIT)
-		return 4;
-	if (sock->flags & WIRE_ORPHAN)
-		return 3;
-	return sock_is_connected(sock) ? 2 : 1;
-}
-
-uint32_t unprivileged_start(const struct netns_entry *netns)
-{
-	return netns ? netns->now.unprivileged_start : IPPORT_RESERVED;
-}
-
-uint32_t pool_taken(const struct pool *pool)
-{
-	return pool->reserved + pool->bound + pool->time_wait + pool->other;
-}
-
-/* Plenty free: at half the range the kernel finds a port at once, so a table that misses a few
- * sockets cannot be the reason. */
-bool pool_has_room(const struct pool *pool)
-{
-	return pool && pool_taken(pool) < pool->size / 2;
-}
-
-/* __ipv6_addr_needs_scope_id(): fe80::/10, and multicast within an interface or a link, which TCP is
- * refused before that. */
+/*
+ * __ipv6_addr_needs_scope_id(), include/net/ipv6.h: fe80::/10, and multicast of interface or link scope. TCP
+ * refuses multicast before it checks the scope.
+ */
 static bool is_scoped(const struct wire_sock *sk)
 {
 	const uint8_t *addr = sk->local_addr;
@@ -53,13 +27,13 @@ static bool is_scoped(const struct wire_sock *sk)
 	return addr[0] == 0xfe && (addr[1] & 0xc0) == 0x80;
 }
 
-/* BPF_CGROUP_RUN_PROG_INET4_BIND() and its IPv6 kin let a program change what is asked for. */
+/* The cgroup programs BPF_CGROUP_INET4_BIND and INET6_BIND may change the address and port. */
 static bool is_rewritten(const struct claim *claim)
 {
-	static const uint8_t untold[16];
+	static const uint8_t zero[16];
 
 	if (claim->call != CLAIM_BIND ||
-	    (!claim->requested_port && !memcmp(claim->requested_addr, untold, 16)))
+	    (!claim->requested_port && !memcmp(claim->requested_addr, zero, 16)))
 		return false;
 	return claim->requested_port != claim->sock.local_port ||
 	       memcmp(claim->requested_addr, claim->sock.local_addr, 16);
@@ -73,7 +47,7 @@ static enum cause range_cause(const struct finding *f)
 
 	if (!f->pool)
 		return CAUSE_RANGE_EXHAUSTED;
-	/* To a bind() a port in use is in use, whatever by. */
+	/* bind() cannot use a port in TIME_WAIT or one that bind() took; only connect() treats these apart. */
 	bound = is_tcp_connect ? f->pool->bound : 0;
 	time_wait = is_tcp_connect ? f->pool->time_wait : 0;
 	other = pool_taken(f->pool) - f->pool->reserved - bound - time_wait;
@@ -98,13 +72,13 @@ static enum cause connection_cause(const struct finding *f, const struct wire_so
 		return CAUSE_ACCEPTED_CONNECTION;
 	if (sk2->state == WIRE_TCP_SYN_SENT && sk2->flags & WIRE_PORT_EPHEMERAL)
 		return CAUSE_EPHEMERAL_HOLDER;
-	/* SOCK_CONNECT_BIND since 6.18; before, a bucket that connect() made tells. */
+	/* SOCK_CONNECT_BIND exists since 6.18; before, only a bind bucket made by connect() shows it. */
 	if (sk2->flags & WIRE_CONNECT_BIND ||
 	    (sk2->flags & WIRE_PORT_EPHEMERAL && sk2->flags & WIRE_UNSHARED_BUCKET))
 		return CAUSE_EPHEMERAL_HOLDER;
 	if (!(sk2->flags & WIRE_PORT_EPHEMERAL))
 		return CAUSE_CONNECTED_CLIENT;
-	/* sk_clone_lock() clears SOCK_BINDPORT_LOCK; others without it have a port of the range. */
+	/* sk_clone_lock() clears SOCK_BINDPORT_LOCK, so an accepted socket looks like one with an ephemeral port. */
 	for (size_t i = 0; i < f->failure->holder_count; i++) {
 		const struct wire_sock *other = &f->failure->holders[i].sock;
 
@@ -120,33 +94,33 @@ static enum cause connection_cause(const struct finding *f, const struct wire_so
 
 static enum cause reuse_cause(const struct wire_sock *sk, const struct wire_sock *sk2)
 {
-	uint32_t mine = sk->flags, theirs = sk2->flags;
+	uint32_t caller = sk->flags, holder = sk2->flags;
 
-	if (mine & theirs & WIRE_REUSEPORT) {
+	if (caller & holder & WIRE_REUSEPORT) {
 		if (sk->uid != sk2->uid)
 			return CAUSE_REUSEPORT_UID;
-		return mine & WIRE_REUSEPORT_PROG ? CAUSE_REUSEPORT_PROG_ATTACHED : CAUSE_NONE;
+		return caller & WIRE_REUSEPORT_PROG ? CAUSE_REUSEPORT_PROG_ATTACHED : CAUSE_NONE;
 	}
-	if (mine & WIRE_REUSEPORT)
+	if (caller & WIRE_REUSEPORT)
 		return CAUSE_REUSEPORT_MISSING_ON_HOLDER;
-	if (!(theirs & WIRE_REUSEPORT))
+	if (!(holder & WIRE_REUSEPORT))
 		return CAUSE_NONE;
-	return mine & WIRE_REUSEADDR && !(theirs & WIRE_REUSEADDR) ? CAUSE_REUSE_OPTION_MISMATCH
+	return caller & WIRE_REUSEADDR && !(holder & WIRE_REUSEADDR) ? CAUSE_REUSE_OPTION_MISMATCH
 								   : CAUSE_REUSEPORT_MISSING;
 }
 
 static enum cause bound_cause(const struct wire_sock *sk, const struct wire_sock *sk2)
 {
-	bool mine = sk->flags & WIRE_REUSEADDR, theirs = sk2->flags & WIRE_REUSEADDR;
+	bool caller = sk->flags & WIRE_REUSEADDR, holder = sk2->flags & WIRE_REUSEADDR;
 
-	if (mine && !theirs)
+	if (caller && !holder)
 		return CAUSE_REUSEADDR_MISSING_ON_HOLDER;
-	if (theirs && !mine)
+	if (holder && !caller)
 		return CAUSE_REUSEADDR_MISSING;
 	return sock_is_udp(sk2) ? CAUSE_UDP_HOLDER : CAUSE_BOUND_NOT_LISTENING;
 }
 
-/* A given port that somebody has; the first line that applies. */
+/* The port was given and is in use. The first condition that holds decides. */
 static enum cause holder_cause(const struct finding *f)
 {
 	const struct wire_sock *sk = &f->claim->sock, *sk2;
@@ -200,7 +174,7 @@ static enum cause bind_cause(const struct finding *f)
 		    claim->sock.local_port >= unprivileged_start(f->netns))
 			return CAUSE_DENIED_BY_LSM;
 		return is_rewritten(claim) ? CAUSE_REWRITTEN_BY_CGROUP_BPF : CAUSE_PRIVILEGED_PORT;
-	case EPERM: /* post_bind4 and its kin are asked last */
+	case EPERM: /* also from BPF_CGROUP_INET4_POST_BIND and INET6_POST_BIND, which run last */
 		return claim->sock.flags & WIRE_STOPPED_BEFORE_CGROUP ? CAUSE_DENIED_BY_LSM :
 							    CAUSE_DENIED_BY_CGROUP_BPF;
 	case EINVAL:
@@ -222,20 +196,20 @@ static enum cause listen_cause(const struct finding *f)
 	case EADDRINUSE:
 		return f->claim->sock.local_port ? holder_cause(f) : range_cause(f);
 	case EACCES:
-	case EPERM: /* no cgroup program is asked about listen() */
+	case EPERM: /* listen() has no cgroup hook */
 		return CAUSE_DENIED_BY_LSM;
 	}
 	return CAUSE_BAD_STATE;
 }
 
-/* tcp_v4_connect(), tcp_v6_connect(), inet_autobind(), and what is asked before them */
+/* From tcp_v4_connect(), tcp_v6_connect(), inet_autobind(), and the checks before them. */
 static enum cause connect_cause(const struct finding *f)
 {
 	const struct wire_sock *sk = &f->claim->sock;
 
 	switch (f->error) {
 	case EADDRNOTAVAIL:
-		/* UDP says EAGAIN when it has no port. */
+		/* For UDP the errno of a full range is EAGAIN: inet_autobind(). */
 		if (sock_is_udp(sk))
 			return CAUSE_NO_SOURCE_ADDRESS;
 		if (sk->local_port && f->holder)
@@ -266,7 +240,7 @@ enum cause cause_decide(const struct finding *f)
 		return CAUSE_NONE;
 	if (f->claim->by_seccomp)
 		return CAUSE_DENIED_BY_SECCOMP;
-	/* Such a program may choose the errno. */
+	/* The program may return any errno: bpf_set_retval(). */
 	if (f->claim->sock.flags & WIRE_REFUSED_BY_CGROUP)
 		return CAUSE_DENIED_BY_CGROUP_BPF;
 	switch (f->claim->call) {
@@ -279,4 +253,124 @@ enum cause cause_decide(const struct finding *f)
 		return connect_cause(f);
 	}
 	return CAUSE_BAD_STATE;
+}
+
+/* clang-format off */
+static const struct cause_row causes[] = {
+	[CAUSE_NONE] = {"none", "the port is free", why_none, fix_none},
+
+	[CAUSE_LISTENER_EXISTS] = {"listener-exists",
+		"a listening socket holds the port", why_listener, fix_listener},
+	[CAUSE_WILDCARD_OVERLAP] = {"wildcard-overlap",
+		"one of the two is bound to every address", why_wildcard, fix_wildcard},
+	[CAUSE_DUAL_STACK_OVERLAP] = {"dual-stack-overlap",
+		"an IPv6 socket holds the IPv4 port as well", why_dual_stack, fix_dual_stack},
+	[CAUSE_BOUND_NOT_LISTENING] = {"bound-not-listening",
+		"a bound socket that does not listen holds the port", why_bound, fix_bound},
+	[CAUSE_REUSEADDR_MISSING] = {"reuseaddr-missing",
+		"the holder set SO_REUSEADDR, the caller did not",
+		why_reuseaddr_missing, fix_reuseaddr_missing},
+	[CAUSE_REUSEADDR_MISSING_ON_HOLDER] = {"reuseaddr-missing-on-holder",
+		"the caller set SO_REUSEADDR, the holder did not",
+		why_reuseaddr_missing_on_holder, fix_reuseaddr_missing_on_holder},
+	[CAUSE_REUSEPORT_MISSING] = {"reuseport-missing",
+		"the holder set SO_REUSEPORT, the caller did not",
+		why_reuseport_missing, fix_reuseport_missing},
+	[CAUSE_REUSEPORT_MISSING_ON_HOLDER] = {"reuseport-missing-on-holder",
+		"the caller set SO_REUSEPORT, the holder did not",
+		why_reuseport_missing_on_holder, fix_reuseport_missing_on_holder},
+	[CAUSE_REUSEPORT_UID] = {"reuseport-uid",
+		"SO_REUSEPORT shares within one uid only", why_reuseport_uid, fix_reuseport_uid},
+	[CAUSE_REUSEPORT_PROG_ATTACHED] = {"reuseport-prog-attached",
+		"a reuseport program was attached before bind()",
+		why_reuseport_prog, fix_reuseport_prog},
+	[CAUSE_REUSE_OPTION_MISMATCH] = {"reuse-option-mismatch",
+		"one set SO_REUSEADDR, the other SO_REUSEPORT",
+		why_reuse_mismatch, fix_reuse_mismatch},
+	[CAUSE_LISTEN_RECHECK] = {"listen-recheck",
+		"the port was shared at bind(), and another socket listens now",
+		why_listen_recheck, fix_listen_recheck},
+	[CAUSE_UDP_HOLDER] = {"udp-holder",
+		"a UDP socket holds the port", why_udp_holder, fix_udp_holder},
+	[CAUSE_UDP_CONNECTED_HOLDER] = {"udp-connected-holder",
+		"a connected UDP socket holds the port", why_udp_connected, fix_udp_holder},
+	[CAUSE_KERNEL_SOCKET] = {"kernel-socket",
+		"the kernel itself holds the port", why_kernel_socket, fix_kernel_socket},
+	[CAUSE_HOLDER_GONE] = {"holder-gone",
+		"the socket that held the port was closed or not found", why_holder_gone, fix_holder_gone},
+
+	[CAUSE_TIME_WAIT] = {"time-wait",
+		"a closed connection holds the port for up to 60 s", why_time_wait, fix_time_wait},
+	[CAUSE_TIME_WAIT_HOLDER_NOREUSE] = {"time-wait-holder-noreuse",
+		"a closed connection without SO_REUSEADDR holds the port",
+		why_time_wait_noreuse, fix_time_wait_noreuse},
+	[CAUSE_FIN_WAIT2] = {"fin-wait2",
+		"the peer has not closed its side of the connection", why_fin_wait2, fix_fin_wait2},
+	[CAUSE_ORPHAN] = {"orphan",
+		"a connection without a process is still closing", why_orphan, fix_orphan},
+	[CAUSE_ACCEPTED_CONNECTION] = {"accepted-connection",
+		"a connection accepted on the port is still open", why_accepted, fix_accepted},
+	[CAUSE_EPHEMERAL_HOLDER] = {"ephemeral-holder",
+		"the kernel gave the port to an outgoing connection", why_ephemeral, fix_ephemeral},
+	[CAUSE_CONNECTED_CLIENT] = {"connected-client",
+		"an outgoing connection bound the port", why_client, fix_client},
+	[CAUSE_SELF_CONNECT] = {"self-connect",
+		"a connection from the port to itself", why_self_connect, fix_self_connect},
+
+	[CAUSE_RANGE_EXHAUSTED] = {"range-exhausted",
+		"every ephemeral port is in use", why_range_exhausted, fix_range_exhausted},
+	[CAUSE_RANGE_TIME_WAIT] = {"range-time-wait",
+		"most ephemeral ports are in TIME_WAIT", why_range_time_wait, fix_range_time_wait},
+	[CAUSE_RANGE_BIND_POISONED] = {"range-bind-poisoned",
+		"bind() took most ephemeral ports, which connect() cannot use",
+		why_range_poisoned, fix_range_poisoned},
+	[CAUSE_RANGE_RESERVED] = {"range-reserved",
+		"most ephemeral ports are reserved", why_range_reserved, fix_range_reserved},
+	[CAUSE_FOUR_TUPLE_IN_USE] = {"four-tuple-in-use",
+		"the same connection already exists", why_tuple_in_use, fix_tuple_in_use},
+	[CAUSE_FOUR_TUPLE_TIME_WAIT] = {"four-tuple-time-wait",
+		"the same connection is in TIME_WAIT", why_tuple_time_wait, fix_tuple_time_wait},
+
+	[CAUSE_NOT_LOCAL_ADDRESS] = {"not-local-address",
+		"the network namespace does not have the address", why_not_local, fix_not_local},
+	[CAUSE_ADDRESS_TENTATIVE] = {"address-tentative",
+		"duplicate address detection has not finished", why_tentative, fix_tentative},
+	[CAUSE_NO_SOURCE_ADDRESS] = {"no-source-address",
+		"the kernel has no source address", why_no_source, fix_no_source},
+	[CAUSE_ALREADY_BOUND] = {"already-bound",
+		"the socket already has a port", why_already_bound, fix_already_bound},
+	[CAUSE_BAD_STATE] = {"bad-state",
+		"the socket is in the wrong state for this call", why_bad_state, fix_bad_state},
+	[CAUSE_BAD_ADDRESS] = {"bad-address",
+		"the address does not fit the socket", why_bad_address, fix_bad_address},
+	[CAUSE_SCOPE_MISSING] = {"scope-missing",
+		"a link-local address needs an interface", why_scope_missing, fix_scope_missing},
+	[CAUSE_PRIVILEGED_PORT] = {"privileged-port",
+		"the port needs CAP_NET_BIND_SERVICE", why_privileged, fix_privileged},
+	[CAUSE_DENIED_BY_CGROUP_BPF] = {"denied-by-cgroup-bpf",
+		"a BPF program of the cgroup refused the call", why_cgroup_bpf, fix_cgroup_bpf},
+	[CAUSE_REWRITTEN_BY_CGROUP_BPF] = {"rewritten-by-cgroup-bpf",
+		"a BPF program of the cgroup changed the address or port",
+		why_rewritten, fix_cgroup_bpf},
+	[CAUSE_DENIED_BY_LSM] = {"denied-by-lsm",
+		"a security module refused the call", why_lsm, fix_lsm},
+	[CAUSE_DENIED_BY_SECCOMP] = {"denied-by-seccomp",
+		"a seccomp filter refused the call", why_seccomp, fix_seccomp},
+};
+/* clang-format on */
+
+#define CAUSES (sizeof(causes) / sizeof(causes[0]))
+
+const struct cause_row *cause_row(enum cause cause)
+{
+	return (size_t)cause < CAUSES ? &causes[cause] : NULL;
+}
+
+const char *diagnose_meaning(const char *cause)
+{
+	for (size_t i = 0; i < CAUSES; i++) {
+		if (!strcmp(causes[i].id, cause))
+			return causes[i].meaning;
+	}
+	return NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which cause it is, and what is known when its sentences are made. */
+/* The causes, how one is decided, and the functions that write its sentences. */
 #ifndef PORTTRACE_DIAGNOSE_CAUSE_H
 #define PORTTRACE_DIAGNOSE_CAUSE_H
 
@@ -11,7 +11,7 @@
 
 enum cause {
 	CAUSE_NONE,
-	/* somebody has the port */
+	/* a socket holds the port */
 	CAUSE_LISTENER_EXISTS,
 	CAUSE_WILDCARD_OVERLAP,
 	CAUSE_DUAL_STACK_OVERLAP,
@@ -28,7 +28,7 @@ enum cause {
 	CAUSE_UDP_CONNECTED_HOLDER,
 	CAUSE_KERNEL_SOCKET,
 	CAUSE_HOLDER_GONE,
-	/* a connection, or what is left of one */
+	/* a connection, open or closed, holds the port */
 	CAUSE_TIME_WAIT,
 	CAUSE_TIME_WAIT_HOLDER_NOREUSE,
 	CAUSE_FIN_WAIT2,
@@ -37,7 +37,7 @@ enum cause {
 	CAUSE_EPHEMERAL_HOLDER,
 	CAUSE_CONNECTED_CLIENT,
 	CAUSE_SELF_CONNECT,
-	/* no port to be had */
+	/* no port is free */
 	CAUSE_RANGE_EXHAUSTED,
 	CAUSE_RANGE_TIME_WAIT,
 	CAUSE_RANGE_BIND_POISONED,
@@ -59,10 +59,10 @@ enum cause {
 	CAUSE_DENIED_BY_SECCOMP,
 };
 
-/* Everything a sentence may draw on. */
+/* What is known about a refusal: the input of cause_decide() and of the sentences. */
 struct finding {
 	const struct claim *claim;
-	uint32_t error;			  /* the kernel's, or what it would say */
+	uint32_t error;			  /* the kernel's errno, or the predicted one */
 	const struct failure *failure;	  /* may be NULL */
 	const struct pool *pool;	  /* NULL: not counted */
 	const struct netns_entry *netns;  /* may be NULL */
@@ -71,25 +71,25 @@ struct finding {
 	const struct holder *const *holders; /* those that conflict, the primary first */
 	size_t holder_count;
 	const struct holder *holder;	  /* the primary; NULL: none */
-	enum overlap overlap;		  /* how it meets the claim */
+	enum overlap overlap;		  /* of its address with the caller's */
 };
 
 enum cause cause_decide(const struct finding *finding);
 
-/* LISTEN, bound, connected, orphan, timewait: the more a holder says, the earlier it is named. */
-unsigned int holder_rank(const struct wire_sock *sock);
-
-/* Ports of the range that are known to be of no use to this claim, and those that are left. */
-uint32_t pool_taken(const struct pool *pool);
-bool pool_has_room(const struct pool *pool);
-/* Ports below this are privileged. */
-uint32_t unprivileged_start(const struct netns_entry *netns);
-
-/* The sentences: one pair of functions for each row of the table in explain.c. Each appends. */
-#define SENTENCE_SIZE sizeof(((struct conflict *)NULL)->why)
+/* Appends a sentence to `out`, which has SENTENCE_SIZE bytes. */
 typedef void sentence_fn(const struct finding *finding, char *out);
+#define SENTENCE_SIZE sizeof(((struct conflict *)NULL)->why)
 
-/* Added where the kernel refused what the rules allow. */
+struct cause_row {
+	const char *id;		/* as in docs/causes.md */
+	const char *meaning;	/* of the identifier, in one line */
+	sentence_fn *why, *fix; /* about this case */
+};
+
+/* NULL: past the last cause. */
+const struct cause_row *cause_row(enum cause cause);
+
+/* Appended where the kernel refused what the rules allow. */
 sentence_fn why_unpredicted;
 
 sentence_fn why_listener, why_wildcard, why_dual_stack, why_bound, why_reuseaddr_missing,

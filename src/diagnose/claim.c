@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The event of a refused call as the question that was put to the kernel. */
+/* Event of a failed call -> claim: what the caller asked the kernel for. */
 #include "diagnose/diagnose.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@ static void claim_from_bind(const struct wire_bind *event, struct claim *claim)
 	}
 }
 
-/* Nothing but bind() can be rewritten: what was asked for is what the socket has. */
+/* Cgroup programs rewrite the local address of bind() only; for other calls the socket shows the request. */
 static void claim_from_socket(enum claim_call call, struct claim *claim)
 {
 	claim->call = call;
@@ -25,8 +25,9 @@ static void claim_from_socket(enum claim_call call, struct claim *claim)
 }
 
 /*
- * A filter answers before anything else is asked. A connect() may be refused by its route as well
- * (EACCES), and a listen() has no hook: there only the usual errnos of a filter count.
+ * A seccomp filter runs first. If the call was seen to stop before the cgroup hooks, any errno of a bind() can
+ * be the filter's. A connect() may also be refused by a route (EACCES), and listen() has no cgroup hook: for
+ * these only the usual errnos of a filter count.
  */
 static bool is_by_seccomp(const struct claim *claim)
 {
@@ -58,7 +59,7 @@ bool claim_from_event(const struct wire_hdr *event, struct claim *claim)
 		claim_from_socket(CLAIM_LISTEN, claim);
 		break;
 	case WIRE_CONNECT:
-		/* A port that the kernel chose and gave back may still stand in the socket. */
+		/* The socket may still contain a port that the kernel chose and released. */
 		claim->sock.local_port = connect->requested_port;
 		claim_from_socket(CLAIM_CONNECT, claim);
 		break;

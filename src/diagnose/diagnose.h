@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Why the kernel refused a port, who has it, and what would help.
+ * Explains why the kernel refused a port, which sockets hold it, and what would help.
  *
- * Pure: the caller's call and the holders found by the kernel go in, a verdict comes out. The rules
- * are the kernel's own (net/ipv4/inet_connection_sock.c, udp.c), the cause identifiers those of
- * docs/causes.md. The kernel's errno always wins: a verdict explains it and never contradicts it.
+ * Pure: input is the call and the sockets on the port, output is a cause with its sentences. The rules are
+ * those of net/ipv4/inet_connection_sock.c, net/ipv4/udp.c and net/ipv4/inet_hashtables.c; the causes are
+ * described in docs/causes.md. The kernel's errno is taken as given and never contradicted.
  */
 #ifndef PORTTRACE_DIAGNOSE_DIAGNOSE_H
 #define PORTTRACE_DIAGNOSE_DIAGNOSE_H
@@ -17,11 +17,11 @@
 #include "porttrace/wire.h"
 
 /*
- * What a TCP bind bucket remembers of the sockets that were let in (struct inet_bind_bucket), by
- * which the kernel lets in the next one without a look at them, whatever they have become.
+ * The fast-path fields of a TCP bind bucket (struct inet_bind_bucket, include/net/inet_hashtables.h). They
+ * describe the sockets as they were when they were bound.
  */
 struct bucket {
-	int8_t fastreuse;	/* > 0: all have SO_REUSEADDR and none listened; -1: by connect() */
+	int8_t fastreuse;	/* > 0: all have SO_REUSEADDR and none listened; -1: made by connect() */
 	int8_t fastreuseport;	/* BUCKET_*; -1: made by connect() */
 	struct wire_sock fast;	/* family, local_addr, uid, WIRE_V6ONLY, for fastreuseport > 0 */
 };
@@ -35,25 +35,25 @@ enum claim_call {
 	CLAIM_SEND, /* UDP implicit bind of a send */
 };
 
-/* What was asked of the kernel. sock.local_* is the address and port asked for (port 0: any). */
+/* A call. sock.local_* is the address and port in effect for it (port 0: the kernel chooses). */
 struct claim {
 	enum claim_call call;
 	struct wire_sock sock;
 	struct wire_task task;
-	uint32_t error;			/* the kernel's errno; 0: none yet (porttrace why) */
-	uint8_t requested_addr[16];	/* what the caller gave, before BPF rewrote it */
+	uint32_t error;			/* the kernel's errno; 0: predict it (porttrace why) */
+	uint8_t requested_addr[16];	/* as passed, before a cgroup program changed it */
 	uint16_t requested_port;
-	uint16_t bound_port;		/* had_port: which; 0: not known */
-	bool had_port;			/* the socket had a port before this bind() */
+	uint16_t bound_port;		/* with had_port; 0: unknown */
+	bool had_port;			/* the socket already had a port */
 	bool address_tentative;		/* IFA_F_TENTATIVE */
-	bool by_seccomp;		/* a filter gave the errno */
+	bool by_seccomp;		/* a seccomp filter returned the errno */
 	bool has_net_bind_service;	/* only for error 0 */
 	bool autobind_reuse;		/* net.ipv4.ip_autobind_reuse; only for error 0 */
-	bool orphan_is_root;		/* whoever had it: sock_i_uid(), before 6.17 */
-	const struct bucket *bucket;	/* only for error 0; NULL: not known, or there is none */
+	bool orphan_is_root;		/* an orphan counts as uid 0: sock_i_uid() before 6.17 */
+	const struct bucket *bucket;	/* only for error 0; NULL: unknown, or none */
 };
 
-/* DUAL_STACK: one socket is IPv4 or has a mapped address, the other is IPv6. */
+/* How two addresses meet. DUAL_STACK: one is IPv4 or IPv4-mapped, the other IPv6. */
 enum overlap {
 	OVERLAP_NONE,
 	OVERLAP_EXACT,
@@ -62,12 +62,12 @@ enum overlap {
 	OVERLAP_DUAL_STACK,
 };
 
-/* How full the range is for this claim, counted over the table. */
+/* Ports of the ephemeral range that a claim cannot use, by reason. */
 struct pool {
-	uint32_t low, high, size;	/* low 0: not known */
+	uint32_t low, high, size;	/* low 0: unknown */
 	uint32_t reserved, bound, time_wait, other;
-	struct wire_task top;		/* who has most of them; pid 0: not known */
-	uint32_t top_count;
+	struct wire_task top;		/* the process with most of them; pid 0: unknown */
+	uint32_t top_count;		/* sockets of `top` */
 };
 
 #define CONFLICT_HOLDERS_MAX FAILURE_HOLDERS_MAX
@@ -75,52 +75,55 @@ struct conflict {
 	const char *cause;	/* an identifier of docs/causes.md, static */
 	char why[512];		/* one sentence, UTF-8, names escaped */
 	char fix[512];		/* one sentence */
-	/* those that conflict, the primary first */
+	/* those that conflict, the primary first; borrowed */
 	const struct holder *holders[CONFLICT_HOLDERS_MAX];
 	size_t holder_count;
-	size_t holder_more;	/* that conflict but are not listed; diagnose() leaves it 0 */
-	bool predicted;		/* false: by the rules, and what was found, the call should have worked;
-				 * `why` says so */
+	size_t holder_more;	/* that conflict and did not fit; set by the caller of diagnose() */
+	bool predicted;		/* false: by the rules and the sockets found, the call should have
+				 * succeeded; `why` says so */
 };
 
-/* Whether `holder` refuses `claim` (sections 3 a, b, c of the catalogue), and how the addresses
- * meet, shared or not. `overlap` may be NULL. */
+/* Whether `holder` conflicts with `claim`. *overlap (may be NULL): how their addresses meet, even if they may
+ * share the port. */
 bool conflict_between(const struct claim *claim, const struct holder *holder,
 		      enum overlap *overlap);
 
 /*
- * Explains a failed call. `failure`: holders the kernel was seen to have (may be NULL); `pool`:
- * only needed for port 0 and connects (may be NULL); `netns`: settings (may be NULL);
- * `now_boot_ns`: for "2.9 s ago"; `model` may be NULL: no units are named then. Always fills
- * *conflict; borrows from `failure`. A claim with error 0 is explained as what diagnose_verdict()
- * says it would get.
+ * Explains a failed call. `failure`: the sockets on the port (NULL: not looked up); `pool`: for port 0 and
+ * connect() (may be NULL); `netns`: settings (may be NULL); `now_boot_ns`: for "2.9 s ago"; `model`: for units
+ * and names (may be NULL). Always fills *conflict, which borrows from `failure`. For a claim with error 0 it
+ * explains the errno that diagnose_verdict() predicts.
  */
 void diagnose(const struct claim *claim, const struct failure *failure, const struct pool *pool,
 	      const struct netns_entry *netns, struct model *model, uint64_t now_boot_ns,
 	      struct conflict *conflict);
 
 /*
- * What the kernel would say to a bind or listen of this claim: 0, or an errno. Port 0: always 0.
- * Holders of a UDP port stand in the order of the kernel's slot, for it stops at the first one that
- * shares by SO_REUSEPORT: the last to bind first, but after them IPv6 sockets that had SO_REUSEPORT
- * when they took the port, the first to bind first (sk_add_node_rcu()).
+ * Predicts a bind(), listen() or connect(): 0 or an errno. Port 0 without another error: 0.
+ * Holders of a UDP port must be in the order of the kernel's hash slot, because udp_lib_lport_inuse() stops at
+ * the first one that shares by SO_REUSEPORT: the last bound first, except that IPv6 sockets which had
+ * SO_REUSEPORT when they were bound are at the end, the first bound first (include/net/sock.h,
+ * sk_add_node_rcu()).
  */
 uint32_t diagnose_verdict(const struct claim *claim, const struct failure *failure,
 			  const struct netns_entry *netns);
 
-/* The same, of sockets as a look has found them: those of UDP in that order. */
+/* The same for sockets as a scan returned them; those of UDP in the kernel's order. */
 uint32_t diagnose_verdict_in_order(const struct claim *claim, const struct wire_socket *found, size_t count,
 				   const struct netns_entry *netns);
 
-/* What a cause identifier means, in one line; NULL: no such cause. */
+/* What a cause identifier means, in one line; NULL: unknown identifier. */
 const char *diagnose_meaning(const char *cause);
 
-/* The claim behind a failed bind, listen or connect event. false: the event is none of these. */
+/* Makes the claim of a failed bind, listen or connect event. false: the event is not one of these. */
 bool claim_from_event(const struct wire_hdr *event, struct claim *claim);
-/* Counts the range of the claim's namespace over the table. */
+/* Counts the ephemeral range of the claim's network namespace over the port table. */
 void pool_count(const struct claim *claim, struct model *model, struct pool *pool);
-/* true for the errnos that are about a port: EADDRINUSE EADDRNOTAVAIL EACCES EPERM EINVAL EAGAIN,
- * and EOPNOTSUPP EAFNOSUPPORT EISCONN ENODEV: the wrong kind of socket, address or device. */
+/* Ports of the range that the claim cannot use, as far as known. */
+uint32_t pool_taken(const struct pool *pool);
+/* At least half of the range is free. `pool` may be NULL: false. */
+bool pool_has_room(const struct pool *pool);
+/* true for errnos that are about the port, the address, the permission or the kind of socket. */
 bool diagnose_wanted(uint32_t error);
 
 #endif

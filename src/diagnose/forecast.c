@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The TIME_WAITs of a pool come back when their time is over, and the port_usage has counted when that is. So
- * time is let pass in steps: what is taken comes in at the present rate, what ends goes out on its day.
+ * Simulates a pool in steps of WIRE_POOL_STEP_MS: ports are taken at the present rate, and TIME_WAITs expire
+ * when the kernel's timers say so (wire_pool.ends).
  */
 #include "diagnose/forecast.h"
 
@@ -14,8 +14,11 @@
 #define TIMEWAIT_S 60.0 /* TCP_TIMEWAIT_LEN, include/net/tcp.h */
 #define STEP_S	   (WIRE_POOL_STEP_MS / 1000.0)
 
-/* Of what is in use so much must be TIME_WAIT for it to come back as fast as it went. */
-#define ALL_COME_BACK 0.95
+/* A pool that needs a century to fill is reported as one that does not; 2^64 ns are 584 years. */
+#define FORECAST_MAX_S (100 * 365.25 * 24 * 3600)
+
+/* From this share of TIME_WAIT among the ports in use, ports expire as fast as they are taken. */
+#define ALL_EXPIRE 0.95
 
 static bool is_loopback(const uint8_t addr[16])
 {
@@ -32,22 +35,26 @@ bool forecast_reuses(const struct wire_pool *pool, const struct wire_netns *netn
 	       (netns->tw_reuse == 2 && (is_loopback(pool->local_addr) || is_loopback(pool->remote_addr)));
 }
 
-static double wait_s(const struct forecast *forecast, const struct wire_netns *netns)
+/* How long a closed connection holds its port. */
+static double hold_s(const struct forecast *forecast, const struct wire_netns *netns)
 {
 	return forecast->reuses ? netns->tw_reuse_delay_ms / 1000.0 : TIMEWAIT_S;
 }
 
 static void will_fill_in(struct forecast *forecast, double seconds)
 {
+	/* Also false for a NaN. */
+	if (!(seconds < FORECAST_MAX_S))
+		return;
 	forecast->will_fill = true;
 	forecast->full_in_ns = seconds > 0 ? (uint64_t)(seconds * 1e9) : 0;
 }
 
-/* A TIME_WAIT is as good as free when it is old enough: what else is in use is what can fill the pool. */
+/* connect() reuses a TIME_WAIT that is old enough, so only younger ones and open connections fill the pool. */
 static void fill_reusing(struct forecast *forecast, const struct wire_netns *netns)
 {
 	const struct wire_pool *now = &forecast->pool->now;
-	double waiting = forecast->rate * wait_s(forecast, netns);
+	double waiting = forecast->rate * hold_s(forecast, netns);
 	double used = (double)now->in_use - now->timewait + (waiting < now->timewait ? waiting : now->timewait);
 	double left = now->capacity - used;
 
@@ -72,8 +79,8 @@ static void fill_by_steps(struct forecast *forecast)
 		}
 		used += net;
 	}
-	/* From here on what is taken now comes back as well. */
-	if (waiting < ALL_COME_BACK)
+	/* After 60 s the ports taken from now on expire as well. */
+	if (waiting < ALL_EXPIRE)
 		will_fill_in(forecast, TIMEWAIT_S + (capacity - used) / (inflow * (1 - waiting)));
 }
 
@@ -90,8 +97,8 @@ void forecast_make(const struct pool_entry *pool, const struct churn *churn, con
 	netns_table_towards(namespaces, now, churn->interval, &forecast->towards);
 	if (churn->interval_s > 0)
 		forecast->rate = (double)forecast->towards.allocated / churn->interval_s;
-	if (now->protocol == IPPROTO_TCP && wait_s(forecast, &churn->now) > 0)
-		forecast->sustainable = now->capacity / wait_s(forecast, &churn->now);
+	if (now->protocol == IPPROTO_TCP && hold_s(forecast, &churn->now) > 0)
+		forecast->sustainable = now->capacity / hold_s(forecast, &churn->now);
 	if (now->in_use >= now->capacity && !forecast->reuses)
 		will_fill_in(forecast, 0);
 	else if (forecast->is_known && forecast->reuses)

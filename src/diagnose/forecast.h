@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* How full a pool of ports is, what rate it can take, and when it runs out. Pure. */
+/* How full a pool of ports is, which rate it sustains, and when it runs out. Pure. */
 #ifndef PORTTRACE_DIAGNOSE_FORECAST_H
 #define PORTTRACE_DIAGNOSE_FORECAST_H
 
@@ -16,23 +16,23 @@ struct forecast {
 	const struct pool_entry *pool;
 	struct churn_towards towards; /* in this interval */
 	double rate;		      /* ports taken from it, per second of this interval */
-	/* Per second, for ever: all of the pool in the time that a port is not to be had after its
-	 * connection was closed on this side; 0: without a bound. */
+	/* Ports per second that never exhaust the pool: its capacity divided by the time that a closed
+	 * connection holds its port; 0: no limit. */
 	double sustainable;
-	bool reuses;		      /* connect() may take over its TIME_WAITs (tcp_tw_reuse) */
-	bool is_known;		      /* there were two counts to tell a rate from */
+	bool reuses;		      /* connect() may reuse its TIME_WAITs (tcp_tw_reuse) */
+	bool is_known;		      /* there were two counts, so there is a rate */
 	bool will_fill;		      /* at this rate */
-	uint64_t full_in_ns;	      /* with will_fill; 0: it is full */
+	uint64_t full_in_ns;	      /* with will_fill, at most 100 years; 0: it is full */
 };
 
-/* Whether connect() may take over a TIME_WAIT of this pool (tcp_twsk_unique()). */
+/* Whether connect() may reuse a TIME_WAIT of this pool: net/ipv4/tcp_ipv4.c, tcp_twsk_unique(). */
 bool forecast_reuses(const struct wire_pool *pool, const struct wire_netns *netns);
 
-/* What is to be said of a pool; `churn` is of its namespace. */
+/* Fills *forecast for a pool; `churn` is that of its network namespace. */
 void forecast_make(const struct pool_entry *pool, const struct churn *churn, const struct netns_table *namespaces,
 		   struct forecast *forecast);
 
-/* The pools that were counted in this interval: those that run out first, then the fullest. */
+/* The pools counted in this interval: those that run out first, then the fullest. Returns how many. */
 size_t forecast_list(const struct churn *churn, struct model *model, struct forecast out[FORECAST_POOLS_MAX]);
 
 #endif

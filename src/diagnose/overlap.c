@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Do two sockets meet? Devices and addresses only, whatever the options: parts (a) and (b) of the
- * rule. The kernel's names are kept: rcv_saddr is a socket's local address.
+ * Whether two sockets meet on a port: devices and addresses, not options. Names as in the kernel: rcv_saddr is
+ * the local address.
  */
 #include "diagnose/rules.h"
 
@@ -10,7 +10,7 @@
 
 #include "util/address.h"
 
-/* ipv6_addr_type(), as far as ports care. Every IPv4 socket is MAPPED. */
+/* ipv6_addr_type(), as far as it matters for ports. Every IPv4 socket is ADDR_MAPPED. */
 enum addr_type { ADDR_ANY, ADDR_MAPPED, ADDR_OTHER };
 
 static enum addr_type addr_type(const struct wire_sock *sk)
@@ -20,7 +20,7 @@ static enum addr_type addr_type(const struct wire_sock *sk)
 	return address_is_wildcard(sk->local_addr) ? ADDR_ANY : ADDR_OTHER;
 }
 
-/* sk_rcv_saddr: what IPv4 sees of a socket. One with an IPv6 address has LOOPBACK4_IPV6 there. */
+/* sk_rcv_saddr: the IPv4 address of a socket. A socket with an IPv6 address has LOOPBACK4_IPV6 there. */
 static uint32_t rcv_saddr(const struct wire_sock *sk)
 {
 	static const uint8_t loopback4_ipv6[4] = {127, 0, 0, 6};
@@ -32,9 +32,9 @@ static uint32_t rcv_saddr(const struct wire_sock *sk)
 }
 
 /*
- * ipv6_only_sock(). __inet6_bind() sets it for a single IPv6 address, and takes it back when it
- * fails: a refused caller does not show it. Connections of a dual-stack socket are without it,
- * reset ones too, which have their peer's port still.
+ * ipv6_only_sock(). __inet6_bind() sets it for a single IPv6 address and clears it when it fails, so a refused
+ * caller does not show it. Connections of a dual-stack socket do not have it; neither do reset ones, which keep
+ * the peer's port.
  */
 static bool is_v6only(const struct wire_sock *sk)
 {
@@ -69,11 +69,11 @@ bool addresses_meet(const struct wire_sock *sk, const struct wire_sock *sk2, boo
 }
 
 /*
- * inet_bhash2_conflict(): TCP looks for a single IPv4 address among the sockets of that address,
- * where one with an IPv6 address is not, even if its rcv_saddr would be equal (127.0.0.6), and among
- * those of any address, where some kernels do not have ::ffff:0.0.0.0 for an IPv6 caller.
+ * inet_bhash2_conflict(), net/ipv4/inet_connection_sock.c: for a single IPv4 address TCP compares only the
+ * sockets of that address and those of the wildcard. An IPv6 socket is not among the first, even if its
+ * rcv_saddr (127.0.0.6) is equal; for an IPv6 caller some kernels miss ::ffff:0.0.0.0 among the second.
  */
-static bool is_out_of_sight(const struct wire_sock *sk, const struct wire_sock *sk2)
+static bool is_in_other_bucket(const struct wire_sock *sk, const struct wire_sock *sk2)
 {
 	if (sock_is_udp(sk) || addr_type(sk) != ADDR_MAPPED || !rcv_saddr(sk))
 		return false;
@@ -81,17 +81,7 @@ static bool is_out_of_sight(const struct wire_sock *sk, const struct wire_sock *
 	       (sk->family == AF_INET6 && sk2->flags & WIRE_MAPPED_ANY_UNSEEN && !rcv_saddr(sk2));
 }
 
-bool sock_is_mapped(const struct wire_sock *sk)
-{
-	return sk->family == AF_INET6 && address_is_mapped(sk->local_addr);
-}
-
-bool sock_is_connected(const struct wire_sock *sk)
-{
-	return sk->state != WIRE_TCP_LISTEN && sk->state != WIRE_TCP_CLOSE && sk->state;
-}
-
-/* inet_bind_conflict(), udp_lib_lport_inuse(): a socket without a device meets all of them. */
+/* inet_bind_conflict(), udp_lib_lport_inuse(): a socket without a device meets every device. */
 bool devices_meet(const struct wire_sock *sk, const struct wire_sock *sk2)
 {
 	return !sk->ifindex || !sk2->ifindex || sk->ifindex == sk2->ifindex;
@@ -102,7 +92,7 @@ enum overlap overlap_between(const struct wire_sock *sk, const struct wire_sock 
 	bool wild = address_is_wildcard(sk->local_addr),
 	     wild2 = address_is_wildcard(sk2->local_addr);
 
-	if (!devices_meet(sk, sk2) || !addresses_meet(sk, sk2, true) || is_out_of_sight(sk, sk2))
+	if (!devices_meet(sk, sk2) || !addresses_meet(sk, sk2, true) || is_in_other_bucket(sk, sk2))
 		return OVERLAP_NONE;
 	if (sk->family != sk2->family || sock_is_mapped(sk) != sock_is_mapped(sk2))
 		return OVERLAP_DUAL_STACK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How full the range is for one claim. "Sockets over size" would be wrong: connect() shares a port
- * between destinations, and one bind() closes a port to every connect().
+ * How many ports of the range are unusable for one claim. The number of sockets is not the answer: connect()
+ * shares a port between destinations, and one bind() makes a port unusable for every connect().
  */
 #include <netinet/in.h>
 #include <string.h>
@@ -9,10 +9,10 @@
 #include "diagnose/rules.h"
 #include "util/address.h"
 
-/* What a port is to the claim; of several sockets on it, the last in this order counts. */
+/* How a port is used, for this claim. With several sockets on a port the highest value counts. */
 enum port_use { PORT_FREE, PORT_TIME_WAIT, PORT_OTHER, PORT_BOUND };
 
-/* Holders are counted by process in a small open hash: beyond it, they go without. */
+/* Ports by process: an open hash; processes that do not fit are not counted. */
 #define TALLY_SLOTS 512
 struct tally {
 	const struct wire_task *tasks[TALLY_SLOTS];
@@ -28,11 +28,11 @@ static void tally_add(struct tally *tally, const struct port_entry *entry)
 	if (!task->pid)
 		return;
 	for (uint32_t i = 0, slot = task->pid; i < TALLY_SLOTS; i++, slot++) {
-		const struct wire_task **there = &tally->tasks[slot % TALLY_SLOTS];
+		const struct wire_task **slot_task = &tally->tasks[slot % TALLY_SLOTS];
 
-		if (!*there)
-			*there = task;
-		if ((*there)->pid == task->pid) {
+		if (!*slot_task)
+			*slot_task = task;
+		if ((*slot_task)->pid == task->pid) {
 			tally->counts[slot % TALLY_SLOTS]++;
 			return;
 		}
@@ -50,11 +50,11 @@ static void tally_top(const struct tally *tally, struct pool *pool)
 }
 
 /*
- * Was the bucket made by bind()? __inet_hash_connect() passes by one with fastreuse >= 0. Where the
- * bucket was not seen: a connection whose port was not asked for came by connect(), by accept() or by bind() to port 0:
- * since 6.18 SOCK_CONNECT_BIND tells them apart. `told`: this kernel has it.
+ * Was the bind bucket made by bind()? __inet_hash_connect() (net/ipv4/inet_hashtables.c) skips a bucket with
+ * fastreuse >= 0. Without a look at the bucket: a connection with an ephemeral port came by connect(), accept()
+ * or bind() to port 0, and since 6.18 SOCK_CONNECT_BIND marks those of connect(). `has_mark`: this kernel does.
  */
-static bool is_bound(const struct wire_sock *sk, bool told)
+static bool is_bound(const struct wire_sock *sk, bool has_mark)
 {
 	if (sk->flags & (WIRE_SHARED_BUCKET | WIRE_UNSHARED_BUCKET))
 		return sk->flags & WIRE_SHARED_BUCKET;
@@ -62,15 +62,15 @@ static bool is_bound(const struct wire_sock *sk, bool told)
 		return true;
 	if (sk->state == WIRE_TCP_TIME_WAIT || sk->flags & WIRE_CONNECT_BIND)
 		return false;
-	return !(sk->flags & WIRE_PORT_EPHEMERAL) || told;
+	return !(sk->flags & WIRE_PORT_EPHEMERAL) || has_mark;
 }
 
-static enum port_use use_of(const struct claim *claim, const struct wire_sock *sk2, bool told)
+static enum port_use use_of(const struct claim *claim, const struct wire_sock *sk2, bool has_mark)
 {
 	enum overlap overlap;
 
 	if (claim->call == CLAIM_CONNECT && !sock_is_udp(&claim->sock)) {
-		if (is_bound(sk2, told))
+		if (is_bound(sk2, has_mark))
 			return PORT_BOUND;
 		if (!tuple_meets(&claim->sock, sk2))
 			return PORT_FREE;
@@ -80,7 +80,7 @@ static enum port_use use_of(const struct claim *claim, const struct wire_sock *s
 	return sk2->state == WIRE_TCP_TIME_WAIT ? PORT_TIME_WAIT : PORT_OTHER;
 }
 
-static bool table_tells_connect_bind(const struct port_table *table)
+static bool table_has_connect_bind(const struct port_table *table)
 {
 	const struct port_entry *entry = NULL;
 
@@ -105,7 +105,7 @@ void pool_count(const struct claim *claim, struct model *model, struct pool *poo
 	const struct netns_entry *netns =
 		netns_table_find(model_namespaces(model), claim->sock.netns);
 	const struct port_table *table = model_ports(model);
-	bool told = table_tells_connect_bind(table);
+	bool has_mark = table_has_connect_bind(table);
 	const struct port_entry *entry = NULL;
 	uint8_t uses[UINT16_MAX + 1] = {0};
 	struct tally tally = {0};
@@ -119,7 +119,7 @@ void pool_count(const struct claim *claim, struct model *model, struct pool *poo
 	pool->size = pool->high - pool->low + 1;
 	pool->reserved = netns->now.reserved_count;
 	any.sock.local_port = 0;
-	/* inet_autobind() of a UDP connect() or send searches as bind() does. */
+	/* inet_autobind() of a UDP connect() or send searches the range as bind() does. */
 	if (sock_is_udp(&any.sock))
 		any.call = CLAIM_BIND;
 
@@ -131,7 +131,7 @@ void pool_count(const struct claim *claim, struct model *model, struct pool *poo
 		    !sock_same_ports(&any.sock, sk2) ||
 		    (sk2->cookie && sk2->cookie == any.sock.cookie))
 			continue;
-		use = use_of(&any, sk2, told);
+		use = use_of(&any, sk2, has_mark);
 		if (use == PORT_FREE)
 			continue;
 		tally_add(&tally, entry);
@@ -140,4 +140,15 @@ void pool_count(const struct claim *claim, struct model *model, struct pool *poo
 	}
 	count_uses(uses, pool);
 	tally_top(&tally, pool);
+}
+
+uint32_t pool_taken(const struct pool *pool)
+{
+	return pool->reserved + pool->bound + pool->time_wait + pool->other;
+}
+
+/* With half of the range free the kernel finds a port, even if the table misses a few sockets. */
+bool pool_has_room(const struct pool *pool)
+{
+	return pool && pool_taken(pool) < pool->size / 2;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The kernel's rules about two sockets and one port. `sk` asks, `sk2` has the port. */
+/* The kernel's rules for two sockets and one port. `sk` is the caller's, `sk2` holds the port. */
 #ifndef PORTTRACE_DIAGNOSE_RULES_H
 #define PORTTRACE_DIAGNOSE_RULES_H
 
@@ -8,27 +8,42 @@
 
 #include "diagnose/diagnose.h"
 
-/* An IPv4 address on an IPv6 socket. */
+/* sock_kind.c: what kind of socket it is */
+
+/* An IPv6 socket with an IPv4-mapped address. */
 bool sock_is_mapped(const struct wire_sock *sk);
 bool sock_is_udp(const struct wire_sock *sk);
-/* Both have their ports in the same table of the same namespace. */
+/* Both use the same port table of the same network namespace. */
 bool sock_same_ports(const struct wire_sock *sk, const struct wire_sock *sk2);
-/* It has a peer, or had one: neither idle nor listening. */
+/* Its state is neither LISTEN nor CLOSE: a connection, or one that is closing. */
 bool sock_is_connected(const struct wire_sock *sk);
 
+/* The order in which holders are named: LISTEN 0, bound 1, connected 2, orphan 3, TIME_WAIT 4. */
+unsigned int holder_rank(const struct wire_sock *sock);
+
+/* overlap.c: do two sockets meet on a port */
+
 bool devices_meet(const struct wire_sock *sk, const struct wire_sock *sk2);
-/* `sk`'s wildcard meets every address; `sk2`'s only if `wildcard2`. */
+/* The wildcard of `sk` meets every address, that of `sk2` only if `wildcard2`. */
 bool addresses_meet(const struct wire_sock *sk, const struct wire_sock *sk2, bool wildcard2);
-/* How the addresses meet; OVERLAP_NONE: they do not. Devices count too. */
+/* How addresses and devices meet; OVERLAP_NONE: they do not. */
 enum overlap overlap_between(const struct wire_sock *sk, const struct wire_sock *sk2);
 
-/* Whether `sk2` refuses `claim`, and how their addresses meet. */
+/* share.c: may they share the port */
+
+/* Whether `sk2` conflicts with `claim`; *overlap: how their addresses meet. */
 bool sock_refuses(const struct claim *claim, const struct wire_sock *sk2, enum overlap *overlap);
 
-/* connect() would make a tuple that sk2 is: only the port is the caller's to say. */
+/* A connect() of `sk` from the port of `sk2` would make the four-tuple of `sk2`. */
 bool tuple_meets(const struct wire_sock *sk, const struct wire_sock *sk2);
 
-/* The bucket answers for all of its sockets: none of them is looked at. */
+/* UDP: the kernel compares no socket after this one, because it shares the port by SO_REUSEPORT. */
+bool sock_ends_search(const struct claim *claim, const struct wire_sock *sk2);
+
+/* bucket.c: the TCP bind bucket admits the claim without a comparison with its sockets. */
 bool bucket_lets_in(const struct claim *claim);
+
+/* verdict.c: ports below this are privileged; 1024 if the namespace is unknown. */
+uint32_t unprivileged_start(const struct netns_entry *netns);
 
 #endif

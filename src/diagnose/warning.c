@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* When to warn of a pool, and the sentences of every warning. */
+/* Decides when to warn about a pool, and writes the sentences of all warnings. */
 #include "diagnose/warning.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "diagnose/words.h"
+#include "diagnose/sentence.h"
 #include "util/address.h"
 
 #define POOLS_MAX     256
-#define SOON_NS	      60000000000ULL
-#define NOT_EMPTY     10 /* a pool is worth a warning from a tenth on */
-#define AS_GOOD_AS    90 /* percent: with refusals, full */
-#define RECOVERED     3	 /* intervals without a reason to warn */
+#define WARN_BEFORE_NS	    60000000000ULL
+#define WARN_FROM_PERCENT   10 /* in use: no prediction is printed for an emptier pool */
+#define FULL_PERCENT	    90 /* in use, and calls were refused: the pool is exhausted */
+#define RECOVERED_INTERVALS 3  /* without a reason to warn; then the next warning is printed */
 
 enum stage { STAGE_QUIET, STAGE_WARNED, STAGE_EXHAUSTED };
 
 struct warned {
-	struct wire_pool pool; /* for its addresses */
+	struct wire_pool pool; /* only what identifies it is used */
 	enum stage stage;
-	unsigned int well; /* intervals since there was a reason */
-	uint64_t boot_ns;  /* seen last */
+	unsigned int quiet_intervals; /* since there was a reason to warn */
+	uint64_t boot_ns;	      /* last seen; 0: unused */
 };
 
 struct warner {
@@ -45,8 +45,8 @@ static bool is_same_pool(const struct wire_pool *a, const struct wire_pool *b)
 	       !memcmp(a->remote_addr, b->remote_addr, sizeof(a->remote_addr));
 }
 
-/* The place of a pool; where it has none, that of the one longest unseen. */
-static struct warned *warned_of(struct warner *warner, const struct wire_pool *pool)
+/* Finds the state of a pool; a new pool replaces the one that was not seen for the longest time. */
+static struct warned *warned_get_or_add(struct warner *warner, const struct wire_pool *pool)
 {
 	struct warned *oldest = &warner->pools[0];
 
@@ -62,7 +62,7 @@ static struct warned *warned_of(struct warner *warner, const struct wire_pool *p
 	return oldest;
 }
 
-/* bind() and a full range: only where somebody asks for ports in that way. */
+/* A full range matters to bind() only if a process takes ports by bind() in this interval. */
 static bool is_used(const struct forecast *forecast, const struct churn *churn)
 {
 	if (forecast->pool->now.remote_port)
@@ -79,45 +79,46 @@ static bool is_exhausted(const struct forecast *forecast, const struct churn *ch
 
 	if (!now->remote_port && now->protocol == IPPROTO_TCP)
 		failed = churn->failed_bind + churn->failed_listen;
-	return failed && now->in_use * 100ULL >= now->capacity * (uint64_t)AS_GOOD_AS;
+	return failed && now->in_use * 100ULL >= now->capacity * (uint64_t)FULL_PERCENT;
 }
 
 static bool will_be_exhausted(const struct forecast *forecast)
 {
 	const struct wire_pool *now = &forecast->pool->now;
 
-	return forecast->will_fill && forecast->full_in_ns && forecast->full_in_ns <= SOON_NS &&
-	       now->in_use >= now->capacity / NOT_EMPTY;
+	return forecast->will_fill && forecast->full_in_ns && forecast->full_in_ns <= WARN_BEFORE_NS &&
+	       now->in_use >= now->capacity * (uint64_t)WARN_FROM_PERCENT / 100;
 }
 
-static void say_pool(const struct wire_pool *pool, char *out)
+static void append_pool(const struct wire_pool *pool, char *out)
 {
-	say(out, "%s ports %u to %u", pool->protocol == IPPROTO_UDP ? "UDP" : "TCP", pool->range_low,
-	    pool->range_high);
+	sentence_append(out, "%s ports %u to %u", pool->protocol == IPPROTO_UDP ? "UDP" : "TCP", pool->range_low,
+			pool->range_high);
 	if (pool->remote_port)
-		say(out, " from %s to %s", address_of(pool->local_addr).s,
-		    end_of(pool->remote_addr, pool->remote_port).s);
+		sentence_append(out, " for connections from %s to %s", address_text(pool->local_addr).s,
+				endpoint(pool->remote_addr, pool->remote_port).s);
 	else
-		say(out, " of %s", address_of(pool->local_addr).s);
+		sentence_append(out, " on %s", address_text(pool->local_addr).s);
 }
 
-static void say_in_use(const struct forecast *forecast, char *out)
+static void append_in_use(const struct forecast *forecast, char *out)
 {
 	const struct wire_pool *now = &forecast->pool->now;
 
-	say(out, "%s of %s are in use", amount(now->in_use).s, amount(now->capacity).s);
+	sentence_append(out, "%s of %s are in use", with_commas(now->in_use).s, with_commas(now->capacity).s);
 	if (now->timewait)
-		say(out, ", %s by connections that were closed in the last minute", amount(now->timewait).s);
+		sentence_append(out, ", %s by connections closed in the last minute (TIME_WAIT)",
+				with_commas(now->timewait).s);
 	if (forecast->towards.most.task.pid)
-		say(out, ", most taken by %s", task_name(&forecast->towards.most.task).s);
+		sentence_append(out, ", most taken by %s", task_name(&forecast->towards.most.task).s);
 }
 
-static void say_seconds(uint64_t ns, char *out)
+static void append_seconds(uint64_t ns, char *out)
 {
 	if (ns < 10000000000ULL)
-		say(out, "%.1f s", (double)ns / 1e9);
+		sentence_append(out, "%.1f s", (double)ns / 1e9);
 	else
-		say(out, "%llu s", (unsigned long long)(ns / 1000000000ULL));
+		sentence_append(out, "%llu s", (unsigned long long)(ns / 1000000000ULL));
 }
 
 static void fix_of_pool(const struct forecast *forecast, const struct churn *churn, char *out)
@@ -126,34 +127,46 @@ static void fix_of_pool(const struct forecast *forecast, const struct churn *chu
 	uint32_t size = now->range_high - now->range_low + 1U;
 
 	if (now->remote_port && now->capacity < size / 2 && churn->now.tcp_bound > size / 4) {
-		say(out, "set IP_BIND_ADDRESS_NO_PORT before a bind() to port 0 that a connect() will follow: "
-		    "%s ports are closed to connect() by bind().", amount(churn->now.tcp_bound).s);
+		sentence_append(out,
+				"Set IP_BIND_ADDRESS_NO_PORT before each bind() to port 0 that a connect() follows: "
+				"bind() holds %s ports, which connect() cannot use.",
+				with_commas(churn->now.tcp_bound).s);
 		return;
 	}
 	if (!now->remote_port) {
-		say(out, "close sockets, widen net.ipv4.ip_local_port_range, or bind to more local addresses%s.",
-		    now->protocol == IPPROTO_TCP ?
-			    "; before a connect() set IP_BIND_ADDRESS_NO_PORT, and the port is shared" : "");
+		sentence_append(out, "Close sockets, widen net.ipv4.ip_local_port_range, or bind to more local "
+				     "addresses");
+		if (now->protocol == IPPROTO_TCP)
+			sentence_append(out, "; set IP_BIND_ADDRESS_NO_PORT if a connect() follows, so that "
+					     "connections share ports");
+		sentence_append(out, ".");
 		return;
 	}
-	say(out, "keep connections open and reuse them");
+	sentence_append(out, "Keep connections open and reuse them");
 	if (now->timewait > now->in_use / 2 && !forecast->reuses)
-		say(out, ", set net.ipv4.tcp_tw_reuse=1 (needs TCP timestamps), let the peer close first");
-	say(out, ", or widen net.ipv4.ip_local_port_range.");
+		sentence_append(out, ", set net.ipv4.tcp_tw_reuse=1 (needs TCP timestamps), let the peer close first");
+	sentence_append(out, ", or widen net.ipv4.ip_local_port_range.");
+}
+
+/* To the nearest integer, limited to what 64 bits hold: a capture can claim any rate. */
+static uint64_t whole(double rate)
+{
+	return rate < 0x1p63 ? (uint64_t)(rate + 0.5) : UINT64_MAX;
 }
 
 static void exhaustion(const struct forecast *forecast, const struct churn *churn, struct warning *warning)
 {
 	warning->kind = "exhaustion";
-	say_pool(&forecast->pool->now, warning->why);
-	say(warning->why, " run out in ");
-	say_seconds(forecast->full_in_ns, warning->why);
-	say(warning->why, " at %s/s", amount((uint64_t)(forecast->rate + 0.5)).s);
+	append_pool(&forecast->pool->now, warning->why);
+	sentence_append(warning->why, " will run out in ");
+	append_seconds(forecast->full_in_ns, warning->why);
+	sentence_append(warning->why, " at %s/s", with_commas(whole(forecast->rate)).s);
 	if (forecast->sustainable > 0)
-		say(warning->why, " (%s/s can be sustained)", amount((uint64_t)forecast->sustainable).s);
-	say(warning->why, ": ");
-	say_in_use(forecast, warning->why);
-	say(warning->why, ".");
+		sentence_append(warning->why, " (%s/s can be sustained)",
+				with_commas((uint64_t)forecast->sustainable).s);
+	sentence_append(warning->why, ": ");
+	append_in_use(forecast, warning->why);
+	sentence_append(warning->why, ".");
 	fix_of_pool(forecast, churn, warning->fix);
 }
 
@@ -161,10 +174,10 @@ static void exhausted(const struct forecast *forecast, const struct churn *churn
 {
 	warning->kind = "exhausted";
 	warning->count = forecast->towards.failed;
-	say_pool(&forecast->pool->now, warning->why);
-	say(warning->why, " have run out: ");
-	say_in_use(forecast, warning->why);
-	say(warning->why, ".");
+	append_pool(&forecast->pool->now, warning->why);
+	sentence_append(warning->why, " are exhausted: ");
+	append_in_use(forecast, warning->why);
+	sentence_append(warning->why, ".");
 	fix_of_pool(forecast, churn, warning->fix);
 }
 
@@ -184,14 +197,14 @@ static void about_pool(const struct forecast *forecast, struct warning *warning)
 bool warning_of_pool(struct warner *warner, const struct forecast *forecast, const struct churn *churn,
 		     struct warning *warning)
 {
-	struct warned *warned = warned_of(warner, &forecast->pool->now);
+	struct warned *warned = warned_get_or_add(warner, &forecast->pool->now);
 	bool is_out, will_be;
 
 	warned->boot_ns = forecast->pool->now.hdr.boot_ns;
 	is_out = is_used(forecast, churn) && is_exhausted(forecast, churn);
 	will_be = is_used(forecast, churn) && will_be_exhausted(forecast);
-	warned->well = is_out || will_be ? 0 : warned->well + 1;
-	if (warned->well >= RECOVERED)
+	warned->quiet_intervals = is_out || will_be ? 0 : warned->quiet_intervals + 1;
+	if (warned->quiet_intervals >= RECOVERED_INTERVALS)
 		warned->stage = STAGE_QUIET;
 	about_pool(forecast, warning);
 	if (is_out && warned->stage != STAGE_EXHAUSTED) {
@@ -207,70 +220,65 @@ bool warning_of_pool(struct warner *warner, const struct forecast *forecast, con
 	return false;
 }
 
-static const char *who(const struct wire_task *task, struct phrase *name)
+static struct phrase process_name(const struct wire_task *task)
 {
-	if (!task->pid)
-		return "A process";
-	*name = task_name(task);
-	return name->s;
+	return task->pid ? task_name(task) : (struct phrase){"A process"};
 }
 
 static void bind_before_connect(const struct wire_misuse *misuse, struct warning *warning)
 {
-	struct phrase name;
-
 	warning->kind = "bind-before-connect";
-	say(warning->why, "%s binds to port 0 of %s and then connects to %s: the port is closed to every other "
-	    "connect() of the namespace, whatever its destination.", who(&misuse->task, &name),
-	    address_of(misuse->sock.local_addr).s,
-	    end_of(misuse->sock.remote_addr, misuse->sock.remote_port).s);
-	say(warning->fix, "set IP_BIND_ADDRESS_NO_PORT before the bind(): connect() then chooses a port that "
-	    "other destinations can share.");
+	sentence_append(warning->why,
+			"%s binds to port 0 of %s and then connects to %s: no other connect() in this network "
+			"namespace can share that port, whatever its destination.",
+			process_name(&misuse->task).s, address_text(misuse->sock.local_addr).s,
+			endpoint(misuse->sock.remote_addr, misuse->sock.remote_port).s);
+	sentence_append(warning->fix, "Set IP_BIND_ADDRESS_NO_PORT before the bind(): connect() then chooses a port "
+				      "that connections to other destinations can share.");
 }
 
 static void service_port(const struct wire_misuse *misuse, const struct netns_entry *netns,
 			 struct warning *warning)
 {
-	struct phrase name;
-
 	warning->kind = "service-port-in-range";
-	say(warning->why, "%s listens on %s", who(&misuse->task, &name),
-	    end_of(misuse->sock.local_addr, misuse->sock.local_port).s);
+	sentence_append(warning->why, "%s listens on %s, inside the ephemeral range",
+			process_name(&misuse->task).s,
+			endpoint(misuse->sock.local_addr, misuse->sock.local_port).s);
 	if (netns && netns->now.range_low)
-		say(warning->why, ", inside the ephemeral range %u to %u", netns->now.range_low,
-		    netns->now.range_high);
-	else
-		say(warning->why, ", inside the ephemeral range");
-	say(warning->why, ": while it does not run, any connect() may be given the port, and it cannot start.");
-	say(warning->fix, "add %u to net.ipv4.ip_local_reserved_ports, or listen on a port outside the range.",
-	    misuse->sock.local_port);
+		sentence_append(warning->why, " %u to %u", netns->now.range_low, netns->now.range_high);
+	sentence_append(warning->why, ": while it is not running, the kernel may give the port to an outgoing "
+				      "connection, and then it cannot start.");
+	sentence_append(warning->fix,
+			"Add %u to net.ipv4.ip_local_reserved_ports, or listen on a port outside the range.",
+			misuse->sock.local_port);
 }
 
 static void self_connect(const struct wire_misuse *misuse, struct warning *warning)
 {
-	struct phrase name;
-
 	warning->kind = "self-connect";
-	say(warning->why, "%s connected to itself: nobody listens on %s, and the kernel chose that port for the "
-	    "connection's own end.", who(&misuse->task, &name),
-	    end_of(misuse->sock.remote_addr, misuse->sock.remote_port).s);
-	say(warning->fix, "add %u to net.ipv4.ip_local_reserved_ports, or have the client compare both ends and "
-	    "close: while this connection stands, the service cannot bind its port.",
-	    misuse->sock.remote_port);
+	sentence_append(warning->why,
+			"%s connected to itself: no process listens on %s, and the kernel chose the same port as "
+			"the source port.",
+			process_name(&misuse->task).s,
+			endpoint(misuse->sock.remote_addr, misuse->sock.remote_port).s);
+	sentence_append(warning->fix,
+			"Add %u to net.ipv4.ip_local_reserved_ports, or let the client close a connection whose "
+			"two addresses are equal: while it is open, the service cannot bind its port.",
+			misuse->sock.remote_port);
 }
 
 static void overflow(const struct wire_misuse *misuse, struct warning *warning)
 {
-	struct phrase name;
-
 	warning->kind = "timewait-overflow";
-	say(warning->why, "%s closed connections that found no place for a TIME_WAIT",
-	    who(&misuse->task, &name));
+	sentence_append(warning->why,
+			"%s closed connections that did not enter TIME_WAIT because that table is full",
+			process_name(&misuse->task).s);
 	if (misuse->limit)
-		say(warning->why, " (net.ipv4.tcp_max_tw_buckets is %s)", amount(misuse->limit).s);
-	say(warning->why, ": their ports are free at once, unprotected against late segments, and a low count "
-	    "of TIME_WAITs means a full table here.");
-	say(warning->fix, "raise net.ipv4.tcp_max_tw_buckets, or keep connections open and reuse them.");
+		sentence_append(warning->why, " (net.ipv4.tcp_max_tw_buckets is %s)",
+				with_commas(misuse->limit).s);
+	sentence_append(warning->why, ": their ports are free at once and not protected against late segments, and "
+				      "the TIME_WAIT count is lower than the number of closed connections.");
+	sentence_append(warning->fix, "Raise net.ipv4.tcp_max_tw_buckets, or keep connections open and reuse them.");
 }
 
 void warning_of_misuse(const struct wire_misuse *misuse, const struct netns_entry *netns,

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The rows: every field of a socket event, of a line of `ls` and of a holder, in the order in which
- * they are shown. See INTERFACE.md, section 2, for what each one promises.
+ * The table of fields: what an event, a row of `ls` and a holder have, in the order in which JSON shows the
+ * fields and text shows the columns. docs/json-schema.md describes each field.
  */
 #include "render/fields.h"
 
-#include <stdio.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "model/model.h"
+#include "render/format_number.h"
+#include "render/text_cells.h"
+#include "render/text_words.h"
 #include "util/errno_name.h"
 
 /* The event as its kind's own struct; NULL when it is of another kind. */
@@ -47,6 +50,11 @@ static bool set_address(struct field_value *value, const uint8_t address[16])
 static bool set_errno(struct field_value *value, uint32_t error)
 {
 	return error && set_text(value, errno_name(error, value->buffer));
+}
+
+static bool get_event(const struct report *report, struct field_value *value)
+{
+	return set_text(value, wire_kind_name(report->event->kind));
 }
 
 static bool get_errno(const struct report *report, struct field_value *value)
@@ -209,7 +217,7 @@ static bool get_kernel_owned(const struct report *report, struct field_value *va
 	return report->sock->flags & WIRE_KERNEL_OWNED;
 }
 
-/* A backlog of 0 is a backlog: what says whether there is one is the kind or the state. */
+/* 0 is a valid backlog: whether there is one depends on the kind of the event and the state. */
 static bool get_backlog(const struct report *report, struct field_value *value)
 {
 	const struct wire_listen *listen = EVENT_AS(report, WIRE_LISTEN, listen);
@@ -279,12 +287,24 @@ static bool get_substate(const struct report *report, struct field_value *value)
 #define EVENT  FIELD_OF_EVENT
 #define PORT   FIELD_OF_PORT
 #define HOLDER FIELD_OF_HOLDER
-#define ROW(name, type, lines, get) { name, sizeof(name) - 1, type, lines, get }
+/* A field of JSON; with COLUMN() it is a column of text as well. */
+#define ROW(key, kind, records, getter, ...)                                           \
+	{ .name = key, .name_length = sizeof(key) - 1, .type = kind, .lines = records, \
+	  .get = getter, __VA_ARGS__ }
+/* Only a column of text. */
+#define TEXT(kind, getter, ...) { .type = kind, .get = getter, __VA_ARGS__ }
+#define COLUMN(title, records, wide, narrow) \
+	.header = title, .columns = records, .width = wide, .narrow_width = narrow
 
 /* clang-format off */
 const struct field fields[] = {
+	TEXT(FIELD_WORD, get_event,
+	     COLUMN("EVENT", EVENT, 9, 9)),
+	TEXT(FIELD_NUMBER, get_netns,
+	     COLUMN("NETNS", PORT, 11, 11), .role = ROLE_IF_VARIED),
 	ROW("errno",          FIELD_WORD,         EVENT,                 get_errno),
-	ROW("protocol",       FIELD_WORD,         EVENT | PORT | HOLDER, get_protocol),
+	ROW("protocol",       FIELD_WORD,         EVENT | PORT | HOLDER, get_protocol,
+	    COLUMN("PROTO", EVENT | PORT, 6, 6)),
 	ROW("family",         FIELD_WORD,         EVENT | PORT | HOLDER, get_family),
 	ROW("local_address",  FIELD_WORD,         EVENT | PORT | HOLDER, get_local_address),
 	ROW("local_port",     FIELD_NUMBER,       EVENT | PORT | HOLDER, get_local_port),
@@ -292,14 +312,21 @@ const struct field fields[] = {
 	ROW("ephemeral",      FIELD_TRUE,         EVENT | PORT,          get_ephemeral),
 	ROW("remote_address", FIELD_WORD,         EVENT | PORT | HOLDER, get_remote_address),
 	ROW("remote_port",    FIELD_NUMBER,       EVENT | PORT | HOLDER, get_remote_port),
-	ROW("state",          FIELD_WORD,         PORT | HOLDER,         get_state),
+	ROW("state",          FIELD_WORD,         PORT | HOLDER,         get_state,
+	    COLUMN("STATE", PORT, 12, 12)),
+	TEXT(FIELD_WORD, NULL,
+	     COLUMN("LOCAL", EVENT | PORT, 22, 19), .put = text_cell_local),
+	TEXT(FIELD_WORD, NULL,
+	     COLUMN("REMOTE", EVENT | PORT, 22, 19), .put = text_cell_remote, .role = ROLE_PEER),
 	ROW("options",        FIELD_WORDS,        EVENT | PORT | HOLDER, get_options),
 	ROW("interface",      FIELD_BYTES,        EVENT | PORT | HOLDER, get_interface),
 	ROW("socket",         FIELD_WORD,         EVENT | PORT | HOLDER, get_socket),
 	ROW("netns",          FIELD_NUMBER,       EVENT | PORT,          get_netns),
-	ROW("pid",            FIELD_NUMBER,       EVENT | PORT,          get_pid),
+	ROW("pid",            FIELD_NUMBER,       EVENT | PORT,          get_pid,
+	    COLUMN("PID", EVENT | PORT, 8, 5)),
 	ROW("tid",            FIELD_NUMBER,       EVENT,                 get_tid),
-	ROW("comm",           FIELD_BYTES,        EVENT | PORT,          get_comm),
+	ROW("comm",           FIELD_BYTES,        EVENT | PORT,          get_comm,
+	    COLUMN("COMM", EVENT | PORT, 16, 8), .put = text_cell_comm),
 	ROW("uid",            FIELD_NUMBER,       EVENT | PORT | HOLDER, get_uid),
 	ROW("ppid",           FIELD_NUMBER,       EVENT | PORT,          get_ppid),
 	ROW("exe",            FIELD_BYTES,        EVENT | PORT,          get_exe),
@@ -316,7 +343,103 @@ const struct field fields[] = {
 	ROW("next_state",     FIELD_WORD,         EVENT,                 get_next_state),
 	ROW("action",         FIELD_WORD,         EVENT,                 get_action),
 	ROW("substate",       FIELD_WORD,         EVENT,                 get_substate),
+	TEXT(FIELD_WORD, NULL,
+	     COLUMN("DETAIL", EVENT, 0, 0), .put = text_cell_event_detail, .role = ROLE_DETAIL),
+	TEXT(FIELD_WORD, NULL,
+	     COLUMN("DETAIL", PORT, 0, 0), .put = text_cell_port_detail, .role = ROLE_DETAIL),
 };
 /* clang-format on */
 
 const size_t field_count = sizeof(fields) / sizeof(fields[0]);
+
+_Static_assert(sizeof(fields) / sizeof(fields[0]) <= FIELDS_MAX, "FIELDS_MAX is too small");
+
+const struct field *field_next_column(const struct field *field, unsigned int lines)
+{
+	for (field = field ? field + 1 : fields; field < fields + field_count; field++) {
+		if (field->columns & lines)
+			return field;
+	}
+	return NULL;
+}
+
+static void put_value(enum field_type type, const struct field_value *value, uint64_t now_boot_ns,
+		      struct text_line *line)
+{
+	char text[NUMBER_SIZE];
+
+	switch (type) {
+	case FIELD_NUMBER:
+		text_line_format(line, "%" PRIu64, value->number);
+		break;
+	case FIELD_TRUE:
+		text_line_add(line, "yes");
+		break;
+	case FIELD_WORD:
+		text_line_put(line, value->text, value->length);
+		break;
+	case FIELD_BYTES:
+		text_line_bytes(line, value->text, value->length);
+		break;
+	case FIELD_WORDS:
+		for (size_t i = 0; i < value->word_count; i++) {
+			text_item(line);
+			text_line_add(line, value->words[i]);
+		}
+		break;
+	case FIELD_BOOT_TIME:
+		format_duration(now_boot_ns > value->number ? now_boot_ns - value->number : 0, text);
+		text_line_add(line, text);
+		break;
+	case FIELD_MILLISECONDS:
+		format_duration(value->number * 1000000, text);
+		text_line_add(line, text);
+		break;
+	}
+}
+
+void field_put(const struct field *field, const struct report *report, const struct render_options *options,
+	       struct text_line *line)
+{
+	struct field_value value;
+
+	if (field->put)
+		field->put(line, report, options);
+	else if (field->get(report, &value))
+		put_value(field->type, &value, report->event->boot_ns, line);
+	else
+		text_line_add(line, "-");
+}
+
+static uint32_t expires_ms(const struct port_entry *entry, uint64_t now_boot_ns)
+{
+	uint64_t ms;
+
+	if (entry->expires_boot_ns <= now_boot_ns)
+		return 0;
+	ms = (entry->expires_boot_ns - now_boot_ns) / 1000000;
+	return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
+void socket_report_init(struct socket_report *out, const struct port_report *port, uint64_t now_boot_ns)
+{
+	const struct port_entry *entry = port->entry;
+
+	out->socket = (struct wire_socket){
+		.hdr = { .size = sizeof(out->socket), .kind = WIRE_SOCKET, .boot_ns = now_boot_ns },
+		.sock = entry->sock,
+		.task = entry->fds ? entry->fds->task : entry->owner,
+		.since_boot_ns = entry->since_boot_ns,
+		.expires_ms = expires_ms(entry, now_boot_ns),
+		.backlog = entry->backlog,
+		.substate = entry->substate,
+	};
+	out->report = (struct report){
+		.event = &out->socket.hdr,
+		.sock = &out->socket.sock,
+		.task = &out->socket.task,
+		.process = port->process,
+		.interface = port->interface,
+		.entry = entry,
+	};
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What there is to say about a socket, as rows: a name, a type, and how to get the value from a
- * report. A format walks the rows and knows no event, so a field that is added here is everywhere.
+ * The fields of a report as a table: name, type, how to get the value, and the column of text. The formats
+ * walk the table, so a new row appears in each of them.
  */
 #ifndef PORTTRACE_RENDER_FIELDS_H
 #define PORTTRACE_RENDER_FIELDS_H
@@ -11,15 +11,16 @@
 #include <stdint.h>
 
 #include "render/names.h"
-#include "render/render.h"
+#include "render/renderer.h"
+#include "render/text_line.h"
 #include "util/address.h"
 
 enum field_type {
 	FIELD_NUMBER,	    /* number */
-	FIELD_TRUE,	    /* a claim: present when it holds, else absent */
-	FIELD_WORD,	    /* text of ours: ASCII, nothing to quote */
-	FIELD_BYTES,	    /* text of somebody else's: any bytes */
-	FIELD_WORDS,	    /* words: several of ours */
+	FIELD_TRUE,	    /* present when true, else absent */
+	FIELD_WORD,	    /* text of porttrace: ASCII, nothing to quote */
+	FIELD_BYTES,	    /* text of a process or the kernel: any bytes */
+	FIELD_WORDS,	    /* words: a list of FIELD_WORD */
 	FIELD_BOOT_TIME,    /* number: nanoseconds of CLOCK_BOOTTIME, shown as a date */
 	FIELD_MILLISECONDS, /* number, shown in seconds */
 };
@@ -30,24 +31,59 @@ struct field_value {
 	size_t length; /* of text */
 	const char *words[OPTION_NAMES_MAX];
 	size_t word_count;
-	char buffer[ADDRESS_SIZE]; /* where text points when it had to be written */
+	char buffer[ADDRESS_SIZE]; /* storage for text that get() had to format */
 };
 
-/* Which lines show the field. */
+/* The lines that show a field: an event of the stream, a socket of `ls`, a holder of a conflict. */
 #define FIELD_OF_EVENT	(1U << 0)
-#define FIELD_OF_PORT	(1U << 1) /* a line of `ls`: the event is a wire_socket */
-#define FIELD_OF_HOLDER (1U << 2) /* of a conflict: the event is a wire_socket */
+#define FIELD_OF_PORT	(1U << 1) /* the event is a wire_socket */
+#define FIELD_OF_HOLDER (1U << 2) /* likewise; only in JSON */
+
+enum field_role {
+	ROLE_PLAIN,
+	ROLE_PEER,	/* in a narrow terminal, an event without a peer has its detail here */
+	ROLE_DETAIL,	/* what has no column of its own */
+	ROLE_IF_VARIED, /* `ls`: only when not all rows have the same value */
+};
 
 struct field {
-	const char *name;
+	/* JSON */
+	const char *name; /* NULL: only a column of text */
 	size_t name_length;
 	enum field_type type;
-	unsigned int lines;
-	/* false: not known, or not said by this event. `report` has an event and a socket. */
+	unsigned int lines; /* FIELD_OF_... that have the field in JSON */
+	/* false: not known, or not part of this event. `report` has an event and a socket. */
 	bool (*get)(const struct report *report, struct field_value *value);
+
+	/* Text */
+	const char *header;   /* NULL: only in JSON */
+	unsigned int columns; /* FIELD_OF_... that have the field as a column */
+	unsigned char width, narrow_width; /* in the stream, on a terminal of 110 columns or less; `ls` measures */
+	enum text_align align;
+	enum field_role role;
+	/* NULL: the value of get(), and "-" where it is not known. */
+	void (*put)(struct text_line *line, const struct report *report,
+		    const struct render_options *options);
 };
 
+/* In the order in which JSON shows the fields and text shows the columns. */
 extern const struct field fields[];
 extern const size_t field_count;
+#define FIELDS_MAX 48
+
+/* The next field after `field` that is a column of these lines, NULL at the end. field NULL: the first. */
+const struct field *field_next_column(const struct field *field, unsigned int lines);
+
+/* Adds the field as text. `field` is a column. */
+void field_put(const struct field *field, const struct report *report, const struct render_options *options,
+	       struct text_line *line);
+
+/* A row of the port table as the report of a wire_socket event. Points into itself: not to be copied. */
+struct socket_report {
+	struct wire_socket socket;
+	struct report report;
+};
+
+void socket_report_init(struct socket_report *out, const struct port_report *port, uint64_t now_boot_ns);
 
 #endif

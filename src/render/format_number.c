@@ -1,10 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Numbers for people. */
+/* Numbers as text with separators and units. */
 #include "render/format_number.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+uint64_t round_to_uint64(double value)
+{
+	if (!(value > 0))
+		return 0;
+	/* The doubles next to 2^64 are integers: adding 0.5 to them changes nothing. */
+	return value + 0.5 < 0x1p64 ? (uint64_t)(value + 0.5) : UINT64_MAX;
+}
+
+unsigned int percent_of(uint64_t part, uint64_t whole)
+{
+	if (part >= whole)
+		return 100;
+	return (unsigned int)(part <= UINT64_MAX / 100 ? part * 100 / whole : part / (whole / 100));
+}
 
 size_t format_count(uint64_t count, char out[NUMBER_SIZE])
 {
@@ -64,7 +79,7 @@ size_t format_rate(uint64_t count, double seconds, char out[NUMBER_SIZE])
 
 	if (rate > 0 && rate < 9.95)
 		return (size_t)snprintf(out, NUMBER_SIZE, "%.1f/s", rate);
-	length = format_count((uint64_t)(rate + 0.5), out);
+	length = format_count(round_to_uint64(rate), out);
 	memcpy(out + length, "/s", 3);
 	return length + 2;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The JSON format: one object a line, the rows of fields.c and the records around them. A promise
- * to scripts: fields are added, never changed.
+ * The JSON format: one object per line. Scripts depend on it: fields are added, never changed. See
+ * docs/json-schema.md.
  */
 #include "render/json.h"
 
@@ -9,6 +9,10 @@
 #include <string.h>
 
 #include "render/fields.h"
+#include "render/json_churn.h"
+#include "render/json_conflict.h"
+#include "render/json_out.h"
+#include "render/json_why.h"
 
 static struct render *json_open(const struct render_options *options)
 {
@@ -31,82 +35,6 @@ static void json_close(struct render *render)
 		return;
 	json_line_free(render->line);
 	free(render);
-}
-
-static void put_time(struct render *render, struct time_cache *cache, uint64_t boot_ns)
-{
-	char text[TIME_FORMAT_SIZE];
-	size_t length =
-		time_format_iso(cache, (int64_t)boot_ns + render->options.boot_to_wall_ns, text);
-
-	json_word(render->line, text, length);
-}
-
-void json_begin(struct render *render, uint64_t boot_ns)
-{
-	struct json_line *line = render->line;
-
-	json_line_begin(line);
-	JSON_KEY(line, "v");
-	json_number(line, SCHEMA_VERSION);
-	JSON_KEY(line, "time");
-	put_time(render, &render->event_time, boot_ns);
-}
-
-void json_begin_event(struct render *render, uint64_t boot_ns, const char *event)
-{
-	struct json_line *line = render->line;
-
-	json_begin(render, boot_ns);
-	JSON_KEY(line, "boot_ns");
-	json_number(line, boot_ns);
-	JSON_KEY(line, "event");
-	json_word(line, event, strlen(event));
-}
-
-static void put_value(struct render *render, enum field_type type, const struct field_value *value)
-{
-	struct json_line *line = render->line;
-
-	switch (type) {
-	case FIELD_NUMBER:
-		json_number(line, value->number);
-		break;
-	case FIELD_TRUE:
-		json_true(line);
-		break;
-	case FIELD_WORD:
-		json_word(line, value->text, value->length);
-		break;
-	case FIELD_BYTES:
-		json_bytes(line, value->text, value->length);
-		break;
-	case FIELD_WORDS:
-		json_open_list(line);
-		for (size_t i = 0; i < value->word_count; i++)
-			json_word(line, value->words[i], strlen(value->words[i]));
-		json_close_list(line);
-		break;
-	case FIELD_BOOT_TIME:
-		put_time(render, &render->since_time, value->number);
-		break;
-	case FIELD_MILLISECONDS:
-		json_thousandths(line, value->number);
-		break;
-	}
-}
-
-void json_fields(struct render *render, const struct report *report, unsigned int lines)
-{
-	for (size_t i = 0; i < field_count; i++) {
-		const struct field *field = &fields[i];
-		struct field_value value;
-
-		if (!(field->lines & lines) || !field->get(report, &value))
-			continue;
-		json_key(render->line, field->name, field->name_length);
-		put_value(render, field->type, &value);
-	}
 }
 
 static void json_event(struct render *render, const struct report *report)
@@ -151,44 +79,14 @@ static void put_descriptors(struct json_line *line, const struct port_entry *ent
 
 static void json_port(struct render *render, const struct port_report *port)
 {
-	const struct port_entry *entry = port->entry;
 	uint64_t now = port->boot_ns ? port->boot_ns : render->start_boot_ns;
-	const struct wire_socket socket = {
-		.hdr = { .size = sizeof(socket), .kind = WIRE_SOCKET, .boot_ns = now },
-		.sock = entry->sock,
-		.task = entry->fds ? entry->fds->task : entry->owner,
-		.since_boot_ns = entry->since_boot_ns,
-		.expires_ms = entry->expires_boot_ns > now ?
-				      (uint32_t)((entry->expires_boot_ns - now) / 1000000) : 0,
-		.backlog = entry->backlog,
-		.substate = entry->substate,
-	};
-	const struct report report = {
-		.event = &socket.hdr,
-		.sock = &socket.sock,
-		.task = &socket.task,
-		.process = port->process,
-		.interface = port->interface,
-	};
+	struct socket_report socket;
 
+	socket_report_init(&socket, port, now);
 	json_begin_event(render, now, "socket");
-	json_fields(render, &report, FIELD_OF_PORT);
-	put_descriptors(render->line, entry);
+	json_fields(render, &socket.report, FIELD_OF_PORT);
+	put_descriptors(render->line, port->entry);
 	json_line_end(render->line);
-}
-
-void json_put_number(struct json_line *line, const char *key, uint64_t number)
-{
-	json_key(line, key, strlen(key));
-	json_number(line, number);
-}
-
-static void put_text(struct json_line *line, const char *key, const char *text)
-{
-	if (!text || !text[0])
-		return;
-	json_key(line, key, strlen(key));
-	json_text(line, text);
 }
 
 static void json_start(struct render *render, const struct start_report *report)
@@ -197,9 +95,9 @@ static void json_start(struct render *render, const struct start_report *report)
 
 	render->start_boot_ns = report->boot_ns;
 	json_begin_event(render, report->boot_ns, "start");
-	put_text(line, "version", report->version);
-	put_text(line, "kernel", report->kernel);
-	put_text(line, "probes", report->probes);
+	json_put_text(line, "version", report->version);
+	json_put_text(line, "kernel", report->kernel);
+	json_put_text(line, "probes", report->probes);
 	if (report->missing) {
 		JSON_KEY(line, "missing");
 		json_open_list(line);
@@ -226,7 +124,7 @@ static void json_lost(struct render *render, uint64_t count, const char *reason,
 {
 	json_begin_event(render, boot_ns, "lost");
 	json_put_number(render->line, "count", count);
-	put_text(render->line, "reason", reason);
+	json_put_text(render->line, "reason", reason);
 	json_line_end(render->line);
 }
 

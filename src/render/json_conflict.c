@@ -1,23 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Of a refusal in JSON: its cause in words, and every socket that has the port. */
-#include "render/json.h"
+/* The conflict of a failure in JSON: cause, sentences, and the sockets that hold the port. */
+#include "render/json_conflict.h"
 
 #include <string.h>
 
 #include "render/fields.h"
-
-/* "pid" and "comm", in a map that the caller opened. */
-void json_task(struct json_line *line, const struct wire_task *task)
-{
-	size_t length = strnlen(task->comm, sizeof(task->comm));
-
-	JSON_KEY(line, "pid");
-	json_number(line, task->pid);
-	if (length > 0) {
-		JSON_KEY(line, "comm");
-		json_bytes(line, task->comm, length);
-	}
-}
 
 static void put_holder_pids(struct json_line *line, const struct holder *holder)
 {
@@ -42,7 +29,7 @@ static void put_holder_pids(struct json_line *line, const struct holder *holder)
 	json_close_list(line);
 }
 
-/* A holder has the fields of a socket, so it is shown as the event that told of it. */
+/* A holder has the fields of a socket, so it is written as a wire_socket event. */
 static void put_holder(struct render *render, const struct holder *holder)
 {
 	const struct wire_socket socket = {

@@ -1,113 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * What the user sees: a renderer turns reports into lines, in one format. cmd/ makes the reports.
- * Every format walks the rows of render/fields.c, so a column or a field is added once.
- */
+/* The output formats. */
 #ifndef PORTTRACE_RENDER_RENDER_H
 #define PORTTRACE_RENDER_RENDER_H
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
+#include "render/renderer.h"
 
-#include "diagnose/diagnose.h"
-#include "diagnose/forecast.h"
-#include "diagnose/warning.h"
-#include "model/model.h"
-#include "porttrace/wire.h"
-
-/* One thing that happened, joined with what is known about it. All borrowed. */
-struct report {
-	const struct wire_hdr *event;
-	const struct wire_sock *sock;	 /* NULL: not about a socket */
-	const struct wire_task *task;	 /* NULL or pid 0: nobody known */
-	const struct process *process;	 /* NULL: /proc said nothing */
-	const struct conflict *conflict; /* NULL: nothing to explain */
-	const char *interface;		 /* "" or NULL: none */
-};
-
-/* One line of `ls`. */
-struct port_report {
-	const struct port_entry *entry;
-	const struct process *process; /* of the first descriptor, else of the owner */
-	const char *interface;
-	uint64_t boot_ns;	       /* when this was looked at */
-};
-
-struct start_report {
-	uint64_t boot_ns;
-	const char *version, *kernel, *probes;
-	const char *const *missing; /* names of facts that this kernel does not show; NULL-terminated */
-	uint64_t sockets;
-	uint64_t netns_count;
-	const char *hint;	/* text only: "Ctrl-C to end" */
-};
-
-struct stop_report {
-	uint64_t boot_ns;
-	uint64_t events;
-	uint64_t lost;
-	uint64_t unpredicted; /* refusals that the rules would have let in */
-};
-
-/* The answer of `why`. */
-struct why_report {
-	uint64_t boot_ns;	   /* when the sockets were looked at */
-	const struct wire_sock *sock; /* what was asked */
-	uint32_t error;		   /* what bind() would say; 0: it would work */
-	/* The reason; holders are those that refuse, or if it is free those that would share. */
-	const struct conflict *conflict;
-	const char *later;	   /* what would stand in the way next; NULL: nothing */
-	/* On the port as well, and not in the way: other addresses, other namespaces. */
-	const struct holder *const *beside;
-	size_t beside_count;
-	const struct holder *elsewhere;
-	size_t elsewhere_count, elsewhere_more;
-	const char *service;	   /* as /etc/services has it; NULL: no name */
-	bool privileged, reserved;
-	uint16_t range_low, range_high; /* ephemeral, of this namespace; 0: not known */
-};
-
-enum time_style { TIME_WALL, TIME_RELATIVE, TIME_ISO, TIME_NONE };
-
-struct render_options {
-	FILE *out;		   /* data */
-	FILE *err;		   /* headers and remarks of the text format; never data */
-	int64_t boot_to_wall_ns;   /* CLOCK_REALTIME - CLOCK_BOOTTIME */
-	uint64_t start_boot_ns;	   /* zero of TIME_RELATIVE */
-	enum time_style time;
-	bool colour;
-	bool quiet, verbose;
-	unsigned int width;	   /* terminal columns; 0: no terminal, do not cut */
-};
-
-struct render; /* a renderer's own state */
-
-struct renderer {
-	const char *name;
-	/* NULL with errno. `options` is copied. */
-	struct render *(*open)(const struct render_options *options);
-	void (*start)(struct render *render, const struct start_report *report);
-	void (*event)(struct render *render, const struct report *report);
-	void (*port)(struct render *render, const struct port_report *report);
-	void (*churn)(struct render *render, const struct churn *churn, struct model *model,
-		      uint64_t boot_ns);
-	/* NULL: this format has none. */
-	void (*warning)(struct render *render, const struct warning *warning, uint64_t boot_ns);
-	/* An interval has ended, whether anything changed in it or not. NULL: nothing to do. */
-	void (*interval)(struct render *render, uint64_t boot_ns);
-	void (*why)(struct render *render, const struct why_report *report);
-	void (*lost)(struct render *render, uint64_t count, const char *reason, uint64_t boot_ns);
-	void (*stop)(struct render *render, const struct stop_report *report);
-	/* Time passes: folded lines come out. Writes what is buffered; 0 or -errno of the output. */
-	int (*flush)(struct render *render, uint64_t now_boot_ns);
-	void (*close)(struct render *render);
-};
-
-extern const struct renderer render_text, render_json;
-/* `porttrace ephemeral`: a table an interval. */
-extern const struct renderer render_ephemeral;
-/* Only start and stop, on stderr: for a stream that is recorded. */
-extern const struct renderer render_status_lines;
+/* "text", "json", "ephemeral" or "status-lines"; NULL for another name. */
+const struct renderer *render_find(const char *name);
 
 #endif

@@ -1,45 +1,44 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The text format: a line an event, what explains a failure under it, storms folded. For people;
- * it may change. */
+/* The text format: one line per event, failures explained below it, equal events folded. May change. */
 #include "render/text.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "render/fields.h"
 #include "render/format_number.h"
-#include "render/names.h"
 #include "render/status_lines.h"
+#include "render/text_churn.h"
+#include "render/text_conflict.h"
+#include "render/text_out.h"
+#include "render/text_ports.h"
+#include "render/text_why.h"
+#include "render/text_words.h"
 #include "util/address.h"
 #include "util/errno_name.h"
 
-#define WIDE_ENOUGH	110	   /* columns, for DETAIL to be a column of its own */
-#define LONG_SEARCH_NS	1000000ULL /* a port search that is worth a word */
+#define WIDE_ENOUGH 110 /* columns, for DETAIL to be a column of its own */
 
-static void set_columns(struct text_columns *columns, const struct render_options *options)
+static const size_t time_widths[] = {
+	[TIME_WALL] = 14, [TIME_RELATIVE] = 12, [TIME_ISO] = 32, [TIME_NONE] = 0,
+};
+
+/* "0.5 s", rounded; a time that would round to 0 as format_duration() has it */
+static void add_seconds(struct text_line *line, uint64_t ns)
 {
-	static const size_t time_widths[] = {
-		[TIME_WALL] = 14, [TIME_RELATIVE] = 12, [TIME_ISO] = 32, [TIME_NONE] = 0,
-	};
-	size_t address = 22, pid = 8, comm = 16;
+	uint64_t tenths = (ns + 50000000) / 100000000;
+	char text[NUMBER_SIZE];
 
-	columns->narrow = options->width > 0 && options->width < WIDE_ENOUGH;
-	if (columns->narrow) {
-		address = 19;
-		pid = 5;
-		comm = 8;
+	if (tenths > 0) {
+		text_line_format(line, "%" PRIu64 ".%" PRIu64 " s", tenths / 10, tenths % 10);
+	} else {
+		format_duration(ns, text);
+		text_line_add(line, text);
 	}
-	columns->event = time_widths[options->time];
-	columns->protocol = columns->event + 9;
-	columns->local = columns->protocol + 6;
-	columns->remote = columns->local + address;
-	columns->pid = columns->remote + address;
-	columns->comm = columns->pid + pid;
-	columns->detail = columns->comm + comm;
 }
 
-/* What a folded storm is called: "1,203 more connect by curl[4242] to 127.0.0.1:80 in 1.0 s" */
+/* "+1,203 connect -> 127.0.0.1:80 curl[4242] (1.0 s)", "+2 bind *:80 EADDRINUSE node[977] (1.0 s)" */
 static void put_folded(void *context, const struct fold_entry *entry, uint64_t end_boot_ns)
 {
 	struct render *render = context;
@@ -49,25 +48,25 @@ static void put_folded(void *context, const struct fold_entry *entry, uint64_t e
 
 	text_begin(render, &line, end_boot_ns);
 	format_count(entry->count - FOLD_PASS, text);
-	text_line_format(&line, "... %s more %s", text, wire_kind_name(key->event));
-	if (key->local_port && !key->remote_port) {
-		address_format_port(key->local_addr, key->local_port, text);
-		text_line_format(&line, " of %s", text);
-	}
-	if (key->pid) {
-		text_line_add(&line, " by ");
-		text_who(&line, entry->comm, key->pid);
-	}
+	text_line_format(&line, "+%s %s", text, wire_kind_name(key->event));
 	if (key->remote_port) {
 		address_format_port(key->remote_addr, key->remote_port, text);
-		text_line_format(&line, " to %s", text);
+		text_line_format(&line, " -> %s", text);
+	} else if (key->local_port) {
+		address_format_port(key->local_addr, key->local_port, text);
+		text_line_format(&line, " %s", text);
 	}
-	format_duration(end_boot_ns - entry->start_boot_ns, text);
-	text_line_format(&line, " in %s", text);
 	if (key->error) {
-		text_line_add(&line, ": ");
+		text_line_add(&line, " ");
 		text_line_mark(&line, STYLE_FAILED, errno_name(key->error, name));
 	}
+	if (key->pid) {
+		text_line_add(&line, " ");
+		text_who(&line, entry->comm, key->pid);
+	}
+	text_line_add(&line, " (");
+	add_seconds(&line, end_boot_ns - entry->start_boot_ns);
+	text_line_add(&line, ")");
 	text_write_whole(render, &line);
 }
 
@@ -78,7 +77,8 @@ static struct render *text_open(const struct render_options *options)
 	if (!render)
 		return NULL;
 	render->options = *options;
-	set_columns(&render->columns, options);
+	render->time_width = time_widths[options->time];
+	render->is_narrow = options->width > 0 && options->width < WIDE_ENOUGH;
 	fold_init(&render->fold, put_folded, render);
 	return render;
 }
@@ -91,70 +91,28 @@ static void text_close(struct render *render)
 	free(render);
 }
 
-void text_begin(struct render *render, struct text_line *line, uint64_t boot_ns)
+static size_t column_width(const struct render *render, const struct field *field)
 {
-	const struct render_options *options = &render->options;
-	int64_t wall_ns = (int64_t)boot_ns + options->boot_to_wall_ns;
-	char text[TIME_FORMAT_SIZE];
-
-	switch (options->time) {
-	case TIME_WALL:
-		time_format_wall(&render->clock, wall_ns, text);
-		break;
-	case TIME_RELATIVE:
-		time_format_relative((int64_t)(boot_ns - options->start_boot_ns), text);
-		break;
-	case TIME_ISO:
-		time_format_iso(&render->clock, wall_ns, text);
-		break;
-	case TIME_NONE:
-		return;
-	}
-	text_line_add(line, text);
-	text_line_column(line, render->columns.event);
-}
-
-static void write_line(struct render *render, struct text_line *line, size_t width)
-{
-	FILE *out = render->options.out;
-
-	text_line_write(line, out, width, render->options.colour);
-	if (ferror(out) && !render->error)
-		render->error = errno ? -errno : -EIO;
-}
-
-void text_write(struct render *render, struct text_line *line)
-{
-	write_line(render, line, render->options.width);
-}
-
-void text_write_whole(struct render *render, struct text_line *line)
-{
-	write_line(render, line, 0);
+	return render->is_narrow ? field->narrow_width : field->width;
 }
 
 static void put_header(struct render *render)
 {
-	const struct text_columns *columns = &render->columns;
-	struct text_line line = {};
+	size_t start = render->time_width;
+	struct text_line line = {}, cell = {};
 
 	if (render->options.time != TIME_NONE)
 		text_line_add(&line, "TIME");
-	text_line_column(&line, columns->event);
-	text_line_add(&line, "EVENT");
-	text_line_column(&line, columns->protocol);
-	text_line_add(&line, "PROTO");
-	text_line_column(&line, columns->local);
-	text_line_add(&line, "LOCAL");
-	text_line_column(&line, columns->remote);
-	text_line_add(&line, columns->narrow ? "REMOTE/DETAIL" : "REMOTE");
-	text_line_column(&line, columns->pid);
-	text_line_add(&line, "PID");
-	text_line_column(&line, columns->comm);
-	text_line_add(&line, "COMM");
-	if (!columns->narrow) {
-		text_line_column(&line, columns->detail);
-		text_line_add(&line, "DETAIL");
+	for (const struct field *field = field_next_column(NULL, FIELD_OF_EVENT); field;
+	     field = field_next_column(field, FIELD_OF_EVENT)) {
+		if (field->role == ROLE_DETAIL && render->is_narrow)
+			continue;
+		text_line_reset(&cell);
+		text_line_add(&cell, field->header);
+		if (field->role == ROLE_PEER && render->is_narrow)
+			text_line_add(&cell, "/DETAIL");
+		text_line_cell(&line, start, column_width(render, field), field->align, &cell);
+		start += column_width(render, field);
 	}
 	text_write(render, &line);
 }
@@ -162,165 +120,50 @@ static void put_header(struct render *render)
 static void text_start(struct render *render, const struct start_report *report)
 {
 	render->many_namespaces = report->netns_count > 1;
-	if (!render->options.quiet)
-		status_lines_start(render->options.err, report);
+	if (render->options.quiet)
+		return;
+	status_lines_start(render->options.err, report);
 	put_header(render);
 }
 
-static void add_duration(struct text_line *line, const char *before, uint64_t ns)
+static const struct field *detail_of_event(void)
 {
-	char text[NUMBER_SIZE];
+	const struct field *field = field_next_column(NULL, FIELD_OF_EVENT);
 
-	format_duration(ns, text);
-	text_item(line);
-	text_line_format(line, "%s %s", before, text);
+	while (field->role != ROLE_DETAIL)
+		field = field_next_column(field, FIELD_OF_EVENT);
+	return field;
 }
 
-/* What the kind alone knows. */
-static void add_kind_detail(struct text_line *line, const struct report *report)
+static void add_cells(struct render *render, const struct report *report, struct text_line *line)
 {
-	const struct wire_hdr *event = report->event;
-	const struct wire_close *close = (const struct wire_close *)event;
-	const struct wire_bind *bind = (const struct wire_bind *)event;
-	const struct wire_timewait *timewait = (const struct wire_timewait *)event;
-	const char *action;
-	char name[ERRNO_NAME_SIZE];
+	size_t start = render->time_width;
+	bool has_detail = false;
+	struct text_line cell;
 
-	switch ((enum wire_kind)event->kind) {
-	case WIRE_BIND:
-		if (report->sock->flags & WIRE_PORT_EPHEMERAL && report->sock->local_port)
-			text_line_add(line, "ephemeral");
-		if (bind->how == WIRE_BIND_IMPLICIT) {
-			text_item(line);
-			text_line_add(line, "implicit");
+	for (const struct field *field = field_next_column(NULL, FIELD_OF_EVENT); field;
+	     field = field_next_column(field, FIELD_OF_EVENT)) {
+		if (field->role == ROLE_DETAIL && has_detail)
+			continue;
+		text_line_reset(&cell);
+		field_put(field, report, &render->options, &cell);
+		if (field->role == ROLE_PEER && render->is_narrow && cell.length == 0) {
+			field_put(detail_of_event(), report, &render->options, &cell);
+			has_detail = true;
 		}
-		text_options(line, report->sock);
-		if (bind->duration_ns >= LONG_SEARCH_NS)
-			add_duration(line, "search", bind->duration_ns);
-		break;
-	case WIRE_LISTEN:
-		text_line_format(line, "backlog %u", ((const struct wire_listen *)event)->backlog);
-		break;
-	case WIRE_CONNECT:
-		if (((const struct wire_connect *)event)->duration_ns >= LONG_SEARCH_NS)
-			add_duration(line, "search",
-				     ((const struct wire_connect *)event)->duration_ns);
-		break;
-	case WIRE_CLOSE:
-		if (close->error)
-			text_line_add(line, errno_name(close->error, name));
-		if (close->life_ns)
-			add_duration(line, "after", close->life_ns);
-		if (close->next_state == WIRE_TCP_TIME_WAIT) {
-			text_item(line);
-			text_line_add(line, "TIME_WAIT");
-		}
-		break;
-	case WIRE_TIMEWAIT:
-		action = timewait_action_name(timewait->action);
-		text_line_add(line, action ? action : "");
-		if (timewait->substate == WIRE_TCP_FIN_WAIT2)
-			text_line_add(line, " in FIN_WAIT2");
-		break;
-	case WIRE_ACCEPT:
-	case WIRE_RELEASE:
-	case WIRE_SOCKET:
-	case WIRE_PROCESS:
-	case WIRE_NETNS:
-	case WIRE_TRAFFIC:
-	case WIRE_LOST:
-	case WIRE_INTERFACE:
-	case WIRE_POOL:
-	case WIRE_MISUSE:
-	case WIRE_SEARCH:
-		break;
+		text_line_cell(line, start, column_width(render, field), field->align, &cell);
+		start += column_width(render, field);
 	}
-}
-
-static void add_detail(struct text_line *line, struct render *render, const struct report *report)
-{
-	const struct process *process = report->process;
-	struct text_line kind = {};
-
-	add_kind_detail(&kind, report);
-	if (kind.length > 0) {
-		text_item(line);
-		text_line_append(line, &kind);
-	}
-	text_interface(line, report->interface);
-	if (!render->options.verbose)
-		return;
-	text_place(line, process);
-	text_item(line);
-	text_line_format(line, "netns %u", report->sock->netns);
-	if (process && process->cmdline[0]) {
-		text_item(line);
-		text_line_bytes(line, process->cmdline, strlen(process->cmdline));
-	}
-}
-
-static void add_process(struct text_line *line, const struct render *render,
-			const struct report *report)
-{
-	bool is_known = report->task && report->task->pid;
-
-	text_line_column(line, render->columns.pid);
-	if (is_known)
-		text_line_format(line, "%" PRIu32, report->task->pid);
-	else
-		text_line_add(line, "-");
-	text_line_column(line, render->columns.comm);
-	if (is_known)
-		text_line_bytes(line, report->task->comm,
-				strnlen(report->task->comm, sizeof(report->task->comm)));
-	else
-		text_line_add(line, report->sock->flags & WIRE_KERNEL_OWNED ? "[kernel]" : "-");
-}
-
-static void add_address(struct text_line *line, const uint8_t address[16], uint16_t port)
-{
-	char text[ADDRESS_PORT_SIZE];
-
-	address_format_port(address, port, text);
-	text_line_add(line, text);
 }
 
 static void put_event(struct render *render, const struct report *report, uint32_t error)
 {
-	const struct text_columns *columns = &render->columns;
-	const struct wire_sock *sk = report->sock;
 	bool is_over = report->event->kind == WIRE_CLOSE || report->event->kind == WIRE_TIMEWAIT ||
 		       report->event->kind == WIRE_RELEASE;
-	char protocol[PROTOCOL_NAME_SIZE], name[ERRNO_NAME_SIZE];
 	struct text_line line = { .style = is_over ? STYLE_FAINT : STYLE_PLAIN };
-	struct text_line detail = {};
-
-	/* The errno takes the place of a peer; where there is one, it comes first in DETAIL. */
-	if (error && sk->remote_port)
-		text_line_mark(&detail, STYLE_FAILED, errno_name(error, name));
-	add_detail(&detail, render, report);
 
 	text_begin(render, &line, report->event->boot_ns);
-	text_line_add(&line, wire_kind_name(report->event->kind));
-	text_line_column(&line, columns->protocol);
-	text_line_add(&line, protocol_name(sk->protocol, protocol));
-	text_line_column(&line, columns->local);
-	add_address(&line, sk->local_addr, sk->local_port);
-	if (sk->remote_port || error || columns->narrow)
-		text_line_column(&line, columns->remote);
-	if (sk->remote_port) {
-		add_address(&line, sk->remote_addr, sk->remote_port);
-	} else if (error) {
-		text_line_mark(&line, STYLE_FAILED, errno_name(error, name));
-	} else if (columns->narrow) {
-		text_line_append(&line, &detail);
-		memset(&detail, 0, sizeof(detail));
-	}
-	add_process(&line, render, report);
-	if (detail.length > 0) {
-		text_line_column(&line, columns->detail);
-		text_line_append(&line, &detail);
-	}
+	add_cells(render, report, &line);
 	if (error)
 		text_write_whole(render, &line);
 	else
@@ -353,7 +196,7 @@ static void text_lost(struct render *render, uint64_t count, const char *reason,
 static void text_stop(struct render *render, const struct stop_report *report)
 {
 	fold_end(&render->fold, report->boot_ns);
-	/* The totals come after the last line, also where both end up in one place. */
+	/* stdout and stderr may be the same file: the totals come last. */
 	fflush(render->options.out);
 	if (render->options.quiet && report->lost == 0)
 		return;

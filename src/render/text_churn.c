@@ -1,22 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What TIME_WAIT and the ephemeral ports of a namespace did in the last interval, in two lines. */
-#include "render/text.h"
+/* TIME_WAITs and ephemeral ports of a network namespace in one interval: a line each. */
+#include "render/text_churn.h"
 
 #include <string.h>
 
 #include "render/format_number.h"
+#include "render/text_words.h"
 #include "util/address.h"
 
 #define NEAR_LIMIT_PERCENT 80
 
-static unsigned int percent_of(uint64_t part, uint64_t whole)
-{
-	if (part >= whole)
-		return whole == 0 ? 0 : 100;
-	return (unsigned int)(100.0 * (double)part / (double)whole);
-}
-
-/* Fields of these lines are two spaces apart: they have no columns. */
+/* Values are two spaces apart: these lines have no columns. */
 static void add_count(struct text_line *line, uint64_t count, const char *unit)
 {
 	char text[NUMBER_SIZE];
@@ -31,19 +25,6 @@ static void add_rate(struct text_line *line, const char *sign, uint64_t count, d
 
 	format_rate(count, seconds, text);
 	text_line_format(line, "  %s%s", sign, text);
-}
-
-void text_failed(struct text_line *line, uint64_t count)
-{
-	char text[NUMBER_SIZE];
-
-	if (!count)
-		return;
-	format_count(count, text);
-	text_line_add(line, "  ");
-	text_line_mark(line, STYLE_FAILED, text);
-	text_line_add(line, " failed");
-	line->mark_end = line->length;
 }
 
 static void add_namespace(struct render *render, struct text_line *line, uint32_t netns)
@@ -81,10 +62,10 @@ static void put_timewait(struct render *render, const struct churn *churn, uint6
 	if (churn->timewait_killed)
 		add_count(&line, churn->timewait_killed, "killed");
 	if (churn->timewait_overflowed) {
-		add_count(&line, churn->timewait_overflowed, "did not fit");
+		add_count(&line, churn->timewait_overflowed, "dropped (tcp_max_tw_buckets)");
 		line.style = STYLE_WARNING;
 	}
-	if (top && top->task.pid) {
+	if (top && top->task.pid && churn->timewait_entered) {
 		text_line_format(&line, "   %u %% ",
 				 percent_of(top->timewait, churn->timewait_entered));
 		text_who(&line, top->task.comm, top->task.pid);
@@ -97,7 +78,7 @@ static void put_timewait(struct render *render, const struct churn *churn, uint6
 	text_write(render, &line);
 }
 
-/* The pool that runs out first, else the fullest: a port serves several destinations at once. */
+/* The pool that fills first, else the fullest. One port can serve several destinations, so each has a pool. */
 static void add_fill(struct text_line *line, const struct churn *churn, struct model *model)
 {
 	struct forecast forecasts[FORECAST_POOLS_MAX], *worst = NULL;
@@ -145,7 +126,7 @@ static void put_ephemeral(struct render *render, const struct churn *churn, stru
 	text_write(render, &line);
 }
 
-/* Two lines of a reason under one of what, as under a refusal. */
+/* Reason and remedy below the warning, as below a failure. */
 void text_warning(struct render *render, const struct warning *warning, uint64_t boot_ns)
 {
 	struct text_line line = {.style = STYLE_WARNING};

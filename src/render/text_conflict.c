@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Under a failure: who has the port, why that refuses the call, and what would help. */
-#include "render/text.h"
+/* The explanation below a failure: holders of the port, the reason, the remedy. */
+#include "render/text_conflict.h"
 
 #include <string.h>
 
 #include "render/format_number.h"
 #include "render/names.h"
+#include "render/text_words.h"
 #include "util/address.h"
 
 #define HOLDERS_SHOWN 5
 #define OTHERS_SHOWN  3
 
-/* Children by the same name share the socket to share the work: worth a word instead of a list. */
+/* All are children of the first and have its name: shown as "N workers". */
 static bool are_workers(const struct holder *holder)
 {
 	for (size_t i = 1; i < holder->pid_count; i++) {
@@ -53,7 +54,7 @@ static void add_holder(struct text_line *line, const struct holder *holder)
 		text_line_add(line, "no process, left by ");
 		text_who(line, holder->owner.comm, holder->owner.pid);
 		if (holder->owner_gone)
-			text_line_add(line, " (gone)");
+			text_line_add(line, " (exited)");
 	} else if (holder->sock.state == WIRE_TCP_TIME_WAIT || holder->sock.flags & WIRE_ORPHAN) {
 		text_line_add(line, "no process");
 	} else {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The text of `porttrace ephemeral`: per interval and namespace a line of sums, the fullest pools, and the
- * processes that took most. Readable at 80 columns. */
-#include "render/render.h"
+/* `porttrace ephemeral` as text: per interval and network namespace the sums, the fullest pools and the
+ * processes that took most ports, in 80 columns. */
+#include "render/text_ephemeral.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,20 +9,23 @@
 
 #include "render/format_number.h"
 #include "render/names.h"
-#include "render/status_lines.h"
 #include "render/search.h"
+#include "render/status_lines.h"
 #include "render/text.h"
+#include "render/text_churn.h"
+#include "render/text_out.h"
+#include "render/text_words.h"
 #include "util/address.h"
 
 #define POOLS_SHOWN	   5
 #define NEAR_LIMIT_PERCENT 80
 
-/* Of a row of pools: where they begin, in columns. */
+/* Where the cells begin or, of numbers, end. In columns. */
 enum { AT_POOL = 2, AT_USED = 48, AT_OF = 55, AT_TIMEWAIT = 63, AT_RATE = 71, AT_FULL = 80 };
 enum { AT_PROCESS = 2, AT_WHERE = 28, AT_TAKEN = 63, AT_WAITING = 71 };
 enum { AT_HALF = 58, AT_MOST = 69 };
 
-/* The same state as the text format's, of which it uses the clock and the note. */
+/* Shares the state of the text format, for the time column and notes. */
 static struct render *ephemeral_open(const struct render_options *options)
 {
 	struct render *render = render_text.open(options);
@@ -38,12 +41,7 @@ static void ephemeral_start(struct render *render, const struct start_report *re
 		status_lines_start(render->options.err, report);
 }
 
-static unsigned int percent_of(uint64_t part, uint64_t whole)
-{
-	return whole ? (unsigned int)(part * 100 / whole) : 100;
-}
-
-/* Numbers end at a column. */
+/* Ends at column `end`. */
 static void add_right(struct text_line *line, size_t end, const char *text)
 {
 	size_t length = text_columns(text, strlen(text));
@@ -78,7 +76,7 @@ static void put_sums(struct render *render, const struct churn *churn, uint64_t 
 	text_begin(render, &line, boot_ns);
 	text_line_format(&line, "netns %u", churn->netns);
 	add_rate(&line, "  ", churn->ephemeral_allocated, churn->interval_s, " taken");
-	add_rate(&line, "  ", churn->ephemeral_released, churn->interval_s, " back");
+	add_rate(&line, "  ", churn->ephemeral_released, churn->interval_s, " released");
 	text_failed(&line, churn->ephemeral_failed);
 	if (churn->in_use_known && size) {
 		format_count(churn->ephemeral_in_use, text);
@@ -104,7 +102,7 @@ static void put_timewait(struct render *render, const struct churn *churn)
 	text_line_format(&line, "  %s reused", text);
 	if (churn->timewait_overflowed) {
 		format_count(churn->timewait_overflowed, text);
-		text_line_format(&line, "  %s did not fit", text);
+		text_line_format(&line, "  %s dropped (tcp_max_tw_buckets)", text);
 		line.style = STYLE_WARNING;
 	}
 	text_write(render, &line);
@@ -118,7 +116,7 @@ static void add_duration(struct text_line *line, size_t end, uint64_t ns)
 	add_right(line, end, text);
 }
 
-/* to: NULL: all of them. */
+/* to: NULL: the searches to all destinations. */
 static void put_search(struct render *render, const char *call, const struct churn_search_to *to,
 		       const struct churn_search_diff *search)
 {
@@ -144,23 +142,25 @@ static void searches_header(struct render *render)
 {
 	struct text_line line = {.style = STYLE_FAINT};
 
+	if (render->options.quiet)
+		return;
 	text_line_column(&line, AT_POOL);
-	text_line_add(&line, "SEARCH FOR A PORT BY");
+	text_line_add(&line, "PORT SEARCH BY");
 	add_right(&line, AT_USED, "COUNT");
-	add_right(&line, AT_HALF, "50 % IN");
-	add_right(&line, AT_MOST, "99 % IN");
-	add_right(&line, AT_FULL, "LONGEST");
+	add_right(&line, AT_HALF, "P50");
+	add_right(&line, AT_MOST, "P99");
+	add_right(&line, AT_FULL, "MAX");
 	text_write(render, &line);
 }
 
 static void put_searches(struct render *render, const struct churn *churn)
 {
-	if (!churn->searches_timed && !render->told_untimed && churn->ephemeral_allocated) {
+	if (!churn->searches_timed && !render->said_untimed && churn->ephemeral_allocated) {
 		struct text_line line = {.style = STYLE_FAINT};
 
-		text_line_add(&line, "  how long searches for a port take is not measured by these probes");
+		text_line_add(&line, "  port-search time is not available with these probes");
 		text_write(render, &line);
-		render->told_untimed = true;
+		render->said_untimed = true;
 	}
 	if (!churn->searches[0].count && !churn->searches[1].count)
 		return;
@@ -175,6 +175,8 @@ static void pools_header(struct render *render)
 {
 	struct text_line line = {.style = STYLE_FAINT};
 
+	if (render->options.quiet)
+		return;
 	text_line_column(&line, AT_POOL);
 	text_line_add(&line, "POOL");
 	add_right(&line, AT_USED, "USED");
@@ -217,7 +219,7 @@ static void put_pool(struct render *render, const struct forecast *forecast)
 	add_count(&line, AT_OF, pool->capacity);
 	if (pool->remote_port)
 		add_count(&line, AT_TIMEWAIT, pool->timewait);
-	add_count(&line, AT_RATE, (uint64_t)(forecast->rate + 0.5));
+	add_count(&line, AT_RATE, round_to_uint64(forecast->rate));
 	if (forecast->will_fill && forecast->full_in_ns)
 		format_duration(forecast->full_in_ns, text);
 	else
@@ -226,7 +228,7 @@ static void put_pool(struct render *render, const struct forecast *forecast)
 	text_write(render, &line);
 }
 
-/* A pool by bind() that nobody binds from says nothing that those of connect() do not. */
+/* A pool of bind() that no bind() uses adds nothing to the pools of connect(). */
 static bool is_shown(const struct forecast *forecast)
 {
 	return forecast->pool->now.remote_port || forecast->towards.allocated;
@@ -261,7 +263,7 @@ static void put_process(struct render *render, const struct churn_top *top)
 		address_format_port(top->remote_addr, top->remote_port, text);
 		text_line_format(&line, "-> %s", text);
 	} else {
-		text_line_add(&line, "without a peer");
+		text_line_add(&line, top->allocated || top->failed ? "any peer" : "incoming connections");
 	}
 	add_count(&line, AT_TAKEN, top->allocated);
 	add_count(&line, AT_WAITING, top->timewait);
@@ -270,11 +272,11 @@ static void put_process(struct render *render, const struct churn_top *top)
 	text_write(render, &line);
 }
 
-static void put_processes(struct render *render, const struct churn *churn)
+static void processes_header(struct render *render)
 {
 	struct text_line line = {.style = STYLE_FAINT};
 
-	if (!churn->top_count)
+	if (render->options.quiet)
 		return;
 	text_line_column(&line, AT_PROCESS);
 	text_line_add(&line, "PROCESS");
@@ -284,6 +286,12 @@ static void put_processes(struct render *render, const struct churn *churn)
 	add_right(&line, AT_WAITING, "WAITING");
 	add_right(&line, AT_FULL, "FAILED");
 	text_write(render, &line);
+}
+
+static void put_processes(struct render *render, const struct churn *churn)
+{
+	if (churn->top_count)
+		processes_header(render);
 	for (size_t i = 0; i < churn->top_count; i++)
 		put_process(render, &churn->top[i]);
 }
@@ -291,7 +299,7 @@ static void put_processes(struct render *render, const struct churn *churn)
 static void ephemeral_churn(struct render *render, const struct churn *churn, struct model *model,
 			    uint64_t boot_ns)
 {
-	render->told_something = true;
+	render->has_change = true;
 	put_sums(render, churn, boot_ns);
 	put_timewait(render, churn);
 	put_searches(render, churn);
@@ -303,12 +311,12 @@ static void ephemeral_interval(struct render *render, uint64_t boot_ns)
 {
 	struct text_line line = {.style = STYLE_FAINT};
 
-	if (!render->told_something) {
+	if (!render->has_change) {
 		text_begin(render, &line, boot_ns);
-		text_line_add(&line, "no ephemeral port was taken, given back or refused");
+		text_line_add(&line, "no change");
 		text_write(render, &line);
 	}
-	render->told_something = false;
+	render->has_change = false;
 }
 
 static void no_event(struct render *render, const struct report *report)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A line on its way to the terminal. */
+/* A line of text: text_line.h. */
 #include "render/text_line.h"
 
 #include <stdarg.h>
@@ -19,6 +19,13 @@ size_t text_columns(const char *text, size_t length)
 	for (size_t i = 0; i < length; i++)
 		columns += starts_character(text[i]);
 	return columns;
+}
+
+void text_line_reset(struct text_line *line)
+{
+	line->length = line->columns = 0;
+	line->style = STYLE_PLAIN;
+	line->mark = line->mark_end = 0;
 }
 
 static size_t room(const struct text_line *line)
@@ -77,15 +84,37 @@ void text_line_append(struct text_line *line, const struct text_line *other)
 		line->mark = line->length + other->mark;
 		line->mark_end = line->length + other->mark_end;
 	}
-	text_line_put(line, other->bytes, other->length);
+	if (other->length > room(line)) {
+		text_line_put(line, other->bytes, other->length);
+		return;
+	}
+	memcpy(line->bytes + line->length, other->bytes, other->length);
+	line->length += other->length;
+	line->columns += other->columns;
 }
 
 void text_line_column(struct text_line *line, size_t column)
 {
-	if (line->columns > 0 && line->columns >= column)
-		column = line->columns + 1;
-	while (line->columns < column && room(line) > 0)
-		text_line_put(line, " ", 1);
+	bool is_apart = line->length == 0 || line->bytes[line->length - 1] == ' ';
+	size_t spaces = column > line->columns ? column - line->columns : is_apart ? 0 : 1;
+
+	if (spaces > room(line))
+		spaces = room(line);
+	memset(line->bytes + line->length, ' ', spaces);
+	line->length += spaces;
+	line->columns += spaces;
+}
+
+void text_line_cell(struct text_line *line, size_t start, size_t width, enum text_align align,
+		    const struct text_line *cell)
+{
+	if (cell->length == 0)
+		return;
+	/* A column ends with the space that separates it from the next one. */
+	if (align == ALIGN_RIGHT && cell->columns + 1 < width)
+		start += width - 1 - cell->columns;
+	text_line_column(line, start);
+	text_line_append(line, cell);
 }
 
 static void cut(struct text_line *line, size_t width)
@@ -139,5 +168,5 @@ void text_line_write(struct text_line *line, FILE *out, size_t width, bool colou
 		write_part(line, 0, line->length, out);
 	}
 	putc('\n', out);
-	memset(line, 0, sizeof(*line));
+	text_line_reset(line);
 }

@@ -1,219 +1,141 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The port table once, as `ss -tunap` would show it. Rows wait in a buffer until their columns'
- * widths are known; a table too large for the buffer comes out in several parts.
+ * The port table once, with columns as wide as their widest cell: rows wait in a buffer until the widths
+ * are known. A table that does not fit the buffer comes out in several parts.
  */
-#include "render/text.h"
+#include "render/text_ports.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "render/format_number.h"
-#include "render/names.h"
-#include "util/address.h"
+#include "render/fields.h"
 
 #define BUFFER_SIZE (256 * 1024)
-#define ROW_MAX	    (4 * 1024)
-#define PIDS_SEEN   32 /* processes told apart on one socket */
+#define ROW_MAX	    (1 + FIELDS_MAX * TEXT_LINE_BYTES)
 
-enum cell { CELL_NETNS, CELL_PROTOCOL, CELL_STATE, CELL_LOCAL, CELL_REMOTE, CELL_PID, CELL_COMM,
-	    CELL_DETAIL };
-#define CELL_COUNT 8
-
-static const char *const titles[CELL_COUNT] = {
-	"NETNS", "PROTO", "STATE", "LOCAL", "REMOTE", "PID", "COMM", "DETAIL",
-};
-
-/* The rows one after the other: a byte of style, then CELL_COUNT texts with their NULs. */
+/* Rows one after the other: a byte of style, then a NUL-terminated text for each column of fields.c. */
 struct text_ports {
 	char rows[BUFFER_SIZE];
 	size_t used;
-	size_t widths[CELL_COUNT];
-	uint32_t netns;	     /* of the first row */
-	bool has_rows;
-	bool several_netns;  /* worth a column */
-	bool has_header;     /* is out: the columns stay */
-	bool shows_netns;
+	size_t widths[FIELDS_MAX];	/* by number of the field, without the space between columns */
+	const char *first[FIELDS_MAX];	/* the cells of the first row */
+	bool is_varied[FIELDS_MAX];	/* a later row differs from the first */
+	bool is_shown[FIELDS_MAX];
+	bool has_header;		/* is out: what is shown stays so */
 };
 
-static void put_cell(struct text_ports *ports, enum cell cell, const struct text_line *line)
+static const struct field *next_column(const struct field *field)
 {
-	size_t length = line->length;
-
-	memcpy(ports->rows + ports->used, line->bytes, length);
-	ports->rows[ports->used + length] = '\0';
-	ports->used += length + 1;
-	if (line->columns > ports->widths[cell])
-		ports->widths[cell] = line->columns;
+	return field_next_column(field, FIELD_OF_PORT);
 }
 
-/* Other processes that have the socket, counted once each; approximate beyond PIDS_SEEN. */
-static size_t count_others(const struct port_fd *fd)
+static void keep_cell(struct text_ports *ports, size_t number, const struct text_line *cell)
 {
-	uint32_t seen[PIDS_SEEN];
-	size_t count = 0, total = 0;
+	char *text = ports->rows + ports->used;
 
-	for (; fd; fd = fd->next) {
-		size_t i = 0;
-
-		while (i < count && seen[i] != fd->task.pid)
-			i++;
-		if (i < count)
-			continue;
-		if (count < PIDS_SEEN)
-			seen[count++] = fd->task.pid;
-		total++;
-	}
-	return total > 0 ? total - 1 : 0;
+	memcpy(text, cell->bytes, cell->length);
+	text[cell->length] = '\0';
+	ports->used += cell->length + 1;
+	if (cell->columns > ports->widths[number])
+		ports->widths[number] = cell->columns;
+	if (ports->has_header)
+		return;
+	if (!ports->first[number])
+		ports->first[number] = text;
+	else if (strcmp(ports->first[number], text) != 0)
+		ports->is_varied[number] = true;
 }
 
-static void add_address(struct text_line *line, const uint8_t address[16], uint16_t port)
+static struct text_ports *ports_new(void)
 {
-	char text[ADDRESS_PORT_SIZE];
+	struct text_ports *ports = calloc(1, sizeof(*ports));
 
-	address_format_port(address, port, text);
-	text_line_add(line, text);
-}
-
-static void add_comm(struct text_line *line, const struct port_entry *entry,
-		     const struct wire_task *task)
-{
-	size_t others = count_others(entry->fds);
-
-	if (task->pid)
-		text_line_bytes(line, task->comm, strnlen(task->comm, sizeof(task->comm)));
-	else
-		text_line_add(line, entry->sock.flags & WIRE_KERNEL_OWNED ? "[kernel]" : "-");
-	if (others > 0)
-		text_line_format(line, " +%zu", others);
-}
-
-static void add_detail(struct text_line *line, const struct port_report *report, bool verbose)
-{
-	const struct port_entry *entry = report->entry;
-	uint64_t now = report->boot_ns;
-	char duration[NUMBER_SIZE];
-
-	if (entry->sock.state == WIRE_TCP_TIME_WAIT && entry->expires_boot_ns > now) {
-		format_duration(entry->expires_boot_ns - now, duration);
-		text_line_format(line, "%s left", duration);
-	}
-	if (entry->sock.state == WIRE_TCP_LISTEN)
-		text_line_format(line, "backlog %u", entry->backlog);
-	if (entry->since_boot_ns && entry->since_boot_ns < now) {
-		format_duration(now - entry->since_boot_ns, duration);
-		text_item(line);
-		text_line_format(line, "for %s", duration);
-	}
-	if (!entry->fds && entry->owner.pid && entry->sock.flags & WIRE_ORPHAN) {
-		text_item(line);
-		text_line_add(line, "orphan");
-	}
-	text_options(line, &entry->sock);
-	text_interface(line, report->interface);
-	text_place(line, report->process);
-	if (verbose && entry->fds) {
-		text_item(line);
-		text_line_format(line, "fd %d", entry->fds->fd);
-	}
-}
-
-static void fill_cells(struct text_line cells[CELL_COUNT], const struct port_report *report,
-		       bool verbose)
-{
-	const struct port_entry *entry = report->entry;
-	const struct wire_sock *sk = &entry->sock;
-	const struct wire_task *task = entry->fds ? &entry->fds->task : &entry->owner;
-	const char *state = state_name(sk->state, entry->substate);
-	char protocol[PROTOCOL_NAME_SIZE];
-
-	memset(cells, 0, CELL_COUNT * sizeof(cells[0]));
-	text_line_format(&cells[CELL_NETNS], "%u", sk->netns);
-	text_line_add(&cells[CELL_PROTOCOL], protocol_name(sk->protocol, protocol));
-	text_line_add(&cells[CELL_STATE], state ? state : "-");
-	add_address(&cells[CELL_LOCAL], sk->local_addr, sk->local_port);
-	if (sk->remote_port)
-		add_address(&cells[CELL_REMOTE], sk->remote_addr, sk->remote_port);
-	if (task->pid)
-		text_line_format(&cells[CELL_PID], "%u", task->pid);
-	else
-		text_line_add(&cells[CELL_PID], "-");
-	add_comm(&cells[CELL_COMM], entry, task);
-	add_detail(&cells[CELL_DETAIL], report, verbose);
+	if (!ports)
+		return NULL;
+	for (const struct field *field = next_column(NULL); field; field = next_column(field))
+		ports->widths[field - fields] = strlen(field->header);
+	return ports;
 }
 
 void text_port(struct render *render, const struct port_report *report)
 {
 	struct text_ports *ports = render->ports;
-	struct text_line cells[CELL_COUNT];
-	uint8_t state = report->entry->sock.state;
+	bool is_waiting = report->entry->sock.state == WIRE_TCP_TIME_WAIT;
+	struct socket_report socket;
+	struct text_line cell;
 
+	if (!ports)
+		ports = render->ports = ports_new();
 	if (!ports) {
-		ports = render->ports = calloc(1, sizeof(*ports));
-		if (!ports) {
-			render->error = -ENOMEM;
-			return;
-		}
-		for (size_t i = 0; i < CELL_COUNT; i++)
-			ports->widths[i] = strlen(titles[i]);
-		ports->netns = report->entry->sock.netns;
+		render->error = -ENOMEM;
+		return;
 	}
 	if (ports->used + ROW_MAX > BUFFER_SIZE)
 		text_ports_write(render);
-	ports->several_netns |= report->entry->sock.netns != ports->netns;
-	ports->has_rows = true;
-	fill_cells(cells, report, render->options.verbose);
-	ports->rows[ports->used++] = state == WIRE_TCP_TIME_WAIT ? STYLE_FAINT : STYLE_PLAIN;
-	for (size_t i = 0; i < CELL_COUNT; i++)
-		put_cell(ports, (enum cell)i, &cells[i]);
-}
-
-static size_t add_cell(struct text_ports *ports, struct text_line *line, size_t cell,
-		       const char *text, size_t column)
-{
-	if (cell == CELL_NETNS && !ports->shows_netns)
-		return column;
-	text_line_column(line, column);
-	text_line_add(line, text);
-	return column + ports->widths[cell] + 1;
+	socket_report_init(&socket, report, report->boot_ns);
+	ports->rows[ports->used++] = is_waiting ? STYLE_FAINT : STYLE_PLAIN;
+	for (const struct field *field = next_column(NULL); field; field = next_column(field)) {
+		text_line_reset(&cell);
+		field_put(field, &socket.report, &render->options, &cell);
+		keep_cell(ports, (size_t)(field - fields), &cell);
+	}
 }
 
 static void write_header(struct render *render, struct text_ports *ports)
 {
-	struct text_line line = {};
-	size_t column = 0;
+	struct text_line line = {}, cell = {};
+	size_t start = 0;
 
 	ports->has_header = true;
-	ports->shows_netns = ports->several_netns;
-	for (size_t cell = 0; cell < CELL_COUNT; cell++)
-		column = add_cell(ports, &line, cell, titles[cell], column);
+	for (const struct field *field = next_column(NULL); field; field = next_column(field)) {
+		size_t number = (size_t)(field - fields), width = ports->widths[number] + 1;
+
+		ports->is_shown[number] = field->role != ROLE_IF_VARIED || ports->is_varied[number];
+		if (!ports->is_shown[number])
+			continue;
+		text_line_reset(&cell);
+		text_line_add(&cell, field->header);
+		text_line_cell(&line, start, width, field->align, &cell);
+		start += width;
+	}
+	if (!render->options.quiet)
+		text_write(render, &line);
+}
+
+static const char *write_row(struct render *render, const struct text_ports *ports, const char *row)
+{
+	struct text_line line = {}, cell = {};
+	size_t start = 0;
+
+	line.style = (enum text_style)*row++;
+	for (const struct field *field = next_column(NULL); field; field = next_column(field)) {
+		size_t number = (size_t)(field - fields), width = ports->widths[number] + 1;
+
+		text_line_reset(&cell);
+		text_line_add(&cell, row);
+		row += cell.length + 1;
+		if (!ports->is_shown[number])
+			continue;
+		text_line_cell(&line, start, width, field->align, &cell);
+		start += width;
+	}
 	text_write(render, &line);
+	return row;
 }
 
 void text_ports_write(struct render *render)
 {
 	struct text_ports *ports = render->ports;
-	const char *at, *end;
+	const char *row;
 
-	if (!ports || !ports->has_rows)
+	if (!ports || ports->used == 0)
 		return;
 	if (!ports->has_header)
 		write_header(render, ports);
-	at = ports->rows;
-	end = ports->rows + ports->used;
-	while (at < end) {
-		struct text_line line = { .style = (enum text_style)*at++ };
-		size_t column = 0;
-
-		for (size_t cell = 0; cell < CELL_COUNT; cell++) {
-			column = add_cell(ports, &line, cell, at, column);
-			at += strlen(at) + 1;
-		}
-		text_write(render, &line);
-	}
+	for (row = ports->rows; row < ports->rows + ports->used;)
+		row = write_row(render, ports, row);
 	ports->used = 0;
-	ports->has_rows = false;
 }
 
 void text_ports_free(struct render *render)

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The answer of `why` for people: the verdict, who has the port, the way out, and what the port is. */
-#include "render/text.h"
+/* The answer of `why` as text: verdict, holders, reason, remedy, and facts about the port. */
+#include "render/text_why.h"
 
 #include <netinet/in.h>
 #include <string.h>
 
 #include "render/names.h"
 #include "render/port_range.h"
+#include "render/text_conflict.h"
 #include "util/address.h"
 #include "util/errno_name.h"
 
 #define BESIDE_SHOWN 3
 
-/* "*" is every address; which ones that are is not to be seen from it. */
+/* "*" does not show which addresses it stands for. */
 static const char *only_family(const struct wire_sock *sock)
 {
 	if (!address_is_wildcard(sock->local_addr))
@@ -55,7 +56,7 @@ static void put_more(struct render *render, size_t more, const char *where)
 	put_note(render, &line);
 }
 
-/* Where people stop too soon: the port is on the machine, but nothing of it is in the way. */
+/* Sockets on the port that do not conflict: a user who finds one may take it for the holder. */
 static void put_beside(struct render *render, const struct why_report *report,
 		       const struct report *frame)
 {

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Parts of lines that the stream, its explanations and `ls` have in common. */
-#include "render/text.h"
+/* Parts of text lines: text_words.h. */
+#include "render/text_words.h"
 
 #include <string.h>
 
+#include "render/format_number.h"
 #include "render/names.h"
 
-#define LABEL_WIDTH    8
-#define NARROWEST_NOTE 20
 #define CONTAINER_SHOWN 12 /* digits, as docker ps shows it */
 
 void text_who(struct text_line *line, const char *comm, uint32_t pid)
@@ -58,42 +57,15 @@ void text_place(struct text_line *line, const struct process *process)
 	}
 }
 
-/* How much of `text` goes on one line: up to the last space that fits, or all of a long word. */
-static size_t wrap(const char *text, size_t length, size_t width)
+void text_failed(struct text_line *line, uint64_t count)
 {
-	size_t columns = 0, last_space = 0;
+	char text[NUMBER_SIZE];
 
-	for (size_t i = 0; i < length; i++) {
-		columns += text_columns(text + i, 1);
-		if (columns > width && last_space > 0)
-			return last_space;
-		if (text[i] == ' ')
-			last_space = i;
-	}
-	return columns > width && last_space > 0 ? last_space : length;
-}
-
-void text_note(struct render *render, const char *label, const char *text, size_t length)
-{
-	size_t indent = render->columns.event;
-	size_t beside = indent + LABEL_WIDTH;
-	size_t width = render->options.width;
-	size_t room = width == 0 ? SIZE_MAX :
-		      width > beside + NARROWEST_NOTE ? width - beside : NARROWEST_NOTE;
-
-	while (length > 0) {
-		struct text_line line = {};
-		size_t taken = wrap(text, length, room);
-
-		text_line_column(&line, indent);
-		text_line_add(&line, label);
-		text_line_column(&line, beside);
-		text_line_put(&line, text, taken);
-		text_write_whole(render, &line);
-		label = "";
-		text += taken;
-		length -= taken;
-		for (; length > 0 && *text == ' '; length--)
-			text++;
-	}
+	if (!count)
+		return;
+	format_count(count, text);
+	text_line_add(line, "  ");
+	text_line_mark(line, STYLE_FAILED, text);
+	text_line_add(line, " failed");
+	line->mark_end = line->length;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* stdio under the capture file: a header rewritten as more is known, events of at most 64 KiB each. */
+/* stdio: the header is rewritten when more is known; an event has at most 64 KiB. */
 #include "source/capture.h"
 
 #include <errno.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* When an interval ends: what is read, of which namespace, and what a TIME_WAIT's end has to do with it. */
+/*
+ * Reads, at the end of an interval, the BPF counters and the kernel's own for each namespace, and derives
+ * from both how many TIME_WAITs began and ended.
+ */
 #include "source/counters.h"
 
 #include <errno.h>
@@ -10,41 +13,42 @@
 #include <bpf/libbpf.h>
 
 #include "porttrace/churn.h"
-#include "source/port_usage.h"
-#include "source/map_reader.h"
 #include "source/flow_counters.h"
+#include "source/map_reader.h"
+#include "source/port_usage.h"
+#include "system/netns_read.h"
 #include "util/clock.h"
 
 #define HOOKED_COUNTERS 4
-#define OWNERS_ASKED 8 /* for a socket of a namespace that nothing else leads into */
-#define PORT_USAGE_SHARE 25 /* of the time is what a port_usage may take: one in so many */
+#define OWNERS_MAX 8	    /* processes searched for a socket in a namespace that nothing else leads into */
+#define PORT_USAGE_PAUSE 25 /* times the duration of a count of ports pass before the next: 4 % of the time */
 
-/* A namespace, as sent last. */
-struct told {
-	struct wire_netns event;
-	struct churn_counts counts; /* as they were then */
-	struct churn_counts now;
+/* What is known of one namespace. */
+struct netns_counters {
+	struct wire_netns event;    /* as sent last; hdr.boot_ns 0: none was */
+	struct churn_counts counts; /* of that event */
+	struct churn_counts now;    /* as read last */
 	bool is_gone;		    /* it could not be entered */
-	/* TIME_WAITs on ports that the kernel chose: began before porttrace did; have ended since. */
+	/* TIME_WAITs on ephemeral ports: begun before porttrace was (if has_before); ended since. */
 	uint64_t timewait_before, timewait_released;
 	bool has_before;
-	/* TcpExt TW when it was last read, and what we had counted then. */
+	/* TcpExt TW when it was last read, and what the BPF programs had counted then. */
 	uint64_t entered_read, entered_seen;
-	uint64_t base[HOOKED_COUNTERS]; /* of the kernel's counters: what they had beyond ours at the first look */
+	uint64_t base[HOOKED_COUNTERS]; /* the kernel's counters minus ours, when first read */
 	bool has_base;
-	uint64_t port_usage_boot_ns, port_usage_took_ns; /* the last one */
+	uint64_t port_usage_boot_ns, port_usage_took_ns; /* end and CPU time of the last count of ports */
 };
 
 struct counters {
 	struct kernel *kernel;
 	struct netns_list *namespaces;
-	struct port_usage_reader *port_usage; /* NULL: this kernel does not let the ports be counted */
+	struct port_usage_reader *port_usage; /* NULL: ports cannot be counted on this kernel */
 	struct flow_counters *flows;
 	int counts; /* the map churn_namespaces */
 	struct map_reader *counts_reader;
-	bool is_hooked;
-	struct told *told;
-	size_t told_count;
+	bool is_hooked; /* the backend sees the end of a TIME_WAIT */
+	struct netns_counters *entries;
+	size_t entry_count;
 	uint64_t interval_boot_ns; /* when the last interval ended; 0: the first has not begun */
 	uint8_t reserved[NETNS_PORTS];
 	source_event_fn event;
@@ -68,7 +72,8 @@ struct counters *counters_new(struct kernel *kernel, struct netns_list *namespac
 		.event = event,
 		.context = context,
 	};
-	counters->counts_reader = map_reader_new(kernel_program(kernel, "churn_namespaces_read"), NULL, counts);
+	counters->counts_reader =
+		map_reader_new(kernel_program(kernel, "churn_namespaces_read"), NULL, counts);
 	if (counters->counts_reader)
 		counters->flows = flow_counters_new(kernel, event, context);
 	if (counters->flows)
@@ -88,36 +93,36 @@ void counters_free(struct counters *counters)
 	port_usage_reader_free(counters->port_usage);
 	flow_counters_free(counters->flows);
 	map_reader_free(counters->counts_reader);
-	free(counters->told);
+	free(counters->entries);
 	free(counters);
 }
 
-/* What was last told of a namespace, made anew where there is none; NULL: no memory. */
-static struct told *told_of(struct counters *counters, uint32_t netns)
+/* The entry of a namespace, which is added if there is none. NULL: no memory. Invalidates other entries. */
+static struct netns_counters *entry_get(struct counters *counters, uint32_t netns)
 {
-	struct told *told;
+	struct netns_counters *entry;
 
-	for (size_t i = 0; i < counters->told_count; i++) {
-		if (counters->told[i].event.netns == netns)
-			return &counters->told[i];
+	for (size_t i = 0; i < counters->entry_count; i++) {
+		if (counters->entries[i].event.netns == netns)
+			return &counters->entries[i];
 	}
-	told = realloc(counters->told, (counters->told_count + 1) * sizeof(*told));
-	if (!told)
+	entry = realloc(counters->entries, (counters->entry_count + 1) * sizeof(*entry));
+	if (!entry)
 		return NULL;
-	counters->told = told;
-	told += counters->told_count++;
-	*told = (struct told){
-		.event = {.hdr = {.size = sizeof(told->event), .kind = WIRE_NETNS}, .netns = netns},
+	counters->entries = entry;
+	entry += counters->entry_count++;
+	*entry = (struct netns_counters){
+		.event = {.hdr = {.size = sizeof(entry->event), .kind = WIRE_NETNS}, .netns = netns},
 	};
-	/* One that turns up later began with nothing counted. */
+	/* A namespace that appears during the trace began its interval with all counters 0. */
 	if (counters->interval_boot_ns) {
-		struct wire_netns nothing = told->event;
+		struct wire_netns nothing = entry->event;
 
-		told->has_before = true;
+		entry->has_before = true;
 		nothing.hdr.boot_ns = counters->interval_boot_ns;
 		counters->event(counters->context, &nothing, sizeof(nothing));
 	}
-	return told;
+	return entry;
 }
 
 static void counts_fill(struct wire_netns *event, const struct churn_counts *counts)
@@ -138,29 +143,34 @@ static void counts_fill(struct wire_netns *event, const struct churn_counts *cou
 }
 
 /*
- * What begins the kernel counts itself, where it does (kernel_counts_timewaits()), and that is better: our
- * programs at the end of a connection have been seen to miss one. Else, and while the
- * namespace cannot be read, ours are added to what was read before: to nothing, of one that turned up later.
+ * How many TIME_WAITs began, without hooks on their end. The kernel's counter is preferred, if it has one
+ * (kernel_counts_timewaits()): our programs at the end of a connection can miss one. Otherwise, and while
+ * the namespace cannot be entered, ours is added to the kernel's value as it was read last (0 for a
+ * namespace that appeared during the trace).
  */
-static void entered_fill(const struct counters *counters, struct told *told, struct wire_netns *event, uint64_t seen)
+static void entered_fill(const struct counters *counters, struct netns_counters *entry, struct wire_netns *event,
+			 uint64_t seen)
 {
-	uint64_t added = seen > told->entered_seen ? seen - told->entered_seen : 0;
-	bool is_there_at_start = !told->event.hdr.boot_ns && !counters->interval_boot_ns;
+	uint64_t added = seen > entry->entered_seen ? seen - entry->entered_seen : 0;
+	bool is_there_at_start = !entry->event.hdr.boot_ns && !counters->interval_boot_ns;
 
-	if (!told->is_gone && (kernel_counts_timewaits(counters->kernel) || is_there_at_start)) {
-		told->entered_read = event->timewait_entered;
-		told->entered_seen = seen;
+	if (!entry->is_gone && (kernel_counts_timewaits(counters->kernel) || is_there_at_start)) {
+		entry->entered_read = event->timewait_entered;
+		entry->entered_seen = seen;
 	} else {
-		event->timewait_entered = told->entered_read + added;
+		event->timewait_entered = entry->entered_read + added;
 	}
 }
 
 /*
- * What the hooks saw, or what the kernel counted since the first look, if that is more: a kprobe's program is
- * not run where it would interrupt another's on its CPU (trace_call_bpf()), nor one of fentry where it would
- * interrupt itself (__bpf_prog_enter_recur()). The kernel's TWRecycled is without what a SYN took over.
+ * The larger of what the hooks saw and what the kernel has counted since the first reading. Hooks can miss
+ * events: the kernel does not run a kprobe program while another one runs on the same CPU (trace_call_bpf()
+ * in kernel/trace/bpf_trace.c), nor an fentry program that would interrupt itself (__bpf_prog_enter_recur()
+ * in kernel/bpf/trampoline.c). The kernel's counter can be lower: TWRecycled leaves out the TIME_WAITs that
+ * a SYN took over.
  */
-static void hooked_fill(struct told *told, struct wire_netns *event, const __u64 *values, bool begins_counted)
+static void hooked_fill(struct netns_counters *entry, struct wire_netns *event, const __u64 *values,
+			bool begins_counted)
 {
 	const uint64_t seen[] = {values[CHURN_TIMEWAIT], values[CHURN_TIMEWAIT_REUSED],
 				 values[CHURN_TIMEWAIT_KILLED], values[CHURN_TIMEWAIT_OVERFLOW]};
@@ -168,35 +178,37 @@ static void hooked_fill(struct told *told, struct wire_netns *event, const __u64
 				 &event->timewait_killed, &event->timewait_overflowed};
 
 	for (int i = 0; i < HOOKED_COUNTERS; i++) {
-		/* Of one that cannot be read it is what was told last. */
+		/* If the namespace cannot be entered, this is the value sent last. */
 		uint64_t counted = *fields[i];
 
-		if (!told->is_gone && !told->has_base)
-			told->base[i] = counted - seen[i];
-		if (!told->is_gone)
-			counted -= told->base[i];
+		if (!entry->is_gone && !entry->has_base)
+			entry->base[i] = counted - seen[i];
+		if (!entry->is_gone)
+			counted -= entry->base[i];
 		*fields[i] = counted > seen[i] && (i || begins_counted) ? counted : seen[i];
 	}
-	told->has_base |= !told->is_gone;
+	entry->has_base |= !entry->is_gone;
 }
 
-static void timewait_fill(const struct counters *counters, struct told *told, struct wire_netns *event,
-			  const struct churn_counts *counts)
+static void timewait_fill(const struct counters *counters, struct netns_counters *entry,
+			  struct wire_netns *event, const struct churn_counts *counts)
 {
 	const __u64 *values = counts->values;
 
 	if (!counters->is_hooked) {
-		entered_fill(counters, told, event, values[CHURN_TIMEWAIT]);
+		entered_fill(counters, entry, event, values[CHURN_TIMEWAIT]);
 		return;
 	}
 	event->has |= WIRE_NETNS_HOOKED;
 	event->timewait_expired = values[CHURN_TIMEWAIT_EXPIRED];
-	hooked_fill(told, event, values, kernel_counts_timewaits(counters->kernel));
+	hooked_fill(entry, event, values, kernel_counts_timewaits(counters->kernel));
 }
 
-static bool may_take_port_usage(const struct told *told, bool last)
+static bool may_read_port_usage(const struct netns_counters *entry, bool last)
 {
-	return last || clock_boot_ns() - told->port_usage_boot_ns > PORT_USAGE_SHARE * told->port_usage_took_ns;
+	uint64_t pause = PORT_USAGE_PAUSE * entry->port_usage_took_ns;
+
+	return last || clock_boot_ns() - entry->port_usage_boot_ns > pause;
 }
 
 static void misuse_of_listeners(struct counters *counters, const struct port_usage_result *found)
@@ -204,15 +216,17 @@ static void misuse_of_listeners(struct counters *counters, const struct port_usa
 	for (size_t i = 0; i < found->listener_count; i++) {
 		const struct wire_socket *listener = &found->listeners[i];
 
-		flow_counters_misuse(counters->flows, &listener->sock, &listener->task, WIRE_MISUSE_SERVICE_PORT, 1);
+		flow_counters_misuse(counters->flows, &listener->sock, &listener->task,
+				     WIRE_MISUSE_SERVICE_PORT, 1);
 	}
 }
 
 /*
- * `counts` were read before: a TIME_WAIT that begins meanwhile then looks like one that has not ended yet,
- * which the next port_usage puts right, and never like one more that has.
+ * Counts the ports, and derives how many TIME_WAITs on ephemeral ports have ended: those that began minus
+ * those that exist. `counts` must have been read before: then a TIME_WAIT that begins meanwhile only makes
+ * the result too low until the next count, and never too high.
  */
-static void port_usage_fill(struct counters *counters, struct told *told, struct wire_netns *event,
+static void port_usage_fill(struct counters *counters, struct netns_counters *entry, struct wire_netns *event,
 			const struct churn_counts *counts)
 {
 	const struct port_usage_result *found;
@@ -220,16 +234,16 @@ static void port_usage_fill(struct counters *counters, struct told *told, struct
 
 	if (port_usage_read(counters->port_usage, event, counters->reserved, &found))
 		return;
-	told->port_usage_boot_ns = found->end_boot_ns;
-	told->port_usage_took_ns = found->took_ns;
-	if (!told->has_before)
-		told->timewait_before = found->timewait_ephemeral > counts->values[CHURN_TIMEWAIT_EPHEMERAL] ?
+	entry->port_usage_boot_ns = found->end_boot_ns;
+	entry->port_usage_took_ns = found->took_ns;
+	if (!entry->has_before)
+		entry->timewait_before = found->timewait_ephemeral > counts->values[CHURN_TIMEWAIT_EPHEMERAL] ?
 			found->timewait_ephemeral - counts->values[CHURN_TIMEWAIT_EPHEMERAL] : 0;
-	told->has_before = true;
-	released = told->timewait_before + counts->values[CHURN_TIMEWAIT_EPHEMERAL];
+	entry->has_before = true;
+	released = entry->timewait_before + counts->values[CHURN_TIMEWAIT_EPHEMERAL];
 	released = released > found->timewait_ephemeral ? released - found->timewait_ephemeral : 0;
-	if (released > told->timewait_released)
-		told->timewait_released = released;
+	if (released > entry->timewait_released)
+		entry->timewait_released = released;
 	event->has |= WIRE_NETNS_PORT_USAGE;
 	event->tcp_in_use = found->tcp_in_use;
 	event->udp_in_use = found->udp_in_use;
@@ -240,120 +254,120 @@ static void port_usage_fill(struct counters *counters, struct told *told, struct
 		misuse_of_listeners(counters, found);
 }
 
-/* false: it has gone. Perhaps just the process has by which it was found, or a socket is all that keeps it, of
- * one of those that took ports there. */
+/* A namespace that no process is in may be kept by a socket of a process that took ports there. */
 static bool enter(struct counters *counters, uint32_t netns)
 {
-	uint32_t pids[OWNERS_ASKED];
+	int err = netns_enter(counters->namespaces, netns);
+	uint32_t pids[OWNERS_MAX];
 	size_t count;
 
-	if (!netns_enter(counters->namespaces, netns))
-		return true;
-	netns_list_scan(counters->namespaces);
-	if (!netns_enter(counters->namespaces, netns))
-		return true;
-	count = flow_counters_owners(counters->flows, netns, pids, OWNERS_ASKED);
-	for (size_t i = 0; i < count; i++)
-		netns_list_scan_sockets(counters->namespaces, netns, pids[i]);
-	return !netns_enter(counters->namespaces, netns);
+	if (err != -ESRCH)
+		return !err;
+	count = flow_counters_owners(counters->flows, netns, pids, OWNERS_MAX);
+	for (size_t i = 0; i < count; i++) {
+		if (netns_list_scan_sockets(counters->namespaces, netns, pids[i]))
+			return !netns_enter(counters->namespaces, netns);
+	}
+	return false;
 }
 
-/* Of a namespace that has gone, our own counts are what is left. */
-static void sample_namespace(struct counters *counters, struct told *told, struct wire_netns *event,
+/* Sends one namespace. If it cannot be entered, only the counts of the BPF programs are new. */
+static void namespace_read(struct counters *counters, struct netns_counters *entry, struct wire_netns *event,
 			     const struct churn_counts *counts, bool with_port_usage, bool last)
 {
-	uint64_t overflowed = told->event.timewait_overflowed;
-	bool is_first = !told->event.hdr.boot_ns;
+	uint64_t overflowed = entry->event.timewait_overflowed;
+	bool is_first = !entry->event.hdr.boot_ns;
 
 	event->has = kernel_times_searches(counters->kernel) ? WIRE_NETNS_TIMED : 0;
 	event->flows_forgotten = flow_counters_evicted(counters->flows);
 	counts_fill(event, counts);
-	told->is_gone = !enter(counters, event->netns);
-	if (told->is_gone) {
+	entry->is_gone = !enter(counters, event->netns);
+	if (entry->is_gone) {
 		event->timewait_live = 0;
 	} else {
 		netns_read(event, counters->reserved);
-		/* Where there is no TIME_WAIT there is nothing to begin from, and nothing to be told yet. */
-		if (!told->has_before && !event->timewait_live)
-			told->has_before = true;
-		if (with_port_usage && (counters->interval_boot_ns || event->timewait_live) && counters->port_usage &&
-		    may_take_port_usage(told, last))
-			port_usage_fill(counters, told, event, counts);
+		/* Without a TIME_WAIT now, none began before porttrace did, and ports need not be counted
+		 * for it. */
+		if (!entry->has_before && !event->timewait_live)
+			entry->has_before = true;
+		if (with_port_usage && counters->port_usage &&
+		    (counters->interval_boot_ns || event->timewait_live) && may_read_port_usage(entry, last))
+			port_usage_fill(counters, entry, event, counts);
 		netns_leave(counters->namespaces);
 	}
-	timewait_fill(counters, told, event, counts);
+	timewait_fill(counters, entry, event, counts);
 	event->ephemeral_released = counts->values[CHURN_RELEASED];
 	if (counters->is_hooked)
 		event->ephemeral_released += counts->values[CHURN_TIMEWAIT_RELEASED];
 	else
-		event->ephemeral_released += told->timewait_released;
+		event->ephemeral_released += entry->timewait_released;
 	event->hdr.boot_ns = clock_boot_ns();
 	if (!is_first && event->timewait_overflowed > overflowed)
 		flow_counters_overflow(counters->flows, event);
 	counters->event(counters->context, event, sizeof(*event));
 }
 
-static bool has_changed(const struct told *told, const struct churn_counts *counts)
+static bool has_changed(const struct netns_counters *entry, const struct churn_counts *counts)
 {
-	return !told->event.hdr.boot_ns || told->event.timewait_live ||
-	       memcmp(told->counts.values, counts->values, sizeof(counts->values)) != 0;
+	return !entry->event.hdr.boot_ns || entry->event.timewait_live ||
+	       memcmp(entry->counts.values, counts->values, sizeof(counts->values)) != 0;
 }
 
-/* One that was silent for a while: its interval begins where everybody's does, with what it had. */
-static void tell_again(struct counters *counters, struct told *told)
+/* Begins the interval of a namespace in which nothing changed for a while, with its last values. */
+static void interval_begin(struct counters *counters, struct netns_counters *entry)
 {
-	if (!told->event.hdr.boot_ns || told->event.hdr.boot_ns >= counters->interval_boot_ns)
+	if (!entry->event.hdr.boot_ns || entry->event.hdr.boot_ns >= counters->interval_boot_ns)
 		return;
-	told->event.hdr.boot_ns = counters->interval_boot_ns;
-	counters->event(counters->context, &told->event, sizeof(told->event));
+	entry->event.hdr.boot_ns = counters->interval_boot_ns;
+	counters->event(counters->context, &entry->event, sizeof(entry->event));
 }
 
 static void read_counts(void *context, const char *element)
 {
-	struct told *told;
+	struct netns_counters *entry;
 	__u32 netns;
 
 	memcpy(&netns, element, sizeof(netns));
-	told = told_of(context, netns);
-	if (told)
-		memcpy(&told->now, element + sizeof(netns), sizeof(told->now));
+	entry = entry_get(context, netns);
+	if (entry)
+		memcpy(&entry->now, element + sizeof(netns), sizeof(entry->now));
 }
 
-/* The namespaces that have counted something, with that, and once those that there are. */
+/* Reads the counts of all namespaces; the first time, adds those that have counted nothing yet. */
 static void find_namespaces(struct counters *counters, bool out_of_turn)
 {
-	size_t known = counters->told_count;
+	size_t known = counters->entry_count;
 
 	map_reader_each(counters->counts_reader, read_counts, counters);
-	/* One that is new can be entered only when it has been found. */
-	if (!known || counters->told_count != known || out_of_turn)
+	/* A new one must be found before it can be entered. */
+	if (!known || counters->entry_count != known || out_of_turn)
 		netns_list_scan(counters->namespaces);
 	for (size_t i = 0; !known && !out_of_turn && i < netns_list_count(counters->namespaces); i++)
-		told_of(counters, netns_list_get(counters->namespaces, i));
+		entry_get(counters, netns_list_get(counters->namespaces, i));
 }
 
 void counters_read_one(struct counters *counters, uint32_t netns)
 {
 	struct wire_netns between;
-	struct told *told;
+	struct netns_counters *entry;
 
 	find_namespaces(counters, true);
-	told = told_of(counters, netns);
-	if (!told)
+	entry = entry_get(counters, netns);
+	if (!entry)
 		return;
-	between = told->event;
+	between = entry->event;
 	between.ends_interval = 0;
-	sample_namespace(counters, told, &between, &told->now, false, false);
+	namespace_read(counters, entry, &between, &entry->now, false, false);
 }
 
-/* A namespace that is kept by something that cannot be seen reads as gone: it goes when it is silent too. */
-static void forget_gone(struct counters *counters, struct told *told)
+/* What could not be entered is removed only once its counts stay the same: something unseen may keep it. */
+static void entry_remove_gone(struct counters *counters, struct netns_counters *entry)
 {
-	if (!told->is_gone)
+	if (!entry->is_gone)
 		return;
-	bpf_map_delete_elem(counters->counts, &told->event.netns);
-	flow_counters_forget(counters->flows, told->event.netns);
-	*told = counters->told[--counters->told_count];
+	bpf_map_delete_elem(counters->counts, &entry->event.netns);
+	flow_counters_forget(counters->flows, entry->event.netns);
+	*entry = counters->entries[--counters->entry_count];
 }
 
 void counters_report(struct counters *counters, bool last)
@@ -361,19 +375,19 @@ void counters_report(struct counters *counters, bool last)
 	uint64_t now = clock_boot_ns();
 
 	find_namespaces(counters, false);
-	flow_counters(counters->flows);
-	/* Backwards, for one that has gone makes room for the last. */
-	for (size_t i = counters->told_count; i-- > 0;) {
-		struct told *told = &counters->told[i];
+	flow_counters_read(counters->flows);
+	/* Backwards: entry_remove_gone() moves the last entry to the place of the removed one. */
+	for (size_t i = counters->entry_count; i-- > 0;) {
+		struct netns_counters *entry = &counters->entries[i];
 
-		if (!has_changed(told, &told->now)) {
-			forget_gone(counters, told);
+		if (!has_changed(entry, &entry->now)) {
+			entry_remove_gone(counters, entry);
 			continue;
 		}
-		told->event.ends_interval = counters->interval_boot_ns != 0;
-		tell_again(counters, told);
-		told->counts = told->now;
-		sample_namespace(counters, told, &told->event, &told->now, true, last);
+		entry->event.ends_interval = counters->interval_boot_ns != 0;
+		interval_begin(counters, entry);
+		entry->counts = entry->now;
+		namespace_read(counters, entry, &entry->event, &entry->now, true, last);
 	}
 	counters->interval_boot_ns = now;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The counters of processes: all at once, for a system call for each of some thousand flows would cost more
- * than all the rest. */
+/* Reads whole maps: a system call for each of some thousand flows would cost more than everything else in
+ * an interval. */
 #include "source/flow_counters.h"
 
 #include <errno.h>
@@ -16,11 +16,11 @@
 #include "util/address.h"
 #include "util/clock.h"
 
-#define REMEMBERED 1024
-#define OVERFLOWS  64
+#define REPORTED_MAX 1024
+#define OVERFLOWS_MAX  64
 
-/* What was said already, the oldest makes room. */
-struct said {
+/* Identifies a misuse that was reported. */
+struct misuse_key {
 	uint64_t start_boot_ns;
 	uint32_t pid, netns; /* netns: only where no process is known */
 	uint32_t kind;
@@ -30,16 +30,16 @@ struct flow_counters {
 	struct kernel *kernel;
 	struct map_reader *flows_reader, *searches_reader, *searches_to_reader;
 	int flows, searches; /* maps */
-	uint64_t present;    /* in the map, while it is read */
-	uint64_t forgotten;
-	struct said said[REMEMBERED];
-	size_t said_next;
-	/* The flows that flow_counters() saw overflow: whom the kernel's own count is about. */
+	uint64_t present;    /* flows that the map had when it was read last */
+	uint64_t evicted;
+	struct misuse_key reported[REPORTED_MAX]; /* a ring: the next one replaces the oldest */
+	size_t reported_next;
+	/* The flows whose TIME_WAITs were dropped, from the last flow_counters_read(). */
 	struct {
 		struct churn_flow flow;
 		struct wire_task task;
 		uint64_t count;
-	} overflows[OVERFLOWS];
+	} overflows[OVERFLOWS_MAX];
 	size_t overflow_count;
 	source_event_fn event;
 	void *context;
@@ -83,24 +83,24 @@ void flow_counters_free(struct flow_counters *flows)
 	free(flows);
 }
 
-static bool was_said(struct flow_counters *flows, const struct said *what)
+static bool is_reported(struct flow_counters *flows, const struct misuse_key *what)
 {
-	for (size_t i = 0; i < REMEMBERED; i++) {
-		const struct said *said = &flows->said[i];
+	for (size_t i = 0; i < REPORTED_MAX; i++) {
+		const struct misuse_key *key = &flows->reported[i];
 
-		if (said->kind == what->kind && said->pid == what->pid &&
-		    said->start_boot_ns == what->start_boot_ns && said->netns == what->netns)
+		if (key->kind == what->kind && key->pid == what->pid &&
+		    key->start_boot_ns == what->start_boot_ns && key->netns == what->netns)
 			return true;
 	}
-	flows->said[flows->said_next] = *what;
-	flows->said_next = (flows->said_next + 1) % REMEMBERED;
+	flows->reported[flows->reported_next] = *what;
+	flows->reported_next = (flows->reported_next + 1) % REPORTED_MAX;
 	return false;
 }
 
 static void misuse_event(struct flow_counters *flows, const struct wire_sock *sock, const struct wire_task *task,
 			 enum wire_misuse_kind kind, uint64_t count, uint32_t limit)
 {
-	const struct said what = {
+	const struct misuse_key what = {
 		.start_boot_ns = task->start_boot_ns,
 		.pid = task->pid,
 		.netns = task->pid ? 0 : sock->netns,
@@ -115,7 +115,7 @@ static void misuse_event(struct flow_counters *flows, const struct wire_sock *so
 		.limit = limit,
 	};
 
-	if (!was_said(flows, &what))
+	if (!is_reported(flows, &what))
 		flows->event(flows->context, &event, sizeof(event));
 }
 
@@ -125,7 +125,7 @@ void flow_counters_misuse(struct flow_counters *flows, const struct wire_sock *s
 	misuse_event(flows, sock, task, kind, count, 0);
 }
 
-/* A socket that stands for all of the flow: what is known of each of them. */
+/* What all sockets of the flow have in common, as a socket. */
 static struct wire_sock sock_of(const struct churn_flow *flow)
 {
 	struct wire_sock sock = {
@@ -164,7 +164,7 @@ static void flow_misuse(struct flow_counters *flows, const struct churn_flow *fl
 		sock.local_port = sock.remote_port;
 		misuse_event(flows, &sock, &task, WIRE_MISUSE_SELF_CONNECT, itself, 0);
 	}
-	if (counts->values[CHURN_TIMEWAIT_OVERFLOW] && flows->overflow_count < OVERFLOWS) {
+	if (counts->values[CHURN_TIMEWAIT_OVERFLOW] && flows->overflow_count < OVERFLOWS_MAX) {
 		flows->overflows[flows->overflow_count].flow = *flow;
 		flows->overflows[flows->overflow_count].task = task;
 		flows->overflows[flows->overflow_count++].count = counts->values[CHURN_TIMEWAIT_OVERFLOW];
@@ -214,13 +214,13 @@ static void read_flows(struct flow_counters *flows)
 	flows->present = 0;
 	if (map_reader_each(flows->flows_reader, read_flow, flows))
 		return;
-	if (made > flows->present && made - flows->present > flows->forgotten)
-		flows->forgotten = made - flows->present;
+	if (made > flows->present && made - flows->present > flows->evicted)
+		flows->evicted = made - flows->present;
 }
 
 uint64_t flow_counters_evicted(const struct flow_counters *flows)
 {
-	return flows->forgotten;
+	return flows->evicted;
 }
 
 static void read_search(void *context, const char *element)
@@ -245,7 +245,7 @@ static void read_search(void *context, const char *element)
 	flows->event(flows->context, &event, sizeof(event));
 }
 
-void flow_counters(struct flow_counters *flows)
+void flow_counters_read(struct flow_counters *flows)
 {
 	flows->overflow_count = 0;
 	read_flows(flows);
@@ -283,7 +283,7 @@ void flow_counters_forget(struct flow_counters *flows, uint32_t netns)
 void flow_counters_overflow(struct flow_counters *flows, const struct wire_netns *netns)
 {
 	struct wire_sock sock = {.netns = netns->netns, .family = AF_INET, .protocol = IPPROTO_TCP};
-	const struct wire_task nobody = {0};
+	const struct wire_task no_task = {0};
 	bool is_known = false;
 
 	for (size_t i = 0; i < flows->overflow_count; i++) {
@@ -295,6 +295,6 @@ void flow_counters_overflow(struct flow_counters *flows, const struct wire_netns
 		is_known = true;
 	}
 	if (!is_known)
-		misuse_event(flows, &sock, &nobody, WIRE_MISUSE_OVERFLOW, netns->timewait_overflowed,
+		misuse_event(flows, &sock, &no_task, WIRE_MISUSE_OVERFLOW, netns->timewait_overflowed,
 			     netns->tw_max_buckets);
 }

@@ -1,38 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* read() of an iterator until it ends, cut into what its programs wrote. */
+/* An iterator is a file: each read() runs the program on the next objects and returns what it wrote. */
 #include "source/iterator.h"
 
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#define BUFFER_SIZE (64 * 1024)
-
-int iterator_run(struct bpf_link *link, iterator_take_fn take, void *context)
+int iterator_run(struct bpf_link *link, chunk_take_fn take, void *context)
 {
-	_Alignas(8) char buffer[BUFFER_SIZE];
-	int fd = bpf_iter_create(bpf_link__fd(link)), err = 0;
-	size_t held = 0, left;
-	ssize_t got;
+	int fd = bpf_iter_create(bpf_link__fd(link)), err;
 
 	if (fd < 0)
 		return -errno;
-	for (;;) {
-		got = read(fd, buffer + held, sizeof(buffer) - held);
-		if (got < 0 && (errno == EAGAIN || errno == EINTR))
-			continue;
-		if (got <= 0)
-			break;
-		held += (size_t)got;
-		left = take(context, buffer, held);
-		memmove(buffer, buffer + held - left, left);
-		held = left;
-	}
-	if (got < 0)
-		err = -errno;
+	err = chunks_read(fd, take, context);
 	close(fd);
 	return err;
 }

@@ -5,16 +5,16 @@
 
 #include <stddef.h>
 
+#include "source/chunk_reader.h"
+
 struct bpf_link;
 
-/* Gets what was written, as it comes; returns how many bytes, a cut element, are left at the end. */
-typedef size_t (*iterator_take_fn)(void *context, const char *data, size_t size);
 /* Gets a whole element, which may be unaligned. */
 typedef void (*iterator_each_fn)(void *context, const char *element);
 
-/* 0 or -errno. */
-int iterator_run(struct bpf_link *link, iterator_take_fn take, void *context);
-/* Elements of one size. 0 or -errno. */
+/* Hands over what the programs write. 0, or -errno as chunks_read(). */
+int iterator_run(struct bpf_link *link, chunk_take_fn take, void *context);
+/* For elements of `size` bytes each. 0 or -errno. */
 int iterator_each(struct bpf_link *link, size_t size, iterator_each_fn each, void *context);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "system/fdless_owner.h"
 #include "system/netns.h"
+#include "system/netns_read.h"
 #include "system/procfs.h"
 #include "source/counters.h"
 #include "source/snapshot.h"
@@ -47,17 +48,6 @@ static struct live *live_of(const struct source *source)
 	return (struct live *)source;
 }
 
-/* The namespace may be one that was not there when they were looked for last. */
-static int enter(struct live *live, uint32_t netns)
-{
-	int err = netns_enter(live->namespaces, netns);
-
-	if (err != -ESRCH)
-		return err;
-	netns_list_scan(live->namespaces);
-	return netns_enter(live->namespaces, netns);
-}
-
 /*
  * An IPv6 address that cannot be bound is not there, or is being checked for duplicates: only its
  * namespace knows. One answer serves a storm of refusals.
@@ -72,7 +62,7 @@ static bool is_tentative(struct live *live, const struct wire_sock *sock, uint64
 		return asked->tentative;
 	*asked = (struct address_asked){.netns = sock->netns, .ifindex = sock->ifindex, .boot_ns = now};
 	memcpy(asked->addr, sock->local_addr, sizeof(asked->addr));
-	if (enter(live, sock->netns))
+	if (netns_enter(live->namespaces, sock->netns))
 		return false;
 	asked->tentative = netns_find_ipv6(sock->local_addr, sock->ifindex) == NETNS_ADDRESS_TENTATIVE;
 	netns_leave(live->namespaces);
@@ -165,7 +155,7 @@ static void live_name_device(struct source *source, uint32_t netns, uint32_t ifi
 	};
 	char name[IF_NAMESIZE];
 
-	if (enter(live, netns))
+	if (netns_enter(live->namespaces, netns))
 		return;
 	if (if_indextoname(ifindex, name)) {
 		memcpy(event.name, name, sizeof(event.name));
@@ -234,6 +224,14 @@ bool live_counts_ports(const struct source *source)
 size_t live_netns_count(const struct source *source)
 {
 	return netns_list_count(live_of(source)->namespaces);
+}
+
+int live_netns_error(const struct source *source, size_t index, uint32_t *netns)
+{
+	const struct netns_list *namespaces = live_of(source)->namespaces;
+
+	*netns = netns_list_get(namespaces, index);
+	return netns_list_error(namespaces, index);
 }
 
 struct source *live_open(const struct kernel_options *options, source_event_fn event, void *context,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Both ways to read a hash map end in one call for each element. */
+/* Whichever way the map is read, `each` is called once per element. */
 #include "source/map_reader.h"
 
 #include <errno.h>
@@ -16,11 +16,11 @@
 #define BATCH_MIN 256U
 
 struct map_reader {
-	struct bpf_link *read, *clear; /* NULL: in batches */
+	struct bpf_link *read, *clear; /* NULL: use batches */
 	int map;
 	uint32_t max_entries;
 	size_t key_size, value_size;
-	/* Of a batch; NULL until one is needed. */
+	/* Buffers of a batch; NULL until one is needed. */
 	uint32_t capacity;
 	char *keys, *values;
 	char *element;
@@ -92,11 +92,11 @@ static void batch_deliver(struct map_reader *reader, uint32_t count, map_reader_
 	}
 }
 
-/* each NULL: the elements are deleted instead. */
+/* each NULL: deletes the elements. */
 static int batches_run(struct map_reader *reader, map_reader_fn each, void *context)
 {
 	uint32_t capacity = reader->max_entries < BATCH_MIN ? reader->max_entries : BATCH_MIN;
-	uint64_t position = 0; /* of a hash, a bucket number of 32 bits */
+	uint64_t position = 0; /* opaque; for a hash, the kernel uses 32 bits of it as a bucket number */
 	bool begun = false;
 	int err = reader->capacity ? 0 : batch_grow(reader, capacity);
 
@@ -108,7 +108,7 @@ static int batches_run(struct map_reader *reader, map_reader_fn each, void *cont
 						  &count, NULL) :
 			     bpf_map_lookup_and_delete_batch(reader->map, from, &position, reader->keys,
 							     reader->values, &count, NULL);
-		/* A bucket of the hash has more elements than fit: the same bucket again, with more room. */
+		/* A bucket of the hash has more elements than fit: read it again with more room. */
 		if (err == -ENOSPC && reader->capacity < reader->max_entries) {
 			err = batch_grow(reader, 2 * reader->capacity);
 			continue;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Runs the port_usage of the kernel side and makes of its counts what a search for a port would find. */
+/* Runs the BPF programs that count ports, and computes from the counts what a port search would find. */
 #include "source/port_usage.h"
 
 #include <errno.h>
@@ -27,80 +27,80 @@ struct port_usage_reader {
 	struct bpf_link *tcp, *udp;
 	struct map_reader *pools;
 	int buckets; /* the program */
-	struct counted *counted; /* the last port_usage, most in use first */
-	size_t count, capacity;	 /* as many as the map may have */
-	const uint8_t *reserved; /* while a port_usage runs */
+	struct counted *counted; /* of the last count, most in use first */
+	size_t count, capacity;	 /* capacity: that of the map */
+	const uint8_t *reserved; /* during port_usage_read() */
 	struct port_usage_result result;
 };
 
 struct port_usage_reader *port_usage_reader_new(struct kernel *kernel)
 {
-	struct port_usage_reader *taker = calloc(1, sizeof(*taker));
+	struct port_usage_reader *reader = calloc(1, sizeof(*reader));
 	struct bpf_program *tcp = kernel_program(kernel, "port_usage_tcp");
 	struct bpf_program *udp = kernel_program(kernel, "port_usage_udp");
 	struct bpf_program *buckets = kernel_program(kernel, "port_usage_buckets");
 	struct bpf_program *read = kernel_program(kernel, "port_usage_pools_read");
-	struct bpf_program *forget = kernel_program(kernel, "port_usage_pools_clear");
+	struct bpf_program *clear = kernel_program(kernel, "port_usage_pools_clear");
 	const struct bpf_map *pools = kernel_map(kernel, "port_usage_pools");
 
-	if (!taker)
+	if (!reader)
 		return NULL;
-	taker->port_usage = kernel_port_usage(kernel, &taker->ports);
-	if (!taker->port_usage || !tcp || !udp || !buckets) {
-		free(taker);
+	reader->port_usage = kernel_port_usage(kernel, &reader->ports);
+	if (!reader->port_usage || !tcp || !udp || !buckets) {
+		free(reader);
 		errno = ENOTSUP;
 		return NULL;
 	}
-	taker->buckets = bpf_program__fd(buckets);
-	taker->capacity = bpf_map__max_entries(pools);
-	taker->counted = malloc(taker->capacity * sizeof(*taker->counted));
-	taker->tcp = taker->counted ? bpf_program__attach_iter(tcp, NULL) : NULL;
-	taker->udp = taker->tcp ? bpf_program__attach_iter(udp, NULL) : NULL;
-	taker->pools = taker->udp ? map_reader_new(read, forget, pools) : NULL;
-	if (!taker->pools) {
+	reader->buckets = bpf_program__fd(buckets);
+	reader->capacity = bpf_map__max_entries(pools);
+	reader->counted = malloc(reader->capacity * sizeof(*reader->counted));
+	reader->tcp = reader->counted ? bpf_program__attach_iter(tcp, NULL) : NULL;
+	reader->udp = reader->tcp ? bpf_program__attach_iter(udp, NULL) : NULL;
+	reader->pools = reader->udp ? map_reader_new(read, clear, pools) : NULL;
+	if (!reader->pools) {
 		int err = errno;
 
-		port_usage_reader_free(taker);
+		port_usage_reader_free(reader);
 		errno = err;
 		return NULL;
 	}
-	return taker;
+	return reader;
 }
 
-void port_usage_reader_free(struct port_usage_reader *taker)
+void port_usage_reader_free(struct port_usage_reader *reader)
 {
-	if (!taker)
+	if (!reader)
 		return;
-	bpf_link__destroy(taker->tcp);
-	bpf_link__destroy(taker->udp);
-	map_reader_free(taker->pools);
-	free(taker->counted);
-	free(taker);
+	bpf_link__destroy(reader->tcp);
+	bpf_link__destroy(reader->udp);
+	map_reader_free(reader->pools);
+	free(reader->counted);
+	free(reader);
 }
 
-/* Events of the iterator: listeners of the range. */
-static void listener_take(void *context, const char *element)
+/* The iterators write the listeners of the range as events. */
+static void listener_add(void *context, const char *element)
 {
-	struct port_usage_reader *taker = context;
-	struct port_usage_result *result = &taker->result;
+	struct port_usage_reader *reader = context;
+	struct port_usage_result *result = &reader->result;
 	struct wire_socket event;
 
 	memcpy(&event, element, sizeof(event));
-	if (!taker->reserved[event.sock.local_port] && result->listener_count < PORT_USAGE_LISTENERS_MAX)
+	if (!reader->reserved[event.sock.local_port] && result->listener_count < PORT_USAGE_LISTENERS_MAX)
 		result->listeners[result->listener_count++] = event;
 }
 
-/* In as many parts as it takes; -ENOTSUP: it gets nowhere. */
-static int buckets_walk(struct port_usage_reader *taker)
+/* One run of the program covers a part of the range. -ENOTSUP: a run has made no progress. */
+static int buckets_walk(struct port_usage_reader *reader)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, options);
-	struct port_usage *port_usage = taker->port_usage;
+	struct port_usage *port_usage = reader->port_usage;
 
 	port_usage->at = port_usage->low;
 	while (!port_usage->walked) {
 		__u16 at = port_usage->at;
 
-		if (bpf_prog_test_run_opts(taker->buckets, &options))
+		if (bpf_prog_test_run_opts(reader->buckets, &options))
 			return -errno;
 		if (!port_usage->walked && (port_usage->at == at || port_usage->at > port_usage->high))
 			return -ENOTSUP;
@@ -110,24 +110,24 @@ static int buckets_walk(struct port_usage_reader *taker)
 
 static void pool_add(void *context, const char *element)
 {
-	struct port_usage_reader *taker = context;
-	struct counted *counted = &taker->counted[taker->count];
+	struct port_usage_reader *reader = context;
+	struct counted *counted = &reader->counted[reader->count];
 
-	if (taker->count == taker->capacity)
+	if (reader->count == reader->capacity)
 		return;
-	taker->count++;
+	reader->count++;
 	memcpy(&counted->key, element, sizeof(counted->key));
 	memcpy(&counted->pool, element + sizeof(counted->key), sizeof(counted->pool));
 }
 
-/* Reads the map and empties it: between two looks it takes no memory. */
-static int pools_take(struct port_usage_reader *taker)
+/* Reads the map and clears it, so that it holds no memory between two counts. */
+static int pools_read(struct port_usage_reader *reader)
 {
 	int err;
 
-	taker->count = 0;
-	err = map_reader_each(taker->pools, pool_add, taker);
-	return err ? err : map_reader_clear(taker->pools);
+	reader->count = 0;
+	err = map_reader_each(reader->pools, pool_add, reader);
+	return err ? err : map_reader_clear(reader->pools);
 }
 
 static int compare(const void *a, const void *b)
@@ -137,12 +137,13 @@ static int compare(const void *a, const void *b)
 	return (one->pool.in_use < other->pool.in_use) - (one->pool.in_use > other->pool.in_use);
 }
 
-static bool is_for_connect(const struct counted *counted)
+static bool is_of_connect(const struct counted *counted)
 {
 	return counted->key.remote_port != 0;
 }
 
-/* IP_LOCAL_PORT_RANGE: each of its ends counts if it lies in the range (inet_sk_get_local_port_range()). */
+/* IP_LOCAL_PORT_RANGE: each end is used if it lies in the namespace's range (inet_sk_get_local_port_range()
+ * in net/ipv4/inet_connection_sock.c). */
 static void range_of(const struct port_usage_pool *pool, const struct wire_netns *netns, struct wire_pool *out)
 {
 	out->range_low = netns->range_low;
@@ -154,17 +155,17 @@ static void range_of(const struct port_usage_pool *pool, const struct wire_netns
 }
 
 /*
- * The ports that a search may come upon. Of an odd number connect() leaves one out each time, but not always
- * the same one (__inet_hash_connect()).
+ * The ports that a search can return. If their number is odd, one connect() leaves out one port, but not
+ * always the same (__inet_hash_connect() in net/ipv4/inet_hashtables.c).
  */
-static uint32_t capacity_of(const struct port_usage_reader *taker, const struct counted *counted,
+static uint32_t capacity_of(const struct port_usage_reader *reader, const struct counted *counted,
 			    const struct wire_pool *pool, const uint8_t *reserved)
 {
-	bool connects = is_for_connect(counted);
+	bool connects = is_of_connect(counted);
 	uint32_t capacity = 0;
 
 	for (uint32_t port = pool->range_low; port <= pool->range_high; port++)
-		capacity += !reserved[port] && !(connects && taker->ports[port] & PORT_USAGE_BOUND);
+		capacity += !reserved[port] && !(connects && reader->ports[port] & PORT_USAGE_BOUND);
 	return capacity;
 }
 
@@ -175,31 +176,31 @@ static bool is_any_address(const uint8_t addr[16])
 	return !memcmp(addr, any, sizeof(any)) || !memcmp(addr, any_ipv4, sizeof(any_ipv4));
 }
 
-/* A wildcard meets all addresses, and each address the wildcards. */
-static uint32_t bound_in_use(const struct port_usage_reader *taker, const struct counted *counted)
+/* A wildcard conflicts with all addresses, and an address also with the wildcards. */
+static uint32_t bound_in_use(const struct port_usage_reader *reader, const struct counted *counted)
 {
 	bool is_udp = counted->key.protocol == IPPROTO_UDP;
 	uint32_t in_use = counted->pool.in_use;
 
 	if (is_any_address(counted->key.local_addr))
-		return is_udp ? taker->result.udp_in_use : taker->result.tcp_in_use;
-	for (size_t i = 0; i < taker->count; i++) {
-		const struct counted *other = &taker->counted[i];
+		return is_udp ? reader->result.udp_in_use : reader->result.tcp_in_use;
+	for (size_t i = 0; i < reader->count; i++) {
+		const struct counted *other = &reader->counted[i];
 
-		if (!is_for_connect(other) && other->key.protocol == counted->key.protocol &&
+		if (!is_of_connect(other) && other->key.protocol == counted->key.protocol &&
 		    is_any_address(other->key.local_addr))
 			in_use += other->pool.in_use;
 	}
 	return in_use;
 }
 
-static void pool_event(struct port_usage_reader *taker, const struct counted *counted,
+static void pool_event(struct port_usage_reader *reader, const struct counted *counted,
 		       const struct wire_netns *netns, const uint8_t *reserved)
 {
-	struct wire_pool *pool = &taker->result.pools[taker->result.pool_count++];
+	struct wire_pool *pool = &reader->result.pools[reader->result.pool_count++];
 
 	*pool = (struct wire_pool){
-		.hdr = {.size = sizeof(*pool), .kind = WIRE_POOL, .boot_ns = taker->result.end_boot_ns},
+		.hdr = {.size = sizeof(*pool), .kind = WIRE_POOL, .boot_ns = reader->result.end_boot_ns},
 		.netns = netns->netns,
 		.remote_port = counted->key.remote_port,
 		.protocol = counted->key.protocol,
@@ -211,44 +212,45 @@ static void pool_event(struct port_usage_reader *taker, const struct counted *co
 	memcpy(pool->remote_addr, counted->key.remote_addr, sizeof(pool->remote_addr));
 	memcpy(pool->ends, counted->pool.ends, sizeof(pool->ends));
 	range_of(&counted->pool, netns, pool);
-	pool->capacity = capacity_of(taker, counted, pool, reserved);
-	if (!is_for_connect(counted))
-		pool->in_use = bound_in_use(taker, counted);
+	pool->capacity = capacity_of(reader, counted, pool, reserved);
+	if (!is_of_connect(counted))
+		pool->in_use = bound_in_use(reader, counted);
 }
 
-/* Pools as good as empty are only noise, unless there are no others. */
-#define FEW		4
-#define NOTEWORTHY_PART 64
+/* Of each kind the fullest pools are sent: always POOLS_MIN, and more if they use 1/64 of the range or
+ * more. */
+#define POOLS_MIN     4
+#define POOL_PART_MIN 64
 
-static void pools_choose(struct port_usage_reader *taker, const struct wire_netns *netns, const uint8_t *reserved)
+static void pools_select(struct port_usage_reader *reader, const struct wire_netns *netns, const uint8_t *reserved)
 {
-	uint32_t noteworthy = (netns->range_high - netns->range_low + 1U) / NOTEWORTHY_PART;
+	uint32_t in_use_min = (netns->range_high - netns->range_low + 1U) / POOL_PART_MIN;
 	size_t connects = 0, binds = 0;
 
-	if (taker->count)
-		qsort(taker->counted, taker->count, sizeof(*taker->counted), compare);
-	for (size_t i = 0; i < taker->count; i++) {
-		const struct counted *counted = &taker->counted[i];
-		size_t *of_kind = is_for_connect(counted) ? &connects : &binds;
-		size_t most = is_for_connect(counted) ? PORT_USAGE_POOLS_MAX * 2 / 3 : PORT_USAGE_POOLS_MAX / 3;
+	if (reader->count)
+		qsort(reader->counted, reader->count, sizeof(*reader->counted), compare);
+	for (size_t i = 0; i < reader->count; i++) {
+		const struct counted *counted = &reader->counted[i];
+		size_t *of_kind = is_of_connect(counted) ? &connects : &binds;
+		size_t most = is_of_connect(counted) ? PORT_USAGE_POOLS_MAX * 2 / 3 : PORT_USAGE_POOLS_MAX / 3;
 
-		if (*of_kind >= most || (*of_kind >= FEW && counted->pool.in_use < noteworthy))
+		if (*of_kind >= most || (*of_kind >= POOLS_MIN && counted->pool.in_use < in_use_min))
 			continue;
 		++*of_kind;
-		pool_event(taker, counted, netns, reserved);
+		pool_event(reader, counted, netns, reserved);
 	}
 }
 
-static void ports_count(struct port_usage_reader *taker, const struct wire_netns *netns)
+static void ports_count(struct port_usage_reader *reader, const struct wire_netns *netns)
 {
 	for (uint32_t port = netns->range_low; port <= netns->range_high; port++) {
-		taker->result.tcp_in_use += !!(taker->ports[port] & PORT_USAGE_TCP);
-		taker->result.udp_in_use += !!(taker->ports[port] & PORT_USAGE_UDP);
-		taker->result.tcp_bound += !!(taker->ports[port] & PORT_USAGE_BOUND);
+		reader->result.tcp_in_use += !!(reader->ports[port] & PORT_USAGE_TCP);
+		reader->result.udp_in_use += !!(reader->ports[port] & PORT_USAGE_UDP);
+		reader->result.tcp_bound += !!(reader->ports[port] & PORT_USAGE_BOUND);
 	}
 }
 
-/* What it cost, not how long others made it wait. */
+/* CPU time of this thread: the cost without the time spent waiting. */
 static uint64_t cpu_ns(void)
 {
 	struct timespec ts;
@@ -257,37 +259,37 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
 }
 
-int port_usage_read(struct port_usage_reader *taker, const struct wire_netns *netns, const uint8_t *reserved,
+int port_usage_read(struct port_usage_reader *reader, const struct wire_netns *netns, const uint8_t *reserved,
 		const struct port_usage_result **result)
 {
-	struct port_usage *port_usage = taker->port_usage;
+	struct port_usage *port_usage = reader->port_usage;
 	uint64_t begin = cpu_ns();
 	int err;
 
-	*result = &taker->result;
-	taker->result.tcp_in_use = taker->result.udp_in_use = taker->result.tcp_bound = 0;
-	taker->result.pool_count = taker->result.listener_count = 0;
+	*result = &reader->result;
+	reader->result.tcp_in_use = reader->result.udp_in_use = reader->result.tcp_bound = 0;
+	reader->result.pool_count = reader->result.listener_count = 0;
 	if (!netns->range_low)
 		return -ENODATA;
-	memset(taker->ports, 0, PORT_USAGE_PORTS);
+	memset(reader->ports, 0, PORT_USAGE_PORTS);
 	port_usage->low = netns->range_low;
 	port_usage->high = netns->range_high;
 	port_usage->walked = 0;
 	port_usage->timewait_ephemeral = 0;
-	taker->reserved = reserved;
-	err = iterator_each(taker->tcp, sizeof(struct wire_socket), listener_take, taker);
+	reader->reserved = reserved;
+	err = iterator_each(reader->tcp, sizeof(struct wire_socket), listener_add, reader);
 	if (!err)
-		err = iterator_each(taker->udp, sizeof(struct wire_socket), listener_take, taker);
+		err = iterator_each(reader->udp, sizeof(struct wire_socket), listener_add, reader);
 	if (!err)
-		err = buckets_walk(taker);
+		err = buckets_walk(reader);
 	if (!err)
-		err = pools_take(taker);
-	taker->result.end_boot_ns = clock_boot_ns();
-	taker->result.took_ns = cpu_ns() - begin;
+		err = pools_read(reader);
+	reader->result.end_boot_ns = clock_boot_ns();
+	reader->result.took_ns = cpu_ns() - begin;
 	if (err)
 		return err;
-	taker->result.timewait_ephemeral = port_usage->timewait_ephemeral;
-	ports_count(taker, netns);
-	pools_choose(taker, netns, reserved);
+	reader->result.timewait_ephemeral = port_usage->timewait_ephemeral;
+	ports_count(reader, netns);
+	pools_select(reader, netns, reserved);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Counts the ports of one network namespace in the kernel's own tables: bpf/port_usage.bpf.c. */
+/* Counts the ports in use in one network namespace, from the kernel's own tables (bpf/port_usage.bpf.c). */
 #ifndef PORTTRACE_SOURCE_PORT_USAGE_H
 #define PORTTRACE_SOURCE_PORT_USAGE_H
 
@@ -12,21 +12,22 @@
 
 struct port_usage_reader;
 
-/* `kernel` is borrowed. NULL with errno: ENOTSUP this kernel does not let the ports be counted, else why. */
+/* `kernel` is borrowed. NULL with errno; ENOTSUP: ports cannot be counted on this kernel. */
 struct port_usage_reader *port_usage_reader_new(struct kernel *kernel);
-void port_usage_reader_free(struct port_usage_reader *taker);
+void port_usage_reader_free(struct port_usage_reader *reader);
 
 #define PORT_USAGE_POOLS_MAX     24
 #define PORT_USAGE_LISTENERS_MAX 32
 
-/* What a port_usage found. Borrowed from the taker until its next port_usage. */
+/* Valid until the next port_usage_read(). */
 struct port_usage_result {
-	uint32_t tcp_in_use, udp_in_use, tcp_bound; /* ports of the range */
-	uint32_t timewait_ephemeral;		    /* TIME_WAITs on ports that the kernel chose */
-	/* Those with most ports in use. hdr.boot_ns and netns are filled in. */
+	uint32_t tcp_in_use, udp_in_use, tcp_bound; /* ports of the ephemeral range */
+	uint32_t timewait_ephemeral;		    /* TIME_WAITs on ports that the kernel selected */
+	/* The pools with most ports in use, complete events. */
 	struct wire_pool pools[PORT_USAGE_POOLS_MAX];
 	size_t pool_count;
-	/* Listeners that bind() put on a port of the range which is not reserved; task: who, if known. */
+	/* Listeners that bind() put on a port of the range which is not reserved; task is filled in if
+	 * known. */
 	struct wire_socket listeners[PORT_USAGE_LISTENERS_MAX];
 	size_t listener_count;
 	uint64_t end_boot_ns;
@@ -34,10 +35,10 @@ struct port_usage_result {
 };
 
 /*
- * Counts in the namespace that this thread is in, whose settings `netns` has; `reserved` as of
- * netns_read(). 0 or -errno; the result is then what was found until then, and of no use.
+ * Counts in the namespace that this thread is in. `netns` and `reserved` are what netns_read() returned
+ * there. 0, -ENODATA: the port range is not known, or -errno; the result is then incomplete.
  */
-int port_usage_read(struct port_usage_reader *taker, const struct wire_netns *netns, const uint8_t *reserved,
+int port_usage_read(struct port_usage_reader *reader, const struct wire_netns *netns, const uint8_t *reserved,
 		const struct port_usage_result **result);
 
 #endif

@@ -132,6 +132,7 @@ static int run_in(struct delivery *to, uint32_t netns)
 	struct netns_list *namespaces = to->snapshot->namespaces;
 	int err = netns_enter(namespaces, netns);
 
+	/* netns_list_error() keeps the reason for the command to report. */
 	if (err)
 		return 0;
 	err = run(to, LOOK_TCP);

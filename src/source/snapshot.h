@@ -13,7 +13,7 @@ struct snapshot;
 struct snapshot *snapshot_new(struct kernel *kernel, struct netns_list *namespaces);
 void snapshot_free(struct snapshot *snapshot);
 
-/* 0 or -errno. A namespace that has gone meanwhile, or may not be entered, is passed over. */
+/* 0 or -errno. A namespace that could not be entered is left out: see netns_list_error(). */
 int snapshot_scan(struct snapshot *snapshot, const struct socket_query *look, source_event_fn event,
 		  void *context);
 

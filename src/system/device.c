@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* One RTM_GETLINK: whether a device is a VRF or in one. */
+/* RTM_GETLINK: whether a device is a VRF, or a member of one. */
 #include "system/device.h"
 
 #include <limits.h>
@@ -10,8 +10,8 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
-#include "system/netns.h"
 #include "system/netlink.h"
+#include "system/netns_read.h"
 
 uint32_t device_index(const char *device)
 {
@@ -22,7 +22,8 @@ uint32_t device_index(const char *device)
 	if (index)
 		return index;
 	number = strtoul(device, &end, 10);
-	if (*device < '0' || *device > '9' || *end || !number || number > INT_MAX || !if_indextoname((unsigned int)number, name))
+	if (*device < '0' || *device > '9' || *end || !number || number > INT_MAX ||
+	    !if_indextoname((unsigned int)number, name))
 		return 0;
 	return (uint32_t)number;
 }
@@ -35,7 +36,7 @@ static bool is_vrf(const struct rtattr *kind)
 static uint32_t l3mdev_in(const struct ifinfomsg *link, size_t size)
 {
 	const struct rtattr *at = IFLA_RTA(link);
-	bool is_one = false, is_in_one = false;
+	bool is_itself = false, is_member = false;
 	uint32_t master = 0;
 
 	for (; RTA_OK(at, size); at = RTA_NEXT(at, size)) {
@@ -45,28 +46,36 @@ static uint32_t l3mdev_in(const struct ifinfomsg *link, size_t size)
 		if (at->rta_type == IFLA_MASTER && left >= sizeof(master))
 			memcpy(&master, RTA_DATA(at), sizeof(master));
 		for (; at->rta_type == IFLA_LINKINFO && RTA_OK(info, left); info = RTA_NEXT(info, left)) {
-			is_one |= info->rta_type == IFLA_INFO_KIND && is_vrf(info);
-			is_in_one |= info->rta_type == IFLA_INFO_SLAVE_KIND && is_vrf(info);
+			is_itself |= info->rta_type == IFLA_INFO_KIND && is_vrf(info);
+			is_member |= info->rta_type == IFLA_INFO_SLAVE_KIND && is_vrf(info);
 		}
 	}
-	if (is_one)
+	if (is_itself)
 		return (uint32_t)link->ifi_index;
-	return is_in_one ? master : 0;
+	return is_member ? master : 0;
+}
+
+static void link_found(void *context, const struct nlmsghdr *message)
+{
+	const struct ifinfomsg *link = netlink_payload(message, RTM_NEWLINK, sizeof(*link));
+
+	if (link)
+		*(uint32_t *)context = l3mdev_in(link, IFLA_PAYLOAD(message));
 }
 
 uint32_t device_l3mdev(uint32_t ifindex)
 {
-	struct {
+	const struct {
 		struct nlmsghdr header;
 		struct ifinfomsg link;
 	} request = {
-		.header = {.nlmsg_len = sizeof(request), .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST},
+		.header = {.nlmsg_len = sizeof(request), .nlmsg_type = RTM_GETLINK,
+			   .nlmsg_flags = NLM_F_REQUEST},
 		.link = {.ifi_index = (int)ifindex},
 	};
-	union rtnetlink_answer answer;
+	uint32_t l3mdev = 0;
 
-	if (!ifindex || netns_read_setting("/proc/sys/net/ipv4/tcp_l3mdev_accept", NULL) ||
-	    !rtnetlink_ask(&request.header, RTM_NEWLINK, sizeof(struct ifinfomsg), &answer))
-		return 0;
-	return l3mdev_in(NLMSG_DATA(&answer.header), IFLA_PAYLOAD(&answer.header));
+	if (ifindex && !netns_read_setting("/proc/sys/net/ipv4/tcp_l3mdev_accept", NULL))
+		netlink_request(NETLINK_ROUTE, &request.header, link_found, &l3mdev);
+	return l3mdev;
 }

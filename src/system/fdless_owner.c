@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reads /proc/PID/{maps,fdinfo,task/TID/syscall}: slow, and asked for only when nobody else is to be found. */
+/* Reads /proc/PID/{maps,fdinfo,task/TID/syscall} of every process: slow, so the last resort. */
 #include "system/fdless_owner.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,13 +14,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "system/proc_file.h"
+#include "system/procfs.h"
 #include "util/clock.h"
 
-/* What may be about the socket. */
+/* How a process may hold the socket without the kernel saying which socket it holds. */
 enum position { IN_MESSAGE, IN_CALL, IN_RING, POSITIONS };
 
-/* Whose it is, as long as there is one only. */
-struct suspect {
+/* The candidate, as long as there is only one. */
+struct candidate {
 	uint32_t pid;
 	bool several;
 };
@@ -33,7 +34,7 @@ struct search {
 	fdless_owner_fn found;
 	void *context;
 	size_t certain;
-	struct suspect suspects[POSITIONS];
+	struct candidate candidates[POSITIONS];
 };
 
 static bool is_over(const struct search *search)
@@ -41,53 +42,20 @@ static bool is_over(const struct search *search)
 	return clock_boot_ns() > search->end_ns;
 }
 
-static void suspect_add(struct search *search, enum position position, uint32_t pid)
+static void candidate_add(struct search *search, enum position position, uint32_t pid)
 {
-	struct suspect *suspect = &search->suspects[position];
+	struct candidate *candidate = &search->candidates[position];
 
-	suspect->several |= suspect->pid && suspect->pid != pid;
-	suspect->pid = pid;
+	candidate->several |= candidate->pid && candidate->pid != pid;
+	candidate->pid = pid;
 }
 
-/* Field 22 of /proc/PID/stat, after a name that may contain anything but ends with the last bracket. */
-static uint64_t start_of(uint32_t pid)
+static void report(const struct search *search, uint32_t pid)
 {
-	char path[64], text[1024], *at;
-	unsigned long long ticks = 0;
-	FILE *file;
+	struct wire_task task;
 
-	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
-	fclose(file);
-	at = strrchr(text, ')');
-	if (!at || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-			  &ticks) != 1)
-		return 0;
-	return ticks * (1000000000ULL / (unsigned long)sysconf(_SC_CLK_TCK));
-}
-
-static void tell(const struct search *search, uint32_t pid)
-{
-	struct wire_task task = {.pid = pid, .tid = pid, .start_boot_ns = start_of(pid)};
-	char path[64], comm[sizeof(task.comm) + 1] = "";
-	struct stat st;
-	ssize_t length;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%u", pid);
-	if (stat(path, &st) == 0)
-		task.uid = st.st_uid;
-	snprintf(path, sizeof(path), "/proc/%u/comm", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	length = fd < 0 ? 0 : read(fd, comm, sizeof(comm));
-	if (fd >= 0)
-		close(fd);
-	if (length > 1) /* it ends in a newline */
-		memcpy(task.comm, comm, (size_t)length - 1);
-	search->found(search->context, &task);
+	if (!process_task_read(pid, &task))
+		search->found(search->context, &task);
 }
 
 /* Whether a line of the file contains the text. */
@@ -121,10 +89,11 @@ static unsigned int descriptors_waiting(const char *path)
 }
 
 /*
- * Whether the first message of a unix socket brings a descriptor of this file; *seen of them it brings. To
- * peek takes nothing out of the queue; the descriptors that it makes for us are closed at once.
+ * Whether the first message in the queue of a unix socket has a descriptor of this file; *seen: how many
+ * descriptors it has. MSG_PEEK leaves the message in the queue; the descriptors that it installs here are
+ * closed at once.
  */
-static bool message_brings(uint32_t pid, int fd, uint64_t inode, unsigned int *seen)
+static bool message_has(uint32_t pid, int fd, uint64_t inode, unsigned int *seen)
 {
 	union {
 		struct cmsghdr header;
@@ -145,15 +114,15 @@ static bool message_brings(uint32_t pid, int fd, uint64_t inode, unsigned int *s
 		return false;
 	if (recvmsg(copy, &message, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC) >= 0) {
 		for (struct cmsghdr *at = CMSG_FIRSTHDR(&message); at; at = CMSG_NXTHDR(&message, at)) {
-			const int *brought = (const int *)CMSG_DATA(at);
-			size_t count = (at->cmsg_len - CMSG_LEN(0)) / sizeof(*brought);
+			const int *fds = (const int *)CMSG_DATA(at);
+			size_t count = (at->cmsg_len - CMSG_LEN(0)) / sizeof(*fds);
 
 			if (at->cmsg_level != SOL_SOCKET || at->cmsg_type != SCM_RIGHTS)
 				continue;
 			for (size_t i = 0; i < count; i++) {
-				found |= fstat(brought[i], &st) == 0 && S_ISSOCK(st.st_mode) &&
+				found |= fstat(fds[i], &st) == 0 && S_ISSOCK(st.st_mode) &&
 					 st.st_ino == inode;
-				close(brought[i]);
+				close(fds[i]);
 			}
 			*seen += (unsigned int)count;
 		}
@@ -162,7 +131,7 @@ static bool message_brings(uint32_t pid, int fd, uint64_t inode, unsigned int *s
 	return found;
 }
 
-/* "    0: TCPv6", a registered file before the kernel told its path (6.13): of a socket, the protocol. */
+/* A registered file is shown as its path since 6.13; before, as "    0: TCPv6" for a socket. */
 static bool is_some_socket(const char *line)
 {
 	static const char *const protocols[] = {"TCP", "UDP", "MPTCP", "UDP-Lite"};
@@ -194,15 +163,15 @@ static bool has_registered(struct search *search, uint32_t pid, const char *fd, 
 	while (file && !found && fgets(line, sizeof(line), file)) {
 		found = strstr(line, search->name);
 		if (is_some_socket(line))
-			suspect_add(search, IN_RING, pid);
+			candidate_add(search, IN_RING, pid);
 	}
 	if (file)
 		fclose(file);
 	return found;
 }
 
-/* Its rings; and, in passing, its unix sockets. true: it has the socket. */
-static bool look_at_fds(struct search *search, uint32_t pid)
+/* Its io_urings and its unix sockets. true: one of them has the socket. */
+static bool fds_scan(struct search *search, uint32_t pid)
 {
 	char path[64], link[64];
 	unsigned int waiting, seen;
@@ -226,10 +195,10 @@ static bool look_at_fds(struct search *search, uint32_t pid)
 		seen = 0;
 		if (!waiting)
 			continue;
-		if (message_brings(pid, atoi(entry->d_name), search->inode, &seen))
+		if (message_has(pid, atoi(entry->d_name), search->inode, &seen))
 			found = true;
 		else if (seen < waiting) /* the others are in messages behind the first */
-			suspect_add(search, IN_MESSAGE, pid);
+			candidate_add(search, IN_MESSAGE, pid);
 	}
 	if (fds)
 		closedir(fds);
@@ -242,10 +211,10 @@ static bool is_call_of_socket(long number)
 	       number == SYS_recvmsg || number == SYS_recvmmsg;
 }
 
-/* A thread that waits in accept() or recv() has the socket whatever became of the descriptor. */
+/* A thread that waits in accept() or recv() holds the socket after the descriptor was closed. */
 static bool has_orphaned_call(uint32_t pid)
 {
-	char path[128];
+	char path[64], text[256];
 	struct dirent *entry;
 	bool found = false;
 	DIR *threads;
@@ -255,33 +224,29 @@ static bool has_orphaned_call(uint32_t pid)
 	while (threads && !found && (entry = readdir(threads))) {
 		unsigned long fd;
 		long number;
-		FILE *file;
 
-		snprintf(path, sizeof(path), "/proc/%u/task/%.16s/syscall", pid, entry->d_name);
-		file = fopen(path, "re");
-		if (!file)
+		snprintf(path, sizeof(path), "%.16s/syscall", entry->d_name);
+		if (proc_file_read(dirfd(threads), path, text, sizeof(text)) <= 0 ||
+		    sscanf(text, "%ld %lx", &number, &fd) != 2 || !is_call_of_socket(number))
 			continue;
-		if (fscanf(file, "%ld %lx", &number, &fd) == 2 && is_call_of_socket(number)) {
-			snprintf(path, sizeof(path), "/proc/%u/task/%.16s/fd/%lu", pid, entry->d_name, fd);
-			found = faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) != 0;
-		}
-		fclose(file);
+		snprintf(path, sizeof(path), "%.16s/fd/%lu", entry->d_name, fd);
+		found = faccessat(dirfd(threads), path, F_OK, AT_SYMLINK_NOFOLLOW) != 0;
 	}
 	if (threads)
 		closedir(threads);
 	return found;
 }
 
-static void look_at(struct search *search, uint32_t pid)
+static void process_scan(struct search *search, uint32_t pid)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
-	if (file_contains(path, search->name) || look_at_fds(search, pid)) {
+	if (file_contains(path, search->name) || fds_scan(search, pid)) {
 		search->certain++;
-		tell(search, pid);
+		report(search, pid);
 	} else if (has_orphaned_call(pid)) {
-		suspect_add(search, IN_CALL, pid);
+		candidate_add(search, IN_CALL, pid);
 	}
 }
 
@@ -294,24 +259,22 @@ void find_fdless_owner(uint64_t inode, uint64_t budget_ns, fdless_owner_fn found
 		.context = context,
 	};
 	DIR *proc = opendir("/proc");
-	const struct suspect *suspect = NULL;
-	struct dirent *entry;
+	const struct candidate *candidate = NULL;
 	int positions = 0;
+	uint32_t pid;
 
 	snprintf(search.name, sizeof(search.name), "socket:[%" PRIu64 "]", inode);
-	while (proc && !is_over(&search) && (entry = readdir(proc))) {
-		if (isdigit((unsigned char)entry->d_name[0]))
-			look_at(&search, (uint32_t)strtoul(entry->d_name, NULL, 10));
-	}
+	while (proc && !is_over(&search) && (pid = process_next(proc)))
+		process_scan(&search, pid);
 	for (int i = 0; i < POSITIONS; i++) {
-		if (search.suspects[i].pid) {
-			suspect = &search.suspects[i];
+		if (search.candidates[i].pid) {
+			candidate = &search.candidates[i];
 			positions++;
 		}
 	}
-	/* To have missed somebody is to guess. */
-	if (!search.certain && !is_over(&search) && positions == 1 && !suspect->several)
-		tell(&search, suspect->pid);
+	/* After an incomplete scan, a candidate would be a guess. */
+	if (!search.certain && !is_over(&search) && positions == 1 && !candidate->several)
+		report(&search, candidate->pid);
 	if (proc)
 		closedir(proc);
 }

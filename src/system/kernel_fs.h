@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* File systems that the kernel offers, reached without asking where, or whether, they are mounted. */
+/* Opens tracefs and cgroup v2 wherever they are mounted, or if they are not. */
 #ifndef PORTTRACE_SYSTEM_KERNEL_FS_H
 #define PORTTRACE_SYSTEM_KERNEL_FS_H
 
 /*
- * The root of tracefs or of the cgroup v2 hierarchy, as a directory descriptor that the caller closes.
- * type: "tracefs", "cgroup2". -errno: the kernel does not offer it, or not to this process.
+ * A descriptor of the root directory, which the caller closes; or -errno: the kernel does not have this
+ * file system, or this process may not mount or open it. type: "tracefs" or "cgroup2".
  */
 int kernel_fs_open(const char *type);
 

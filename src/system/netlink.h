@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* rtnetlink(7) in the calling thread's network namespace. */
+/* netlink(7) in the network namespace of the calling thread. */
 #ifndef PORTTRACE_SYSTEM_NETLINK_H
 #define PORTTRACE_SYSTEM_NETLINK_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <linux/netlink.h>
 
-/* One link with all of its attributes is a few KiB. */
-union rtnetlink_answer {
-	struct nlmsghdr header;
-	char bytes[16384];
-};
+/* Gets one message of an answer, valid during the call only. */
+typedef void (*netlink_message_fn)(void *context, const struct nlmsghdr *message);
 
-/* A question with one answer, which is of this type and has its fixed part of `size` bytes; false: an error or
- * something else came. */
-bool rtnetlink_ask(const struct nlmsghdr *question, uint16_t type, size_t size, union rtnetlink_answer *answer);
+/*
+ * Sends a request, a dump or not, and hands over every message of the answer. `protocol`: NETLINK_ROUTE,
+ * NETLINK_SOCK_DIAG. 0, or -errno of the system call or the kernel's answer; the messages before an error
+ * have been handed over.
+ */
+int netlink_request(int protocol, const struct nlmsghdr *request, netlink_message_fn message, void *context);
+
+/* The payload of a message; NULL: it is of another type, or has less than `size` bytes. */
+const void *netlink_payload(const struct nlmsghdr *message, uint16_t type, size_t size);
 
 #endif

@@ -1,36 +1,109 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reads /proc/PID/{exe,cmdline,cgroup}; bytes as they are, for they may be hostile. */
+/* Reads /proc/PID/{stat,status,comm,exe,cmdline,cgroup}. Texts are raw bytes: they may be hostile. */
 #include "system/procfs.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-static ssize_t proc_read(uint32_t pid, const char *name, char *text, size_t size)
-{
-	char path[64];
-	ssize_t length;
-	int fd;
+#include "system/proc_file.h"
 
-	snprintf(path, sizeof(path), "/proc/%u/%s", pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	length = read(fd, text, size - 1);
-	close(fd);
-	text[length < 0 ? 0 : length] = '\0';
-	return length;
+#define PID_NS_INITIAL 0xEFFFFFFCU /* PROC_PID_INIT_INO in include/linux/proc_ns.h */
+#define SCRIPT_ARGS_MAX 3	   /* "interpreter [argument] script" */
+
+/*
+ * /proc/PID as a directory, or -errno. Files opened below it are those of this process only: once it has
+ * been reaped they fail with ESRCH, even if the pid is reused.
+ */
+static int process_open(uint32_t pid)
+{
+	char path[32];
+	int dir;
+
+	snprintf(path, sizeof(path), pid ? "/proc/%" PRIu32 : "/proc/self", pid);
+	dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir >= 0)
+		return dir;
+	return errno == ENOENT ? -ESRCH : -errno;
 }
 
-/* The line of the v2 hierarchy is "0::/path". */
-static void cgroup_read(uint32_t pid, char *out, size_t size)
+static uint64_t tick_ns(void)
+{
+	return 1000000000U / (uint64_t)sysconf(_SC_CLK_TCK);
+}
+
+/* Field 22 of /proc/PID/stat. The name before it may contain anything, and ends with the last bracket. */
+static int start_ticks_read(int dir, uint64_t *ticks)
+{
+	char text[1024], *at;
+	ssize_t length = proc_file_read(dir, "stat", text, sizeof(text));
+
+	if (length < 0)
+		return length == -ENOENT ? -ESRCH : (int)length;
+	at = strrchr(text, ')');
+	if (!at)
+		return -ESRCH;
+	return sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d"
+			      " %" SCNu64, ticks) == 1 ? 0 : -ESRCH;
+}
+
+/*
+ * What do_task_stat() in fs/proc/array.c adds to the start, in ns: the offset of the reader's time
+ * namespace. 0 without one (CONFIG_TIME_NS, 5.6).
+ */
+static int64_t boottime_offset_read(void)
+{
+	char text[256], *at;
+	int64_t seconds, ns;
+
+	proc_file_read(AT_FDCWD, "/proc/self/timens_offsets", text, sizeof(text));
+	at = strstr(text, "boottime");
+	if (!at || sscanf(at, "boottime %" SCNd64 " %" SCNd64, &seconds, &ns) != 2)
+		return 0;
+	return seconds * 1000000000 + ns;
+}
+
+static bool is_start(uint64_t ticks, uint64_t start_boot_ns)
+{
+	/* The first comparison saves reading the offset where there is none. */
+	return start_boot_ns / tick_ns() == ticks ||
+	       (start_boot_ns + (uint64_t)boottime_offset_read()) / tick_ns() == ticks;
+}
+
+/* 0, -ESRCH: it is another process; or -errno. */
+static int start_check(int dir, uint64_t start_boot_ns)
+{
+	uint64_t ticks = 0;
+	int err = start_ticks_read(dir, &ticks);
+
+	if (err)
+		return err;
+	return !start_boot_ns || is_start(ticks, start_boot_ns) ? 0 : -ESRCH;
+}
+
+/* The bytes as they are (/proc/PID/status escapes some), without the newline that ends them. */
+static void comm_read(int dir, char comm[static 16])
+{
+	char text[32];
+	ssize_t length = proc_file_read(dir, "comm", text, sizeof(text));
+
+	memset(comm, 0, 16);
+	if (length > 1)
+		memcpy(comm, text, length - 1 < 15 ? (size_t)length - 1 : 15);
+}
+
+/* The line of cgroup v2 is "0::/path". */
+static void cgroup_read(int dir, char *out, size_t size)
 {
 	char text[4096], *line;
 
-	if (proc_read(pid, "cgroup", text, sizeof(text)) <= 0)
+	if (proc_file_read(dir, "cgroup", text, sizeof(text)) <= 0)
 		return;
 	line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
 	if (!line)
@@ -42,23 +115,180 @@ static void cgroup_read(uint32_t pid, char *out, size_t size)
 	snprintf(out, size, "%s", line);
 }
 
+/* Whether execve() of this path gives a process this name: the last component, cut at 15 bytes. */
+static bool is_name_of(const char *comm, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return strncmp(slash ? slash + 1 : path, comm, 15) == 0;
+}
+
+/*
+ * Whether the name that differs from the event's is the one that execve() gave to the program in *event, or
+ * its script. Otherwise the process gave itself a name (PR_SET_NAME), and runs the program it ran before.
+ */
+static bool is_name_by_exec(const struct wire_process *event, const char *comm)
+{
+	const char *arg = event->cmdline, *end = event->cmdline + event->cmdline_len;
+
+	/* execve() sets the arguments last. */
+	if (!event->cmdline_len || is_name_of(comm, event->exe))
+		return true;
+	for (int i = 0; i < SCRIPT_ARGS_MAX && arg < end; i++, arg += strlen(arg) + 1) {
+		if (is_name_of(comm, arg))
+			return true;
+	}
+	return false;
+}
+
+static void program_clear(struct wire_process *event)
+{
+	memset(event->exe, 0, sizeof(event->exe));
+	memset(event->cmdline, 0, sizeof(event->cmdline));
+	event->cmdline_len = 0;
+}
+
+static int program_read(int dir, struct wire_process *event)
+{
+	char comm[16];
+	ssize_t length = proc_file_read(dir, "cmdline", event->cmdline, sizeof(event->cmdline));
+
+	if (length < 0)
+		return length == -ENOENT ? -ESRCH : (int)length;
+	event->cmdline_len = (uint32_t)length;
+	if (readlinkat(dir, "exe", event->exe, sizeof(event->exe) - 1) < 0)
+		event->exe[0] = '\0';
+	cgroup_read(dir, event->cgroup, sizeof(event->cgroup));
+	/* Last: an execve() while the others were read is noticed too. */
+	comm_read(dir, comm);
+	if (memcmp(comm, event->task.comm, sizeof(comm)) != 0 && is_name_by_exec(event, comm))
+		program_clear(event);
+	return 0;
+}
+
 int process_read(const struct wire_task *task, struct wire_process *event)
 {
-	char path[64];
-	ssize_t length;
+	int dir = process_open(task->pid);
+	int err;
 
+	if (dir < 0)
+		return dir;
 	*event = (struct wire_process){
 		.hdr = {.size = sizeof(*event), .kind = WIRE_PROCESS},
 		.task = *task,
 	};
-	length = proc_read(task->pid, "cmdline", event->cmdline, sizeof(event->cmdline));
-	if (length < 0)
-		return -ESRCH;
-	event->cmdline_len = (uint32_t)length;
-	snprintf(path, sizeof(path), "/proc/%u/exe", task->pid);
-	length = readlink(path, event->exe, sizeof(event->exe) - 1);
-	if (length < 0)
-		event->exe[0] = '\0';
-	cgroup_read(task->pid, event->cgroup, sizeof(event->cgroup));
+	err = start_check(dir, task->start_boot_ns);
+	if (!err)
+		err = program_read(dir, event);
+	close(dir);
+	return err;
+}
+
+/* Whether /proc has the pids of the initial pid namespace. Process 1 in a /proc is in the
+ * pid namespace that this /proc shows. */
+static bool has_initial_pids(void)
+{
+	struct stat st;
+
+	if (stat("/proc/1/ns/pid", &st) && stat("/proc/self/ns/pid", &st))
+		return false;
+	return st.st_ino == PID_NS_INITIAL;
+}
+
+bool process_is_alive(uint32_t pid, uint64_t start_boot_ns)
+{
+	int dir, err;
+
+	if (!has_initial_pids())
+		return true;
+	dir = process_open(pid);
+	if (dir < 0)
+		return dir != -ESRCH;
+	err = start_check(dir, start_boot_ns);
+	close(dir);
+	return err != -ESRCH;
+}
+
+/* Line by line: "Groups:" may be longer than any fixed buffer. */
+static int credentials_read(int dir, struct process_credentials *credentials)
+{
+	int fd = openat(dir, "status", O_RDONLY | O_CLOEXEC);
+	FILE *status = fd < 0 ? NULL : fdopen(fd, "r");
+	char line[256];
+
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	if (!status) {
+		close(fd);
+		return -ENOMEM;
+	}
+	while (fgets(line, sizeof(line), status)) {
+		sscanf(line, "Tgid: %" SCNu32, &credentials->pid);
+		sscanf(line, "Uid: %" SCNu32 " %*u %*u %" SCNu32, &credentials->uid, &credentials->fsuid);
+		sscanf(line, "CapEff: %" SCNx64, &credentials->effective);
+	}
+	fclose(status);
+	return credentials->pid ? 0 : -ESRCH;
+}
+
+int process_credentials_read(uint32_t pid, struct process_credentials *credentials)
+{
+	int dir = process_open(pid), err;
+
+	*credentials = (struct process_credentials){0};
+	if (dir < 0)
+		return dir;
+	err = credentials_read(dir, credentials);
+	close(dir);
+	return err;
+}
+
+int process_task_read(uint32_t pid, struct wire_task *task)
+{
+	struct process_credentials credentials = {0};
+	int dir = process_open(pid), err;
+	uint64_t ticks = 0;
+
+	*task = (struct wire_task){0};
+	if (dir < 0)
+		return dir;
+	err = credentials_read(dir, &credentials);
+	if (!err)
+		err = start_ticks_read(dir, &ticks);
+	if (!err) {
+		task->pid = task->tid = credentials.pid;
+		task->uid = credentials.uid;
+		task->start_boot_ns = ticks * tick_ns() - (uint64_t)boottime_offset_read();
+		comm_read(dir, task->comm);
+	}
+	close(dir);
+	return err;
+}
+
+int process_namespace_read(uint32_t pid, const char *kind, uint64_t *inode)
+{
+	int dir = process_open(pid), err = 0;
+	char path[32];
+	struct stat st;
+
+	if (dir < 0)
+		return dir;
+	snprintf(path, sizeof(path), "ns/%s", kind);
+	if (fstatat(dir, path, &st, 0))
+		err = errno == ENOENT ? -ESRCH : -errno;
+	else
+		*inode = st.st_ino;
+	close(dir);
+	return err;
+}
+
+uint32_t process_next(DIR *proc)
+{
+	struct dirent *entry;
+
+	while ((entry = readdir(proc))) {
+		if (isdigit((unsigned char)entry->d_name[0]))
+			return (uint32_t)strtoul(entry->d_name, NULL, 10);
+	}
 	return 0;
 }

@@ -1,11 +1,53 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What /proc says of a process: its program, arguments and cgroup. */
+/* What /proc/PID says about a process. */
 #ifndef PORTTRACE_SYSTEM_PROCFS_H
 #define PORTTRACE_SYSTEM_PROCFS_H
 
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "porttrace/wire.h"
 
-/* Fills *event from /proc/<task->pid>. 0, or -ESRCH when the process has gone. */
+/*
+ * In all of these a process is named by its pid in the initial pid namespace and its start on the initial
+ * CLOCK_BOOTTIME, as the BPF programs report them. /proc rounds the start down to 10 ms. start_boot_ns 0:
+ * not known, any process with this pid is meant.
+ */
+
+/*
+ * Fills *event with the executable, arguments and cgroup of the process `task`. If the process has called
+ * execve() since it had the name task->comm, exe and cmdline are left empty: they are another program's.
+ * 0; -ESRCH: the process has exited, or its pid belongs to another process now; or -errno.
+ */
 int process_read(const struct wire_task *task, struct wire_process *event);
+
+/*
+ * false: the process has exited. true as well where /proc cannot answer: porttrace runs in a pid namespace,
+ * whose /proc has other pids, or /proc may not be read. A zombie is alive.
+ */
+bool process_is_alive(uint32_t pid, uint64_t start_boot_ns);
+
+/*
+ * The functions below take a pid as /proc has it; 0: the calling process. They return 0, -ESRCH: there is
+ * no such process; or -errno.
+ */
+
+/* Fills pid, tid, start_boot_ns, uid and comm; the rest is 0. */
+int process_task_read(uint32_t pid, struct wire_task *task);
+
+struct process_credentials {
+	uint32_t pid;	    /* tgid, if the number was that of a thread */
+	uint32_t uid;	    /* real */
+	uint32_t fsuid;	    /* that of the sockets it makes */
+	uint64_t effective; /* capabilities, 1 << CAP_... */
+};
+int process_credentials_read(uint32_t pid, struct process_credentials *credentials);
+
+/* The inode number of one of its namespaces: "net", "user", ... */
+int process_namespace_read(uint32_t pid, const char *kind, uint64_t *inode);
+
+/* The next process in a directory opened as "/proc"; 0: no more. */
+uint32_t process_next(DIR *proc);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The checks of __inet_bind() and __inet6_bind() that need the namespace: whose address is it? */
+/* The address checks of __inet_bind() and __inet6_bind(), which need the network namespace. */
 #include "why/bind_environment.h"
 
 #include <errno.h>
@@ -9,13 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <linux/rtnetlink.h>
 
 #include "system/device.h"
-#include "util/address.h"
 #include "system/netlink.h"
+#include "util/address.h"
+
+static void route_found(void *context, const struct nlmsghdr *message)
+{
+	const struct rtmsg *route = netlink_payload(message, RTM_NEWROUTE, sizeof(*route));
+
+	if (route)
+		*(unsigned char *)context = route->rtm_type;
+}
 
 /* RTN_LOCAL, RTN_BROADCAST ...; RTN_UNREACHABLE where no route leads. */
 static unsigned char route_type(const uint8_t ipv4[4])
@@ -31,22 +38,21 @@ static unsigned char route_type(const uint8_t ipv4[4])
 		.route = {.rtm_family = AF_INET, .rtm_dst_len = 32},
 		.attribute = {.rta_len = RTA_LENGTH(4), .rta_type = RTA_DST},
 	};
-	union rtnetlink_answer answer;
+	unsigned char type = RTN_UNREACHABLE;
 
 	memcpy(request.address, ipv4, sizeof(request.address));
-	if (!rtnetlink_ask(&request.header, RTM_NEWROUTE, sizeof(struct rtmsg), &answer))
-		return RTN_UNREACHABLE;
-	return ((struct rtmsg *)NLMSG_DATA(&answer.header))->rtm_type;
+	netlink_request(NETLINK_ROUTE, &request.header, route_found, &type);
+	return type;
 }
 
 /* inet_addr_valid_or_nonlocal() */
-static uint32_t check_ipv4(const uint8_t ipv4[4], bool is_free)
+static uint32_t check_ipv4(const uint8_t ipv4[4], bool is_freebind)
 {
 	unsigned char type;
 
-	if (is_free)
+	if (is_freebind)
 		return 0;
-	/* inet_addr_type(): the wildcard, multicast and 255.255.255.255, whatever the routes are */
+	/* inet_addr_type(): the wildcard, multicast and 255.255.255.255 do not depend on routes. */
 	if (memcmp(ipv4, "\0\0\0", 4) == 0 || (ipv4[0] & 0xf0) == 0xe0 ||
 	    memcmp(ipv4, "\xff\xff\xff\xff", 4) == 0)
 		return 0;
@@ -57,13 +63,13 @@ static uint32_t check_ipv4(const uint8_t ipv4[4], bool is_free)
 }
 
 /* ipv6_chk_addr() */
-static uint32_t find_ipv6(const uint8_t address[16], struct bind_environment *place)
+static uint32_t find_ipv6(const uint8_t address[16], struct bind_environment *environment)
 {
-	switch (netns_find_ipv6(address, place->ifindex)) {
+	switch (netns_find_ipv6(address, environment->ifindex)) {
 	case NETNS_ADDRESS_USABLE:
 		return 0;
 	case NETNS_ADDRESS_TENTATIVE:
-		place->is_tentative = true;
+		environment->is_tentative = true;
 		break;
 	case NETNS_ADDRESS_NONE:
 		break;
@@ -71,7 +77,7 @@ static uint32_t find_ipv6(const uint8_t address[16], struct bind_environment *pl
 	return EADDRNOTAVAIL;
 }
 
-/* __ipv6_addr_needs_scope_id(): fe80::/10, and multicast of an interface or link */
+/* __ipv6_addr_needs_scope_id(): fe80::/10, and multicast of interface or link scope */
 static bool needs_scope(const uint8_t address[16])
 {
 	if (address[0] == 0xff)
@@ -79,28 +85,28 @@ static bool needs_scope(const uint8_t address[16])
 	return address[0] == 0xfe && (address[1] & 0xc0) == 0x80;
 }
 
-static uint32_t check_ipv6(const struct why_options *options, struct bind_environment *place)
+static uint32_t check_ipv6(const struct why_config *config, struct bind_environment *environment)
 {
-	bool is_multicast = options->address[0] == 0xff;
-	bool is_v6only = place->is_v6only || options->flags & WIRE_V6ONLY;
-	bool is_free = options->flags & WIRE_FREEBIND;
+	bool is_multicast = config->address[0] == 0xff;
+	bool is_v6only = environment->is_v6only || config->flags & WIRE_V6ONLY;
+	bool is_freebind = config->flags & WIRE_FREEBIND;
 
-	if (!place->has_ipv6)
+	if (!environment->has_ipv6)
 		return EAFNOSUPPORT;
-	if (is_multicast && (options->protocol == IPPROTO_TCP || options->protocol == IPPROTO_MPTCP))
+	if (is_multicast && (config->protocol == IPPROTO_TCP || config->protocol == IPPROTO_MPTCP))
 		return EINVAL;
-	if (address_is_mapped(options->address))
-		return is_v6only ? EINVAL : check_ipv4(options->address + 12, is_free);
-	if (address_is_wildcard(options->address))
+	if (address_is_mapped(config->address))
+		return is_v6only ? EINVAL : check_ipv4(config->address + 12, is_freebind);
+	if (address_is_wildcard(config->address))
 		return 0;
-	if (needs_scope(options->address) && !options->device[0])
+	if (needs_scope(config->address) && !config->device[0])
 		return EINVAL;
-	if (is_multicast || is_free || netns_read_setting("/proc/sys/net/ipv6/ip_nonlocal_bind", NULL))
+	if (is_multicast || is_freebind || netns_read_setting("/proc/sys/net/ipv6/ip_nonlocal_bind", NULL))
 		return 0;
-	return find_ipv6(options->address, place);
+	return find_ipv6(config->address, environment);
 }
 
-/* A socket that is never bound says best whether there can be any. */
+/* Creating a socket, without binding it, is the surest test. */
 static bool has_ipv6(void)
 {
 	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -111,56 +117,41 @@ static bool has_ipv6(void)
 	return true;
 }
 
-static void look_around(const struct why_options *options, const struct why_caller *caller,
-			struct bind_environment *place)
+static void read_inside(const struct why_config *config, const struct why_caller *caller,
+			struct bind_environment *environment)
 {
 	int netns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 
-	netns_read(&place->settings, place->reserved);
-	place->has_ipv6 = has_ipv6();
-	place->is_v6only = netns_read_setting("/proc/sys/net/ipv6/bindv6only", NULL);
-	place->autobind_reuse = netns_read_setting("/proc/sys/net/ipv4/ip_autobind_reuse", NULL);
+	netns_read(&environment->settings, environment->reserved);
+	environment->has_ipv6 = has_ipv6();
+	environment->is_v6only = netns_read_setting("/proc/sys/net/ipv6/bindv6only", NULL);
+	environment->autobind_reuse = netns_read_setting("/proc/sys/net/ipv4/ip_autobind_reuse", NULL);
 	if (netns >= 0) {
-		place->is_privileged = why_caller_is_privileged(caller, netns);
+		environment->is_privileged = why_caller_is_privileged(caller, netns);
 		close(netns);
 	}
-	place->ifindex = options->device[0] ? device_index(options->device) : 0;
-	if (options->device[0] && !place->ifindex)
-		place->error = ENODEV;
-	else if (options->family == AF_INET && address_is_mapped(options->address))
-		place->error = check_ipv4(options->address + 12, options->flags & WIRE_FREEBIND);
-	else if (options->family == AF_INET6)
-		place->error = check_ipv6(options, place);
+	environment->ifindex = config->device[0] ? device_index(config->device) : 0;
+	if (config->device[0] && !environment->ifindex)
+		environment->error = ENODEV;
+	else if (config->family == AF_INET && address_is_mapped(config->address))
+		environment->error = check_ipv4(config->address + 12, config->flags & WIRE_FREEBIND);
+	else if (config->family == AF_INET6)
+		environment->error = check_ipv6(config, environment);
 }
 
-int bind_environment_enter(struct netns_list *namespaces, uint32_t netns)
+int bind_environment_read(const struct why_config *config, const struct why_caller *caller,
+		    struct netns_list *namespaces, struct bind_environment *environment)
 {
-	struct stat here;
-	int err;
-
-	/* To find the others costs a walk over all processes. */
-	if (stat("/proc/thread-self/ns/net", &here) == 0 && here.st_ino == netns)
-		return 0;
-	err = netns_enter(namespaces, netns);
-	if (err != -ESRCH)
-		return err;
-	netns_list_scan(namespaces);
-	return netns_enter(namespaces, netns);
-}
-
-int bind_environment_read(const struct why_options *options, const struct why_caller *caller,
-		    struct netns_list *namespaces, struct bind_environment *place)
-{
-	int err = bind_environment_enter(namespaces, caller->netns);
+	int err = netns_enter(namespaces, caller->netns);
 
 	if (err)
 		return err;
-	memset(place, 0, sizeof(*place));
-	place->settings = (struct wire_netns){
-		.hdr = {.size = sizeof(place->settings), .kind = WIRE_NETNS},
+	memset(environment, 0, sizeof(*environment));
+	environment->settings = (struct wire_netns){
+		.hdr = {.size = sizeof(environment->settings), .kind = WIRE_NETNS},
 		.netns = caller->netns,
 	};
-	look_around(options, caller, place);
+	read_inside(config, caller, environment);
 	netns_leave(namespaces);
 	return 0;
 }

@@ -1,32 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a network namespace says of one address and its ports, asked from inside. */
+/* The settings and addresses of a network namespace that decide about a bind(), read from inside it. */
 #ifndef PORTTRACE_WHY_BIND_ENVIRONMENT_H
 #define PORTTRACE_WHY_BIND_ENVIRONMENT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "why/caller.h"
-#include "cmd/why_options.h"
 #include "porttrace/wire.h"
 #include "system/netns.h"
+#include "system/netns_read.h"
+#include "why/caller.h"
+#include "why/config.h"
 
 struct bind_environment {
 	struct wire_netns settings;
 	uint8_t reserved[NETNS_PORTS];
 	bool has_ipv6;
-	bool is_v6only;	    /* net.ipv6.bindv6only: what a new socket is */
-	bool is_privileged; /* the caller may take privileged ports */
+	bool is_v6only;	    /* net.ipv6.bindv6only: the default of IPV6_V6ONLY */
+	bool is_privileged; /* the caller may bind privileged ports */
 	bool autobind_reuse; /* net.ipv4.ip_autobind_reuse */
-	uint32_t ifindex;   /* of a link-local address with its interface */
-	uint32_t error;	    /* what bind() would say of the address; 0: nothing */
-	bool is_tentative;  /* EADDRNOTAVAIL because it is still being checked for duplicates */
+	uint32_t ifindex;   /* of config.device; 0: none */
+	uint32_t error;	    /* the errno of bind() for the address; 0: it is usable */
+	bool is_tentative;  /* EADDRNOTAVAIL because duplicate address detection is running */
 };
 
-/* netns_enter(), of a namespace that the list may not know yet. Leave after. */
-int bind_environment_enter(struct netns_list *namespaces, uint32_t netns);
 /* 0, -ESRCH: there is no such namespace; or -errno. */
-int bind_environment_read(const struct why_options *options, const struct why_caller *caller,
-		    struct netns_list *namespaces, struct bind_environment *place);
+int bind_environment_read(const struct why_config *config, const struct why_caller *caller,
+		    struct netns_list *namespaces, struct bind_environment *environment);
 
 #endif

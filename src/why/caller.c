@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reads a process's credentials from /proc and asks the kernel's question of them: ns_capable(). */
+/* Reads the credentials of the caller, and applies ns_capable() of kernel/capability.c to them. */
 #include "why/caller.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -13,91 +9,41 @@
 #include <linux/capability.h>
 #include <linux/nsfs.h>
 
-/* "self" is the process of the whole program. */
-static int namespace_of(const char *process, const char *kind, uint64_t *inode)
+#include "system/procfs.h"
+
+int why_caller_find(const struct why_config *config, struct why_caller *caller)
 {
-	char path[64];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "/proc/%s/ns/%s", process, kind);
-	if (stat(path, &st))
-		return errno == ENOENT ? -ESRCH : -errno;
-	*inode = st.st_ino;
-	return 0;
-}
-
-/* Uid: real, effective, saved, file system's; a socket belongs to the last. */
-static int read_status(const char *process, struct why_caller *caller)
-{
-	char path[64], line[256];
-	uint64_t effective = 0;
-	FILE *status;
-
-	snprintf(path, sizeof(path), "/proc/%s/status", process);
-	status = fopen(path, "re");
-	if (!status)
-		return errno == ENOENT ? -ESRCH : -errno;
-	while (fgets(line, sizeof(line), status)) {
-		sscanf(line, "Tgid: %" SCNu32, &caller->task.pid);
-		sscanf(line, "Uid: %*u %*u %*u %" SCNu32, &caller->uid);
-		sscanf(line, "CapEff: %" SCNx64, &effective);
-	}
-	fclose(status);
-	caller->is_raised = effective >> CAP_NET_BIND_SERVICE & 1;
-	return 0;
-}
-
-/* The bytes as they are: /proc/PID/status escapes some. */
-static void read_comm(const char *process, struct wire_task *task)
-{
-	char path[64], text[sizeof(task->comm) + 1];
-	ssize_t length = 0;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%s/comm", process);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		length = read(fd, text, sizeof(text));
-		close(fd);
-	}
-	/* It ends in a newline. */
-	if (length > 1)
-		memcpy(task->comm, text, (size_t)length - 1);
-}
-
-int why_caller_find(const struct why_options *options, struct why_caller *caller)
-{
-	const struct settings_numbers *netns = &options->netns;
-	char process[16] = "self";
+	struct process_credentials credentials;
+	struct wire_task task;
 	uint64_t inode = 0;
 	int err;
 
 	*caller = (struct why_caller){0};
-	if (options->pid)
-		snprintf(process, sizeof(process), "%" PRIu32, options->pid);
-	err = namespace_of(process, "net", &inode);
+	err = process_namespace_read(config->pid, "net", &inode);
 	if (!err)
-		err = namespace_of(process, "user", &caller->user_ns);
+		err = process_namespace_read(config->pid, "user", &caller->user_ns);
 	if (!err)
-		err = read_status(process, caller);
+		err = process_credentials_read(config->pid, &credentials);
 	if (err)
 		return err;
-	caller->netns = netns->count ? netns->values[0] : (uint32_t)inode;
-	if (options->pid) {
-		read_comm(process, &caller->task);
+	caller->uid = credentials.fsuid; /* the owner of the sockets that it makes */
+	caller->is_raised = credentials.effective >> CAP_NET_BIND_SERVICE & 1;
+	caller->netns = config->has_netns ? config->netns : (uint32_t)inode;
+	/* Without --pid the caller is no process in particular: porttrace itself does not bind. */
+	if (config->pid && !process_task_read(config->pid, &task)) {
+		caller->task.pid = credentials.pid;
 		caller->task.uid = caller->uid;
-	} else {
-		caller->task.pid = 0; /* porttrace will not bind: nobody is to be told to mend it */
+		memcpy(caller->task.comm, task.comm, sizeof(task.comm));
 	}
-	if (options->has_uid && options->uid != caller->uid) {
-		/* Whoever changes to a user loses the capabilities, and root has them. */
-		caller->uid = caller->task.uid = options->uid;
-		caller->is_raised = options->uid == 0;
+	if (config->has_uid && config->uid != caller->uid) {
+		/* setuid() from root clears the effective capabilities; root has all of them. */
+		caller->uid = caller->task.uid = config->uid;
+		caller->is_raised = config->uid == 0;
 	}
 	return 0;
 }
 
-/* Is this user namespace the caller's? */
+/* Whether this descriptor is the caller's user namespace. */
 static bool is_of_caller(const struct why_caller *caller, int user_ns)
 {
 	struct stat st;
@@ -106,8 +52,8 @@ static bool is_of_caller(const struct why_caller *caller, int user_ns)
 }
 
 /*
- * cap_capable(): from the user namespace that owns the network up to the caller's own, where the
- * capability counts; and whoever made a namespace right below his own has every capability in it.
+ * cap_capable(), security/commoncap.c: walk from the user namespace that owns the network namespace up to the
+ * caller's, whose capabilities count. A uid has all capabilities in the child namespaces that it created.
  */
 bool why_caller_is_privileged(const struct why_caller *caller, int netns_fd)
 {

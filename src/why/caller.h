@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Who would bind: what of a process, a user or porttrace itself the kernel would look at. */
+/* The process that would call bind(): the credentials that the kernel checks. */
 #ifndef PORTTRACE_WHY_CALLER_H
 #define PORTTRACE_WHY_CALLER_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cmd/why_options.h"
 #include "porttrace/wire.h"
+#include "why/config.h"
 
 struct why_caller {
-	struct wire_task task; /* of --pid; pid 0: nobody in particular */
+	struct wire_task task; /* of --pid; pid 0: no process in particular */
 	uint32_t netns;
-	uint32_t uid;	       /* of the sockets that it makes */
+	uint32_t uid;	       /* the owner of its sockets */
 	uint64_t user_ns;      /* inode number */
 	bool is_raised;	       /* CAP_NET_BIND_SERVICE, effective in user_ns */
 };
 
-/* 0, -ESRCH when the process has gone, or -errno. */
-int why_caller_find(const struct why_options *options, struct why_caller *caller);
+/* 0, -ESRCH if the process does not exist, or -errno. */
+int why_caller_find(const struct why_config *config, struct why_caller *caller);
 
-/* Whether the kernel lets it take a privileged port of this network namespace, a descriptor. */
+/* Whether it may bind privileged ports in the network namespace of this descriptor. */
 bool why_caller_is_privileged(const struct why_caller *caller, int netns_fd);
 
 #endif

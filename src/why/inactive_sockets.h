@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* TCP sockets that are bound and idle, as sock_diag tells of them: one that no process has open (in an
- * unread message, registered with an io_uring) is in no table that an iterator walks. */
+/*
+ * TCP sockets that are bound, and neither listen nor are connected, as sock_diag lists them. The iterators
+ * find such a socket only by a descriptor, which one in an unread message or registered with an io_uring
+ * lacks.
+ */
 #ifndef PORTTRACE_WHY_INACTIVE_SOCKETS_H
 #define PORTTRACE_WHY_INACTIVE_SOCKETS_H
 
@@ -9,8 +12,11 @@
 
 #include "porttrace/wire.h"
 
-/* In the network namespace of this thread, which has this inode number. Their reuse options are not told.
- * Returns how many; 0 as well where the kernel cannot (before 6.8). */
+/*
+ * Fills `list` with up to `max` sockets on this port, in the network namespace of this thread, whose inode
+ * number is `netns`. sock_diag does not report their reuse options. Returns how many; 0 as well if the
+ * kernel cannot list them (before 6.8, or without inet_diag).
+ */
 size_t inactive_sockets_find(uint32_t netns, uint16_t port, struct wire_socket *list, size_t max);
 
 #endif

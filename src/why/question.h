@@ -1,41 +1,57 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What `porttrace why` knows of its question by the time it answers. */
+/* The state of one question of `porttrace why`, shared by the files of why/. */
 #ifndef PORTTRACE_WHY_QUESTION_H
 #define PORTTRACE_WHY_QUESTION_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "why/caller.h"
-#include "why/holders.h"
-#include "cmd/why_options.h"
-#include "why/bind_environment.h"
 #include "diagnose/diagnose.h"
 #include "model/model.h"
 #include "porttrace/bucket_dump.h"
-#include "system/netns.h"
 #include "source/source.h"
+#include "system/netns.h"
+#include "why/bind_environment.h"
+#include "why/caller.h"
+#include "why/config.h"
+#include "why/holders.h"
+#include "why/why.h"
 
 struct why_question {
-	struct why_options options;
+	const struct why_config *config;
 	struct why_caller caller;
-	struct bind_environment place;
+	struct bind_environment environment;
 	struct claim claim;
 	struct netns_list *namespaces;
 	struct source *source;
 	struct model *model;
 	struct why_holders holders;
 	struct pool pool;
-	struct bucket_dump walk;	 /* done: the kernel's tables were walked */
-	struct bucket bucket;	 /* walk.has_bucket */
-	struct wire_socket *chain; /* what the walk found, in the kernel's order */
+	struct bucket_dump dump;   /* dump.done: the kernel's tables of this port were dumped */
+	struct bucket bucket;	   /* with dump.has_bucket */
+	struct wire_socket *chain; /* the sockets of the dump, in the kernel's order */
 	size_t chain_count, chain_max;
-	size_t unseen;		 /* sockets that no process has open */
-	uint64_t boot_ns; /* when the look ended */
+	size_t unreferenced_count; /* sockets on the port that no process has open, connections excluded */
+	uint64_t boot_ns;	   /* when the scan ended */
+	char reason[256];	   /* of a failure */
 };
 
-/* The verdict in words, to standard output: `error` is what bind() would say, 0 that it would work.
- * 0 or -errno. */
-int why_report_print(struct why_question *question, uint32_t error);
+/* scan.c: question->source for the config. */
+enum why_status why_scan_open(struct why_question *question);
+/*
+ * Fills the model, the chain and question->environment. For a port: its sockets in every network namespace; for
+ * port 0: all sockets of the range in the caller's, without their processes.
+ */
+enum why_status why_scan(struct why_question *question);
+/* For port 0: scans the range again, with the processes. */
+enum why_status why_scan_range_owners(struct why_question *question);
+/*
+ * After why_scan() and with question->claim. Removes sockets that the caller would not meet, because they are in
+ * a VRF with ports of its own.
+ */
+void why_scan_drop_unmet(struct why_question *question);
+/* Adds sockets without a process to the model and counts them: of the dump, or by sock_diag. */
+void why_scan_unreferenced(struct why_question *question);
+void why_scan_inactive(struct why_question *question);
 
 #endif

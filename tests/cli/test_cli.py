@@ -659,7 +659,7 @@ def ls_of_nothing(t):
 
 @test()
 def data_and_messages(t):
-    """Text: data on stdout, messages on stderr; -q prints no messages."""
+    """Text: data on stdout, messages on stderr; -q prints no headers or messages."""
     with t.text("-N", t.netns) as screen:
         tcp(("127.0.0.1", 5001)).close()
         screen.wait(r"close .*:5001\b")
@@ -682,12 +682,15 @@ def data_and_messages(t):
         return process.stdout.readline()
 
     try:
-        until(data, "the first data of -q")
+        check("5001" in until(data, "the first data of -q"), "the first line of -q is no event")
         process.send_signal(signal.SIGINT)
         equal(process.communicate(timeout=10)[1], "", "stderr of -q")
         equal(process.returncode, DONE, "exit status of -q")
     finally:
         process.kill()
+    with tcp(("127.0.0.1", 5001), backlog=1):
+        out = t.command("ls", "-q", "-N", t.netns).stdout.decode()
+        equal(re.findall(r"LISTEN|LOCAL", out), ["LISTEN"], "lines of ls -q")
 
 
 @test()

@@ -11,6 +11,7 @@ import subprocess
 from porttrace_test import (
     DEADLINE,
     DUAL,
+    NOT_ALLOWED,
     REUSEADDR,
     REUSEPORT,
     SLOW,
@@ -20,7 +21,10 @@ from porttrace_test import (
     check,
     close_first,
     die_with_parent,
+    enter_netns,
     equal,
+    libc,
+    libc_check,
     netns_inode,
     pair_on,
     port_of,
@@ -30,6 +34,7 @@ from porttrace_test import (
     test,
     udp,
 )
+from test_lacking import CAPABILITIES, PR_CAPBSET_DROP
 
 # How many of each kind a namespace gets: 3 namespaces, 2,000 sockets and some.
 LISTENERS, LISTENERS6, PAIRS, PAIRS6, IDLE, IDLE6 = 80, 30, 90, 20, 90, 20
@@ -435,3 +440,53 @@ def as_text(t):
         text = done.stdout.decode()
         for want in ("127.0.0.1:5001", "*:5002", "pt-test", str(os.getpid()), "LISTEN"):
             check(want in text, f"{want!r} is not in\n{text}")
+
+
+def without_sys_admin():
+    """For preexec_fn: root, but not allowed to enter network namespaces."""
+    libc_check(libc.prctl(PR_CAPBSET_DROP, CAPABILITIES["CAP_SYS_ADMIN"], 0, 0, 0))
+
+
+@test()
+def a_namespace_that_may_not_be_entered_is_named(t):
+    """Without CAP_SYS_ADMIN, setns() fails: ls lists what has a descriptor, and says what is missing."""
+    t.fork(stay, comm="pt-other", netns="new")
+    done = t.command("ls", "--json", preexec_fn=without_sys_admin)
+    if done.returncode == NOT_ALLOWED:
+        raise Skip("this kernel needs CAP_SYS_ADMIN for BPF")
+    equal(done.returncode, 0, "exit status")
+    told = re.fullmatch(
+        r"porttrace: network namespace (\d+)( \(and \d+ more\))? could not be entered: "
+        r"Operation not permitted; its TIME_WAITs and orphans are missing\n",
+        done.stderr.decode(),
+    )
+    check(told, f"stderr: {done.stderr}")
+    check(int(told.group(1)) != t.netns, "porttrace's own namespace needs no right")
+
+
+@test(netns=False)
+def namespace_with_a_blank_in_its_name(t):
+    """mountinfo escapes blanks; a TIME_WAIT is in a namespace that no process and no descriptor is in."""
+    name = f"pt a\\040b {os.getpid()}"
+    subprocess.run(["ip", "netns", "add", name], check=True, timeout=DEADLINE)
+    try:
+        path = f"/run/netns/{name}"
+        inode = os.stat(path).st_ino
+        maker = t.fork(leave_timewait, path)
+        port = maker.hear()
+        maker.wait()
+        found = [(r["state"], r["local_port"]) for r in listed(t) if r["netns"] == inode]
+        equal(found, [("TIME_WAIT", port)], "sockets of the namespace")
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=True, timeout=DEADLINE)
+
+
+def leave_timewait(me, path):
+    with open(path, "rb") as file:
+        enter_netns(file.fileno())
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=DEADLINE)
+    with tcp(("127.0.0.1", 2000), backlog=1) as server:
+        client, accepted = pair_on(server)
+        port = port_of(client)
+        close_first(client, accepted, port)
+    me.tell(port)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A scene is everything diagnose() is given; a story is a scene and what the user is to be told.
- * Each test file has its stories; this is what they are made with and how they are told.
+ * A scene is the input of diagnose(); a story is a scene with the expected cause and sentences. The test files
+ * contain the stories; here are the helpers that build and check them.
  */
 #ifndef PORTTRACE_TESTS_SCENE_H
 #define PORTTRACE_TESTS_SCENE_H
@@ -23,7 +23,7 @@ struct scene {
 	struct claim claim;
 	struct holder holders[4];
 	size_t holder_count;
-	bool unseen; /* no holders were looked for */
+	bool unseen; /* the holders were not looked up */
 	struct pool pool;
 	struct netns_entry netns;
 	bool netns_known;
@@ -39,35 +39,35 @@ static inline struct holder *add(struct scene *scene, uint16_t protocol, const c
 	return holder;
 }
 
-static inline struct holder *tcp(struct scene *scene, uint32_t mine, uint32_t theirs,
+static inline struct holder *tcp(struct scene *scene, uint32_t caller, uint32_t holder_flags,
 				 enum wire_state state)
 {
-	scene->claim = make_claim(IPPROTO_TCP, "0.0.0.0", mine);
-	return add(scene, IPPROTO_TCP, "0.0.0.0", theirs, state);
+	scene->claim = make_claim(IPPROTO_TCP, "0.0.0.0", caller);
+	return add(scene, IPPROTO_TCP, "0.0.0.0", holder_flags, state);
 }
 
-static inline struct holder *udp(struct scene *scene, uint32_t mine, uint32_t theirs,
+static inline struct holder *udp(struct scene *scene, uint32_t caller, uint32_t holder_flags,
 				 enum wire_state state)
 {
-	scene->claim = make_claim(IPPROTO_UDP, "0.0.0.0", mine);
-	return add(scene, IPPROTO_UDP, "0.0.0.0", theirs, state);
+	scene->claim = make_claim(IPPROTO_UDP, "0.0.0.0", caller);
+	return add(scene, IPPROTO_UDP, "0.0.0.0", holder_flags, state);
 }
 
-/* A connection of nginx with 10.0.0.5:41000. */
-static inline struct holder *connection(struct scene *scene, uint32_t mine, uint32_t theirs,
+/* A connection of nginx[812] with 10.0.0.5:41000. */
+static inline struct holder *connection(struct scene *scene, uint32_t caller, uint32_t holder_flags,
 					enum wire_state state)
 {
-	struct holder *holder = tcp(scene, mine, theirs, state);
+	struct holder *holder = tcp(scene, caller, holder_flags, state);
 
 	set_local(&holder->sock, "10.0.0.1");
 	set_remote(&holder->sock, "10.0.0.5", 41000);
 	return holder;
 }
 
-static inline struct holder *closed(struct scene *scene, uint32_t mine, uint32_t theirs,
+static inline struct holder *closed(struct scene *scene, uint32_t caller, uint32_t holder_flags,
 				    uint32_t substate)
 {
-	struct holder *holder = connection(scene, mine, theirs, WIRE_TCP_TIME_WAIT);
+	struct holder *holder = connection(scene, caller, holder_flags, WIRE_TCP_TIME_WAIT);
 
 	holder->pid_count = 0;
 	holder->expires_ms = 41500;
@@ -92,13 +92,13 @@ static inline void automatic(struct scene *scene, enum claim_call call, uint32_t
 	scene->pool.top = make_task(4242, "curl");
 }
 
-/* why and fix: texts that must occur. STORIES=1 in the environment prints the whole sentences. */
+/* why, fix: texts that must occur. STORIES=1 in the environment prints the whole sentences. */
 struct story {
 	void (*setup)(struct scene *scene);
 	const char *cause, *why, *fix;
 };
 
-static inline void tell_process(struct model *model, uint32_t pid, const char *exe,
+static inline void add_process(struct model *model, uint32_t pid, const char *exe,
 				const char *cgroup)
 {
 	struct wire_process event = make_process(1, pid, cgroup);
@@ -116,11 +116,11 @@ static inline struct model *make_model(void)
 	struct model *model = model_new(&(struct model_limits){0});
 
 	assert_non_null(model);
-	tell_process(model, 812, "/usr/sbin/nginx", "/system.slice/nginx.service");
-	tell_process(model, 977, "/usr/bin/node", "/user.slice/node.scope");
-	tell_process(model, 1, "/usr/lib/systemd/systemd", "/init.scope");
-	tell_process(model, 600, "/usr/bin/python3", "/user.slice/user-1000.slice/session-3.scope");
-	tell_process(model, 500, "/usr/bin/redis",
+	add_process(model, 812, "/usr/sbin/nginx", "/system.slice/nginx.service");
+	add_process(model, 977, "/usr/bin/node", "/user.slice/node.scope");
+	add_process(model, 1, "/usr/lib/systemd/systemd", "/init.scope");
+	add_process(model, 600, "/usr/bin/python3", "/user.slice/user-1000.slice/session-3.scope");
+	add_process(model, 500, "/usr/bin/redis",
 		     "/docker/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
 	assert_int_equal(model_apply(model, &device.hdr), 0);
 	return model;
@@ -153,7 +153,7 @@ static inline void expect_text(const char *where, const char *text, const char *
 	assert_int_equal(text[length - 1], '.');
 }
 
-static inline void tell_stories(const struct story *stories, size_t count)
+static inline void check_stories(const struct story *stories, size_t count)
 {
 	struct model *model = make_model();
 	static struct scene scene;
@@ -173,8 +173,8 @@ static inline void tell_stories(const struct story *stories, size_t count)
 	model_free(model);
 }
 
-/* No model, no counts, no settings, no holders' processes: something is said all the same. */
-static inline void tell_stories_knowing_nothing(const struct story *stories, size_t count)
+/* Without model, counts, settings and processes there are still a cause and sentences. */
+static inline void check_stories_without_knowledge(const struct story *stories, size_t count)
 {
 	static struct scene scene;
 	struct conflict conflict;
@@ -190,7 +190,7 @@ static inline void tell_stories_knowing_nothing(const struct story *stories, siz
 		assert_true(conflict.cause && conflict.why[0] && conflict.fix[0]);
 		scene_diagnose(&scene, NULL, &conflict);
 		assert_true(conflict.cause && conflict.why[0] && conflict.fix[0]);
-		assert_null(strstr(conflict.why, "(0)"));
+		assert_null(strstr(conflict.why, "[0]"));
 	}
 }
 

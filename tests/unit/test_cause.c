@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Causes of EADDRINUSE that somebody has on his hands: a socket, a connection, what is left of one.
- */
+/* The causes of EADDRINUSE with a holder: a socket, a connection, or a closed connection. */
 #include "scene.h"
 
 static void listener(struct scene *scene)
@@ -181,14 +180,13 @@ static void gone(struct scene *scene)
 	tcp(scene, WIRE_REUSEADDR, WIRE_REUSEADDR, WIRE_TCP_CLOSE); /* would share */
 }
 
-static void not_looked(struct scene *scene)
+static void not_looked_up(struct scene *scene)
 {
 	scene->claim = make_claim(IPPROTO_TCP, "0.0.0.0", 0);
 	scene->unseen = true;
 }
 
-/* ---- 5.2
- * ------------------------------------------------------------------------------------------ */
+/* A connection, open or closed, holds the port. */
 
 static void time_wait(struct scene *scene)
 {
@@ -227,7 +225,7 @@ static void orphan(struct scene *scene)
 	holder->owner_gone = true;
 }
 
-/* Both set SO_REUSEPORT as one user: only before 6.17, by uid 0, was this a conflict. */
+/* Both set SO_REUSEPORT as one user: a conflict only before 6.17, where an orphan counts as uid 0. */
 static void orphan_of_root(struct scene *scene)
 {
 	connection(scene, WIRE_REUSEPORT, WIRE_REUSEPORT | WIRE_ORPHAN, WIRE_TCP_LAST_ACK)
@@ -239,7 +237,7 @@ static void accepted(struct scene *scene)
 	connection(scene, 0, WIRE_ACCEPTED | WIRE_PORT_EPHEMERAL, WIRE_TCP_ESTABLISHED);
 }
 
-/* Port 8080 is not of the range: a port that nobody asked for came from a listener. */
+/* Port 8080 is outside the ephemeral range, so a connection on it was accepted. */
 static void accepted_by_range(struct scene *scene)
 {
 	connection(scene, 0, WIRE_PORT_EPHEMERAL, WIRE_TCP_CLOSE_WAIT);
@@ -261,7 +259,7 @@ static void client(struct scene *scene)
 	connection(scene, 0, 0, WIRE_TCP_ESTABLISHED);
 }
 
-static void connection_and_no_more(struct scene *scene)
+static void connection_of_unknown_origin(struct scene *scene)
 {
 	connection(scene, 0, WIRE_PORT_EPHEMERAL, WIRE_TCP_ESTABLISHED);
 }
@@ -275,118 +273,119 @@ static void self_connect(struct scene *scene)
 }
 
 static const struct story stories[] = {
-	{listener, "listener-exists", "nginx (812) listens on *:8080.",
-	 "Stop nginx.service, or give node (977) another port"},
-	{listener_reuseaddr, "listener-exists", "SO_REUSEADDR does not get past a listener",
+	{listener, "listener-exists", "nginx[812] listens on *:8080.",
+	 "Stop nginx.service, or give node[977] another port"},
+	{listener_reuseaddr, "listener-exists", ", and SO_REUSEADDR does not help: the port has a listener.",
 	 "SO_REUSEPORT"},
-	{prefork, "listener-exists", "nginx (812, and 2 more processes) listens on *:8080.",
+	{prefork, "listener-exists", "nginx[812] (with 2 more processes) listens on *:8080.",
 	 "nginx.service"},
-	{twice_in_one_process, "listener-exists", "node (977) listens on *:8080.",
-	 "Close the socket that node (977) has already"},
+	{twice_in_one_process, "listener-exists", "node[977] listens on *:8080.",
+	 "node[977] itself holds this port; close that socket first, or"},
 	{unknown_process, "listener-exists", "An unknown process listens on *:8080.",
-	 "Stop whoever has it"},
-	{hostile_name, "listener-exists", "\\x1b[2J\\xff%s (99) listens on *:8080.",
-	 "Stop \\x1b[2J\\xff%s (99),"},
-	{socket_unit, "listener-exists", "systemd (1) listens", "systemctl list-sockets"},
-	{container, "listener-exists", "redis (500) listens", "Stop container 0123456789ab,"},
-	{login_session, "listener-exists", "python3 (600) listens", "Stop python3 (600),"},
+	 "Stop the process that holds the port"},
+	{hostile_name, "listener-exists", "\\x1b[2J\\xff%s[99] listens on *:8080.",
+	 "Stop \\x1b[2J\\xff%s[99],"},
+	{socket_unit, "listener-exists", "systemd[1] listens", "systemctl list-sockets"},
+	{container, "listener-exists", "redis[500] listens", "Stop container 0123456789ab,"},
+	{login_session, "listener-exists", "python3[600] listens", "Stop python3[600],"},
 	{wildcard_holder, "wildcard-overlap",
-	 "nginx (812) has port 8080 on every address, which includes 127.0.0.1.",
-	 "or have it bind to a single address other than 127.0.0.1."},
+	 "nginx[812] holds port 8080 on every address, which includes 127.0.0.1.",
+	 "or let it bind to a single address other than 127.0.0.1."},
 	{wildcard_caller, "wildcard-overlap",
-	 "node (977) asked for port 8080 on every address, which includes 127.0.0.1:8080 of nginx "
-	 "(812).",
-	 "bind node (977) to a single address other than 127.0.0.1."},
-	{wildcard_udp, "wildcard-overlap", "nginx (812) has UDP port 8080 on every address",
+	 "node[977] asked for port 8080 on every address, which includes 127.0.0.1:8080, held by "
+	 "nginx[812].",
+	 "let node[977] bind to a single address other than 127.0.0.1."},
+	{wildcard_udp, "wildcard-overlap", "nginx[812] holds UDP port 8080 on every address",
 	 "nginx.service"},
 	{dual_holder, "dual-stack-overlap",
-	 "nginx (812) has [::]:8080 without IPV6_V6ONLY, so it has the IPv4 port as well.",
-	 "Set IPV6_V6ONLY on the IPv6 socket of nginx (812) before its bind()"},
-	{dual_caller, "dual-stack-overlap", "node (977) asked for [::]:8080 without IPV6_V6ONLY",
-	 "Set IPV6_V6ONLY on the IPv6 socket of node (977)"},
-	{mapped, "dual-stack-overlap", "nginx (812) has 10.0.0.1:8080, and node (977) asked for",
+	 "nginx[812] holds [::]:8080 without IPV6_V6ONLY, which includes the IPv4 port.",
+	 "Set IPV6_V6ONLY on the IPv6 socket of nginx[812] before its bind()"},
+	{dual_caller, "dual-stack-overlap", "node[977] asked for [::]:8080 without IPV6_V6ONLY",
+	 "Set IPV6_V6ONLY on the IPv6 socket of node[977]"},
+	{mapped, "dual-stack-overlap", "nginx[812] holds 10.0.0.1:8080, and node[977] asked for",
 	 "another address or port"},
 	{bound, "bound-not-listening",
-	 "nginx (812) bound *:8080 2.9 s ago but does not listen, so ss does not show it.",
+	 "nginx[812] bound *:8080 2.9 s ago but does not listen, so 'ss -l' does not show it.",
 	 "close that socket"},
-	{reuseaddr_missing, "reuseaddr-missing", "nginx (812) has bound *:8080 and would share it",
-	 "Set SO_REUSEADDR in node (977) before its bind()"},
+	{reuseaddr_missing, "reuseaddr-missing", "nginx[812] set SO_REUSEADDR on *:8080, so the port can be shared, but node[977]",
+	 "Set SO_REUSEADDR in node[977] before its bind()"},
 	{reuseaddr_missing_on_holder, "reuseaddr-missing-on-holder",
-	 "node (977) set SO_REUSEADDR, but nginx (812), which has *:8080, did not.",
-	 "Set SO_REUSEADDR in nginx (812) too"},
-	{udp_reuseaddr_missing_on_holder, "reuseaddr-missing-on-holder", "has UDP *:8080, did not.",
-	 "in nginx (812) too"},
-	{reuseport_missing, "reuseport-missing", "nginx (812) shares *:8080 by SO_REUSEPORT",
-	 "Set SO_REUSEPORT in node (977) before its bind(), as uid 33"},
+	 "node[977] set SO_REUSEADDR, but nginx[812], which holds *:8080, did not.",
+	 "Set SO_REUSEADDR in nginx[812] too"},
+	{udp_reuseaddr_missing_on_holder, "reuseaddr-missing-on-holder", "holds UDP *:8080, did not.",
+	 "in nginx[812] too"},
+	{reuseport_missing, "reuseport-missing", "nginx[812] set SO_REUSEPORT on *:8080, but node[977] did not set it.",
+	 "Set SO_REUSEPORT in node[977] before its bind(), as uid 33"},
 	{reuseport_missing_on_holder, "reuseport-missing-on-holder",
-	 "node (977) set SO_REUSEPORT, but nginx (812), which has *:8080, did not.",
-	 "Set SO_REUSEPORT in nginx (812) too, as uid 1000"},
-	{reuseport_uid, "reuseport-uid", "belongs to uid 33, that of node (977) to uid 1000",
-	 "Create the socket of node (977) as uid 33"},
+	 "node[977] set SO_REUSEPORT, but nginx[812], which holds *:8080, did not.",
+	 "Set SO_REUSEPORT in nginx[812] too, as uid 1000"},
+	{reuseport_uid, "reuseport-uid", "belongs to uid 33, that of node[977] to uid 1000",
+	 "Create the socket of node[977] as uid 33"},
 	{reuseport_prog, "reuseport-prog-attached",
-	 "node (977) attached a reuseport BPF program before bind()", "after bind()"},
+	 "node[977] attached a reuseport BPF program before bind()", "after bind()"},
 	{reuse_mismatch, "reuse-option-mismatch",
-	 "node (977) set SO_REUSEADDR and nginx (812), which has *:8080, SO_REUSEPORT",
+	 "node[977] set SO_REUSEADDR, but nginx[812], which holds *:8080, set SO_REUSEPORT",
 	 "the same option"},
 	{listen_recheck, "listen-recheck",
-	 "bind() of *:8080 was allowed because nobody listened there; nginx (812) does now.",
+	 "bind() of *:8080 was allowed because no socket listened there; nginx[812] does now.",
 	 "Stop nginx.service"},
-	{udp_holder, "udp-holder", "nginx (812) has UDP *:8080.", "Stop nginx.service"},
+	{udp_holder, "udp-holder", "nginx[812] holds UDP *:8080.", "Stop nginx.service"},
 	{udp_connected, "udp-connected-holder",
-	 "nginx (812) has UDP *:8080, connected to 10.0.0.53:53", "Stop nginx.service"},
+	 "nginx[812] holds UDP *:8080, connected to 10.0.0.53:53", "Stop nginx.service"},
 	{vxlan, "kernel-socket",
-	 "The kernel itself has UDP *:4789, by its number for a VXLAN device",
-	 "Give node (977) another port"},
-	{gone, "holder-gone", "Whoever held *:8080 has let go meanwhile.", "porttrace why 8080"},
-	{not_looked, "holder-gone", "*:8080 was taken, but who had it has not been seen.",
+	 "The kernel itself holds UDP *:4789, by the port number for a VXLAN device; no process",
+	 "Give node[977] another port"},
+	{gone, "holder-gone", "The socket that held *:8080 was closed before porttrace could find it.", "porttrace why 8080"},
+	{not_looked_up, "holder-gone", "*:8080 was in use, but porttrace did not find the socket that held it.",
 	 "Try again"},
 
 	{time_wait, "time-wait",
-	 "A closed connection of nginx (812) with 10.0.0.5:41000 keeps port 8080 for 42 more "
-	 "seconds.",
-	 "Set SO_REUSEADDR in node (977) before its bind()."},
+	 "A closed connection of nginx[812] with 10.0.0.5:41000 holds port 8080 in TIME_WAIT for 42 "
+	 "more seconds.",
+	 "Set SO_REUSEADDR in node[977] before its bind()."},
 	{time_wait_neither, "time-wait", "for 42 more seconds.",
 	 "ss -K state time-wait sport = :8080"},
 	{time_wait_noreuse, "time-wait-holder-noreuse",
-	 "that of node (977) does not help this time.",
+	 "so SO_REUSEADDR in node[977] does not help this time.",
 	 "Wait, or run 'ss -K state time-wait sport = :8080'."},
 	{time_wait_many, "time-wait",
-	 "2 closed connections, one of them with 10.0.0.5:41000, keep port 8080 for 57 more "
-	 "seconds.",
+	 "2 closed connections, one of them with 10.0.0.5:41000, hold port 8080 in TIME_WAIT for 57 "
+	 "more seconds.",
 	 "Wait"},
-	{fin_wait2, "fin-wait2", "nginx (812) has closed its socket, but 10.0.0.5:41000 has not",
+	{fin_wait2, "fin-wait2", "nginx[812] has closed its socket, but 10.0.0.5:41000 has not",
 	 "net.ipv4.tcp_fin_timeout"},
 	{orphan, "orphan",
-	 "nginx (812) is gone, but the connection with 10.0.0.5:41000 has not ended (FIN_WAIT1)",
+	 "nginx[812] has exited, but its connection with 10.0.0.5:41000 has not ended (FIN_WAIT1)",
 	 "ss -K sport = :8080"},
 	{orphan_of_root, "orphan", "10.0.0.5:41000 has not ended (LAST_ACK)", "ss -K"},
 	{accepted, "accepted-connection",
-	 "nginx (812) still has a connection with 10.0.0.5:41000 that was accepted on port 8080.",
+	 "nginx[812] still has a connection with 10.0.0.5:41000 that was accepted on port 8080.",
 	 "Stop nginx.service, or set SO_REUSEADDR before bind() in every run of the server."},
 	{accepted_by_range, "accepted-connection", "accepted on port 8080.", "Stop nginx.service"},
 	{ephemeral, "ephemeral-holder",
-	 "nginx (812) was given port 8080 as a source port, for its connection to 10.0.0.5:41000.",
-	 "put 8080 into net.ipv4.ip_local_reserved_ports"},
-	{ephemeral_by_bucket, "ephemeral-holder", "was given port 8080", "8080"},
+	 "The kernel gave port 8080 to nginx[812] as the source port of its connection to "
+	 "10.0.0.5:41000.",
+	 "add 8080 to net.ipv4.ip_local_reserved_ports"},
+	{ephemeral_by_bucket, "ephemeral-holder", "The kernel gave port 8080", "8080"},
 	{client, "connected-client",
-	 "nginx (812) bound port 8080 and is connected to 10.0.0.5:41000.",
+	 "nginx[812] bound port 8080 and is connected to 10.0.0.5:41000.",
 	 "IP_BIND_ADDRESS_NO_PORT"},
-	{connection_and_no_more, "connected-client",
-	 "nginx (812) has a connection with 10.0.0.5:41000 on port 8080.", "Stop nginx.service"},
-	{self_connect, "self-connect", "nginx (812) is connected to itself: it tried port 8080",
-	 "put 8080 into"},
+	{connection_of_unknown_origin, "connected-client",
+	 "nginx[812] has a connection with 10.0.0.5:41000 on port 8080.", "Stop nginx.service"},
+	{self_connect, "self-connect", "nginx[812] is connected to itself: it connected to port 8080",
+	 "add 8080 to"},
 };
 
-static void every_story_is_told(void **state)
+static void every_story_has_its_cause_and_sentences(void **state)
 {
 	(void)state;
-	tell_stories(stories, COUNT(stories));
-	tell_stories_knowing_nothing(stories, COUNT(stories));
+	check_stories(stories, COUNT(stories));
+	check_stories_without_knowledge(stories, COUNT(stories));
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(every_story_is_told)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(every_story_has_its_cause_and_sentences)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,7 @@ static void connect_exhausted(struct scene *scene)
 static void bind0_exhausted(struct scene *scene)
 {
 	automatic(scene, CLAIM_BIND, EADDRINUSE);
-	scene->pool.time_wait = 20000; /* in use is in use, to bind() */
+	scene->pool.time_wait = 20000; /* bind() cannot use them either */
 	scene->pool.other = 8232;
 	scene->pool.top_count = 12000;
 }
@@ -101,8 +101,7 @@ static void tuple_gone(struct scene *scene)
 	scene->holder_count = 0;
 }
 
-/* ---- 5.4
- * ------------------------------------------------------------------------------------------ */
+/* The address, the socket, the permission. */
 
 static void not_local(struct scene *scene)
 {
@@ -229,93 +228,92 @@ static void rewritten(struct scene *scene)
 
 static const struct story stories[] = {
 	{connect_exhausted, "range-exhausted",
-	 "All 28,232 ports from 32768 to 60999 are in use towards 10.0.0.5:443, most by curl "
-	 "(4242).",
+	 "All 28,232 ports from 32768 to 60999 are in use for connections to 10.0.0.5:443, most by "
+	 "curl[4242].",
 	 "net.ipv4.ip_local_port_range"},
 	{bind0_exhausted, "range-exhausted",
-	 "All 28,232 ports from 32768 to 60999 are in use, 12,000 by curl (4242).",
+	 "All 28,232 ports from 32768 to 60999 are in use, 12,000 by curl[4242].",
 	 "Close sockets"},
 	{udp_exhausted_uncounted, "range-exhausted", "No port of the ephemeral range is free.",
 	 "widen"},
 	{listen_exhausted_uncounted, "range-exhausted", "No port from 32768 to 60999 is free.",
 	 "widen"},
 	{connect_half_known, "range-exhausted",
-	 "No port from 32768 to 60999 is free towards 10.0.0.5:443, though only 20,000 of 28,232 "
-	 "are known",
+	 "No port from 32768 to 60999 is free for connections to 10.0.0.5:443, though only 20,000 of "
+	 "28,232 are known",
 	 "widen"},
 	{range_time_wait, "range-time-wait",
-	 "28,000 of them by connections that were closed in the last minute",
+	 "28,000 of them by connections closed in the last minute (TIME_WAIT)",
 	 "net.ipv4.tcp_tw_reuse=1"},
 	{range_time_wait_reused, "range-time-wait", "28,000 of them",
 	 "widen net.ipv4.ip_local_port_range"},
 	{range_poisoned, "range-bind-poisoned",
-	 "28,000 of the 28,232 ports from 32768 to 60999 were taken by bind(), which closes them "
-	 "to connect()",
-	 "IP_BIND_ADDRESS_NO_PORT before a bind() to port 0 that a connect() will follow, above "
-	 "all in curl (4242)."},
+	 "28,000 of the 28,232 ports from 32768 to 60999 were taken by bind(), so connect() cannot "
+	 "use them",
+	 "IP_BIND_ADDRESS_NO_PORT before each bind() to port 0 that a connect() follows, first in "
+	 "curl[4242]."},
 	{range_reserved, "range-reserved",
 	 "28,200 of the 28,232 ports from 32768 to 60999 are reserved, and none of the others is "
-	 "free towards "
-	 "10.0.0.5:443.",
+	 "free for connections to 10.0.0.5:443.",
 	 "net.ipv4.ip_local_reserved_ports"},
 	{tie, "range-time-wait", "9,410 of them", "tcp_tw_reuse"},
 	{tuple_in_use, "four-tuple-in-use",
-	 "10.0.0.1:8080 is connected to 10.0.0.5:443 already, by nginx (812).", "node (977)"},
+	 "nginx[812] already has a connection from 10.0.0.1:8080 to 10.0.0.5:443.", "node[977]"},
 	{tuple_time_wait, "four-tuple-time-wait",
 	 "The last connection from 10.0.0.1:8080 to 10.0.0.5:443 is in TIME_WAIT for 1 more "
 	 "second.",
 	 "TCP timestamps"},
-	{tuple_gone, "holder-gone", "The connection from port 8080 to 10.0.0.5:443 existed already",
+	{tuple_gone, "holder-gone", "The connection from port 8080 to 10.0.0.5:443 already existed, but was closed",
 	 "Try again"},
 
 	{not_local, "not-local-address",
 	 "This network namespace has no address 192.0.2.9 on eth7, the device that the socket is "
 	 "bound to.",
 	 "IP_FREEBIND"},
-	{tentative, "address-tentative", "2001:db8::1 is still being checked for duplicates",
+	{tentative, "address-tentative", "Duplicate address detection for 2001:db8::1 has not finished",
 	 "nodad"},
-	{no_source, "no-source-address", "There is no source address for 2001:db8::5", "IPv6"},
-	{ipv6_exhausted, "range-exhausted", "in use towards [2001:db8::5]:443", "widen"},
-	{already_bound, "already-bound", "The socket of node (977) has port 9090 already",
+	{no_source, "no-source-address", "The kernel has no source address for a connection to 2001:db8::5", "IPv6"},
+	{ipv6_exhausted, "range-exhausted", "in use for connections to [2001:db8::5]:443", "widen"},
+	{already_bound, "already-bound", "The socket of node[977] already has port 9090 from",
 	 "new socket"},
 	{udp_listen, "bad-state", "A UDP socket cannot listen.", "bind() is enough"},
 	{connected_listen, "bad-state",
-	 "is connected to 10.0.0.5:443, and a connection cannot listen.", "new socket"},
-	{odd_errno, "bad-state", "connect() was answered with EISCONN", "new socket"},
+	 "is connected to 10.0.0.5:443, and a connected socket cannot listen.", "new socket"},
+	{odd_errno, "bad-state", "connect() failed with EISCONN because of the state", "new socket"},
 	{bad_address, "bad-address", "too short or of the wrong kind", "full length"},
 	{bad_family, "bad-address", "of another family", "family"},
 	{mapped_v6only, "bad-address", "10.0.0.1 is an IPv4 address", "IPV6_V6ONLY"},
 	{multicast, "bad-address", "ff02::1 is a multicast address", "address"},
 	{scope_missing, "scope-missing",
-	 "fe80::1 is a link-local address, which needs its interface.", "sin6_scope_id"},
+	 "fe80::1 is a link-local address, which needs an interface.", "sin6_scope_id"},
 	{scope_missing_multicast, "scope-missing", "ff02::1 is a link-local address", "sin6_scope_id"},
 	{privileged, "privileged-port",
-	 "Ports below 1024 need CAP_NET_BIND_SERVICE here, and node (977), uid 1000, has not got "
-	 "it.",
+	 "Ports below 1024 need CAP_NET_BIND_SERVICE here, and node[977], uid 1000, does not "
+	 "have it.",
 	 "setcap cap_net_bind_service=+ep /usr/bin/node"},
 	{privileged_to_4096, "privileged-port", "Ports below 4096 need",
 	 "ip_unprivileged_port_start to 2049"},
-	{lsm, "denied-by-lsm", "refused bind() to node (977).", "name_bind"},
-	{lsm_listen, "denied-by-lsm", "refused listen() to node (977).", "port 8080"},
-	{lsm_connect, "denied-by-lsm", "refused node (977) to 10.0.0.5:443.", "ip route get"},
-	{cgroup_bpf, "denied-by-cgroup-bpf", "bind() of node (977) was refused",
+	{lsm, "denied-by-lsm", "refused bind() of node[977].", "name_bind"},
+	{lsm_listen, "denied-by-lsm", "refused listen() of node[977].", "port 8080"},
+	{lsm_connect, "denied-by-lsm", "refused the connection of node[977] to 10.0.0.5:443.", "ip route get"},
+	{cgroup_bpf, "denied-by-cgroup-bpf", "bind() of node[977] was refused",
 	 "bpftool cgroup tree"},
 	{cgroup_bpf, "denied-by-cgroup-bpf",
-	 "a BPF program of cgroup /user.slice/node.scope, or of one above it", "bpftool"},
-	{rewritten, "rewritten-by-cgroup-bpf", "made it *:8080, and nginx (812) has that.",
+	 "as far as known, by a BPF program of cgroup /user.slice/node.scope or a parent of it.", "bpftool"},
+	{rewritten, "rewritten-by-cgroup-bpf", "changed that to *:8080, which nginx[812] holds.",
 	 "bpftool cgroup tree"},
 };
 
-static void every_story_is_told(void **state)
+static void every_story_has_its_cause_and_sentences(void **state)
 {
 	(void)state;
-	tell_stories(stories, COUNT(stories));
-	tell_stories_knowing_nothing(stories, COUNT(stories));
+	check_stories(stories, COUNT(stories));
+	check_stories_without_knowledge(stories, COUNT(stories));
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(every_story_is_told)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(every_story_has_its_cause_and_sentences)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What surrounds the sentences: which events are asked about, which holders are named and how. */
+/* Everything but the sentences: which errnos are explained, which holders are named and in which order. */
 #include "scene.h"
 
 static void holders_are_filtered_and_in_order(void **state)
@@ -42,7 +42,7 @@ static void an_orphan_comes_before_a_timewait(void **state)
 	assert_ptr_equal(conflict.holders[1], &scene.holders[0]);
 }
 
-static void what_the_rules_allow_is_not_predicted(void **state)
+static void a_refusal_that_the_rules_allow_is_not_predicted(void **state)
 {
 	static struct scene scene;
 	struct conflict conflict;
@@ -52,7 +52,7 @@ static void what_the_rules_allow_is_not_predicted(void **state)
 	tcp(&scene, WIRE_REUSEADDR, WIRE_REUSEADDR, WIRE_TCP_CLOSE);
 	scene_diagnose(&scene, NULL, &conflict);
 	assert_false(conflict.predicted);
-	assert_non_null(strstr(conflict.why, "the one socket that is left on the port would not refuse it"));
+	assert_non_null(strstr(conflict.why, "the socket found on the port does not conflict."));
 	assert_int_equal(conflict.holder_count, 0);
 	scene.unseen = true;
 	scene_diagnose(&scene, NULL, &conflict);
@@ -71,7 +71,7 @@ static void what_the_rules_allow_is_not_predicted(void **state)
 	assert_false(conflict.predicted);
 }
 
-static void a_claim_without_an_errno_is_judged(void **state)
+static void a_claim_without_an_errno_is_predicted(void **state)
 {
 	static struct scene scene;
 	struct conflict conflict;
@@ -85,7 +85,7 @@ static void a_claim_without_an_errno_is_judged(void **state)
 	scene.holder_count = 0;
 	scene_diagnose(&scene, NULL, &conflict);
 	assert_string_equal(conflict.cause, "none");
-	assert_string_equal(conflict.why, "Nothing stands in the way of bind() for *:8080.");
+	assert_string_equal(conflict.why, "Port 8080 is free.");
 	assert_string_equal(conflict.fix, "");
 }
 
@@ -155,8 +155,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(holders_are_filtered_and_in_order),
 		cmocka_unit_test(an_orphan_comes_before_a_timewait),
-		cmocka_unit_test(what_the_rules_allow_is_not_predicted),
-		cmocka_unit_test(a_claim_without_an_errno_is_judged),
+		cmocka_unit_test(a_refusal_that_the_rules_allow_is_not_predicted),
+		cmocka_unit_test(a_claim_without_an_errno_is_predicted),
 		cmocka_unit_test(only_port_errnos_are_wanted),
 		cmocka_unit_test(claims_from_events),
 	};

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "diagnose/diagnose.h"
+#include "diagnose/cause.h"
 #include "render/fields.h"
 
 #define SCHEMA "docs/json-schema.md"
@@ -74,7 +74,7 @@ static size_t field_index(const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < field_count && strcmp(fields[i].name, name) != 0; i++)
+	for (i = 0; i < field_count && (!fields[i].name || strcmp(fields[i].name, name) != 0); i++)
 		;
 	return i;
 }
@@ -105,6 +105,8 @@ static void every_field_is_in_the_schema(void **state)
 	}
 	fclose(file);
 	for (size_t i = 0; i < field_count; i++) {
+		if (!fields[i].name) /* a column of text */
+			continue;
 		if (!described[i])
 			fail_msg("%s does not describe %s", SCHEMA, fields[i].name);
 	}
@@ -128,29 +130,22 @@ static size_t causes_described(void)
 	return count;
 }
 
-/* The causes have no list of their own to walk, so it is the table's text that is read. */
 static void every_cause_is_in_the_document(void **state)
 {
-	FILE *table = document("src/diagnose/explain.c"), *file = document(CAUSES);
-	char line[2048], wanted[80], *text = NULL;
+	FILE *file = document(CAUSES);
+	const struct cause_row *row;
+	char wanted[80], *text = NULL;
 	size_t size = 0, count = 0;
 
 	(void)state;
 	assert_true(getdelim(&text, &size, '\0', file) > 0);
-	while (fgets(line, sizeof(line), table)) {
-		const char *id = strstr(line, "] = {\"");
-
-		if (!id || sscanf(id, "] = {\"%63[a-z0-9-]\"", line) != 1)
-			continue;
-		snprintf(wanted, sizeof(wanted), "\n| `%.63s` |", line);
+	for (enum cause cause = CAUSE_NONE; (row = cause_row(cause)); cause++, count++) {
+		snprintf(wanted, sizeof(wanted), "\n| `%.63s` |", row->id);
 		if (!strstr(text, wanted))
-			fail_msg("%s does not describe %s", CAUSES, line);
-		count++;
+			fail_msg("%s does not describe %s", CAUSES, row->id);
 	}
-	assert_true(count > 0);
 	assert_int_equal(count, causes_described());
 	free(text);
-	fclose(table);
 	fclose(file);
 }
 

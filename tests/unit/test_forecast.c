@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* When a pool is full, what rate it can take, and when that is worth a word. */
+/* When a pool is full, which rate it sustains, and when a warning is printed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -89,7 +89,7 @@ static void a_rate_needs_two_counts(void **state)
 	assert_int_equal(full_in_ms(), 5000);
 }
 
-static void a_pool_that_is_full_says_so(void **state)
+static void a_full_pool_is_full_now(void **state)
 {
 	(void)state;
 	add(make_pool(SECOND, 1000, 900));
@@ -104,8 +104,8 @@ static void a_pool_that_empties_does_not_fill(void **state)
 	assert_false(forecast().will_fill);
 }
 
-/* 100/s come in, and from the tenth second on 50/s go out. */
-static void what_ends_meanwhile_is_reckoned_with(void **state)
+/* 100/s are taken, and from the tenth second on 50/s expire. */
+static void expiring_timewaits_are_counted(void **state)
 {
 	struct wire_pool pool = make_pool(SECOND, 700, 600);
 
@@ -126,8 +126,8 @@ static void what_ends_meanwhile_is_reckoned_with(void **state)
 	assert_int_equal(full_in_ms(), 6000);
 }
 
-/* 10/s for a minute is 600: all come back in time. */
-static void a_rate_that_can_be_sustained_does_not_fill(void **state)
+/* 10/s for 60 s are 600 ports, which expire before the pool is full. */
+static void a_sustainable_rate_does_not_fill(void **state)
 {
 	struct wire_pool pool = make_pool(SECOND, 580, 580);
 
@@ -141,7 +141,7 @@ static void a_rate_that_can_be_sustained_does_not_fill(void **state)
 	assert_int_equal((int)(forecast().sustainable * 60 + 0.5), 1000);
 }
 
-static void what_may_be_taken_over_does_not_fill(void **state)
+static void reusable_timewaits_do_not_fill_a_pool(void **state)
 {
 	(void)state;
 	churn.now.tw_reuse = 1;
@@ -155,6 +155,21 @@ static void what_may_be_taken_over_does_not_fill(void **state)
 	assert_int_equal(full_in_ms(), 200);
 }
 
+/* One port in 1,000,000 s, of 2^32: the pool is full after more than 2^64 ns. */
+static void a_pool_that_needs_a_century_does_not_fill(void **state)
+{
+	struct wire_pool pool = make_pool(SECOND, 100, 0);
+
+	(void)state;
+	pool.capacity = UINT32_MAX;
+	add(pool);
+	pool.hdr.boot_ns += 1000000 * SECOND;
+	pool.in_use++;
+	add(pool);
+	assert_true(forecast().is_known);
+	assert_false(forecast().will_fill);
+}
+
 static bool warned(struct warning *warning)
 {
 	static struct forecast made;
@@ -163,7 +178,7 @@ static bool warned(struct warning *warning)
 	return warning_of_pool(warner, &made, &churn, warning);
 }
 
-static void a_warning_comes_once_and_then_the_end(void **state)
+static void a_pool_is_warned_about_once_and_then_exhausted(void **state)
 {
 	struct wire_traffic refused = make_traffic(3 * SECOND, 1, 4242, 900, 0);
 	struct wire_netns netns = make_netns(2 * SECOND, 1);
@@ -193,7 +208,27 @@ static void a_warning_comes_once_and_then_the_end(void **state)
 	assert_false(warned(&warning));
 }
 
-static void every_misuse_has_its_words(void **state)
+/* Only a crafted capture has it: so many ports in 1 ms that the rate per second exceeds 64 bits. */
+static void a_rate_beyond_64_bits_is_limited(void **state)
+{
+	struct wire_netns netns = make_netns(2 * SECOND, 1);
+	struct wire_traffic traffic = make_traffic(3 * SECOND, 1, 4242, UINT64_MAX / 2, 0);
+	struct warning warning;
+
+	(void)state;
+	assert_int_equal(model_apply(model, &netns.hdr), 0);
+	memcpy(traffic.remote_addr, make_pool(0, 0, 0).remote_addr, 16);
+	traffic.protocol = IPPROTO_TCP;
+	assert_int_equal(model_apply(model, &traffic.hdr), 0);
+	churn.interval = 1;
+	churn.interval_s = 0.001;
+	add(make_pool(SECOND, 400, 400));
+	add(make_pool(2 * SECOND, 500, 500));
+	assert_true(warned(&warning));
+	assert_non_null(strstr(warning.why, " at 18,446,744,073,709,551,615/s"));
+}
+
+static void every_misuse_has_sentences(void **state)
 {
 	struct wire_misuse misuse = {.hdr = MAKE_HDR(MISUSE, misuse, 5), .sock = make_sock(7, WIRE_TCP_LISTEN)};
 	struct warning warning;
@@ -205,6 +240,7 @@ static void every_misuse_has_its_words(void **state)
 		assert_non_null(warning.kind);
 		assert_true(strlen(warning.why) > 20 && strlen(warning.fix) > 20);
 		assert_int_equal(warning.why[strlen(warning.why) - 1], '.');
+		assert_true(warning.fix[0] >= 'A' && warning.fix[0] <= 'Z');
 	}
 }
 
@@ -212,13 +248,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_rate_needs_two_counts, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_pool_that_is_full_says_so, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_full_pool_is_full_now, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_pool_that_empties_does_not_fill, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_ends_meanwhile_is_reckoned_with, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_rate_that_can_be_sustained_does_not_fill, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_may_be_taken_over_does_not_fill, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_warning_comes_once_and_then_the_end, setup, teardown),
-		cmocka_unit_test(every_misuse_has_its_words),
+		cmocka_unit_test_setup_teardown(expiring_timewaits_are_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_sustainable_rate_does_not_fill, setup, teardown),
+		cmocka_unit_test_setup_teardown(reusable_timewaits_do_not_fill_a_pool, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_pool_that_needs_a_century_does_not_fill, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_rate_beyond_64_bits_is_limited, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_pool_is_warned_about_once_and_then_exhausted, setup, teardown),
+		cmocka_unit_test(every_misuse_has_sentences),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

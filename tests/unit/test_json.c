@@ -4,9 +4,10 @@
 
 #include <yajl/yajl_tree.h>
 
+#include "render/json.h"
 #include "util/escape.h"
 
-/* The records of an output, one a line. */
+/* The records of an output, one per line. */
 #define RECORDS_MAX 16
 struct records {
 	struct sample_output output;
@@ -64,7 +65,7 @@ static void expect_text(yajl_val object, const char *name, const char *expected)
 	yajl_val value = get(object, name);
 
 	if (!YAJL_IS_STRING(value))
-		fail_msg("%s is no text", name);
+		fail_msg("%s is not a string", name);
 	assert_string_equal(YAJL_GET_STRING(value), expected);
 }
 
@@ -73,7 +74,7 @@ static void expect_number(yajl_val object, const char *name, const char *expecte
 	yajl_val value = get(object, name);
 
 	if (!YAJL_IS_NUMBER(value))
-		fail_msg("%s is no number", name);
+		fail_msg("%s is not a number", name);
 	assert_string_equal(YAJL_GET_NUMBER(value), expected);
 }
 
@@ -94,7 +95,7 @@ static yajl_val element(yajl_val object, const char *name, size_t index, size_t 
 	yajl_val list = get(object, name);
 
 	if (!YAJL_IS_ARRAY(list))
-		fail_msg("%s is no list", name);
+		fail_msg("%s is not a list", name);
 	assert_int_equal(list->u.array.len, count);
 	return list->u.array.values[index];
 }
@@ -187,7 +188,7 @@ static void bind_of_any_port(void **state)
 	expect_number(records->record[0], "requested_port", "0");
 	expect_number(records->record[0], "duration_ns", "1234");
 	expect_true(records->record[0], "ephemeral");
-	/* Nobody known: nothing about a process, and the socket's own uid */
+	/* No process known: nothing about a process, and the socket's own uid */
 	expect_absent(records->record[0], "pid");
 	expect_absent(records->record[0], "comm");
 	expect_number(records->record[0], "uid", "33");
@@ -285,19 +286,19 @@ static void conflict_names_its_holders(void **state)
 				     .holders = { &listener, &waiting }, .holder_count = 2 };
 	struct report report = sample_report(&event);
 	struct records *records = *state;
-	yajl_val told, holder;
+	yajl_val conflict_record, holder;
 
 	listener.sock.flags = WIRE_REUSEADDR;
 	sample_peer(&waiting.sock, "10.0.0.5", 50000);
 	report.conflict = &conflict;
 	records->output.renderer->event(records->output.render, &report);
 	read_back(records);
-	told = get(records->record[0], "conflict");
-	expect_text(told, "cause", "listener");
-	expect_text(told, "why", "It is taken.");
-	expect_text(told, "fix", "Stop it.");
+	conflict_record = get(records->record[0], "conflict");
+	expect_text(conflict_record, "cause", "listener");
+	expect_text(conflict_record, "why", "It is taken.");
+	expect_text(conflict_record, "fix", "Stop it.");
 
-	holder = element(told, "holders", 0, 2);
+	holder = element(conflict_record, "holders", 0, 2);
 	expect_text(holder, "state", "LISTEN");
 	expect_text(holder, "local_address", "0.0.0.0");
 	expect_number(holder, "local_port", "80");
@@ -308,7 +309,7 @@ static void conflict_names_its_holders(void **state)
 	expect_absent(element(holder, "pids", 1, 2), "gone");
 	expect_absent(holder, "expires_in_s");
 
-	holder = element(told, "holders", 1, 2);
+	holder = element(conflict_record, "holders", 1, 2);
 	expect_text(holder, "state", "FIN_WAIT2");
 	expect_text(holder, "remote_address", "10.0.0.5");
 	expect_text(holder, "interface", "eth0");
@@ -398,8 +399,57 @@ static void records_around_the_events(void **state)
 	expect_number(record[3], "lost", "12");
 }
 
-/* More than the buffer holds comes out whole; an output that refuses is told of, again and again. */
-static void output_is_written_or_complained_about(void **state)
+/* A damaged or crafted capture holds any 64-bit time. UBSan stops the test where one overflows. */
+static void extreme_times(void **state)
+{
+	static const struct {
+		uint64_t boot_ns;
+		int64_t boot_to_wall_ns;
+	} cases[] = {
+		{ UINT64_MAX, INT64_MAX }, { UINT64_MAX, INT64_MIN }, { INT64_MAX, INT64_MAX },
+		{ (uint64_t)INT64_MAX + 1, INT64_MIN }, { 0, INT64_MIN }, { UINT64_MAX, 0 },
+	};
+	struct wire_release event = { .hdr = SAMPLE_HDR(RELEASE, release),
+				      .sock = sample_sock(WIRE_TCP_CLOSE, "0.0.0.0", 80) };
+	struct port_entry entry = { .sock = sample_sock(WIRE_TCP_TIME_WAIT, "0.0.0.0", 80),
+				    .since_boot_ns = UINT64_MAX, .expires_boot_ns = UINT64_MAX };
+	struct report report = sample_report(&event);
+	struct records *records = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct port_report port = { .entry = &entry, .boot_ns = cases[i].boot_ns };
+
+		sample_close(&records->output);
+		sample_open(&records->output, &render_json,
+			    (struct render_options){ .boot_to_wall_ns = cases[i].boot_to_wall_ns });
+		event.hdr.boot_ns = cases[i].boot_ns;
+		records->output.renderer->event(records->output.render, &report);
+		records->output.renderer->port(records->output.render, &port);
+		read_back(records);
+	}
+	assert_int_equal(records->count, 2 * sizeof(cases) / sizeof(cases[0]));
+}
+
+/* Rates that no integer holds become the largest number that one holds, and never a negative one. */
+static void extreme_rates(void **state)
+{
+	static const double intervals[] = { 1e300, -1, 0.0 / 0.0, 18446744073709551.0 };
+	struct churn churn = { .netns = 7 };
+	struct records *records = *state;
+
+	for (size_t i = 0; i < 4; i++) {
+		churn.interval_s = intervals[i];
+		records->output.renderer->churn(records->output.render, &churn, NULL, SAMPLE_BOOT_NS);
+	}
+	read_back(records);
+	expect_number(records->record[0], "interval_s", "18446744073709551.615");
+	expect_number(records->record[1], "interval_s", "0");
+	expect_number(records->record[2], "interval_s", "0");
+	expect_number(records->record[3], "interval_s", "18446744073709551.615");
+}
+
+/* More than the buffer holds is written whole; a failed write is reported by every flush. */
+static void output_errors_are_returned(void **state)
 {
 	struct records *records = *state;
 	struct render_options options = sample_options();
@@ -433,7 +483,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(conflict_names_its_holders, setup, teardown),
 		cmocka_unit_test_setup_teardown(ports_are_sockets, setup, teardown),
 		cmocka_unit_test_setup_teardown(records_around_the_events, setup, teardown),
-		cmocka_unit_test_setup_teardown(output_is_written_or_complained_about, setup, teardown),
+		cmocka_unit_test_setup_teardown(extreme_times, setup, teardown),
+		cmocka_unit_test_setup_teardown(extreme_rates, setup, teardown),
+		cmocka_unit_test_setup_teardown(output_errors_are_returned, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);

@@ -212,7 +212,7 @@ static void a_seccomp_filter_answers_before_the_kernel(void **state)
 	diagnose(&claim, &failure, NULL, NULL, NULL, 0, &conflict);
 	assert_string_equal(conflict.cause, "denied-by-seccomp");
 	assert_int_equal(conflict.holder_count, 0);
-	assert_non_null(strstr(conflict.why, "node (977)"));
+	assert_non_null(strstr(conflict.why, "node[977]"));
 	assert_non_null(strstr(conflict.why, "EPERM"));
 	assert_non_null(diagnose_meaning("denied-by-seccomp"));
 }

@@ -4,7 +4,10 @@
 
 #include "render_sample.h"
 
-static struct wire_sock asked;
+#include "render/json.h"
+#include "render/text.h"
+
+static struct wire_sock sock;
 static struct holder holder, elsewhere;
 static struct conflict conflict;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The verdict of `porttrace why` explained: the rules' own words, and ours where nothing was refused. */
+/* Explains the predicted result of the bind() and hands the report to the renderer. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -8,21 +8,20 @@
 #include <string.h>
 
 #include "why/question.h"
-#include "diagnose/cause.h"
 #include "diagnose/rules.h"
 #include "render/render.h"
 #include "util/address.h"
 
 static void explain_claim(struct why_question *question, const struct claim *claim, struct conflict *conflict)
 {
-	diagnose(claim, &question->holders.failure, question->options.port ? NULL : &question->pool,
+	diagnose(claim, &question->holders.failure, question->config->port ? NULL : &question->pool,
 		 netns_table_find(model_namespaces(question->model), claim->sock.netns), question->model,
 		 question->boot_ns, conflict);
 }
 
 /*
- * Who asked for no address did not ask for IPv6 either. Where the one in the way is an IPv4 socket, the
- * answer is that of an IPv4 bind, in which "dual stack" does not occur.
+ * A question without an address is not about IPv6. If the holder is an IPv4 socket, explain an IPv4 bind(), so
+ * that the answer does not mention IPV6_V6ONLY.
  */
 static void explain_refusal(struct why_question *question, struct conflict *conflict)
 {
@@ -31,7 +30,7 @@ static void explain_refusal(struct why_question *question, struct conflict *conf
 	const struct wire_sock *first;
 
 	explain_claim(question, &question->claim, conflict);
-	if (question->options.family || question->options.flags & WIRE_V6ONLY || !conflict->holder_count)
+	if (question->config->family || question->config->flags & WIRE_V6ONLY || !conflict->holder_count)
 		return;
 	first = &conflict->holders[0]->sock;
 	if (first->family != AF_INET && !sock_is_mapped(first))
@@ -41,7 +40,7 @@ static void explain_refusal(struct why_question *question, struct conflict *conf
 	explain_claim(question, &ipv4, conflict);
 }
 
-/* diagnose() says nothing of what was not refused. */
+/* diagnose() explains refusals; the reasons why a port is free or can be shared are written here. */
 static void explain_free(const struct why_question *question, struct conflict *conflict)
 {
 	const struct pool *pool = &question->pool;
@@ -49,27 +48,27 @@ static void explain_free(const struct why_question *question, struct conflict *c
 
 	conflict->cause = NULL;
 	conflict->fix[0] = '\0';
-	if (!question->options.port && pool->low)
+	if (!question->config->port && pool->low)
 		snprintf(conflict->why, sizeof(conflict->why),
-			 "The kernel would find a port: %u of the %u from %u to %u are free for it.",
+			 "The kernel can choose a port: %u of the %u ports from %u to %u are free.",
 			 pool->size - pool_taken(pool), pool->size, pool->low, pool->high);
 	else if (question->holders.refusing)
 		snprintf(conflict->why, sizeof(conflict->why),
-			 sock_is_udp(sk) ? "The kernel looks no further than to the newest socket on the port, "
-					   "which shares it by SO_REUSEPORT." :
+			 sock_is_udp(sk) ? "The kernel compares only the newest socket on the port, which shares it "
+					   "by SO_REUSEPORT." :
 					   "Every socket on the port shared it when it was bound; the kernel "
-					   "remembers that, and does not look at what they have become.");
+					   "relies on that and does not compare their present options.");
 	else if (question->holders.sharing)
 		snprintf(conflict->why, sizeof(conflict->why),
 			 "%s, so the port can be shared%s.",
 			 sk->flags & sk2->flags & WIRE_REUSEADDR && sk2->state != WIRE_TCP_LISTEN ?
-				 "Both sides have SO_REUSEADDR" :
-				 "Both sides have SO_REUSEPORT, of one user",
-			 !sock_is_udp(sk) && sk2->state != WIRE_TCP_LISTEN ? ": nobody listens" : "");
+				 "Both sockets have SO_REUSEADDR" :
+				 "Both sockets have SO_REUSEPORT and belong to one uid",
+			 !sock_is_udp(sk) && sk2->state != WIRE_TCP_LISTEN ? ": no socket listens on it" : "");
 }
 
-/* A claim that would share is refused by what may share as well: who says so must not sound sure. */
-static void explain_unseen(const struct why_question *question, struct conflict *conflict)
+/* sock_diag does not report reuse options, so whether such a socket would share the port is unknown. */
+static void explain_unreferenced(const struct why_question *question, struct conflict *conflict)
 {
 	const struct holder *first = conflict->holders[0];
 	char address[ADDRESS_PORT_SIZE];
@@ -79,16 +78,16 @@ static void explain_unseen(const struct why_question *question, struct conflict 
 		return;
 	address_format_port(first->sock.local_addr, first->sock.local_port, address);
 	snprintf(conflict->why, sizeof(conflict->why),
-		 "A socket that no process has open (it waits in an unread message, or an io_uring has it) is "
-		 "bound to %s%s.", address,
-		 !question->walk.done && question->claim.sock.flags & (WIRE_REUSEADDR | WIRE_REUSEPORT) ?
-			 "; whether it would share the port cannot be seen" : "");
+		 "A socket that no process has open (it is in an unread message, or registered with an io_uring) "
+		 "is bound to %s%s.", address,
+		 !question->dump.done && question->claim.sock.flags & (WIRE_REUSEADDR | WIRE_REUSEPORT) ?
+			 "; whether it would share the port is unknown" : "");
 	snprintf(conflict->fix, sizeof(conflict->fix),
-		 "Stop the program that sent it or has yet to receive it, of uid %u, or use another port.",
+		 "Stop the program of uid %u that sent the message or must receive it, or use another port.",
 		 first->sock.uid);
 }
 
-/* Those that refuse, whatever else is said first; or those that would share. */
+/* The holders of the report: those that conflict; if the port is free, those that would share it. */
 static void list_holders(const struct why_question *question, bool is_free, struct conflict *conflict)
 {
 	const struct why_holders *holders = &question->holders;
@@ -101,7 +100,7 @@ static void list_holders(const struct why_question *question, bool is_free, stru
 		conflict->holders[i] = &holders->list[first + i];
 }
 
-/* What would refuse when this has been mended: an address or a privilege is not all that it takes. */
+/* The refusal that follows once the address or the privilege is fixed: that by a holder. NULL: none. */
 static const char *explain_later(struct why_question *question, uint32_t error, struct conflict *later)
 {
 	struct claim claim = question->claim;
@@ -121,19 +120,16 @@ static const char *service_name(const struct wire_sock *sock)
 	return service ? service->s_name : NULL;
 }
 
-int why_report_print(struct why_question *question, uint32_t error)
+int why_report_print(struct why_question *question, uint32_t error, const struct renderer *renderer,
+		     const struct render_options *options)
 {
-	const struct bind_environment *place = &question->place;
+	const struct bind_environment *environment = &question->environment;
 	const struct why_holders *holders = &question->holders;
-	const struct renderer *renderer = question->options.output.json ? &render_json : &render_text;
 	const struct holder *beside[FAILURE_HOLDERS_MAX];
 	struct conflict conflict, later;
-	struct render_options options;
-	struct render *render;
+	struct render *render = renderer->open(options);
 	int err;
 
-	options_for_render(&question->options.output, &options);
-	render = renderer->open(&options);
 	if (!render)
 		return -ENOMEM;
 	question->claim.error = error;
@@ -142,8 +138,8 @@ int why_report_print(struct why_question *question, uint32_t error)
 		explain_free(question, &conflict);
 	if (error == EAFNOSUPPORT)
 		snprintf(conflict.why, sizeof(conflict.why), "This network namespace has no IPv6.");
-	if (error == EADDRINUSE && question->unseen)
-		explain_unseen(question, &conflict);
+	if (error == EADDRINUSE && question->unreferenced_count)
+		explain_unreferenced(question, &conflict);
 	list_holders(question, !error, &conflict);
 	for (size_t i = 0; i < holders->beside; i++)
 		beside[i] = &holders->list[holders->refusing + holders->sharing + i];
@@ -159,10 +155,10 @@ int why_report_print(struct why_question *question, uint32_t error)
 		.elsewhere_count = holders->elsewhere_count,
 		.elsewhere_more = holders->elsewhere_more,
 		.service = service_name(&question->claim.sock),
-		.privileged = question->options.port < place->settings.unprivileged_start,
-		.reserved = place->reserved[question->options.port],
-		.range_low = place->settings.range_low,
-		.range_high = place->settings.range_high,
+		.privileged = question->config->port < environment->settings.unprivileged_start,
+		.reserved = environment->reserved[question->config->port],
+		.range_low = environment->settings.range_low,
+		.range_high = environment->settings.range_high,
 	});
 	err = renderer->flush(render, 0);
 	renderer->close(render);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Names, addresses and numbers as people read them. */
-#include "diagnose/words.h"
+/* Process names, addresses, numbers and times as parts of sentences. */
+#include "diagnose/sentence.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -11,16 +11,16 @@
 #include "util/address.h"
 #include "util/escape.h"
 
-#define TIME_WAIT_S 60 /* TCP_TIMEWAIT_LEN, not adjustable */
+#define TIME_WAIT_S 60 /* TCP_TIMEWAIT_LEN, include/net/tcp.h; a constant */
 
-/* A sentence that was cut must not end in half a character. */
+/* Removes a UTF-8 character that was cut at the end. */
 static void trim_partial(char *text, size_t length)
 {
 	while (length && !escape_is_utf8(text, length))
 		text[--length] = '\0';
 }
 
-void say(char *out, const char *format, ...)
+void sentence_append(char *out, const char *format, ...)
 {
 	size_t length = strlen(out);
 	va_list args;
@@ -47,7 +47,7 @@ static struct phrase __attribute__((format(printf, 1, 2))) phrase(const char *fo
 	return made;
 }
 
-struct phrase quoted(const char *bytes)
+struct phrase escaped(const char *bytes)
 {
 	struct phrase made;
 
@@ -55,7 +55,7 @@ struct phrase quoted(const char *bytes)
 	return made;
 }
 
-static struct phrase quoted_comm(const struct wire_task *task)
+static struct phrase escaped_comm(const struct wire_task *task)
 {
 	struct phrase comm;
 
@@ -66,7 +66,7 @@ static struct phrase quoted_comm(const struct wire_task *task)
 
 struct phrase task_name(const struct wire_task *task)
 {
-	return phrase("%s (%" PRIu32 ")", quoted_comm(task).s, task->pid);
+	return phrase("%s[%" PRIu32 "]", escaped_comm(task).s, task->pid);
 }
 
 const struct wire_task *holder_task(const struct holder *holder)
@@ -92,13 +92,10 @@ struct phrase the_holder(const struct finding *f)
 	size_t more = f->holder && f->holder->pid_count
 			      ? f->holder->pid_count - 1 + f->holder->pid_more
 			      : 0;
-	const struct wire_task *task;
 
 	if (!more)
 		return holder_name(f);
-	task = holder_task(f->holder);
-	return phrase("%s (%" PRIu32 ", and %zu more %s)", quoted_comm(task).s, task->pid, more,
-		      more == 1 ? "process" : "processes");
+	return phrase("%s (with %zu more %s)", holder_name(f).s, more, more == 1 ? "process" : "processes");
 }
 
 struct phrase the_caller(const struct finding *f)
@@ -106,13 +103,14 @@ struct phrase the_caller(const struct finding *f)
 	return f->claim->task.pid ? task_name(&f->claim->task) : phrase("the caller");
 }
 
-bool is_own_socket(const struct finding *f)
+/* The calling process is the only one that has the primary holder open. */
+static bool is_own_socket(const struct finding *f)
 {
 	return f->claim->task.pid && f->holder->pid_count <= 1 && !f->holder->pid_more &&
 	       holder_task(f->holder)->pid == f->claim->task.pid;
 }
 
-struct phrase end_of(const uint8_t addr[16], uint16_t port)
+struct phrase endpoint(const uint8_t addr[16], uint16_t port)
 {
 	char text[ADDRESS_PORT_SIZE];
 
@@ -120,7 +118,7 @@ struct phrase end_of(const uint8_t addr[16], uint16_t port)
 	return phrase("%s", text);
 }
 
-struct phrase address_of(const uint8_t addr[16])
+struct phrase address_text(const uint8_t addr[16])
 {
 	char text[ADDRESS_SIZE];
 
@@ -128,37 +126,37 @@ struct phrase address_of(const uint8_t addr[16])
 	return phrase("%s", text);
 }
 
-static struct phrase local_end(const struct wire_sock *sock)
+static struct phrase local_endpoint(const struct wire_sock *sock)
 {
 	return phrase("%s%s", sock_is_udp(sock) ? "UDP " : "",
-		      end_of(sock->local_addr, sock->local_port).s);
+		      endpoint(sock->local_addr, sock->local_port).s);
 }
 
-struct phrase holder_end(const struct finding *f)
+struct phrase holder_endpoint(const struct finding *f)
 {
-	return local_end(&f->holder->sock);
+	return local_endpoint(&f->holder->sock);
 }
 
 struct phrase holder_peer(const struct finding *f)
 {
-	return end_of(f->holder->sock.remote_addr, f->holder->sock.remote_port);
+	return endpoint(f->holder->sock.remote_addr, f->holder->sock.remote_port);
 }
 
-struct phrase cgroup_seen_end(const struct finding *f)
+struct phrase claim_endpoint(const struct finding *f)
 {
-	return local_end(&f->claim->sock);
+	return local_endpoint(&f->claim->sock);
 }
 
-struct phrase cgroup_seen_peer(const struct finding *f)
+struct phrase claim_peer(const struct finding *f)
 {
-	return end_of(f->claim->sock.remote_addr, f->claim->sock.remote_port);
+	return endpoint(f->claim->sock.remote_addr, f->claim->sock.remote_port);
 }
 
-struct phrase amount(uint64_t n)
+struct phrase with_commas(uint64_t n)
 {
 	if (n < 1000)
 		return phrase("%" PRIu64, n);
-	return phrase("%s,%03" PRIu64, amount(n / 1000).s, n % 1000);
+	return phrase("%s,%03" PRIu64, with_commas(n / 1000).s, n % 1000);
 }
 
 struct phrase time_left(uint32_t ms)
@@ -170,7 +168,7 @@ struct phrase time_left(uint32_t ms)
 	return phrase("%" PRIu32 " more second%s", seconds, seconds == 1 ? "" : "s");
 }
 
-struct phrase taken_ago(const struct finding *f)
+struct phrase bound_ago(const struct finding *f)
 {
 	uint64_t since = f->holder->since_boot_ns, ms;
 
@@ -181,7 +179,7 @@ struct phrase taken_ago(const struct finding *f)
 		return phrase(" %" PRIu64 ".%" PRIu64 " s ago", ms / 1000, ms / 100 % 10);
 	if (ms < 120 * 60 * 1000)
 		return phrase(" %" PRIu64 " min ago", ms / 60000);
-	return phrase(" %s h ago", amount(ms / 3600000).s);
+	return phrase(" %s h ago", with_commas(ms / 3600000).s);
 }
 
 const struct process *process_of(const struct finding *f, const struct wire_task *task)
@@ -198,7 +196,9 @@ static bool ends_with(const char *text, const char *end)
 	return length > wanted && !strcmp(text + length - wanted, end);
 }
 
-/* A scope is a session and user@1000.service a login with all that runs in it: not to be stopped.
+/*
+ * A scope is a login session, and user@1000.service contains everything that runs in it: stopping those would
+ * end more than the holder.
  */
 static bool is_stoppable(const char *unit)
 {
@@ -206,14 +206,15 @@ static bool is_stoppable(const char *unit)
 	       strncmp(unit, "user@", 5);
 }
 
-struct phrase unit_of_holder(const struct finding *f)
+/* "nginx.service", "container 0123456789ab", else "nginx[812]" */
+static struct phrase unit_of_holder(const struct finding *f)
 {
 	const struct process *process = process_of(f, holder_task(f->holder));
 
 	if (process && process->container[0])
 		return phrase("container %.12s", process->container);
 	if (process && is_stoppable(process->unit))
-		return quoted(process->unit);
+		return escaped(process->unit);
 	return holder_name(f);
 }
 
@@ -222,12 +223,19 @@ struct phrase stop_holder(const struct finding *f)
 	const struct wire_task *task = holder_task(f->holder);
 
 	if (!task->pid)
-		return phrase("stop whoever has it");
+		return phrase("stop the process that holds the port");
 	if (is_own_socket(f))
-		return phrase("close the socket that %s has already", holder_name(f).s);
+		return phrase("close the socket of %s that holds the port", holder_name(f).s);
 	if (task->pid == 1)
-		return phrase("stop the .socket unit for it, which 'systemctl list-sockets' names");
+		return phrase("stop the .socket unit of the port (see 'systemctl list-sockets')");
 	if (!strncmp(task->comm, "docker-proxy", sizeof(task->comm)))
-		return phrase("stop the container that publishes the port ('docker ps' names it)");
+		return phrase("stop the container that publishes the port (see 'docker ps')");
 	return phrase("stop %s", unit_of_holder(f).s);
+}
+
+struct phrase stop_holder_first(const struct finding *f)
+{
+	if (is_own_socket(f))
+		return phrase("%s itself holds this port; close that socket first", holder_name(f).s);
+	return stop_holder(f);
 }

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Explains a refusal: finds the holders that conflict, orders them, decides the cause, and has the cause's
+ * functions write the sentences.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "diagnose/cause.h"
+#include "diagnose/rules.h"
+#include "diagnose/sentence.h"
+
+/* Inserted after the holders of its rank: within a rank the kernel's order is kept. */
+static void holder_insert(struct conflict *conflict, const struct holder *holder)
+{
+	size_t at = conflict->holder_count++;
+
+	while (at > 0 &&
+	       holder_rank(&conflict->holders[at - 1]->sock) > holder_rank(&holder->sock)) {
+		conflict->holders[at] = conflict->holders[at - 1];
+		at--;
+	}
+	conflict->holders[at] = holder;
+}
+
+static void find_holders(const struct claim *claim, const struct failure *failure,
+			 struct conflict *conflict)
+{
+	enum overlap overlap;
+
+	for (size_t i = 0;
+	     i < failure->holder_count && conflict->holder_count < CONFLICT_HOLDERS_MAX; i++) {
+		if (sock_refuses(claim, &failure->holders[i].sock, &overlap))
+			holder_insert(conflict, &failure->holders[i]);
+	}
+}
+
+/* Whether another socket can be the reason: by the errno, and because the socket code returned it. */
+static bool is_about_holders(const struct finding *f)
+{
+	if (!f->claim->sock.local_port || f->claim->by_seccomp ||
+	    f->claim->sock.flags & WIRE_REFUSED_BY_CGROUP)
+		return false;
+	return f->error == (f->claim->call == CLAIM_CONNECT ? EADDRNOTAVAIL : EADDRINUSE);
+}
+
+static void begin_with_capital(char *sentence)
+{
+	if (*sentence >= 'a' && *sentence <= 'z')
+		*sentence += 'A' - 'a';
+}
+
+/* Names of processes and calls keep their spelling. */
+static void begin_why(char *why)
+{
+	if (!strncmp(why, "an unknown process", 18) || !strncmp(why, "the caller", 10))
+		begin_with_capital(why);
+}
+
+static void begin_fix(const struct finding *f, char *fix)
+{
+	struct phrase name = holder_name(f);
+
+	if (strncmp(fix, name.s, strlen(name.s)))
+		begin_with_capital(fix);
+}
+
+void diagnose(const struct claim *claim, const struct failure *failure, const struct pool *pool,
+	      const struct netns_entry *netns, struct model *model, uint64_t now_boot_ns,
+	      struct conflict *conflict)
+{
+	struct finding f = {
+		.claim = claim,
+		.error = claim->error ? claim->error : diagnose_verdict(claim, failure, netns),
+		.failure = failure,
+		.pool = pool && pool->low ? pool : NULL,
+		.netns = netns,
+		.model = model,
+		.now_boot_ns = now_boot_ns,
+		.holders = conflict->holders,
+	};
+	struct claim other_rule = *claim;
+	const struct cause_row *row;
+	enum cause cause;
+
+	other_rule.orphan_is_root = !claim->orphan_is_root;
+	memset(conflict, 0, sizeof(*conflict));
+	if (failure && is_about_holders(&f)) {
+		find_holders(claim, failure, conflict);
+		/* Kernels differ in the uid of an orphan. The call failed, so the rule that explains it applies. */
+		if (!conflict->holder_count)
+			find_holders(&other_rule, failure, conflict);
+	}
+	f.holder_count = conflict->holder_count;
+	if (f.holder_count) {
+		f.holder = conflict->holders[0];
+		sock_refuses(claim, &f.holder->sock, &f.overlap);
+	}
+
+	cause = cause_decide(&f);
+	row = cause_row(cause);
+	conflict->cause = row->id;
+	conflict->predicted = f.holder_count || !is_about_holders(&f) || !failure;
+	if (cause == CAUSE_RANGE_EXHAUSTED || cause == CAUSE_RANGE_RESERVED)
+		conflict->predicted = !pool_has_room(f.pool);
+	row->why(&f, conflict->why);
+	if (!conflict->predicted)
+		why_unpredicted(&f, conflict->why);
+	row->fix(&f, conflict->fix);
+	begin_why(conflict->why);
+	begin_fix(&f, conflict->fix);
+}

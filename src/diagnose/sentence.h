@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The parts of the sentences. Names, addresses and numbers are returned by value, so that a call can be an
+ * argument: sentence_append(out, "%s listens on %s.", the_holder(f).s, holder_endpoint(f).s).
+ */
+#ifndef PORTTRACE_DIAGNOSE_SENTENCE_H
+#define PORTTRACE_DIAGNOSE_SENTENCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "diagnose/cause.h"
+
+struct phrase {
+	char s[192];
+};
+
+/* Appends to `out`, which has SENTENCE_SIZE bytes. Text that does not fit is cut at a character boundary. */
+void sentence_append(char *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* "nginx[812]"; "nginx[812] (with 2 more processes)"; "an unknown process" */
+struct phrase the_holder(const struct finding *f);
+/* "nginx[812]", even when other processes have the socket open too */
+struct phrase holder_name(const struct finding *f);
+/* "node[977]", "the caller" */
+struct phrase the_caller(const struct finding *f);
+struct phrase task_name(const struct wire_task *task);
+/* The process to name for a holder: the one that took the port, if it still has it open. pid 0: unknown. */
+const struct wire_task *holder_task(const struct holder *holder);
+
+/* "*:80", "10.0.0.5:80", with "UDP " before it for a UDP socket */
+struct phrase holder_endpoint(const struct finding *f);
+struct phrase holder_peer(const struct finding *f);
+struct phrase claim_endpoint(const struct finding *f);
+struct phrase claim_peer(const struct finding *f);
+struct phrase endpoint(const uint8_t addr[16], uint16_t port);
+struct phrase address_text(const uint8_t addr[16]);
+
+/* "28,232" */
+struct phrase with_commas(uint64_t n);
+/* "42 more seconds"; for 0, which means unknown: "up to 60 more seconds" */
+struct phrase time_left(uint32_t ms);
+/* " 2.9 s ago", " 3 min ago"; "" when unknown */
+struct phrase bound_ago(const struct finding *f);
+
+/* How to free the port, in lower case: at the start of a sentence, and after "or". */
+struct phrase stop_holder_first(const struct finding *f);
+struct phrase stop_holder(const struct finding *f);
+/* Borrowed from the model; NULL: unknown. */
+const struct process *process_of(const struct finding *f, const struct wire_task *task);
+/* A text from a process, escaped for a terminal. */
+struct phrase escaped(const char *bytes);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The columns of text whose cells are more than one value. */
+#include "render/text_cells.h"
+
+#include <string.h>
+
+#include "render/format_number.h"
+#include "render/names.h"
+#include "render/text_words.h"
+#include "util/address.h"
+#include "util/errno_name.h"
+
+#define LONG_SEARCH_NS 1000000ULL /* a port search from here on is shown */
+#define PIDS_SEEN      32	  /* processes of one socket that are told apart */
+
+static void add_address(struct text_line *line, const uint8_t address[16], uint16_t port)
+{
+	char text[ADDRESS_PORT_SIZE];
+
+	address_format_port(address, port, text);
+	text_line_add(line, text);
+}
+
+void text_cell_local(struct text_line *line, const struct report *report, const struct render_options *options)
+{
+	(void)options;
+	add_address(line, report->sock->local_addr, report->sock->local_port);
+}
+
+void text_cell_remote(struct text_line *line, const struct report *report, const struct render_options *options)
+{
+	uint32_t error = wire_error_of(report->event);
+	char name[ERRNO_NAME_SIZE];
+
+	(void)options;
+	if (report->sock->remote_port)
+		add_address(line, report->sock->remote_addr, report->sock->remote_port);
+	else if (error)
+		text_line_mark(line, STYLE_FAILED, errno_name(error, name));
+}
+
+/* Processes besides the first that have the socket open. Too many if there are more than PIDS_SEEN. */
+static size_t count_others(const struct port_fd *fd)
+{
+	uint32_t seen[PIDS_SEEN];
+	size_t count = 0, total = 0;
+
+	for (; fd; fd = fd->next) {
+		size_t i = 0;
+
+		while (i < count && seen[i] != fd->task.pid)
+			i++;
+		if (i < count)
+			continue;
+		if (count < PIDS_SEEN)
+			seen[count++] = fd->task.pid;
+		total++;
+	}
+	return total > 0 ? total - 1 : 0;
+}
+
+void text_cell_comm(struct text_line *line, const struct report *report, const struct render_options *options)
+{
+	const struct wire_task *task = report->task;
+	size_t others = report->entry ? count_others(report->entry->fds) : 0;
+
+	(void)options;
+	if (task && task->pid)
+		text_line_bytes(line, task->comm, strnlen(task->comm, sizeof(task->comm)));
+	else
+		text_line_add(line, report->sock->flags & WIRE_KERNEL_OWNED ? "[kernel]" : "-");
+	if (others > 0)
+		text_line_format(line, " +%zu", others);
+}
+
+static void add_duration(struct text_line *line, const char *before, uint64_t ns)
+{
+	char text[NUMBER_SIZE];
+
+	format_duration(ns, text);
+	text_item(line);
+	text_line_format(line, "%s %s", before, text);
+}
+
+/* What only this kind of event has. */
+static void add_kind_detail(struct text_line *line, const struct report *report)
+{
+	const struct wire_hdr *event = report->event;
+	const struct wire_close *close = (const struct wire_close *)event;
+	const struct wire_bind *bind = (const struct wire_bind *)event;
+	const struct wire_timewait *timewait = (const struct wire_timewait *)event;
+	const char *action;
+	char name[ERRNO_NAME_SIZE];
+
+	switch ((enum wire_kind)event->kind) {
+	case WIRE_BIND:
+		if (report->sock->flags & WIRE_PORT_EPHEMERAL && report->sock->local_port)
+			text_line_add(line, "ephemeral");
+		if (bind->how == WIRE_BIND_IMPLICIT) {
+			text_item(line);
+			text_line_add(line, "implicit");
+		}
+		text_options(line, report->sock);
+		if (bind->duration_ns >= LONG_SEARCH_NS)
+			add_duration(line, "search", bind->duration_ns);
+		break;
+	case WIRE_LISTEN:
+		text_line_format(line, "backlog %u", ((const struct wire_listen *)event)->backlog);
+		break;
+	case WIRE_CONNECT:
+		if (((const struct wire_connect *)event)->duration_ns >= LONG_SEARCH_NS)
+			add_duration(line, "search",
+				     ((const struct wire_connect *)event)->duration_ns);
+		break;
+	case WIRE_CLOSE:
+		if (close->error)
+			text_line_add(line, errno_name(close->error, name));
+		if (close->life_ns)
+			add_duration(line, "after", close->life_ns);
+		if (close->next_state == WIRE_TCP_TIME_WAIT) {
+			text_item(line);
+			text_line_add(line, "TIME_WAIT");
+		}
+		break;
+	case WIRE_TIMEWAIT:
+		action = timewait_action_name(timewait->action);
+		text_line_add(line, action ? action : "");
+		if (timewait->substate == WIRE_TCP_FIN_WAIT2)
+			text_line_add(line, " in FIN_WAIT2");
+		break;
+	case WIRE_ACCEPT:
+	case WIRE_RELEASE:
+	case WIRE_SOCKET:
+	case WIRE_PROCESS:
+	case WIRE_NETNS:
+	case WIRE_TRAFFIC:
+	case WIRE_LOST:
+	case WIRE_INTERFACE:
+	case WIRE_POOL:
+	case WIRE_MISUSE:
+	case WIRE_SEARCH:
+		break;
+	}
+}
+
+void text_cell_event_detail(struct text_line *line, const struct report *report,
+			    const struct render_options *options)
+{
+	const struct process *process = report->process;
+	uint32_t error = wire_error_of(report->event);
+	char name[ERRNO_NAME_SIZE];
+
+	/* The errno takes the place of a peer; where there is one, it comes first here. */
+	if (error && report->sock->remote_port)
+		text_line_mark(line, STYLE_FAILED, errno_name(error, name));
+	add_kind_detail(line, report);
+	text_interface(line, report->interface);
+	if (!options->verbose)
+		return;
+	text_place(line, process);
+	text_item(line);
+	text_line_format(line, "netns %u", report->sock->netns);
+	if (process && process->cmdline[0]) {
+		text_item(line);
+		text_line_bytes(line, process->cmdline, strlen(process->cmdline));
+	}
+}
+
+void text_cell_port_detail(struct text_line *line, const struct report *report,
+			   const struct render_options *options)
+{
+	const struct port_entry *entry = report->entry;
+	uint64_t now = report->event->boot_ns;
+	char duration[NUMBER_SIZE];
+
+	if (entry->sock.state == WIRE_TCP_TIME_WAIT && entry->expires_boot_ns > now) {
+		format_duration(entry->expires_boot_ns - now, duration);
+		text_line_format(line, "%s left", duration);
+	}
+	if (entry->sock.state == WIRE_TCP_LISTEN)
+		text_line_format(line, "backlog %u", entry->backlog);
+	if (entry->since_boot_ns && entry->since_boot_ns < now) {
+		format_duration(now - entry->since_boot_ns, duration);
+		text_item(line);
+		text_line_format(line, "for %s", duration);
+	}
+	if (!entry->fds && entry->owner.pid && entry->sock.flags & WIRE_ORPHAN) {
+		text_item(line);
+		text_line_add(line, "orphan");
+	}
+	text_options(line, &entry->sock);
+	text_interface(line, report->interface);
+	text_place(line, report->process);
+	if (options->verbose && entry->fds) {
+		text_item(line);
+		text_line_format(line, "fd %d", entry->fds->fd);
+	}
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Shared by the text formats: their state, the time column, lines and notes. */
+#ifndef PORTTRACE_RENDER_TEXT_OUT_H
+#define PORTTRACE_RENDER_TEXT_OUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "render/fold.h"
+#include "render/renderer.h"
+#include "render/text_line.h"
+#include "util/time_format.h"
+
+struct text_ports; /* text_ports.c: buffered rows of `ls` */
+
+struct render {
+	struct render_options options;
+	struct time_cache clock;
+	size_t time_width; /* of the column, 0 without one */
+	bool is_narrow;	   /* the terminal has no room for DETAIL as a column */
+	struct fold fold;
+	struct text_ports *ports;
+	bool many_namespaces;
+	bool has_change;     /* text_ephemeral.c: something changed in this interval */
+	bool said_untimed;   /* text_ephemeral.c: said once that search times are not measured */
+	int error; /* -errno of the first write that failed */
+};
+
+/* Adds the time column. */
+void text_begin(struct render *render, struct text_line *line, uint64_t boot_ns);
+void text_write(struct render *render, struct text_line *line);
+/* Does not cut the line to the width of the terminal. */
+void text_write_whole(struct render *render, struct text_line *line);
+/* A label ("why", "fix") and a text beside it that wraps, below an event. */
+void text_note(struct render *render, const char *label, const char *text, size_t length);
+
+#endif

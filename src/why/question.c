@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Answers the question: makes the claim of the bind() and applies the kernel's rules to the sockets found. */
+#include "why/question.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diagnose/rules.h"
+#include "probe/features.h"
+#include "stream/process_lookup.h"
+#include "util/address.h"
+
+/* A port has as many connections as it has peers, and all of them count. */
+static const struct model_limits limits = {.sockets = 4 * 1024 * 1024};
+
+struct why_question *why_question_new(const struct why_config *config)
+{
+	struct why_question *question = calloc(1, sizeof(*question));
+
+	if (!question)
+		return NULL;
+	question->config = config;
+	question->model = model_new(&limits);
+	question->namespaces = netns_list_new();
+	if (!question->model || !question->namespaces) {
+		why_question_free(question);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return question;
+}
+
+void why_question_free(struct why_question *question)
+{
+	if (!question)
+		return;
+	if (question->source)
+		question->source->ops->close(question->source);
+	model_free(question->model);
+	netns_list_free(question->namespaces);
+	free(question->chain);
+	free(question);
+}
+
+const char *why_question_reason(const struct why_question *question)
+{
+	return question->reason;
+}
+
+static void fill_bucket(struct bucket *bucket, const struct bucket_dump *dump)
+{
+	*bucket = (struct bucket){
+		.fastreuse = dump->fastreuse,
+		.fastreuseport = dump->fastreuseport,
+		.fast = {
+			.uid = dump->fast_uid,
+			.family = dump->fast_family,
+			.flags = dump->fast_v6only ? WIRE_V6ONLY : 0,
+		},
+	};
+	memcpy(bucket->fast.local_addr, dump->fast_addr, sizeof(bucket->fast.local_addr));
+}
+
+/* Looks up kernel functions by name, which takes a while: only where an orphan and SO_REUSEPORT meet. */
+static bool counts_orphans_as_root(const struct why_question *question)
+{
+	for (size_t i = 0; question->config->flags & WIRE_REUSEPORT && i < question->chain_count; i++) {
+		if (question->chain[i].sock.flags & WIRE_ORPHAN)
+			return features_orphan_is_root();
+	}
+	return false;
+}
+
+/* Without an address the claim is for the IPv6 wildcard, which includes IPv4: most servers bind that. */
+static void make_claim(struct why_question *question)
+{
+	static const uint8_t any_ipv4[16] = {[10] = 0xff, [11] = 0xff};
+	const struct why_config *config = question->config;
+	const struct bind_environment *environment = &question->environment;
+	struct claim *claim = &question->claim;
+	uint16_t family = config->family;
+
+	if (!family)
+		family = environment->has_ipv6 || config->flags & WIRE_V6ONLY ? AF_INET6 : AF_INET;
+	*claim = (struct claim){
+		.call = CLAIM_BIND,
+		.sock = {
+			.netns = question->caller.netns,
+			.uid = question->caller.uid,
+			.ifindex = environment->ifindex,
+			.flags = config->flags,
+			.family = family,
+			.protocol = config->protocol,
+			.local_port = config->port,
+			.state = WIRE_TCP_CLOSE,
+		},
+		.task = question->caller.task,
+		.address_tentative = environment->is_tentative,
+		.has_net_bind_service = environment->is_privileged,
+		.autobind_reuse = environment->autobind_reuse,
+		.orphan_is_root = counts_orphans_as_root(question),
+	};
+	if (question->dump.has_bucket) {
+		fill_bucket(&question->bucket, &question->dump);
+		claim->bucket = &question->bucket;
+	}
+	memcpy(claim->sock.local_addr, config->address, sizeof(claim->sock.local_addr));
+	if (family == AF_INET && !address_is_mapped(config->address))
+		memcpy(claim->sock.local_addr, any_ipv4, sizeof(any_ipv4));
+	if (config->family == AF_INET6 && environment->is_v6only)
+		claim->sock.flags |= WIRE_V6ONLY;
+}
+
+/* pool.low 0: the range could not be read. */
+static bool is_exhausted(const struct pool *pool)
+{
+	return pool->low && pool_taken(pool) >= pool->size;
+}
+
+/*
+ * __inet_bind() checks the address before the privilege; __inet6_bind() checks the privilege first, except for
+ * multicast on TCP, which it refuses at once.
+ */
+static uint32_t predict(const struct why_question *question, const struct netns_entry *netns)
+{
+	const struct bind_environment *environment = &question->environment;
+	const struct claim *claim = &question->claim;
+	bool lacks_privilege = claim->sock.local_port &&
+			       claim->sock.local_port < environment->settings.unprivileged_start &&
+			       !environment->is_privileged;
+	bool is_multicast = claim->sock.family == AF_INET6 && claim->sock.local_addr[0] == 0xff;
+
+	if (environment->error && (claim->sock.family == AF_INET || is_multicast || !lacks_privilege))
+		return environment->error;
+	if (!claim->sock.local_port && is_exhausted(&question->pool))
+		return EADDRINUSE;
+	if (question->dump.done && sock_is_udp(&claim->sock))
+		return diagnose_verdict_in_order(claim, question->chain, question->chain_count, netns);
+	return diagnose_verdict(claim, &question->holders.failure, netns);
+}
+
+static uint32_t predict_by_sockets(struct why_question *question, const struct netns_entry *netns)
+{
+	if (question->config->port)
+		why_holders_find(&question->holders, &question->claim, question->model, question->source,
+				 question->boot_ns);
+	else
+		pool_count(&question->claim, question->model, &question->pool);
+	return predict(question, netns);
+}
+
+/* After the scan. */
+static enum why_status apply_rules(struct why_question *question, uint32_t *error)
+{
+	const struct netns_entry *netns;
+
+	question->environment.settings.hdr.boot_ns = question->boot_ns;
+	model_apply(question->model, &question->environment.settings.hdr);
+	netns = netns_table_find(model_namespaces(question->model), question->caller.netns);
+	make_claim(question);
+	why_scan_drop_unmet(question);
+	process_lookup(question->model, question->source, &question->claim.task);
+	*error = predict_by_sockets(question, netns);
+	if (!question->config->port && *error == EADDRINUSE) {
+		enum why_status status = why_scan_range_owners(question);
+
+		if (status != WHY_ANSWERED)
+			return status;
+		*error = predict_by_sockets(question, netns);
+	}
+	/* Before a port is reported as free, query unreferenced sockets too. */
+	if (question->dump.done)
+		why_scan_unreferenced(question);
+	else if (!*error)
+		why_scan_inactive(question);
+	if (question->dump.done || question->unreferenced_count)
+		*error = predict_by_sockets(question, netns);
+	return WHY_ANSWERED;
+}
+
+enum why_status why_question_answer(struct why_question *question, uint32_t *error)
+{
+	int err = why_caller_find(question->config, &question->caller);
+	enum why_status status;
+
+	if (err) {
+		snprintf(question->reason, sizeof(question->reason), "--pid %u: %s", question->config->pid,
+			 strerror(-err));
+		return err == -ESRCH ? WHY_MISUSED : WHY_NOT_ALLOWED;
+	}
+	status = why_scan_open(question);
+	if (status == WHY_ANSWERED)
+		status = why_scan(question);
+	return status == WHY_ANSWERED ? apply_rules(question, error) : status;
+}

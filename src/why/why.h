@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * `porttrace why`: predicts what a bind() would return now, from the sockets on the port and the kernel's rules,
+ * and explains it. It binds nothing.
+ */
+#ifndef PORTTRACE_WHY_WHY_H
+#define PORTTRACE_WHY_WHY_H
+
+#include <stdint.h>
+
+#include "render/render.h"
+#include "why/config.h"
+
+struct why_question;
+
+enum why_status {
+	WHY_ANSWERED,
+	WHY_FAILED,
+	WHY_MISUSED,	 /* the process or network namespace does not exist */
+	WHY_NOT_ALLOWED, /* by this kernel or these privileges */
+};
+
+/* Borrows `config`. NULL with errno ENOMEM. */
+struct why_question *why_question_new(const struct why_config *config);
+/* Accepts NULL. */
+void why_question_free(struct why_question *question);
+
+/* WHY_ANSWERED: *error is the errno that bind() would return, 0 if it would succeed. */
+enum why_status why_question_answer(struct why_question *question, uint32_t *error);
+/* After a failure: what failed and why, in one line. */
+const char *why_question_reason(const struct why_question *question);
+
+/* Prints the answer and its explanation. 0 or -errno. */
+int why_report_print(struct why_question *question, uint32_t error, const struct renderer *renderer,
+		     const struct render_options *options);
+
+#endif
