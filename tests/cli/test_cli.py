@@ -614,11 +614,14 @@ def terminal_interrupt(t):
 
 @test()
 def duration_ends(t):
-    for args in (("-d", "1"), ("--json", "--duration=1")):
-        began = time.monotonic()
-        done = t.command(*args)
-        equal(done.returncode, DONE, f"exit status of {args}")
-        check(0.9 < time.monotonic() - began < 4, f"{args} took {time.monotonic() - began:.1f} s")
+    """-d: from start to stop, whatever loading and unloading the probes takes on a busy machine."""
+    equal(t.command("-d", "1").returncode, DONE, "exit status of -d 1")
+    done = t.command("--json", "--duration=1")
+    equal(done.returncode, DONE, "exit status of --duration=1")
+    first, *_, last = [json.loads(line) for line in done.stdout.splitlines()]
+    equal((first["event"], last["event"]), ("start", "stop"), "first and last record")
+    took = (last["boot_ns"] - first["boot_ns"]) / 1e9
+    check(0.9 < took < 3, f"--duration=1 took {took:.1f} s")
 
 
 @test()
