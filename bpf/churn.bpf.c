@@ -43,16 +43,6 @@ static void count(struct churn_counts *counts, __u32 counter)
 /* A new entry's value is too large for the stack of those who count. */
 static const struct churn_counts nothing = {};
 
-static __always_inline struct churn_counts *counts_of(void *map, const void *key)
-{
-	struct churn_counts *counts = bpf_map_lookup_elem(map, key);
-
-	if (counts)
-		return counts;
-	bpf_map_update_elem(map, key, &nothing, BPF_NOEXIST);
-	return bpf_map_lookup_elem(map, key);
-}
-
 static void count_flow(const struct wire_sock *sock, const struct wire_task *task, __u32 counter)
 {
 	struct churn_flow flow = {
@@ -62,6 +52,7 @@ static void count_flow(const struct wire_sock *sock, const struct wire_task *tas
 		.protocol = sock->protocol,
 	};
 	struct churn_counts *counts;
+	bool added;
 
 	__builtin_memcpy(flow.local_addr, sock->local_addr, sizeof(flow.local_addr));
 	/* Of an accepted connection the remote end is whoever came, not a destination. */
@@ -69,11 +60,12 @@ static void count_flow(const struct wire_sock *sock, const struct wire_task *tas
 		__builtin_memcpy(flow.remote_addr, sock->remote_addr, sizeof(flow.remote_addr));
 		flow.remote_port = sock->remote_port;
 	}
-	counts = counts_of(&churn_flows, &flow);
+	counts = map_entry(&churn_flows, &flow, &nothing, &added);
+	if (added)
+		__sync_fetch_and_add(&churn_flows_made, 1);
 	if (!counts)
 		return;
 	if (!counts->start_boot_ns) {
-		__sync_fetch_and_add(&churn_flows_made, 1);
 		counts->start_boot_ns = task->start_boot_ns;
 		__builtin_memcpy(counts->comm, task->comm, sizeof(counts->comm));
 	}
@@ -84,10 +76,11 @@ GLOBAL_SUBPROG int churn_count(const struct wire_sock *sock, const struct wire_t
 {
 	__u32 netns = sock ? sock->netns : 0;
 	struct churn_counts *counts;
+	bool added;
 
 	if (!sock)
 		return 0;
-	counts = counts_of(&churn_namespaces, &netns);
+	counts = map_entry(&churn_namespaces, &netns, &nothing, &added);
 	if (counts)
 		count(counts, counter);
 	else
@@ -176,13 +169,11 @@ static __u32 log2_of(__u64 value)
 /* makes: an entry where there is none. */
 static __always_inline void search_add(void *map, const struct churn_search_key *key, __u64 duration_ns, bool makes)
 {
-	struct churn_search *search = bpf_map_lookup_elem(map, key);
 	__u32 bucket = log2_of(duration_ns);
+	struct churn_search *search;
+	bool added;
 
-	if (!search && makes) {
-		bpf_map_update_elem(map, key, &no_search, BPF_NOEXIST);
-		search = bpf_map_lookup_elem(map, key);
-	}
+	search = makes ? map_entry(map, key, &no_search, &added) : bpf_map_lookup_elem(map, key);
 	if (!search)
 		return;
 	if (bucket < CHURN_SEARCH_BUCKETS)

@@ -53,12 +53,9 @@ static const struct port_usage_pool empty = {};
 
 static struct port_usage_pool *pool_of(const struct port_usage_key *key)
 {
-	struct port_usage_pool *pool = bpf_map_lookup_elem(&port_usage_pools, key);
+	bool added;
+	struct port_usage_pool *pool = map_entry(&port_usage_pools, key, &empty, &added);
 
-	if (!pool) {
-		bpf_map_update_elem(&port_usage_pools, key, &empty, BPF_NOEXIST);
-		pool = bpf_map_lookup_elem(&port_usage_pools, key);
-	}
 	if (!pool)
 		port_usage.pools_missed++;
 	return pool;
@@ -74,31 +71,6 @@ static __always_inline void mark(__u16 port, __u8 as)
 	port_usage_ports[port] |= as;
 }
 
-/*
- * jiffies started at -300 s (INITIAL_JIFFIES) when the monotonic clock started at 0: the two clocks'
- * distances from there give a jiffy's length, which is one of a few. Too near to it, nothing does.
- */
-static void jiffy_measure(void)
-{
-	static const __u32 usual[] = {1000, 3333, 4000, 10000};
-	long us = (long)(bpf_ktime_get_ns() / 1000) - 300000000;
-	long jiffies = bpf_jiffies64() - (1ULL << 32);
-	__u32 measured;
-
-	if (us < 0) {
-		us = -us;
-		jiffies = -jiffies;
-	}
-	if (port_usage.jiffy_us || jiffies < 100)
-		return;
-	measured = (__u64)us / (__u64)jiffies;
-	port_usage.jiffy_us = measured;
-	for (int i = 0; i < 4; i++) {
-		if (measured > usual[i] - usual[i] / 20 && measured < usual[i] + usual[i] / 20)
-			port_usage.jiffy_us = usual[i];
-	}
-}
-
 static __always_inline void timewait_add(struct port_usage_pool *pool, struct inet_timewait_sock *tw)
 {
 	long jiffies = READ(tw, tw_timer.expires) - bpf_jiffies64();
@@ -106,7 +78,7 @@ static __always_inline void timewait_add(struct port_usage_pool *pool, struct in
 
 	/* tw_timer.expires is an unsigned long like jiffies, which bpf_jiffies64() extends. */
 	if (jiffies > 0)
-		index = (__u64)jiffies * port_usage.jiffy_us / (WIRE_POOL_STEP_MS * 1000);
+		index = (__u64)jiffies * jiffy_us / (WIRE_POOL_STEP_MS * 1000);
 	barrier_var(index); /* the verifier must see that it is this which is compared */
 	if (index >= WIRE_POOL_ENDS)
 		index = WIRE_POOL_ENDS - 1;

@@ -16,6 +16,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "jiffies.h"
+#include "map_entry.h"
 #include "porttrace/churn.h"
 #include "porttrace/settings.h"
 #include "porttrace/bucket_dump.h"
@@ -55,6 +57,15 @@ extern const volatile bool has_cookies;
 
 /* iter.bpf.c: the executable whose processes look at sockets, as task_exe() names it; 0: none has looked yet. */
 extern __u64 look_exe;
+
+/* sock.bpf.c: microseconds; 0: not known. jiffies.h says when that is. */
+extern __u32 jiffy_us;
+
+static __always_inline void jiffy_measure(void)
+{
+	if (!jiffy_us)
+		jiffy_us = jiffy_length_us(bpf_ktime_get_ns(), bpf_jiffies64());
+}
 
 /* filter.bpf.c: is it wanted? Asked before anything is built. */
 extern const volatile struct settings settings;

@@ -32,12 +32,9 @@ static const struct sock_record no_record = {};
 
 static __always_inline struct sock_record *slot_in(void *map, __u64 cookie)
 {
-	struct sock_record *record = bpf_map_lookup_elem(map, &cookie);
+	bool added;
 
-	if (record)
-		return record;
-	bpf_map_update_elem(map, &cookie, &no_record, BPF_NOEXIST);
-	return bpf_map_lookup_elem(map, &cookie);
+	return map_entry(map, &cookie, &no_record, &added);
 }
 
 static struct sock_record *slot_of(__u64 cookie, __u32 flags)

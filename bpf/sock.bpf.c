@@ -159,23 +159,13 @@ __hidden void sock_fill(struct wire_sock *out, struct sock *of)
 		full_sock_fill(out, sk);
 }
 
-/*
- * Jiffies to milliseconds without knowing HZ: jiffies started at -300 s (INITIAL_JIFFIES) when the
- * monotonic clock started at 0, so the two clocks' distances from there give the ratio.
- */
+__u32 jiffy_us = 0;
+
+/* 0: no time is left, or the length of a jiffy is not known. */
 static __u32 jiffies_to_ms(long delta)
 {
-	long ms = (long)(bpf_ktime_get_ns() / 1000000) - 300000;
-	long jiffies = bpf_jiffies64() - (1ULL << 32);
-	bool negative = ms < 0;
-
-	if (delta <= 0 || !jiffies || negative != (jiffies < 0))
-		return 0;
-	if (negative) {
-		ms = -ms;
-		jiffies = -jiffies;
-	}
-	return (__u64)delta * (__u64)ms / (__u64)jiffies;
+	jiffy_measure();
+	return delta > 0 ? (__u64)delta * jiffy_us / 1000 : 0;
 }
 
 /* 0: nothing holds it open. */
