@@ -320,7 +320,7 @@ static bool leaves_timewait(struct sock *of, __u8 state)
 /* Whether the current process is a porttrace, which has a reference of each file while it looks at it. */
 static __noinline bool is_own_executable(void)
 {
-	return look_exe && task_exe() == look_exe;
+	return own_exe && task_exe() == own_exe;
 }
 
 __hidden void on_close(struct sock *of)

@@ -42,11 +42,12 @@
 #define S_IFSOCK	   0140000
 
 /*
- * A function that the verifier looks at once in each program, and not from every state of every caller: to
- * start takes as long as it reads. What it is given may then be NULL, for all that it knows, and it returns
- * an int. Old kernels let such a function have no pointers, and have no room for another frame.
+ * A function that the verifier reads once for each program, and not again from every state of every caller,
+ * which shortens the start. The verifier assumes that its pointer arguments may be NULL, and it returns an int.
+ * Not where reads are PROBE_READ: kernels before 5.12 ("bpf: Support pointers in global func args") refuse
+ * such a function with pointers, and those before 6.x lack the stack for another frame.
  */
-#ifdef PLAIN_READS
+#ifdef PROBE_READ
 #define GLOBAL_SUBPROG __hidden
 #else
 #define GLOBAL_SUBPROG __noinline
@@ -56,7 +57,7 @@
 extern const volatile bool has_cookies;
 
 /* iter.bpf.c: the executable whose processes look at sockets, as task_exe() names it; 0: none has looked yet. */
-extern __u64 look_exe;
+extern __u64 own_exe;
 
 /* sock.bpf.c: microseconds; 0: not known. jiffies.h says when that is. */
 extern __u32 jiffy_us;

@@ -5,7 +5,7 @@
  * bpf_probe_read_kernel() costs some 25 ns a call, and an event reads forty fields. Where the kernel has
  * bpf_rdonly_cast() (6.2), AS() makes a typed pointer of a plain address, and READ() is a load that the
  * JIT guards against faults, for next to nothing. The programs are compiled once for such kernels and once
- * (PLAIN_READS) for those before: a branch would not do, for these count the stack of dead code too.
+ * (PROBE_READ) for those before: a branch would not do, for these count the stack of dead code too.
  */
 #ifndef PORTTRACE_READ_BPF_H
 #define PORTTRACE_READ_BPF_H
@@ -15,7 +15,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-#ifdef PLAIN_READS
+#ifdef PROBE_READ
 
 #define AS(type, pointer)	   ((type *)(pointer))
 #define READ(pointer, ...)	   BPF_CORE_READ(pointer, __VA_ARGS__)

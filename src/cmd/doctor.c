@@ -29,23 +29,23 @@ static void print_feature(const char *name, bool works, const char *reason)
 	printf("  %-16s %-4s %s\n", name, works ? "yes" : "no", reason);
 }
 
-static const struct hook_way *way_of(enum fact which, const struct kernel_fact *fact)
+static const struct probe_set *set_of(enum fact which, const struct kernel_fact *fact)
 {
-	return &hooks[which].ways[fact->backend][fact->way];
+	return &hooks[which].sets[fact->backend][fact->set];
 }
 
 static void print_fact(enum fact which, const struct kernel_fact *fact)
 {
 	const struct hook *hook = &hooks[which];
-	const char *without = hook->without[fact->backend];
+	const char *without = hook->covered_by[fact->backend];
 
 	if (!fact->works) {
 		printf("  %-16s %-11s without it: %s. %s\n", hook->name, "-", hook->loses, fact->reason);
 		return;
 	}
 	printf("  %-16s %-11s", hook->name, backend_name(fact->backend));
-	for (int i = 0; i < HOOK_PROGRAMS_MAX && way_of(which, fact)->programs[i]; i++)
-		printf(" %s", way_of(which, fact)->programs[i]);
+	for (int i = 0; i < PROBE_PROGRAMS_MAX && set_of(which, fact)->programs[i]; i++)
+		printf(" %s", set_of(which, fact)->programs[i]);
 	printf("%s%s\n", without ? " " : "", without ? without : "");
 	if (fact->reason[0])
 		printf("  %-16s %-11s %s %s\n", "", "", fact->fell_back ? "not by" : "another way, for", fact->reason);
@@ -149,7 +149,7 @@ static int examine(const struct doctor_config *config)
 	print_backends(&features, live_facts(source));
 	complete = !features_missing_privileges(missing, sizeof(missing));
 	for (int i = 0; i < FACT_COUNT; i++)
-		complete &= !choice_misses(live_facts(source), (enum fact)i);
+		complete &= !probe_unavailable(live_facts(source), (enum fact)i);
 	print_counts(source);
 	printf("\nprobes: %s\n", live_probes(source));
 	source->ops->close(source);

@@ -11,7 +11,7 @@
 
 #include "porttrace/settings.h"
 #include "porttrace/bucket_dump.h"
-#include "probe/choice.h"
+#include "probe/selection.h"
 
 struct bpf_map;
 struct bpf_program;
