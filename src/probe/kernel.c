@@ -29,7 +29,8 @@
 #include "system/kernel_fs.h"
 
 /* Only pages that the kernel writes take memory. Before Linux 6.4 a log that does not fit hides the error. */
-#define LOG_SIZE (512 * 1024)
+#define LOG_SIZE   (16 * 1024 * 1024)
+#define LOG_STRIDE 64
 
 struct kernel {
 	struct porttrace_rdonly_cast *skeleton;
@@ -46,7 +47,7 @@ struct kernel {
 	bool port_usage;  /* port_usage.bpf.c, until the kernel refuses one of its programs */
 	bool verbose;
 	int cgroup_root, tracefs;
-	char *logs;	  /* of LOG_SIZE, one for each program that is loaded */
+	char *log;	  /* LOG_SIZE bytes; the log of program n begins at n * LOG_STRIDE */
 	char refused[64]; /* the first program that the kernel refused; "" */
 };
 
@@ -233,41 +234,39 @@ static void programs_select(struct kernel *kernel)
 	}
 }
 
-/* Gives each program that will be loaded a log of its own: only then is it known which one was refused. */
-static int logs_give(struct kernel *kernel)
+/*
+ * The kernel writes the log of one program only, the first that it refuses. So all programs share one buffer in
+ * which the log of each begins at another place: where the text begins says which program was refused.
+ */
+static int log_share(struct kernel *kernel)
 {
 	struct bpf_program *program;
-	size_t count = 0, i = 0;
+	size_t at = 0;
 
-	bpf_object__for_each_program(program, kernel->skeleton->obj)
-		count += bpf_program__autoload(program);
-	free(kernel->logs);
-	kernel->logs = calloc(count, LOG_SIZE);
-	if (!kernel->logs)
+	free(kernel->log);
+	kernel->log = calloc(1, LOG_SIZE);
+	if (!kernel->log)
 		return -ENOMEM;
 	bpf_object__for_each_program(program, kernel->skeleton->obj) {
-		if (bpf_program__autoload(program))
-			bpf_program__set_log_buf(program, kernel->logs + LOG_SIZE * i++, LOG_SIZE);
+		bpf_program__set_log_buf(program, kernel->log + at, LOG_SIZE - at);
+		at += LOG_STRIDE;
 	}
 	return 0;
 }
 
-/* The kernel writes a log only of a program that it refuses, and libbpf then loads no other. */
-static const struct bpf_program *logs_refused(const struct kernel *kernel, const char **log)
+/* The program that was refused, and its log. NULL: there is no log. */
+static const struct bpf_program *log_refused(const struct kernel *kernel, const char **log)
 {
-	const struct bpf_program *found = NULL;
 	struct bpf_program *program;
 	size_t size;
 
 	bpf_object__for_each_program(program, kernel->skeleton->obj) {
-		const char *text = bpf_program__log_buf(program, &size);
-
-		if (!found && bpf_program__autoload(program) && text && text[0]) {
-			found = program;
-			*log = text;
-		}
+		*log = bpf_program__log_buf(program, &size);
+		if (*log && **log)
+			return program;
 	}
-	return found;
+	*log = "";
+	return NULL;
 }
 
 static int skeleton_load(struct kernel *kernel, const struct settings *settings)
@@ -287,7 +286,7 @@ static int skeleton_load(struct kernel *kernel, const struct settings *settings)
 	skeleton->rodata->timewait_hooked = selection->facts[FACT_TIMEWAIT].works;
 	skeleton->rodata->uring_kinds = uring_kinds(selection);
 	programs_select(kernel);
-	err = logs_give(kernel);
+	err = log_share(kernel);
 	return err ? err : porttrace_rdonly_cast__load(skeleton);
 }
 
@@ -360,7 +359,7 @@ static int try_load(struct kernel *kernel, const struct settings *settings)
 
 	if (!err || !kernel->skeleton)
 		return err;
-	program = logs_refused(kernel, &log);
+	program = log_refused(kernel, &log);
 	if (!program && err != -EPERM)
 		program = refused_alone(kernel);
 	name = program ? bpf_program__name(program) : "";
@@ -370,7 +369,7 @@ static int try_load(struct kernel *kernel, const struct settings *settings)
 		snprintf(kernel->refused, sizeof(kernel->refused), "%s", name);
 	snprintf(text, sizeof(text), "%s", strerror(-err));
 	if (!verifier_log_reason(log, text, sizeof(text)) && err == -ENOSPC)
-		snprintf(text, sizeof(text), "the verifier refused it, with a log of more than %d KiB", LOG_SIZE / 1024);
+		snprintf(text, sizeof(text), "the verifier refused it, with a log of more than %d MiB", LOG_SIZE >> 20);
 	snprintf(reason, sizeof(reason), "not loaded: %s", text);
 	/* The same privileges refuse the rest as well. */
 	result = err == -EPERM ? err : refusal_handle(kernel, name, reason, err);
@@ -511,8 +510,8 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 	if (!err && options->examine)
 		selection_examine(&kernel->selection, kernel->skeleton->obj);
 	selection_done(&kernel->selection);
-	free(kernel->logs);
-	kernel->logs = NULL;
+	free(kernel->log);
+	kernel->log = NULL;
 	if (!err && options->facts)
 		kernel->skeleton->bss->cgroup_seen_hooks = kernel->selection.facts[FACT_CGROUP].works;
 	if (!err)
