@@ -98,7 +98,7 @@ __noinline int holder_tell(__u64 address, __u64 failure_id, __u32 udp)
 	if (udp)
 		event->sock.protocol = sock_protocol(sk);
 	sock_fill_more(event, sk);
-	sock_tell_accepted(&event->sock, sk);
+	sock_mark_accepted(&event->sock, sk);
 	event->sock.flags |= sock_bucket_flags(&event->sock, sk);
 	sock_fold_subflow(&event->sock, sk);
 	record = record_find(event->sock.cookie);
@@ -217,14 +217,15 @@ static __always_inline void bucket2_step(struct walk *walk)
 	walk->sockets = BPF_CORE_READ(bucket, owners.first);
 }
 
-/* Returns 1: the walk is done. */
+/* bhash2 of a bucket, and its nodes by bhash_node, came together (6.8); the verifier must see that older kernels
+ * never reach bucket2_step(). Returns 1: the walk is done. */
 static __always_inline long step(struct walk *walk)
 {
 	if (!walk->is_dump && walk->sent > WALK_SOCKETS)
 		return 1;
 	if (walk->sockets)
 		socket_step(walk);
-	else if (walk->buckets2)
+	else if (bpf_core_field_exists(struct inet_bind2_bucket, bhash_node) && walk->buckets2)
 		bucket2_step(walk);
 	else if (walk->buckets)
 		bucket_step(walk);

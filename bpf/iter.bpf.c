@@ -2,7 +2,7 @@
 /*
  * The snapshot: walks the sockets that exist and writes the same events as a probe would. task_file
  * finds every descriptor of every process in any namespace, bound and idle sockets included; tcp and udp
- * find what has no descriptor, in the namespace of whoever opens them.
+ * find sockets without a descriptor, in the network namespace of the reader.
  */
 #include "porttrace.bpf.h"
 
@@ -11,7 +11,7 @@ struct scan_settings scan = {};
 
 __u64 own_exe = 0;
 
-/* Asked first: where a look is for one port, this is all that most sockets cost. */
+/* Checked first: in a scan for one port most sockets cost no more than this. */
 static bool port_wanted(struct sock *sk)
 {
 	__u16 port;
@@ -22,7 +22,7 @@ static bool port_wanted(struct sock *sk)
 	return scan.port_high ? port >= scan.port && port <= scan.port_high : port == scan.port;
 }
 
-/* Without branches: the verifier follows each to the end of the program, at 40 ms for 64 of them. */
+/* Without branches: the verifier would follow each of the 64 to the end of the program, which takes 40 ms. */
 static bool cookie_wanted(__u64 cookie)
 {
 	__u64 missing = 1;
@@ -36,7 +36,7 @@ static bool cookie_wanted(__u64 cookie)
 	return !missing;
 }
 
-/* Sockets are looked for by their descriptors. */
+/* Cookies limit a scan of descriptors only. */
 static bool wanted(const struct wire_sock *sock, bool has_fd)
 {
 	if (scan.netns && (!scan.port || scan.port_high) && sock->netns != scan.netns)
@@ -44,7 +44,7 @@ static bool wanted(const struct wire_sock *sock, bool has_fd)
 	return !has_fd || !scan.cookie_count || cookie_wanted(sock->cookie);
 }
 
-/* A look for the holders of one refusal is not narrowed by the user's filters. */
+/* The user's filters do not apply to a scan for the holders of one refusal. */
 static bool unfiltered(void)
 {
 	return scan.failure_id || scan.cookie_count || scan.netns || scan.port;
@@ -56,7 +56,7 @@ static bool no_task_filter(void)
 	       !settings.cgroup_id;
 }
 
-/* A typed pointer becomes a number by way of memory only. */
+/* The verifier lets a typed pointer become a number only through memory. */
 static __always_inline __u64 address_of(const void *pointer)
 {
 	const void *there = pointer;
@@ -77,7 +77,7 @@ static void socket_write(struct seq_file *seq, struct sock *sk, struct task_stru
 	sock_fill_more(&event, sk);
 	if (settings.record_existing_owners && event.sock.state == WIRE_TCP_LISTEN)
 		churn_listen(event.sock.netns, event.sock.local_port);
-	sock_tell_accepted(&event.sock, sk);
+	sock_mark_accepted(&event.sock, sk);
 	event.sock.flags |= sock_bucket_flags(&event.sock, sk);
 	record = record_find(event.sock.cookie);
 	if (record && record->owner.pid) {
@@ -101,7 +101,7 @@ static void socket_write(struct seq_file *seq, struct sock *sk, struct task_stru
 	bpf_seq_write(seq, &event, sizeof(event));
 }
 
-/* With its type where the kernel knows it, as bpf_get_socket_cookie() wants it. */
+/* Typed where the kernel has the helper, because bpf_get_socket_cookie() takes a typed pointer. */
 static __always_inline struct sock *file_sock(struct file *file)
 {
 	struct socket *socket;

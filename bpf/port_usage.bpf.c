@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The ports of one namespace, counted in the kernel's own tables: towards each destination, for each local
- * address, and the ports that connect() passes by because bind() made their bucket. Iterators of the
- * namespace of whoever reads them, so that nothing is copied but what was counted; of the listeners that
- * bind() put into the range, an event each.
+ * address, and the ports that connect() skips because bind() made their bucket. Iterators run in the namespace of
+ * their reader, so that only counts are copied to user space, and an event for each listener that bind() put into
+ * the range.
  */
 #include "porttrace.bpf.h"
 #include "compat.bpf.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Who took each port, remembered in the kernel for the places that have no process: softirq, orphans,
- * TIME_WAIT, and the holder of a refused port that is gone before user space looks. */
+/* Records which process took each port, for events without a process: softirq, orphans, TIME_WAIT, and holders of
+ * a refused port that are gone before user space scans. */
 #include "porttrace.bpf.h"
 
 /*

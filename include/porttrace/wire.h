@@ -150,7 +150,7 @@ struct wire_bind {
 	struct wire_hdr hdr;
 	struct wire_sock sock;
 	struct wire_task task;
-	__u64 failure_id;  /* joins the wire_socket events of its holders; 0: none were looked for */
+	__u64 failure_id;  /* joins the wire_socket events of its holders; 0: they were not scanned for */
 	__u64 duration_ns; /* spent in the port search; 0: not measured */
 	__u8 requested_addr[16];
 	__u32 error;
@@ -169,8 +169,8 @@ struct wire_listen {
 	__u32 backlog;
 };
 
-/* sock.remote_*: where to. An `error` says why no port was to be had; what became of the connection
- * afterwards is told by its close. */
+/* sock.remote_*: where to. An `error` says why no port was available; what happens to the connection
+ * afterwards is reported by its close. */
 struct wire_connect {
 	struct wire_hdr hdr;
 	struct wire_sock sock;
@@ -222,7 +222,7 @@ struct wire_release {
 
 /*
  * One descriptor of one socket (fd >= 0, task has it), or a socket without any (fd -1; task is then
- * whoever took the port, if that was seen). failure_id 0: from a snapshot; WIRE_PORT_USAGE: counted, with
+ * the process that took the port, if that was seen). failure_id 0: from a snapshot; WIRE_PORT_USAGE: counted, with
  * all others of its namespace, because a refusal was for want of any port; else a holder found in the
  * kernel at the moment of that refusal.
  */
@@ -239,7 +239,7 @@ struct wire_socket {
 	__u32 expires_ms;    /* TIME_WAIT: time left; 0: not known */
 	__u32 backlog;	     /* LISTEN */
 	__u32 substate;	     /* TIME_WAIT: the state it stands for, FIN_WAIT2 or TIME_WAIT */
-	__u64 inode;	     /* of its file, as /proc/PID/fd has it; 0: no file, or not told */
+	__u64 inode;	     /* of its file, as /proc/PID/fd has it; 0: no file, or not known */
 };
 
 /* Texts are bytes as the process or the file system gave them, cut at the size, NUL-terminated.
@@ -372,7 +372,7 @@ enum wire_lost_reason {
 	WIRE_LOST_INVALID = 3, /* bytes that are no event */
 	WIRE_LOST_TABLE = 4,   /* the port table was full: an entry was evicted */
 	WIRE_LOST_MISSED = 5,  /* a return probe missed a call (kprobe) */
-	WIRE_LOST_NOT_RUN = 6, /* a probe was hit, and its program not run (source/misses.h): at most so many */
+	WIRE_LOST_NOT_RUN = 6, /* a probe was hit, and its program not run (probe/missed.h): at most this many */
 };
 
 struct wire_lost {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* porttrace doctor: what this kernel and these privileges allow, found by trying, and what each missing
- * thing costs. */
+/* porttrace doctor: what this kernel and these privileges allow, found by trying, and what the user does not see
+ * without each missing part. */
 #include <argp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,7 +48,7 @@ static void print_fact(enum fact which, const struct kernel_fact *fact)
 		printf(" %s", set_of(which, fact)->programs[i]);
 	printf("%s%s\n", without ? " " : "", without ? without : "");
 	if (fact->reason[0])
-		printf("  %-16s %-11s %s %s\n", "", "", fact->fell_back ? "not by" : "another way, for", fact->reason);
+		printf("  %-16s %-11s %s %s\n", "", "", fact->fell_back ? "not by" : "another set of programs:", fact->reason);
 	if (fact->backend == BACKEND_TRACEPOINT && hook->price)
 		printf("  %-16s %-11s price: %s\n", "", "", hook->price);
 }
@@ -68,7 +68,7 @@ static bool is_there(const struct features *features, const char *backend)
 	return true;
 }
 
-/* Of every backend, chosen or not: one that the kernel refuses has its reason among the features. */
+/* Of every backend, selected or not; why the kernel refuses a backend is among the features. */
 static void print_backends(const struct features *features, const struct kernel_fact *facts)
 {
 	bool there[BACKEND_COUNT];
@@ -100,22 +100,23 @@ static void print_counts(const struct source *source)
 {
 	bool hooked = live_facts(source)[FACT_TIMEWAIT].works;
 	const char *function = "exact, at the kernel's function";
+	const char *kernel_counter = "the kernel's own counter, read once per interval";
 	const char *counter = "at the kernel's function, or by its own counter where that has more";
 
 	printf("\ncounts of ephemeral ports and TIME_WAIT, by their fields in churn\n");
 	print_count("allocated, failed", "exact, at the call or the kernel's function");
 	print_count("released", hooked ? function :
-			    "sockets at their end; TIME_WAITs by counting those that are left, once an interval");
-	print_count("entered", hooked ? counter : "the kernel's own counter, read once an interval");
-	print_count("reused, killed", hooked ? counter : "likewise");
-	print_count("overflowed", hooked ? counter : "likewise");
-	print_count("expired", hooked ? function : "what is left of these; exact over all intervals together");
-	print_count("live", "the kernel's own count, read once an interval");
+			    "sockets when they are closed; TIME_WAITs by counting those that remain, once per interval");
+	print_count("entered", hooked ? counter : kernel_counter);
+	print_count("reused, killed", hooked ? counter : kernel_counter);
+	print_count("overflowed", hooked ? counter : kernel_counter);
+	print_count("expired", hooked ? function : "entered less the others and live; exact over all intervals together");
+	print_count("live", "the kernel's own count, read once per interval");
 	print_count("timewait of a process", hooked ? function :
-			    "exact, at a look at the end of each connection that began since porttrace did");
+			    "exact, checked at the end of each connection that began after porttrace");
 	print_count("in_use, pools", live_counts_ports(source) ?
 			    "counted in the kernel's tables at the end of an interval" :
-			    "not known: this kernel does not let its tables be walked");
+			    "not known: this kernel does not allow its tables to be walked");
 	print_count("searches", live_facts(source)[FACT_SEARCH].works ? function : "not measured");
 }
 
@@ -153,8 +154,8 @@ static int examine(const struct doctor_config *config)
 	print_counts(source);
 	printf("\nprobes: %s\n", live_probes(source));
 	source->ops->close(source);
-	printf("%s\n", complete ? "everything that these probes can show is shown" :
-				   "porttrace runs, with what is missing above");
+	printf("%s\n", complete ? "OK: everything that these probes can report is reported" :
+				   "porttrace runs without what is marked as missing above");
 	return EXIT_DONE;
 }
 
@@ -187,7 +188,7 @@ int cmd_doctor(int argc, char **argv)
 {
 	static const struct argp_option rows[] = {
 		{"probes", KEY_PROBES, "WHICH", 0, "auto, fentry, kprobe or tracepoint", 0},
-		{"verbose", 'v', NULL, 0, "libbpf's own words too", 0},
+		{"verbose", 'v', NULL, 0, "also print libbpf messages", 0},
 		{"version", 'V', NULL, 0, "print the version", -1},
 		{"help", 'h', NULL, 0, "print this help", -1},
 		{0},
@@ -195,8 +196,8 @@ int cmd_doctor(int argc, char **argv)
 	static const struct argp argp = {
 		.options = rows,
 		.parser = parse_key,
-		.doc = "Say what this kernel and these privileges allow, which probes would be used, what each "
-		       "missing one costs, and what to do about it.",
+		.doc = "Print what this kernel and these privileges allow, which probes would be used, what is not "
+		       "reported without each missing one, and what to do about it.",
 	};
 	struct doctor_config config = {.backend = -1};
 
