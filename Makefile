@@ -53,7 +53,7 @@ CORE := \
 	model/wire_check model/wire_filter model/wire_event model/model model/apply \
 	model/failure_ring model/closed_cache model/port_table model/process_table model/netns_table \
 	model/flow_table model/search_table model/pool_table model/slab source/capture source/socket_list \
-	source/chunk_reader cmd/option_table cmd/option_values loop \
+	source/chunk_reader probe/verifier_log cmd/option_table cmd/option_values loop \
 	$(patsubst src/%.c,%,$(wildcard src/system/*.c)) \
 	$(patsubst src/%.c,%,$(wildcard src/diagnose/*.c)) \
 	$(patsubst src/%.c,%,$(wildcard src/render/*.c)) \
@@ -61,7 +61,7 @@ CORE := \
 
 PROGRAM := \
 	main \
-	probe/kernel probe/programs probe/choice probe/hooks probe/functions probe/features probe/misses \
+	probe/kernel probe/programs probe/selection probe/hooks probe/functions probe/features probe/missed \
 	source/live source/snapshot source/iterator source/map_reader \
 	source/counters source/flow_counters source/port_usage \
 	why/question why/scan why/report why/caller why/bind_environment why/holders why/inactive_sockets \
@@ -131,11 +131,10 @@ clean: ## remove build/
 
 BPFTOOL = $(shell ./tools/find-bpftool)
 
-# Three times, for what kernels lack cannot be left to a branch: bpf/read.bpf.h and holder.bpf.c say why.
-BPF_VARIANTS := direct plain bounded
-BPF_direct   :=
-BPF_plain    := -DPLAIN_READS
-BPF_bounded  := -DPLAIN_READS -DBOUNDED_WALKS
+# Twice: src/probe/programs.h says why. bpf/read.bpf.h and GLOBAL_SUBPROG in bpf/porttrace.bpf.h are what differs.
+BPF_VARIANTS := rdonly_cast probe_read
+BPF_rdonly_cast :=
+BPF_probe_read  := -DPROBE_READ
 
 define BPF_RULES
 $(BUILD)/bpf/$(1)/%.o: bpf/%.bpf.c

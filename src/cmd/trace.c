@@ -50,7 +50,7 @@ static void facts_missing(const struct trace *trace, const char **missing)
 		if (facts[i].works && facts[i].fell_back)
 			fprintf(stderr, "porttrace: %s by %s; traced by %s instead (see 'porttrace doctor')\n",
 				hooks[i].name, facts[i].reason, backend_name(facts[i].backend));
-		if (!choice_misses(facts, (enum fact)i))
+		if (!probe_unavailable(facts, (enum fact)i))
 			continue;
 		missing[count++] = hooks[i].name;
 		fprintf(stderr, "porttrace: %s is not traced (%s): %s; see 'porttrace doctor'\n", hooks[i].name,

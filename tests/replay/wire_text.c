@@ -489,7 +489,7 @@ static void traffic_build(const struct line *line, struct wire_traffic *event)
 static size_t event_build(const struct line *line, union wire_event *event)
 {
 	static const uint16_t sizes[] = {
-#define X(number, NAME, name, meaning) [number] = sizeof(struct wire_##name),
+#define X(number, NAME, name, last, has, meaning) [number] = sizeof(struct wire_##name),
 		WIRE_KINDS(X)
 #undef X
 	};

@@ -30,7 +30,7 @@ static void every_kind_has_a_name_and_a_size(void **state)
 	static const unsigned char zeros[8192];
 
 	(void)state;
-#define X(number, NAME, name, meaning)                                                     \
+#define X(number, NAME, name, last, has, meaning)                                                     \
 	{                                                                                  \
 		struct wire_##name event = {.hdr = MAKE_HDR(NAME, name, 1)};               \
 		int err = wire_check(&event, sizeof(event), &out);                         \
