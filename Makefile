@@ -49,21 +49,21 @@ BPF := read emit filter sock task record churn timewait twsk search port_usage h
        tracepoint iter
 
 CORE := \
-	util/address util/errno_name util/escape util/nearest util/time_format \
+	util/address util/clock util/errno_name util/escape util/nearest util/time_format \
 	model/wire_check model/wire_filter model/wire_event model/model model/apply \
 	model/failure_ring model/closed_cache model/port_table model/process_table model/netns_table \
-	model/flow_table model/search_table model/pool_table model/slab source/capture source/chunk_reader \
-	cmd/option_table cmd/option_values \
-	util/clock $(patsubst src/%.c,%,$(wildcard src/system/*.c)) \
+	model/flow_table model/search_table model/pool_table model/slab source/capture source/socket_list \
+	source/chunk_reader probe/verifier_log cmd/option_table cmd/option_values loop \
+	$(patsubst src/%.c,%,$(wildcard src/system/*.c)) \
 	$(patsubst src/%.c,%,$(wildcard src/diagnose/*.c)) \
-	$(patsubst src/%.c,%,$(wildcard src/render/*.c))
+	$(patsubst src/%.c,%,$(wildcard src/render/*.c)) \
+	$(patsubst src/%.c,%,$(wildcard src/stream/*.c))
 
 PROGRAM := \
-	main loop \
-	probe/kernel probe/programs probe/choice probe/hooks probe/functions probe/features probe/misses \
+	main \
+	probe/kernel probe/programs probe/selection probe/hooks probe/functions probe/features probe/missed \
 	source/live source/snapshot source/iterator source/map_reader \
 	source/counters source/flow_counters source/port_usage \
-	stream/config stream/session stream/explain stream/process_lookup \
 	why/question why/scan why/report why/caller why/bind_environment why/holders why/inactive_sockets \
 	cmd/trace cmd/ephemeral cmd/record cmd/replay cmd/ls cmd/why cmd/doctor \
 	cmd/options cmd/why_options cmd/output
@@ -131,11 +131,10 @@ clean: ## remove build/
 
 BPFTOOL = $(shell ./tools/find-bpftool)
 
-# Three times, for what kernels lack cannot be left to a branch: bpf/read.bpf.h and holder.bpf.c say why.
-BPF_VARIANTS := direct plain bounded
-BPF_direct   :=
-BPF_plain    := -DPLAIN_READS
-BPF_bounded  := -DPLAIN_READS -DBOUNDED_WALKS
+# Twice: src/probe/programs.h says why. bpf/read.bpf.h and GLOBAL_SUBPROG in bpf/porttrace.bpf.h are what differs.
+BPF_VARIANTS := rdonly_cast probe_read
+BPF_rdonly_cast :=
+BPF_probe_read  := -DPROBE_READ
 
 define BPF_RULES
 $(BUILD)/bpf/$(1)/%.o: bpf/%.bpf.c

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Ports taken, given back and refused, counted where they happen: per namespace, and per process and
- * destination. User space reads totals; a full ring buffer changes none of them. */
+/* Counts ports that are taken, released and refused: per namespace, and per process and destination. User space
+ * reads totals; events lost from the ring buffer do not change them. */
 #include "porttrace.bpf.h"
 #include "read.bpf.h"
 
@@ -11,8 +11,8 @@ struct {
 	__type(value, struct churn_counts);
 } churn_namespaces SEC(".maps");
 
-/* The least used make room: a total that matters is one that grows. What went with them is the namespace's
- * total less the sum of its flows. */
+/* LRU: a flow that still grows stays. The counts of evicted flows are the total of the namespace less the sum of
+ * its flows. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
@@ -40,18 +40,8 @@ static void count(struct churn_counts *counts, __u32 counter)
 		__sync_fetch_and_add(&counts->values[counter], 1);
 }
 
-/* A new entry's value is too large for the stack of those who count. */
+/* The value of a new entry: too large for the stack. */
 static const struct churn_counts nothing = {};
-
-static __always_inline struct churn_counts *counts_of(void *map, const void *key)
-{
-	struct churn_counts *counts = bpf_map_lookup_elem(map, key);
-
-	if (counts)
-		return counts;
-	bpf_map_update_elem(map, key, &nothing, BPF_NOEXIST);
-	return bpf_map_lookup_elem(map, key);
-}
 
 static void count_flow(const struct wire_sock *sock, const struct wire_task *task, __u32 counter)
 {
@@ -62,18 +52,20 @@ static void count_flow(const struct wire_sock *sock, const struct wire_task *tas
 		.protocol = sock->protocol,
 	};
 	struct churn_counts *counts;
+	bool added;
 
 	__builtin_memcpy(flow.local_addr, sock->local_addr, sizeof(flow.local_addr));
-	/* Of an accepted connection the remote end is whoever came, not a destination. */
+	/* The remote end of an accepted connection is a client, not a destination. */
 	if (!(sock->flags & WIRE_ACCEPTED)) {
 		__builtin_memcpy(flow.remote_addr, sock->remote_addr, sizeof(flow.remote_addr));
 		flow.remote_port = sock->remote_port;
 	}
-	counts = counts_of(&churn_flows, &flow);
+	counts = map_entry(&churn_flows, &flow, &nothing, &added);
+	if (added)
+		__sync_fetch_and_add(&churn_flows_made, 1);
 	if (!counts)
 		return;
 	if (!counts->start_boot_ns) {
-		__sync_fetch_and_add(&churn_flows_made, 1);
 		counts->start_boot_ns = task->start_boot_ns;
 		__builtin_memcpy(counts->comm, task->comm, sizeof(counts->comm));
 	}
@@ -84,10 +76,11 @@ GLOBAL_SUBPROG int churn_count(const struct wire_sock *sock, const struct wire_t
 {
 	__u32 netns = sock ? sock->netns : 0;
 	struct churn_counts *counts;
+	bool added;
 
 	if (!sock)
 		return 0;
-	counts = counts_of(&churn_namespaces, &netns);
+	counts = map_entry(&churn_namespaces, &netns, &nothing, &added);
 	if (counts)
 		count(counts, counter);
 	else
@@ -97,7 +90,7 @@ GLOBAL_SUBPROG int churn_count(const struct wire_sock *sock, const struct wire_t
 	return 0;
 }
 
-/* Ports that were listened on: what comes out of a listener has its port, and nobody chose it for that.
+/* Ports that have or had a listener: connections from it have its port, and so did not take an ephemeral one.
  * Key: network namespace, port. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -141,7 +134,7 @@ __hidden void churn_connect(const struct wire_sock *sock, const struct wire_task
 		churn_count(sock, task, CHURN_SELF_CONNECT);
 }
 
-/* LRUs of their own: destinations come and go, and a namespace's sum must not go with them. */
+/* Two LRUs: evicted destinations must not evict the sums of namespaces. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
@@ -155,7 +148,7 @@ int churn_searches_read(struct bpf_iter__bpf_map_elem *ctx)
 	return element_write(ctx, sizeof(struct churn_search_key), sizeof(struct churn_search));
 }
 
-/* Since the first long search: until then no connect() looks for its destination. */
+/* Set by the first long search; before it, connect() does not look up its destination. */
 static bool has_long_searches = false;
 
 static const struct churn_search no_search = {};
@@ -173,22 +166,20 @@ static __u32 log2_of(__u64 value)
 	return result < CHURN_SEARCH_BUCKETS ? result : CHURN_SEARCH_BUCKETS - 1;
 }
 
-/* makes: an entry where there is none. */
+/* makes: adds a missing entry. */
 static __always_inline void search_add(void *map, const struct churn_search_key *key, __u64 duration_ns, bool makes)
 {
-	struct churn_search *search = bpf_map_lookup_elem(map, key);
 	__u32 bucket = log2_of(duration_ns);
+	struct churn_search *search;
+	bool added;
 
-	if (!search && makes) {
-		bpf_map_update_elem(map, key, &no_search, BPF_NOEXIST);
-		search = bpf_map_lookup_elem(map, key);
-	}
+	search = makes ? map_entry(map, key, &no_search, &added) : bpf_map_lookup_elem(map, key);
 	if (!search)
 		return;
 	if (bucket < CHURN_SEARCH_BUCKETS)
 		__sync_fetch_and_add(&search->buckets[bucket], 1);
 	__sync_fetch_and_add(&search->total_ns, duration_ns);
-	/* Two at once may leave the lesser: a maximum is not worth a loop. */
+	/* Two CPUs at once may leave the smaller value, which is accepted. */
 	if (duration_ns > search->max_ns)
 		search->max_ns = duration_ns;
 }

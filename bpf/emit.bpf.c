@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The ring buffer and the loss counters: the only way out of the kernel, and what did not get out. */
+/* The ring buffer, through which every event leaves the kernel, and the counters of lost events. */
 #include "porttrace.bpf.h"
 #include "ring.bpf.h"
 
@@ -14,7 +14,7 @@ __hidden void emit_lost(__u32 reason)
 		__sync_fetch_and_add(&lost_counts[reason], 1);
 }
 
-/* In a flood the thousand that worked must not cost the one that was refused. */
+/* Ring space is reserved for failures: a flood of calls that worked must not drop them. */
 static bool is_nearly_full(void)
 {
 	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > RING_SIZE - RING_FOR_REFUSALS;

@@ -9,7 +9,7 @@
 
 /*
  * A bind or listen under way. The functions that system calls and io_uring share are compiled into the
- * former on some kernels (6.12), and called by them on others (7.2): whoever comes first reports it.
+ * former on some kernels (6.12), and called by them on others (7.2): the first to run reports it.
  * The address is kept at the entry, for a cgroup program may rewrite the kernel's copy before the return.
  */
 struct fentry_call {
@@ -160,7 +160,7 @@ int BPF_PROG(fentry_kernel_listen, struct socket *socket, int backlog, int resul
 }
 
 /*
- * The port of an outgoing TCP connection, or the lack of one. A refusal is told by the outcome of
+ * The port of an outgoing TCP connection, or the lack of one. A refusal is reported by the outcome of
  * connect(), but for the connections that come about without it: by a send (TCP Fast Open) and in the
  * kernel.
  */
@@ -203,7 +203,7 @@ int BPF_PROG(fentry_connect, struct file *file, void *addr, int size, int flags,
 	return 0;
 }
 
-/* The threads that are in connect() of UDP, which tells by its outcome of a port that it took. */
+/* Threads in connect() of UDP, whose result reports the port that it took. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
@@ -261,7 +261,7 @@ int BPF_PROG(fentry_graft, struct sock *sk, struct socket *parent)
 	return 0;
 }
 
-/* The last descriptor has gone, in the process that let go; IPv6 comes here too. */
+/* Runs when the last descriptor is closed, in the process that closes it; for IPv6 too. */
 SEC("?fentry/inet_release")
 int BPF_PROG(fentry_release, struct socket *socket)
 {

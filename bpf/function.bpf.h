@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the backends on kernel functions, fentry and kprobe, make of the arguments of these functions. */
+/* Shared by the backends on kernel functions, fentry and kprobe: reading the arguments of those functions. */
 #ifndef PORTTRACE_FUNCTION_BPF_H
 #define PORTTRACE_FUNCTION_BPF_H
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who has the port, asked of the kernel's own tables microseconds after it refused: the bind bucket of
- * TCP (listeners, bound and idle sockets, connections, orphans, TIME_WAIT) and the hash slot of UDP. No
- * lock is taken: a chain that changes underfoot ends the walk early, never wrong. Rare, so plain reads.
+ * Reports the sockets that have a port, from the kernel's own tables: the bind bucket of TCP (listeners, bound
+ * and idle sockets, connections, orphans, TIME_WAIT) and the hash slot of UDP. A refused call runs this at
+ * once; `porttrace why` runs it by BPF_PROG_TEST_RUN. No lock is taken: a chain that changes meanwhile can
+ * end the walk early, but what is reported is right. Walks are rare, so all reads are bpf_probe_read_kernel().
  */
 #include "porttrace.bpf.h"
 #include "compat.bpf.h"
@@ -12,27 +13,33 @@ extern struct ring_map ring SEC(".maps");
 
 struct bucket_dump bucket_dump = {};
 
-#ifdef BOUNDED_WALKS
-#define WALK_STEPS	48
-#else
-#define WALK_STEPS	65536
-#endif
-#define ASKED_STEPS	(8 * 1024 * 1024) /* BPF_MAX_LOOPS */
-#define WALK_SOCKETS	64 /* FAILURE_HOLDERS_MAX */
-#define WALK_CONNECTED	16 /* of these: connections, which a busy server has by the thousand */
-#define ASKED_SOCKETS	8192 /* the same where somebody waits for the answer: what the ring holds */
-#define ASKED_CONNECTED 1024 /* of these: those that a look at descriptors finds as well */
+/* A walk of WALK_PARTS * PART_STEPS sockets and buckets. */
+#define WALK_PARTS	2048
+#define PART_STEPS	32
+#define DUMP_STEPS	(8 * 1024 * 1024) /* BPF_MAX_LOOPS */
+#define WALK_SOCKETS	64   /* reported after a refusal: FAILURE_HOLDERS_MAX */
+#define WALK_CONNECTED	16   /* of these: connections, of which a busy server has thousands */
+#define DUMP_SOCKETS	8192 /* reported to `porttrace why`: as many as the ring holds */
+#define DUMP_CONNECTED	1024 /* of these: connections of a process, which a scan of descriptors finds as well */
 
 struct walk {
 	/* the next node on each level of the chain, NULL when a level is done */
 	struct hlist_node *buckets, *buckets2, *sockets;
-	struct sock *caller; /* it is in the namespace that is walked */
+	struct sock *caller; /* a socket of the network namespace that is walked */
 	__u64 failure_id;
-	/* No larger: old kernels round every frame up to 32 bytes and give 512 to all together. */
+	/* No larger: kernels before 6.x round every frame up to 32 bytes, and all frames together have 512. */
 	__u16 port;
 	__u8 connected, sent;
-	bool udp, done, is_cgroup_seen; /* asked: by bucket_dump; else for a refusal */
+	bool udp, done, is_dump; /* is_dump: for bucket_dump, else for a refusal */
 };
+
+/* The walk of each thread that runs one in parts. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64); /* pid_tgid */
+	__type(value, struct walk);
+} walks SEC(".maps");
 
 #define NODE_ENTRY(node, type, member) ((type *)((char *)(node) - bpf_core_field_offset(type, member)))
 
@@ -41,11 +48,8 @@ static bool is_connected(__u8 state)
 	return state != WIRE_TCP_LISTEN && state != WIRE_TCP_CLOSE;
 }
 
-static __always_inline bool refused_enough(struct walk *walk, __u8 state)
+static __always_inline bool refusal_is_full(struct walk *walk, __u8 state)
 {
-#ifdef BOUNDED_WALKS
-	return false; /* the steps are the limit: counts would make every one another for the verifier */
-#endif
 	if (is_connected(state)) {
 		if (walk->connected >= WALK_CONNECTED)
 			return true;
@@ -55,25 +59,25 @@ static __always_inline bool refused_enough(struct walk *walk, __u8 state)
 }
 
 /*
- * A connection that is in no process's hands is told whatever the number: nothing else finds it. The
- * counters are in a map, whose values the verifier does not follow.
+ * A connection without a process is reported whatever their number, because nothing else finds it. The
+ * counters are in a map, whose values the verifier does not track.
  */
-static __always_inline bool cgroup_seen_enough(struct sock *sk, __u8 state)
+static __always_inline bool dump_is_full(struct sock *sk, __u8 state)
 {
 	bucket_dump.found++;
 	if (is_connected(state) && state != WIRE_TCP_TIME_WAIT && BPF_CORE_READ(sk, sk_socket, file)) {
-		if (bucket_dump.connected >= ASKED_CONNECTED)
+		if (bucket_dump.connected >= DUMP_CONNECTED)
 			return true;
 		bucket_dump.connected++;
 	}
-	if (bucket_dump.sent >= ASKED_SOCKETS)
+	if (bucket_dump.sent >= DUMP_SOCKETS)
 		return true;
 	bucket_dump.sent++;
 	return false;
 }
 
-/* Global, as holders_emit() is; udp: which table it was found in. Returns 0. */
-int holder_tell(__u64 address, __u64 failure_id, __u32 udp)
+/* Global, as holders_emit() is. udp: whether the socket was found in the table of UDP. Returns 0. */
+__noinline int holder_tell(__u64 address, __u64 failure_id, __u32 udp)
 {
 	struct sock *sk = (struct sock *)address;
 	struct sock_record *record;
@@ -87,6 +91,7 @@ int holder_tell(__u64 address, __u64 failure_id, __u32 udp)
 	__builtin_memset(event, 0, sizeof(*event));
 	event->hdr.size = sizeof(*event);
 	event->hdr.kind = WIRE_SOCKET;
+	event->hdr.purpose = failure_id ? WIRE_PURPOSE_HOLDER : WIRE_PURPOSE_SNAPSHOT;
 	event->hdr.boot_ns = bpf_ktime_get_boot_ns();
 	event->failure_id = failure_id;
 	event->fd = -1;
@@ -94,15 +99,15 @@ int holder_tell(__u64 address, __u64 failure_id, __u32 udp)
 	if (udp)
 		event->sock.protocol = sock_protocol(sk);
 	sock_fill_more(event, sk);
-	sock_tell_accepted(&event->sock, sk);
+	sock_mark_accepted(&event->sock, sk);
 	event->sock.flags |= sock_bucket_flags(&event->sock, sk);
 	sock_fold_subflow(&event->sock, sk);
 	record = record_find(event->sock.cookie);
-	/* A socket of the kernel's has a maker, and nobody who holds it. */
+	/* A socket of the kernel has a process that created it, but no process that holds it. */
 	if (record && !(event->sock.flags & WIRE_KERNEL_OWNED)) {
 		event->task = record->owner;
 		event->since_boot_ns = record->since_ns;
-		/* It has no uid of its own; that of a socket may have changed since (fchown()). */
+		/* A TIME_WAIT has no uid; that of a socket may have changed since it took its port (fchown()). */
 		if (event->sock.state == WIRE_TCP_TIME_WAIT)
 			event->sock.uid = record->sock.uid;
 		event->sock.flags |= record->sock.flags & WIRE_ACCEPTED;
@@ -115,7 +120,7 @@ static __always_inline void holder_emit(struct walk *walk, struct sock *sk)
 {
 	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
 
-	if (walk->is_cgroup_seen ? !cgroup_seen_enough(sk, state) : !refused_enough(walk, state))
+	if (walk->is_dump ? !dump_is_full(sk, state) : !refusal_is_full(walk, state))
 		holder_tell((__u64)sk, walk->failure_id, walk->udp);
 }
 
@@ -123,7 +128,7 @@ static struct hlist_node *next_of(struct hlist_node *node)
 {
 	struct hlist_node *next = BPF_CORE_READ(node, next);
 
-	/* UDP's slots end in an odd value in place of NULL on some kernels (hlist_nulls). */
+	/* On some kernels a slot of UDP ends in an odd value in place of NULL (hlist_nulls). */
 	return (unsigned long)next & 1 ? NULL : next;
 }
 
@@ -161,35 +166,30 @@ static __always_inline void socket_step(struct walk *walk)
 		holder_emit(walk, sk);
 }
 
-/* What lets in the next one without a look at the others. */
-static __always_inline void bucket_tell(struct inet_bind_bucket *bucket)
+/* The fields by which inet_csk_get_port() lets the next socket in without a check of the others. */
+static __always_inline void bucket_dump_fill(struct inet_bind_bucket *bucket)
 {
-	struct bucket_dump *asked = &bucket_dump;
+	struct bucket_dump *dump = &bucket_dump;
 
-	asked->has_bucket = 1;
-	asked->fastreuse = BPF_CORE_READ(bucket, fastreuse);
-	asked->fastreuseport = BPF_CORE_READ(bucket, fastreuseport);
-	asked->fast_family = BPF_CORE_READ(bucket, fast_sk_family);
-	asked->fast_uid = BPF_CORE_READ(bucket, fastuid.val);
-	asked->fast_v6only = BPF_CORE_READ(bucket, fast_ipv6_only);
-	if (asked->fast_family == AF_INET6) {
+	dump->has_bucket = 1;
+	dump->fastreuse = BPF_CORE_READ(bucket, fastreuse);
+	dump->fastreuseport = BPF_CORE_READ(bucket, fastreuseport);
+	dump->fast_family = BPF_CORE_READ(bucket, fast_sk_family);
+	dump->fast_uid = BPF_CORE_READ(bucket, fastuid.val);
+	dump->fast_v6only = BPF_CORE_READ(bucket, fast_ipv6_only);
+	if (dump->fast_family == AF_INET6) {
 		struct in6_addr addr = BPF_CORE_READ(bucket, fast_v6_rcv_saddr);
 
 		for (int i = 0; i < 4; i++)
-			asked->fast_addr[i] = addr.in6_u.u6_addr32[i];
+			dump->fast_addr[i] = addr.in6_u.u6_addr32[i];
 	} else {
-		asked->fast_addr[2] = bpf_htonl(0xffff);
-		asked->fast_addr[3] = BPF_CORE_READ(bucket, fast_rcv_saddr);
+		dump->fast_addr[2] = bpf_htonl(0xffff);
+		dump->fast_addr[3] = BPF_CORE_READ(bucket, fast_rcv_saddr);
 	}
 }
 
-/* Of its own where frames count most; a loop in this kernel's eyes must not end in a call. */
-#ifdef BOUNDED_WALKS
-static __always_inline
-#else
-static __noinline
-#endif
-void bucket_step(struct walk *walk)
+/* A function of its own, so that its frame is not below holder_tell(): all frames together have 512 bytes. */
+static __noinline void bucket_step(struct walk *walk)
 {
 	struct inet_bind_bucket *bucket = NODE_ENTRY(walk->buckets, struct inet_bind_bucket, node);
 
@@ -198,12 +198,12 @@ void bucket_step(struct walk *walk)
 	walk->buckets = next_of(walk->buckets);
 	if (BPF_CORE_READ(bucket, port) != walk->port || !same_net(walk, &bucket->ib_net))
 		return;
-	/* The ports of a VRF are its own (inet_bind_bucket_match()); whoever has no device is in none. Of a
-	 * refusal more is not known here than that there is a device. */
-	if (walk->is_cgroup_seen ? l3mdev != bucket_dump.l3mdev : l3mdev && !device_of(walk))
+	/* Each VRF has its own ports (inet_bind_bucket_match()); a socket without a device is in none. After
+	 * a refusal only the device is known, not its VRF. */
+	if (walk->is_dump ? l3mdev != bucket_dump.l3mdev : l3mdev && !device_of(walk))
 		return;
-	if (walk->is_cgroup_seen)
-		bucket_tell(bucket);
+	if (walk->is_dump)
+		bucket_dump_fill(bucket);
 	if (bpf_core_field_exists(bucket->bhash2))
 		walk->buckets2 = BPF_CORE_READ(bucket, bhash2.first);
 	else
@@ -218,17 +218,15 @@ static __always_inline void bucket2_step(struct walk *walk)
 	walk->sockets = BPF_CORE_READ(bucket, owners.first);
 }
 
-static long walk_step(__u32 index, void *context)
+/* bhash2 of a bucket, and its nodes by bhash_node, came together (6.8); the verifier must see that older kernels
+ * never reach bucket2_step(). Returns 1: the walk is done. */
+static __always_inline long step(struct walk *walk)
 {
-	struct walk *walk = context;
-
-#ifndef BOUNDED_WALKS
-	if (!walk->is_cgroup_seen && walk->sent > WALK_SOCKETS)
+	if (!walk->is_dump && walk->sent > WALK_SOCKETS)
 		return 1;
-#endif
 	if (walk->sockets)
 		socket_step(walk);
-	else if (walk->buckets2)
+	else if (bpf_core_field_exists(struct inet_bind2_bucket, bhash_node) && walk->buckets2)
 		bucket2_step(walk);
 	else if (walk->buckets)
 		bucket_step(walk);
@@ -239,21 +237,38 @@ static long walk_step(__u32 index, void *context)
 	return 0;
 }
 
-/* Before bpf_loop() (5.17) what the verifier follows step by step: few, and the newest sockets first. */
-#ifdef BOUNDED_WALKS
-static __always_inline void walk_run(struct walk *walk, __u32 steps)
+static long walk_step(__u32 index, void *context)
 {
-	for (__u32 i = 0; i < WALK_STEPS; i++) {
-		if (walk_step(i, walk))
+	return step(context);
+}
+
+/*
+ * Kernels before 5.17 have no bpf_loop(), and verify a loop step by step. The walk is in a map, whose values
+ * the verifier does not track, and a part of it is a global function, which the verifier reads once: so the
+ * number of steps does not multiply what is verified. Returns 1: the walk is done.
+ */
+__noinline int walk_part(__u64 id)
+{
+	struct walk *walk = bpf_map_lookup_elem(&walks, &id);
+
+	if (!walk)
+		return 1;
+	for (__u32 i = 0; i < PART_STEPS; i++) {
+		if (step(walk))
+			return 1;
+	}
+	return 0;
+}
+
+/* The copy of *walk in the map is the one that goes on. */
+static __always_inline void walk_in_parts(const struct walk *walk, __u64 id)
+{
+	bpf_map_update_elem(&walks, &id, walk, BPF_ANY);
+	for (__u32 i = 0; i < WALK_PARTS; i++) {
+		if (walk_part(id))
 			break;
 	}
 }
-#else
-static __always_inline void walk_run(struct walk *walk, __u32 steps)
-{
-	bpf_loop(steps, walk_step, walk, 0);
-}
-#endif
 
 static bool tcp_start(struct walk *walk, struct sock *sk)
 {
@@ -302,52 +317,73 @@ static bool udp_start(struct walk *walk, struct sock *sk)
 	return true;
 }
 
-static __always_inline void walk_begin(struct walk *walk, struct sock *sk)
+/* For a refused call. A kernel that takes reads by bpf_rdonly_cast() has bpf_loop(), which needs a frame less. */
+static __always_inline void walk_run(struct walk *walk)
 {
-	walk->caller = sk;
+#ifdef PROBE_READ
+	walk_in_parts(walk, bpf_get_current_pid_tgid());
+#else
+	bpf_loop(WALK_PARTS * PART_STEPS, walk_step, walk, 0);
+#endif
 }
 
 /*
- * Global, so that the verifier looks at it once and not from every state of every caller; it takes the
- * socket as a number for that.
+ * Global, so that the verifier reads it once and not from every state of every caller; the socket is a number
+ * because kernels before 5.12 do not take pointers as arguments of such a function.
  */
 int holders_emit(__u64 address, __u16 port, __u16 protocol, __u64 failure_id)
 {
 	struct walk walk = {.port = port, .failure_id = failure_id};
 	struct sock *sk = (struct sock *)address;
 
-	walk_begin(&walk, sk);
+	walk.caller = sk;
 	walk.udp = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
 	if (bpf_core_field_exists(struct tcp_sock, is_mptcp) && protocol == IPPROTO_MPTCP)
 		walk.caller = BPF_CORE_READ((struct mptcp_sock *)sk, first) ?: sk;
 	if (walk.udp ? udp_start(&walk, sk) : tcp_start(&walk, sk))
-		walk_run(&walk, WALK_STEPS);
+		walk_run(&walk);
 	return 0;
 }
 
-/*
- * The same for whoever asks about a port in bucket_dump, by a socket of his own that shows where the tables
- * are. Run by BPF_PROG_TEST_RUN, never attached.
- */
-#ifdef BOUNDED_WALKS
-SEC("?raw_tp") /* there is no type syscall yet (5.14) */
-#else
-SEC("?syscall")
-#endif
-int holder_walk(void *context)
+/* bucket_dump names the port and a socket of the caller. false: there is nothing to walk. */
+static __always_inline bool dump_begin(struct walk *walk)
 {
-	struct walk walk = {.port = bucket_dump.port, .is_cgroup_seen = true};
 	struct sock *sk = sock_of_fd(bucket_dump.fd);
 	__u16 protocol;
 
-	if (!sk || !walk.port)
-		return 0;
+	walk->port = bucket_dump.port;
+	walk->is_dump = true;
+	if (!sk || !walk->port)
+		return false;
 	protocol = sock_protocol(sk);
-	walk_begin(&walk, sk);
-	walk.udp = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
-	if (!(walk.udp ? udp_start(&walk, sk) : tcp_start(&walk, sk)))
-		return 0;
-	walk_run(&walk, ASKED_STEPS);
+	walk->caller = sk;
+	walk->udp = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
+	return walk->udp ? udp_start(walk, sk) : tcp_start(walk, sk);
+}
+
+/* Run by BPF_PROG_TEST_RUN, never attached. Of the two programs the kernel side loads one. */
+SEC("?syscall")
+int holder_walk(void *context)
+{
+	struct walk walk = {};
+
+	if (dump_begin(&walk))
+		bpf_loop(DUMP_STEPS, walk_step, &walk, 0);
 	bucket_dump.done = walk.done;
+	return 0;
+}
+
+/* For kernels before bpf_loop() (5.17) or programs of type syscall (5.14). */
+SEC("?raw_tp")
+int holder_walk_bounded(void *context)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct walk walk = {}, *walked;
+
+	if (!dump_begin(&walk))
+		return 0;
+	walk_in_parts(&walk, id);
+	walked = bpf_map_lookup_elem(&walks, &id);
+	bucket_dump.done = walked && walked->done;
 	return 0;
 }

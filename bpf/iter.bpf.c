@@ -2,33 +2,33 @@
 /*
  * The snapshot: walks the sockets that exist and writes the same events as a probe would. task_file
  * finds every descriptor of every process in any namespace, bound and idle sockets included; tcp and udp
- * find what has no descriptor, in the namespace of whoever opens them.
+ * find sockets without a descriptor, in the network namespace of the reader.
  */
 #include "porttrace.bpf.h"
 
-/* Set by user space before each look. */
-struct scan_settings look = {};
+/* Set by user space before each scan. */
+struct scan_settings scan = {};
 
-__u64 look_exe = 0;
+__u64 own_exe = 0;
 
-/* Asked first: where a look is for one port, this is all that most sockets cost. */
-static bool port_looked_for(struct sock *sk)
+/* Checked first: in a scan for one port most sockets cost no more than this. */
+static bool port_wanted(struct sock *sk)
 {
 	__u16 port;
 
-	if (!look.port)
+	if (!scan.port)
 		return true;
 	port = sock_port(sk);
-	return look.port_high ? port >= look.port && port <= look.port_high : port == look.port;
+	return scan.port_high ? port >= scan.port && port <= scan.port_high : port == scan.port;
 }
 
-/* Without branches: the verifier follows each to the end of the program, at 40 ms for 64 of them. */
-static bool cookie_looked_for(__u64 cookie)
+/* Without branches: the verifier would follow each of the 64 to the end of the program, which takes 40 ms. */
+static bool cookie_wanted(__u64 cookie)
 {
 	__u64 missing = 1;
 
 	for (__u32 i = 0; i < 64; i++) {
-		__u64 differs = look.cookies[i] ^ cookie, minus = -differs;
+		__u64 differs = scan.cookies[i] ^ cookie, minus = -differs;
 
 		barrier_var(minus);
 		missing &= (differs | minus) >> 63;
@@ -36,18 +36,18 @@ static bool cookie_looked_for(__u64 cookie)
 	return !missing;
 }
 
-/* Sockets are looked for by their descriptors. */
-static bool looked_for(const struct wire_sock *sock, bool has_fd)
+/* Cookies limit a scan of descriptors only. */
+static bool wanted(const struct wire_sock *sock, bool has_fd)
 {
-	if (look.netns && (!look.port || look.port_high) && sock->netns != look.netns)
+	if (scan.netns && (!scan.port || scan.port_high) && sock->netns != scan.netns)
 		return false;
-	return !has_fd || !look.cookie_count || cookie_looked_for(sock->cookie);
+	return !has_fd || !scan.cookie_count || cookie_wanted(sock->cookie);
 }
 
-/* A look for the holders of one refusal is not narrowed by the user's filters. */
+/* The user's filters do not apply to a scan for the holders of one refusal. */
 static bool unfiltered(void)
 {
-	return look.failure_id || look.cookie_count || look.netns || look.port;
+	return scan.cookie_count || scan.netns || scan.port;
 }
 
 static bool no_task_filter(void)
@@ -56,7 +56,7 @@ static bool no_task_filter(void)
 	       !settings.cgroup_id;
 }
 
-/* A typed pointer becomes a number by way of memory only. */
+/* The verifier lets a typed pointer become a number only through memory. */
 static __always_inline __u64 address_of(const void *pointer)
 {
 	const void *there = pointer;
@@ -68,16 +68,16 @@ static __always_inline __u64 address_of(const void *pointer)
 
 static void socket_write(struct seq_file *seq, struct sock *sk, struct task_struct *task, int fd)
 {
-	struct wire_socket event = {.fd = fd, .failure_id = look.failure_id};
+	struct wire_socket event = {.fd = fd};
 	struct sock_record *record;
 
 	sock_fill(&event.sock, sk);
-	if (!event.sock.local_port || !sock_fold_subflow(&event.sock, sk) || !looked_for(&event.sock, task))
+	if (!event.sock.local_port || !sock_fold_subflow(&event.sock, sk) || !wanted(&event.sock, task))
 		return;
 	sock_fill_more(&event, sk);
 	if (settings.record_existing_owners && event.sock.state == WIRE_TCP_LISTEN)
 		churn_listen(event.sock.netns, event.sock.local_port);
-	sock_tell_accepted(&event.sock, sk);
+	sock_mark_accepted(&event.sock, sk);
 	event.sock.flags |= sock_bucket_flags(&event.sock, sk);
 	record = record_find(event.sock.cookie);
 	if (record && record->owner.pid) {
@@ -97,11 +97,12 @@ static void socket_write(struct seq_file *seq, struct sock *sk, struct task_stru
 	}
 	event.hdr.size = sizeof(event);
 	event.hdr.kind = WIRE_SOCKET;
+	event.hdr.purpose = WIRE_PURPOSE_SNAPSHOT;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
 	bpf_seq_write(seq, &event, sizeof(event));
 }
 
-/* With its type where the kernel knows it, as bpf_get_socket_cookie() wants it. */
+/* Typed where the kernel has the helper, because bpf_get_socket_cookie() takes a typed pointer. */
 static __always_inline struct sock *file_sock(struct file *file)
 {
 	struct socket *socket;
@@ -126,11 +127,11 @@ int snapshot_files(struct bpf_iter__task_file *ctx)
 
 	if (!task || !file)
 		return 0;
-	if (!look_exe)
-		look_exe = task_exe();
+	if (!own_exe)
+		own_exe = task_exe();
 	sk = file_sock(file);
-	if (!sk || (look.idle && BPF_CORE_READ(sk, __sk_common.skc_state) != WIRE_TCP_CLOSE) ||
-	    !port_looked_for(sk) || !sock_is_traced(sk))
+	if (!sk || (scan.idle && BPF_CORE_READ(sk, __sk_common.skc_state) != WIRE_TCP_CLOSE) ||
+	    !port_wanted(sk) || !sock_is_traced(sk))
 		return 0;
 	if (has_cookies)
 		bpf_get_socket_cookie(sk);
@@ -143,7 +144,7 @@ int snapshot_tcp(struct bpf_iter__tcp *ctx)
 {
 	struct sock_common *common = ctx->sk_common;
 
-	if (!common || !port_looked_for((struct sock *)common))
+	if (!common || !port_wanted((struct sock *)common))
 		return 0;
 	if (has_cookies)
 		bpf_get_socket_cookie(common);
@@ -156,7 +157,7 @@ int snapshot_udp(struct bpf_iter__udp *ctx)
 {
 	struct udp_sock *udp = ctx->udp_sk;
 
-	if (!udp || !port_looked_for((struct sock *)udp))
+	if (!udp || !port_wanted((struct sock *)udp))
 		return 0;
 	if (has_cookies)
 		bpf_get_socket_cookie(udp);

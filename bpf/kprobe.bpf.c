@@ -226,7 +226,7 @@ int BPF_KRETPROBE(kprobe_kernel_listen_exit, int result)
 	return sk && is_subflow(sk) ? 0 : listen_exit(sk, stash.size, result);
 }
 
-/* tcp_v4_connect(), tcp_v6_connect(): whoever connects, by whatever way. */
+/* tcp_v4_connect(), tcp_v6_connect(): every caller of connect(), also inside the kernel. */
 static __always_inline int connect_enter(struct sock *sk, const void *addr, int size)
 {
 	/* tcp_v6_connect() calls tcp_v4_connect() for an IPv4-mapped address: the inner one takes over. */
@@ -247,7 +247,7 @@ static __always_inline int connect_exit(__u64 slot, int result)
 	return 0;
 }
 
-/* Where success is told by another function. */
+/* For functions whose success is reported by another one. */
 static __always_inline int connect_refused_exit(__u64 slot, int result)
 {
 	return result ? connect_exit(slot, result) : stash_drop(slot);
@@ -351,7 +351,7 @@ int BPF_KPROBE(kprobe_autobind, struct sock *sk)
 	return stash_args(STASH_AUTOBIND, sk, NULL, 0);
 }
 
-/* A send that bound an unbound socket, or could not. connect()'s own is told by its outcome. */
+/* A send that bound an unbound socket, or could not. A bind by connect() is reported by its result. */
 SEC("?kretprobe/inet_autobind")
 int BPF_KRETPROBE(kprobe_autobind_exit, int result)
 {
@@ -368,7 +368,7 @@ int BPF_KRETPROBE(kprobe_autobind_exit, int result)
 	return 0;
 }
 
-/* The port of an outgoing TCP connection; the lack of one is told by kprobe_connect_exit. */
+/* The port of an outgoing TCP connection; the lack of one is reported by kprobe_connect_exit. */
 static __always_inline int hash_connect_exit(int result)
 {
 	struct sock *sk = search_exit();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The facts about ports, one handler each, whichever backend saw it: a port was asked for, listened on,
- * taken by a connection, let go of. Counters first, then records, then filters, then the event. */
+ * taken by a connection, closed. Counters first, then records, then filters, then the event. */
 #include "porttrace.bpf.h"
 #include "read.bpf.h"
 
@@ -291,8 +291,8 @@ __hidden void on_accept(struct sock *sk)
 }
 
 /*
- * Whether the port stays taken once the last process has let go: the state decides, as in __tcp_close()
- * and tcp_close_state(). A reset that ends it early is told by a release event.
+ * Whether the port stays taken after the last process has closed the socket: the state decides, as in __tcp_close()
+ * and tcp_close_state(). A reset that ends it early is reported by a release event.
  */
 static bool leaves_timewait(struct sock *of, __u8 state)
 {
@@ -317,10 +317,10 @@ static bool leaves_timewait(struct sock *of, __u8 state)
 	       READ(sk, sk_lingertime);
 }
 
-/* Whether the current process is a porttrace, which has a reference of each file while it looks at it. */
+/* Whether the current process runs the executable of porttrace, whose scan holds a reference to each file. */
 static __noinline bool is_own_executable(void)
 {
-	return look_exe && task_exe() == look_exe;
+	return own_exe && task_exe() == own_exe;
 }
 
 __hidden void on_close(struct sock *of)
@@ -414,12 +414,12 @@ static __noinline void still_bound_emit(struct sock *sk, const struct sock_recor
 	emit(&event, WIRE_SOCKET, sizeof(event));
 }
 
-/* An accepted connection that nobody has closed yet: nobody was seen to take its port, but how it ends
+/* An accepted connection that is still open: no process was seen to take its port, but how it ends
  * is what its close must tell. */
 static __noinline void ownerless_end(struct sock *sk, __u32 error)
 {
 	struct sock_record *record;
-	struct wire_task nobody = {};
+	struct wire_task no_task = {};
 	struct wire_sock sock = {};
 
 	ended_sock_fill(&sock, sk);
@@ -429,7 +429,7 @@ static __noinline void ownerless_end(struct sock *sk, __u32 error)
 		timewait_ownerless(&sock);
 		return;
 	}
-	record_store(&sock, &nobody, 0, 0, 0);
+	record_store(&sock, &no_task, 0, 0, 0);
 	record = record_find(sock.cookie);
 	if (record)
 		record->error = error;
@@ -461,15 +461,15 @@ __hidden void on_tcp_closed(struct sock *of, int old_state)
 	__u32 error = READ(sk, sk_err);
 	/* tcp_time_wait() makes a small socket of its own and ends this one: no state says TIME_WAIT. */
 	bool may_wait = old_state == WIRE_TCP_FIN_WAIT2 || old_state == WIRE_TCP_CLOSING;
-	bool hook_told = timewait_hooked && record && record->flags & RECORD_TIMEWAIT;
+	bool is_hooked = timewait_hooked && record && record->flags & RECORD_TIMEWAIT;
 	bool timewait, wanted_here, still_bound;
 	__u32 substate = 0;
 
 	/* The hook may have been left out: a kprobe's program is not run where it would interrupt another's, as
 	 * the softirq of a timer's interrupt does that goes on with what the network has brought. */
-	if (may_wait && (!timewait_hooked || (record && !hook_told)))
+	if (may_wait && (!timewait_hooked || (record && !is_hooked)))
 		substate = timewait_left(of);
-	timewait = substate || hook_told;
+	timewait = substate || is_hooked;
 	if (!record) {
 		if (!timewait && READ(sk, __sk_common.skc_flags) & 1UL << SOCK_DEAD)
 			orphan_end(sk);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The ports of one namespace, counted in the kernel's own tables: towards each destination, for each local
- * address, and the ports that connect() passes by because bind() made their bucket. Iterators of the
- * namespace of whoever reads them, so that nothing is copied but what was counted; of the listeners that
- * bind() put into the range, an event each.
+ * address, and the ports that connect() skips because bind() made their bucket. Iterators run in the namespace of
+ * their reader, so that only counts are copied to user space, and an event for each listener that bind() put into
+ * the range.
  */
 #include "porttrace.bpf.h"
 #include "compat.bpf.h"
@@ -53,12 +53,9 @@ static const struct port_usage_pool empty = {};
 
 static struct port_usage_pool *pool_of(const struct port_usage_key *key)
 {
-	struct port_usage_pool *pool = bpf_map_lookup_elem(&port_usage_pools, key);
+	bool added;
+	struct port_usage_pool *pool = map_entry(&port_usage_pools, key, &empty, &added);
 
-	if (!pool) {
-		bpf_map_update_elem(&port_usage_pools, key, &empty, BPF_NOEXIST);
-		pool = bpf_map_lookup_elem(&port_usage_pools, key);
-	}
 	if (!pool)
 		port_usage.pools_missed++;
 	return pool;
@@ -74,31 +71,6 @@ static __always_inline void mark(__u16 port, __u8 as)
 	port_usage_ports[port] |= as;
 }
 
-/*
- * jiffies started at -300 s (INITIAL_JIFFIES) when the monotonic clock started at 0: the two clocks'
- * distances from there give a jiffy's length, which is one of a few. Too near to it, nothing does.
- */
-static void jiffy_measure(void)
-{
-	static const __u32 usual[] = {1000, 3333, 4000, 10000};
-	long us = (long)(bpf_ktime_get_ns() / 1000) - 300000000;
-	long jiffies = bpf_jiffies64() - (1ULL << 32);
-	__u32 measured;
-
-	if (us < 0) {
-		us = -us;
-		jiffies = -jiffies;
-	}
-	if (port_usage.jiffy_us || jiffies < 100)
-		return;
-	measured = (__u64)us / (__u64)jiffies;
-	port_usage.jiffy_us = measured;
-	for (int i = 0; i < 4; i++) {
-		if (measured > usual[i] - usual[i] / 20 && measured < usual[i] + usual[i] / 20)
-			port_usage.jiffy_us = usual[i];
-	}
-}
-
 static __always_inline void timewait_add(struct port_usage_pool *pool, struct inet_timewait_sock *tw)
 {
 	long jiffies = READ(tw, tw_timer.expires) - bpf_jiffies64();
@@ -106,7 +78,7 @@ static __always_inline void timewait_add(struct port_usage_pool *pool, struct in
 
 	/* tw_timer.expires is an unsigned long like jiffies, which bpf_jiffies64() extends. */
 	if (jiffies > 0)
-		index = (__u64)jiffies * port_usage.jiffy_us / (WIRE_POOL_STEP_MS * 1000);
+		index = (__u64)jiffies * jiffy_us / (WIRE_POOL_STEP_MS * 1000);
 	barrier_var(index); /* the verifier must see that it is this which is compared */
 	if (index >= WIRE_POOL_ENDS)
 		index = WIRE_POOL_ENDS - 1;
@@ -247,12 +219,8 @@ struct bucket_walk {
 /* Not on the stack: the verifier does not follow what is in a map, so all steps are one to it. */
 static struct bucket_walk walk;
 
-/* Before bpf_loop() (5.17) a walk goes in parts. */
-#ifdef BOUNDED_WALKS
-#define WALK_STEPS 64
-#else
-#define WALK_STEPS (1U << 20)
-#endif
+#define WALK_STEPS    (1U << 20)
+#define BOUNDED_STEPS 64 /* of one run of port_usage_buckets_bounded */
 
 static __always_inline __u64 next_of(__u64 node)
 {
@@ -262,7 +230,6 @@ static __always_inline __u64 next_of(__u64 node)
 	return next;
 }
 
-#ifndef BOUNDED_WALKS
 /* In its IPv6 form since "tcp: Save v4 address as v4-mapped-v6 in inet_bind2_bucket.v6_rcv_saddr" (6.9), which
  * is where this begins. */
 #define HAS_ADDRESSES                                                                                    \
@@ -284,7 +251,6 @@ static __always_inline void address_step(void)
 	if (pool)
 		pool->in_use++;
 }
-#endif
 
 static __always_inline void bucket_step(void)
 {
@@ -297,10 +263,8 @@ static __always_inline void bucket_step(void)
 	if (READ(bucket, port) != walk.port || net != walk.net)
 		return;
 	mark(walk.port, bucket_is_connects(bucket) ? PORT_USAGE_TCP : PORT_USAGE_TCP | PORT_USAGE_BOUND);
-#ifndef BOUNDED_WALKS
 	if (HAS_ADDRESSES)
 		bpf_core_read(&walk.node2, sizeof(walk.node2), &bucket->bhash2.first);
-#endif
 }
 
 static __always_inline void slot_step(void)
@@ -317,12 +281,10 @@ static __always_inline void slot_step(void)
 /* Without loops of its own, which the verifier would follow from every state. */
 static long walk_step(__u32 index, void *context)
 {
-#ifndef BOUNDED_WALKS
 	if (HAS_ADDRESSES && walk.node2) {
 		address_step();
 		return 0;
 	}
-#endif
 	if (walk.node) {
 		bucket_step();
 	} else if (walk.port < port_usage.high) {
@@ -334,30 +296,8 @@ static long walk_step(__u32 index, void *context)
 	return 0;
 }
 
-/* The port at which a part ended is begun anew; if it was the only one, its chain is given up. */
-static __always_inline void walk_run(void)
-{
-#ifdef BOUNDED_WALKS
-	for (__u32 i = 0; i < WALK_STEPS; i++) {
-		if (walk_step(i, NULL))
-			break;
-	}
-	port_usage.at = walk.port > port_usage.at ? walk.port : port_usage.at + 1;
-#else
-	bpf_loop(WALK_STEPS, walk_step, NULL, 0);
-#endif
-}
-
-/*
- * Of the namespace of whoever runs it, by BPF_PROG_TEST_RUN. No lock: a chain that changes underfoot ends
- * early, and a bucket that comes or goes meanwhile is as good counted as not.
- */
-#ifdef BOUNDED_WALKS
-SEC("?raw_tp") /* there is no type syscall yet (5.14) */
-#else
-SEC("?syscall")
-#endif
-int port_usage_buckets(void *context)
+/* Finds the table of the caller's namespace. false: there is none. */
+static __always_inline bool walk_begin(void)
 {
 	struct task_struct *task = AS(struct task_struct, bpf_get_current_task());
 	struct net *net = AS(struct net, READ(task, nsproxy, net_ns));
@@ -372,8 +312,37 @@ int port_usage_buckets(void *context)
 	bpf_core_read(&walk.slots, sizeof(walk.slots), &table->bhash);
 	walk.mask = READ(table, bhash_size) - 1;
 	walk.mix = READ(net, hash_mix);
-	if (walk.slots)
-		walk_run();
+	return walk.slots;
+}
+
+/*
+ * Walks the bind buckets of the caller's namespace. Run by BPF_PROG_TEST_RUN, never attached; of the two
+ * programs the kernel side loads one. No lock is taken: a chain that changes meanwhile ends early, and a
+ * bucket that comes or goes meanwhile may be counted or not.
+ */
+SEC("?syscall")
+int port_usage_buckets(void *context)
+{
+	if (walk_begin())
+		bpf_loop(WALK_STEPS, walk_step, NULL, 0);
+	return 0;
+}
+
+/*
+ * For kernels before bpf_loop() (5.17) or programs of type syscall (5.14): a part of the walk in each run. The
+ * next run begins again at the port where this one ended; if that was its first port, its chain is too long
+ * for one run, and the next run skips the rest of it.
+ */
+SEC("?raw_tp")
+int port_usage_buckets_bounded(void *context)
+{
+	if (!walk_begin())
+		return 0;
+	for (__u32 i = 0; i < BOUNDED_STEPS; i++) {
+		if (walk_step(i, NULL))
+			break;
+	}
+	port_usage.at = walk.port > port_usage.at ? walk.port : port_usage.at + 1;
 	return 0;
 }
 

@@ -16,6 +16,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "jiffies.h"
+#include "map_entry.h"
 #include "porttrace/churn.h"
 #include "porttrace/settings.h"
 #include "porttrace/bucket_dump.h"
@@ -40,11 +42,12 @@
 #define S_IFSOCK	   0140000
 
 /*
- * A function that the verifier looks at once in each program, and not from every state of every caller: to
- * start takes as long as it reads. What it is given may then be NULL, for all that it knows, and it returns
- * an int. Old kernels let such a function have no pointers, and have no room for another frame.
+ * A function that the verifier reads once for each program, and not again from every state of every caller,
+ * which shortens the start. The verifier assumes that its pointer arguments may be NULL, and it returns an int.
+ * Not where reads are PROBE_READ: kernels before 5.12 ("bpf: Support pointers in global func args") refuse
+ * such a function with pointers, and those before 6.x lack the stack for another frame.
  */
-#ifdef PLAIN_READS
+#ifdef PROBE_READ
 #define GLOBAL_SUBPROG __hidden
 #else
 #define GLOBAL_SUBPROG __noinline
@@ -53,17 +56,26 @@
 /* Whether tracing programs may call bpf_get_socket_cookie() (5.12). */
 extern const volatile bool has_cookies;
 
-/* iter.bpf.c: the executable whose processes look at sockets, as task_exe() names it; 0: none has looked yet. */
-extern __u64 look_exe;
+/* iter.bpf.c: the executable that scans sockets, as task_exe() returns it; 0: no scan has run yet. */
+extern __u64 own_exe;
 
-/* filter.bpf.c: is it wanted? Asked before anything is built. */
+/* sock.bpf.c: microseconds; 0: not known. jiffies.h says when that is. */
+extern __u32 jiffy_us;
+
+static __always_inline void jiffy_measure(void)
+{
+	if (!jiffy_us)
+		jiffy_us = jiffy_length_us(bpf_ktime_get_ns(), bpf_jiffies64());
+}
+
+/* filter.bpf.c: whether the filters let it through. Called before an event is built. */
 extern const volatile struct settings settings;
 bool filter_task(const struct wire_task *task, struct task_struct *of);
 bool filter_current(const struct wire_task *task);
 bool filter_sock(const struct wire_sock *sock);
 bool filter_kind(__u32 kind, __u32 error);
 
-/* For an iterator of a map, whose reader makes no bpf() call for that. See source/iterator.h. */
+/* For a program of iter/bpf_map_elem: writes the key, then the value. See source/map_reader.h. */
 static __always_inline int element_write(struct bpf_iter__bpf_map_elem *ctx, __u32 key_size, __u32 value_size)
 {
 	struct seq_file *seq = ctx->meta->seq;
@@ -78,19 +90,19 @@ static __always_inline int element_write(struct bpf_iter__bpf_map_elem *ctx, __u
 
 /* emit.bpf.c: the one way out. `event` begins with a wire_hdr, which is filled here. */
 void emit(void *event, __u16 kind, __u16 size);
-/* The same of a call: a refusal has room in the ring when there is none for others. */
+/* The same for a call: part of the ring is reserved for refusals. */
 void emit_outcome(void *event, __u16 kind, __u16 size, __u32 error);
 void emit_lost(__u32 reason);
 
 /* sock.bpf.c: struct sock -> struct wire_sock. */
 void sock_fill(struct wire_sock *out, struct sock *sk);
-/* Says of a connection that it came out of a listener, where that can be seen. */
-void sock_tell_accepted(struct wire_sock *out, struct sock *sk);
+/* Sets WIRE_ACCEPTED on a connection that is known to come from a listener. */
+void sock_mark_accepted(struct wire_sock *out, struct sock *sk);
 /* WIRE_SHARED_BUCKET or WIRE_UNSHARED_BUCKET; 0: not TCP, or not in any bucket. */
 __u32 sock_bucket_flags(const struct wire_sock *out, struct sock *sk);
 /* Adds what only a socket at rest has: TIME_WAIT's remaining time and state, a listener's queue. */
 void sock_fill_more(struct wire_socket *out, struct sock *sk);
-/* Makes an MPTCP socket of what its subflow `sk` said; false: not its first subflow. */
+/* Turns the fields of subflow `sk` into those of its MPTCP socket. false: not the first subflow. */
 bool sock_fold_subflow(struct wire_sock *out, struct sock *sk);
 /* An address as a process gave it, IPv4 mapped. */
 void sock_set_addr(__u8 *out, const struct sockaddr_in6 *addr);
@@ -108,14 +120,14 @@ __u16 sock_port(struct sock *sk);
 __u16 sock_protocol(struct sock *sk);
 __u32 sock_backlog(struct sock *sk);
 
-/* task.bpf.c: the current process. false: a kernel thread, which is nobody. */
+/* task.bpf.c: the current process. false: a kernel thread. */
 bool task_fill(struct wire_task *out);
 bool task_fill_from(struct wire_task *out, struct task_struct *task);
 bool task_under_cgroup(struct task_struct *task);
 /* The executable of the current process, by the address of its inode. 0: it has none, or not any more. */
 __u64 task_exe(void);
 
-/* record.bpf.c: ownership is taken in process context and carried to where there is none. */
+/* record.bpf.c: the owner is recorded in process context, for events that happen in none. */
 struct sock_record {
 	struct wire_sock sock; /* as it was when it took its port */
 	struct wire_task owner;
@@ -124,9 +136,9 @@ struct sock_record {
 	__u32 flags;
 };
 #define RECORD_WANTED	1 /* the filters want its process */
-#define RECORD_CLOSED	2 /* the last process let go */
+#define RECORD_CLOSED	2 /* the last process closed the socket */
 #define RECORD_TIMEWAIT 4 /* its port stays taken by a TIME_WAIT */
-#define RECORD_RELEASED 8 /* its port was given back while a process still has it */
+#define RECORD_RELEASED 8 /* its port was released while a process still has the socket */
 
 struct sock_record *record_find(__u64 cookie);
 /* task: the address of the owner's task_struct. now: CLOCK_BOOTTIME, 0 for a port taken before porttrace. */
@@ -134,15 +146,15 @@ int record_store(const struct wire_sock *sock, const struct wire_task *owner, __
 		 __u32 flags);
 void record_drop(__u64 cookie);
 
-/* churn.bpf.c: counters that stay exact whatever the stream loses. task: whose it is; NULL: not asked. */
+/* churn.bpf.c: counters, exact even when events are lost. task: the process; NULL: counted for the namespace only. */
 int churn_count(const struct wire_sock *sock, const struct wire_task *task, __u32 counter);
-/* What a connection that has its port tells of how it came by it. was_bound: by a bind() of its own. */
+/* Counts how a connection got its port. was_bound: by a bind() before connect(). */
 void churn_connect(const struct wire_sock *sock, const struct wire_task *task,
 		   bool was_bound);
 /* A port has a listener, or had one not so long ago. */
 void churn_listen(__u32 netns, __u16 port);
 bool churn_was_listened(__u32 netns, __u16 port);
-/* A search for any port took so long; connects: by connect() of TCP, which has set its destination. */
+/* Counts the duration of a search for any port. connects: by connect() of TCP, which has set its destination. */
 void churn_search(struct sock *sk, __u64 duration_ns, bool connects);
 
 /* timewait.bpf.c: TIME_WAIT, from hooks on inet_twsk_*() where timewait_hooked says that there are. */
@@ -176,11 +188,11 @@ __u64 search_take(void); /* nanoseconds since the last such; 0: not measured */
 
 /* cgroup.bpf.c: a bind() or connect() as it was after the programs of every cgroup. */
 struct asked {
-	__u64 cookie; /* of the socket; 0: told already */
+	__u64 cookie; /* of the socket; 0: taken already */
 	struct sockaddr_in6 addr;
 	__u32 flags; /* WIRE_REACHED_CGROUP, WIRE_REFUSED_BY_CGROUP */
 };
-/* What the running call of this thread asked for, once; NULL: it did not come that far, or nobody looked. */
+/* The address of the running call of this thread, once. NULL: it did not reach the hook, or there is no hook. */
 struct asked *cgroup_seen_take(struct sock *sk);
 /* wire_sock.flags of a refused call. asked: its flags, or 0; has_hook: a cgroup is asked about calls of this kind. */
 __u32 refused_flags(__u32 asked, bool has_hook);
@@ -194,7 +206,7 @@ void on_bind(struct sock *sk, const struct sockaddr_in6 *addr, const struct sock
 void on_listen(struct sock *sk, __u32 backlog, __u32 error);
 void on_connect(struct sock *sk);
 void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error);
-/* What connect() came to, sorted out: a TCP connection that took its port is told by on_connect(). */
+/* The result of connect(). A TCP connection that took its port is reported by on_connect() instead. */
 void on_connect_result(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error);
 void on_accept(struct sock *sk);
 void on_close(struct sock *sk);

@@ -4,8 +4,8 @@
  *
  * bpf_probe_read_kernel() costs some 25 ns a call, and an event reads forty fields. Where the kernel has
  * bpf_rdonly_cast() (6.2), AS() makes a typed pointer of a plain address, and READ() is a load that the
- * JIT guards against faults, for next to nothing. The programs are compiled once for such kernels and once
- * (PLAIN_READS) for those before: a branch would not do, for these count the stack of dead code too.
+ * JIT guards against faults, at the price of a load. The programs are compiled once for such kernels and once
+ * (PROBE_READ) for older ones; src/probe/programs.h says why a branch is not enough.
  */
 #ifndef PORTTRACE_READ_BPF_H
 #define PORTTRACE_READ_BPF_H
@@ -15,11 +15,11 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-#ifdef PLAIN_READS
+#ifdef PROBE_READ
 
 #define AS(type, pointer)	   ((type *)(pointer))
 #define READ(pointer, ...)	   BPF_CORE_READ(pointer, __VA_ARGS__)
-/* Something large, to where it belongs. */
+/* Reads a large field in place. */
 #define READ_INTO(out, pointer, ...) BPF_CORE_READ_INTO(out, pointer, __VA_ARGS__)
 /* Bitfields, and fields that were one on some kernel. */
 #define READ_BITS(pointer, field) BPF_CORE_READ_BITFIELD_PROBED(pointer, field)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Who took each port, remembered in the kernel for the places that have no process: softirq, orphans,
- * TIME_WAIT, and the holder of a refused port that is gone before user space looks. */
+/* Records which process took each port, for events without a process: softirq, orphans, TIME_WAIT, and holders of
+ * a refused port that are gone before user space scans. */
 #include "porttrace.bpf.h"
 
 /*
@@ -32,12 +32,9 @@ static const struct sock_record no_record = {};
 
 static __always_inline struct sock_record *slot_in(void *map, __u64 cookie)
 {
-	struct sock_record *record = bpf_map_lookup_elem(map, &cookie);
+	bool added;
 
-	if (record)
-		return record;
-	bpf_map_update_elem(map, &cookie, &no_record, BPF_NOEXIST);
-	return bpf_map_lookup_elem(map, &cookie);
+	return map_entry(map, &cookie, &no_record, &added);
 }
 
 static struct sock_record *slot_of(__u64 cookie, __u32 flags)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The time that a call spends in the kernel's search for a port, kept by thread from the search to the
- * event that tells of it. Only backends that see the search (fentry, kprobe) fill it. */
+ * event that reports it. Only backends that see the search (fentry, kprobe) fill it. */
 #include "porttrace.bpf.h"
 
 /* Set where the programs around the searches are loaded. */

@@ -38,7 +38,7 @@ __hidden __u64 sock_cookie(struct sock *of)
 	struct mptcp_sock *msk = AS(struct mptcp_sock, of);
 	__u8 state = READ(sk, __sk_common.skc_state);
 
-	/* No kernel pointer is a cookie; those born since have one, so its reuse confuses nobody. */
+	/* No cookie equals a kernel address. Sockets created later have cookies, so a reused address is no risk. */
 	if (!has_cookies && !cookie)
 		return (__u64)of;
 	if (!HAS_MPTCP || state == WIRE_TCP_TIME_WAIT || state == WIRE_TCP_NEW_SYN_RECV ||
@@ -159,23 +159,13 @@ __hidden void sock_fill(struct wire_sock *out, struct sock *of)
 		full_sock_fill(out, sk);
 }
 
-/*
- * Jiffies to milliseconds without knowing HZ: jiffies started at -300 s (INITIAL_JIFFIES) when the
- * monotonic clock started at 0, so the two clocks' distances from there give the ratio.
- */
+__u32 jiffy_us = 0;
+
+/* 0: no time is left, or the length of a jiffy is not known. */
 static __u32 jiffies_to_ms(long delta)
 {
-	long ms = (long)(bpf_ktime_get_ns() / 1000000) - 300000;
-	long jiffies = bpf_jiffies64() - (1ULL << 32);
-	bool negative = ms < 0;
-
-	if (delta <= 0 || !jiffies || negative != (jiffies < 0))
-		return 0;
-	if (negative) {
-		ms = -ms;
-		jiffies = -jiffies;
-	}
-	return (__u64)delta * (__u64)ms / (__u64)jiffies;
+	jiffy_measure();
+	return delta > 0 ? (__u64)delta * jiffy_us / 1000 : 0;
 }
 
 /* 0: nothing holds it open. */
@@ -298,11 +288,11 @@ __hidden struct sock *sock_of_subflow(struct sock *of)
 }
 
 /*
- * A connection whose port nobody asked for came out of a listener, by connect() (SOCK_CONNECT_BIND since
+ * A connection with a port that no bind() named came from a listener, or got it by connect() (SOCK_CONNECT_BIND since
  * 6.18) or by a bind() of port 0. It has the backlog of the listener that it is a copy of
  * (sk_clone_lock()): other sockets never had one.
  */
-__hidden void sock_tell_accepted(struct wire_sock *out, struct sock *of)
+__hidden void sock_mark_accepted(struct wire_sock *out, struct sock *of)
 {
 	struct sock *sk = AS(struct sock, of);
 

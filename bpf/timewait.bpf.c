@@ -14,7 +14,7 @@ const volatile bool timewait_hooked = false;
  * time. Known once a connection has ended. */
 bool timewait_begins_counted = false;
 
-/* TIME_WAITs that the hook was not run for, and that the end of their connection told instead. */
+/* TIME_WAITs that the hook missed and that the end of their connection reported instead. */
 __u64 timewait_missed_recovered = 0;
 
 static __always_inline void learn_counter(void)
@@ -33,7 +33,7 @@ static bool wants_processes(void)
 	return settings.pids.count || settings.uids.count || settings.comms.count || settings.cgroup_id;
 }
 
-/* record NULL: nobody was seen to take the port. */
+/* record NULL: no process was seen to take the port. */
 static __noinline void timewait_emit(const struct sock_record *record, const struct wire_sock *sock, __u32 action,
 				     __u32 substate)
 {
@@ -62,12 +62,12 @@ __hidden void timewait_begin(struct sock_record *record, __u32 substate)
 {
 	record->flags |= RECORD_TIMEWAIT;
 	timewait_count(&record->sock, &record->owner);
-	/* An owner that was not seen is not told of: there is nothing to say but the socket. */
+	/* Without an owner only the socket is reported. */
 	if (record->owner.pid)
 		timewait_emit(record, &record->sock, WIRE_TIMEWAIT_ENTER, substate);
 }
 
-/* Of a connection that nobody was seen to make, or to accept. */
+/* Of a connection that no process was seen to make or accept. */
 static bool ownerless_fill(struct wire_sock *out, struct sock *sk, __u64 cookie)
 {
 	sock_fill(out, sk);
@@ -81,9 +81,9 @@ static bool ownerless_fill(struct wire_sock *out, struct sock *sk, __u64 cookie)
 
 __hidden void timewait_ownerless(const struct wire_sock *sock)
 {
-	const struct wire_task nobody = {};
+	const struct wire_task no_task = {};
 
-	record_store(sock, &nobody, 0, 0, RECORD_TIMEWAIT);
+	record_store(sock, &no_task, 0, 0, RECORD_TIMEWAIT);
 	timewait_count(sock, NULL);
 }
 

@@ -296,7 +296,7 @@ struct {
 	__type(value, __u64);
 } plain_address SEC(".maps");
 
-/* The last descriptor has gone, in the process that let go (inet_release()). */
+/* Runs when the last descriptor is closed, in the process that closes it (inet_release()). */
 SEC("?cgroup/sock_release")
 int tracepoint_sock_release(struct bpf_sock *ctx)
 {
@@ -316,10 +316,10 @@ int tracepoint_sock_release(struct bpf_sock *ctx)
 }
 
 /*
- * The ends of connections that were told already. A tracepoint's program does not run where it would interrupt
+ * The ends of connections that were reported already. A tracepoint's program does not run where it would interrupt
  * itself (prog->active in __bpf_trace_run()): of a softirq that ends a connection in the middle of another
  * change of state on the same processor one of two programs knows, whichever was not under way. Some ends
- * neither is told, and the kernel counts no miss. The sockops callback, a few lines before in tcp_set_state(),
+ * neither is reported, and the kernel counts no miss. The sockops callback, a few lines before in tcp_set_state(),
  * has them all, but of connections only that began since it is there: the tracepoint has the others.
  */
 struct {
@@ -329,14 +329,14 @@ struct {
 	__type(value, __u64); /* its cookie, for another may have the memory later */
 } tcp_ends SEC(".maps");
 
-static __always_inline void tcp_end_told(struct sock *sk)
+static __always_inline void tcp_end_mark_reported(struct sock *sk)
 {
 	__u64 key = (__u64)sk, cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
 
 	bpf_map_update_elem(&tcp_ends, &key, &cookie, BPF_ANY);
 }
 
-static __always_inline bool tcp_end_is_told(struct sock *sk)
+static __always_inline bool tcp_end_is_reported(struct sock *sk)
 {
 	__u64 key = (__u64)sk, *cookie = bpf_map_lookup_elem(&tcp_ends, &key);
 
@@ -347,20 +347,20 @@ static __always_inline int tcp_state(struct sock *sk, int old_state, int new_sta
 {
 	__u64 key = (__u64)sk;
 
-	/* MPTCP tells each change twice; its subflow's (TCP) is the one that has the port. */
+	/* MPTCP reports each change twice; its subflow's (TCP) is the one that has the port. */
 	if (old_state == new_state || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	if (has_cookies && old_state == WIRE_TCP_SYN_RECV && new_state == WIRE_TCP_ESTABLISHED)
 		bpf_get_socket_cookie(sk);
 	if (new_state != WIRE_TCP_CLOSE)
 		return 0;
-	if (tcp_end_is_told(sk)) {
+	if (tcp_end_is_reported(sk)) {
 		if (last)
 			bpf_map_delete_elem(&tcp_ends, &key);
 		return 0;
 	}
 	if (!last)
-		tcp_end_told(sk);
+		tcp_end_mark_reported(sk);
 	on_tcp_closed(sk, old_state);
 	return 0;
 }
@@ -400,7 +400,7 @@ int tracepoint_sockops_end(struct bpf_sock_ops *ctx)
 	sk = view ? (struct sock *)bpf_skc_to_tcp_sock(view) : NULL;
 	if (!sk)
 		return 1;
-	tcp_end_told(sk);
+	tcp_end_mark_reported(sk);
 	on_tcp_closed(sk, ctx->args[0]);
 	return 1;
 }

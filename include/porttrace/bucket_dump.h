@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* A walk over the sockets of one port, in the kernel's own tables: asked, and what it found out. */
+/* A walk over the sockets of one port in the kernel's own tables: the request, and its result. */
 #ifndef PORTTRACE_BUCKET_DUMP_H
 #define PORTTRACE_BUCKET_DUMP_H
 

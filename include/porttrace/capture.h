@@ -21,7 +21,7 @@ struct capture_header {
 	__u16 version;
 	__u16 byte_order;	/* as the writer's machine has it */
 	__s64 boot_to_wall_ns;	/* CLOCK_REALTIME - CLOCK_BOOTTIME when it began */
-	__u64 start_boot_ns;	/* when the first snapshot was complete: what was looked at before it is that
+	__u64 start_boot_ns;	/* when the first snapshot was complete: what was scanned before it is that
 				 * snapshot; 0: the writer did not get so far */
 	__u64 stop_boot_ns;	/* 0: the writer did not finish the file */
 	__u64 lost_count;	/* events that never reached the file */

@@ -16,7 +16,7 @@ enum churn_counter {
 	CHURN_BY_BIND,
 	CHURN_BY_AUTOBIND,
 	CHURN_RELEASED, /* its socket gave such a port back; a TIME_WAIT's end is CHURN_TIMEWAIT_RELEASED */
-	/* No port was to be had: EADDRNOTAVAIL and EAGAIN of connect(), EADDRINUSE of bind() and
+	/* No port was available: EADDRNOTAVAIL and EAGAIN of connect(), EADDRINUSE of bind() and
 	 * listen(), EAGAIN of a send. */
 	CHURN_FAILED_CONNECT,
 	CHURN_FAILED_CONNECT_AGAIN,
@@ -31,13 +31,13 @@ enum churn_counter {
 	CHURN_TIMEWAIT_REUSED,
 	CHURN_TIMEWAIT_KILLED,
 	CHURN_TIMEWAIT_RELEASED, /* of these: gave a chosen port back */
-	/* What makes ports run out, by flow: source/sample.c tells it once. */
+	/* What makes ports run out, by flow: source/flow_counters.c reports it once. */
 	CHURN_BIND_CONNECT, /* connect() on a port that bind() chose */
 	CHURN_SELF_CONNECT,
 	CHURN_COUNTERS,
 };
 
-/* One process towards one destination. start_ms (of CLOCK_BOOTTIME, low bits) tells processes apart that
+/* One process towards one destination. start_ms (of CLOCK_BOOTTIME, low bits) distinguishes processes that
  * have the same pid one after the other. */
 struct churn_flow {
 	__u8 remote_addr[16]; /* zero for a bind and for accepted connections, and the port with it */

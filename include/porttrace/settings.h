@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * What the kernel side is told before it is loaded: the filters and what to follow. It stays constant
- * from then on, so the verifier drops every branch that a run does not need.
+ * Settings of the kernel side, written before it is loaded: the filters and what to follow. They are constant
+ * from then on, so the verifier removes every branch that a run does not need.
  */
 #ifndef PORTTRACE_SETTINGS_H
 #define PORTTRACE_SETTINGS_H
@@ -45,7 +45,7 @@ struct settings {
 	__u32 kinds;	     /* bit per wire_kind that the user wants to see */
 	__u32 failed_only;
 	__u32 ipv4, ipv6;    /* -4, -6; both or neither: all */
-	__u32 record_existing_owners;   /* a snapshot teaches the records too: 0 where no probes will ask them */
+	__u32 record_existing_owners;   /* a snapshot fills the records too; 0: no probes will use them */
 	__u64 cgroup_id;     /* 0: all; else this cgroup and those below it */
 	__u32 cgroup_level;  /* its depth in the hierarchy */
 	struct settings_numbers pids, uids, netns, protocols;
@@ -54,9 +54,8 @@ struct settings {
 	struct settings_ports local_ports, remote_ports;
 };
 
-/* What a look at existing sockets is limited to; changes between looks. */
+/* What a scan of existing sockets is limited to; changes between scans. */
 struct scan_settings {
-	__u64 failure_id;	/* goes into every event; 0: a snapshot */
 	__u32 netns;		/* 0: all */
 	__u32 cookie_count;	/* 0: all sockets, under the filters; else only these, without filters */
 	__u64 cookies[64];	/* those beyond the count are 0 */

@@ -18,28 +18,39 @@
 #endif
 
 /* clang-format off */
-/* Append only; a retired number stays a hole. X(number, NAME, name, meaning) */
-#define WIRE_KINDS(X)                                                                             \
-	X(1,  BIND,     bind,     "a port was asked for, by bind() or implicitly, with the outcome") \
-	X(2,  LISTEN,   listen,   "a socket was made to listen, with the outcome")                    \
-	X(3,  CONNECT,  connect,  "an outgoing connection took a local port, or could not")           \
-	X(4,  ACCEPT,   accept,   "an incoming connection was handed to a process")                   \
-	X(5,  CLOSE,    close,    "the last process let go of a socket that had a port")              \
-	X(6,  TIMEWAIT, timewait, "a TIME_WAIT began or ended")                                       \
-	X(7,  RELEASE,  release,  "a port is free again")                                             \
-	X(8,  SOCKET,   socket,   "a socket that exists, as a look at the kernel found it")           \
-	X(9,  PROCESS,  process,  "what /proc says of a process")                                     \
-	X(10, NETNS,    netns,    "settings and counters of one network namespace")                   \
-	X(11, TRAFFIC,  traffic,  "ports taken by one process towards one destination")               \
-	X(12, LOST,     lost,     "events that did not reach the reader")                             \
-	X(13, INTERFACE, interface, "the name of a network device")                                   \
-	X(14, POOL,     pool,     "how many ports are taken from one address towards one destination") \
-	X(15, MISUSE,   misuse,   "a process uses ports in a way that makes them run out")            \
-	X(16, SEARCH,   search,   "how long searches for a port took")
+/*
+ * X(number, NAME, name, last, has, meaning). Append only; a retired number stays a hole.
+ *
+ * last: the field up to which an event must reach to be used; what follows may be missing, as in an older
+ *       capture, and reads as zero.
+ * has:  CALL    sock, task, error and failure_id: the outcome of a call
+ *       HOLDER  sock, task and failure_id
+ *       SOCK    sock and task
+ *       TASK    task
+ *       NONE    none of these
+ * The enum, the sizes, the required part and the access to these fields are generated from it.
+ */
+#define WIRE_KINDS(X) \
+	X(1,  BIND,      bind,      task,        CALL,   "a port was asked for, by bind() or implicitly, with the outcome")    \
+	X(2,  LISTEN,    listen,    task,        CALL,   "a socket was made to listen, with the outcome")                      \
+	X(3,  CONNECT,   connect,   task,        CALL,   "an outgoing connection took a local port, or could not")             \
+	X(4,  ACCEPT,    accept,    task,        SOCK,   "an incoming connection was handed to a process")                     \
+	X(5,  CLOSE,     close,     task,        SOCK,   "the last process closed a socket that had a port")                   \
+	X(6,  TIMEWAIT,  timewait,  action,      SOCK,   "a TIME_WAIT began or ended")                                         \
+	X(7,  RELEASE,   release,   task,        SOCK,   "a port is free again")                                               \
+	X(8,  SOCKET,    socket,    fd,          HOLDER, "a socket that exists, as a scan of the kernel found it")             \
+	X(9,  PROCESS,   process,   cmdline_len, TASK,   "what /proc says about a process")                                    \
+	X(10, NETNS,     netns,     range_high,  NONE,   "settings and counters of one network namespace")                     \
+	X(11, TRAFFIC,   traffic,   remote_port, TASK,   "ports taken by one process towards one destination")                 \
+	X(12, LOST,      lost,      reason,      NONE,   "events that did not reach the reader")                               \
+	X(13, INTERFACE, interface, name,        NONE,   "the name of a network device")                                       \
+	X(14, POOL,      pool,      ends,        NONE,   "how many ports are taken from one address towards one destination")  \
+	X(15, MISUSE,    misuse,    limit,       SOCK,   "a process uses ports in a way that makes them run out")              \
+	X(16, SEARCH,    search,    buckets,     NONE,   "how long searches for a port took")
 /* clang-format on */
 
 enum wire_kind {
-#define X(number, NAME, name, meaning) WIRE_##NAME = number,
+#define X(number, NAME, name, last, has, meaning) WIRE_##NAME = number,
 	WIRE_KINDS(X)
 #undef X
 };
@@ -48,7 +59,7 @@ enum wire_kind {
 struct wire_hdr {
 	__u16 size;
 	__u16 kind;
-	__u16 reserved;
+	__u16 purpose; /* SOCKET: enum wire_purpose; every other kind: 0 */
 	__u16 cpu;
 	__u64 boot_ns;
 };
@@ -139,7 +150,7 @@ struct wire_bind {
 	struct wire_hdr hdr;
 	struct wire_sock sock;
 	struct wire_task task;
-	__u64 failure_id;  /* joins the wire_socket events of its holders; 0: none were looked for */
+	__u64 failure_id;  /* joins the wire_socket events of its holders; 0: they were not scanned for */
 	__u64 duration_ns; /* spent in the port search; 0: not measured */
 	__u8 requested_addr[16];
 	__u32 error;
@@ -158,8 +169,8 @@ struct wire_listen {
 	__u32 backlog;
 };
 
-/* sock.remote_*: where to. An `error` says why no port was to be had; what became of the connection
- * afterwards is told by its close. */
+/* sock.remote_*: where to. An `error` says why no port was available; what happens to the connection
+ * afterwards is reported by its close. */
 struct wire_connect {
 	struct wire_hdr hdr;
 	struct wire_sock sock;
@@ -209,26 +220,34 @@ struct wire_release {
 	struct wire_task task;
 };
 
+/* hdr.purpose of a SOCKET event: why it was read. Append only. */
+enum wire_purpose {
+	WIRE_PURPOSE_UNSET = 0,	     /* an older capture: failure_id tells, see wire_check() */
+	WIRE_PURPOSE_SNAPSHOT = 1,   /* the socket exists */
+	WIRE_PURPOSE_HOLDER = 2,     /* it held the port when the refusal `failure_id` happened */
+	WIRE_PURPOSE_PORT_USAGE = 3, /* counted, with all others of its namespace, because a refusal was for want
+				      * of any port */
+	WIRE_PURPOSE_PREFETCH = 4,   /* older captures only: repeated as HOLDER where it was used */
+	WIRE_PURPOSE_OWNER_GONE = 5, /* a HOLDER whose owner had exited when the refusal was explained */
+};
+
 /*
- * One descriptor of one socket (fd >= 0, task has it), or a socket without any (fd -1; task is then
- * whoever took the port, if that was seen). failure_id 0: from a snapshot; WIRE_PORT_USAGE: counted, with
- * all others of its namespace, because a refusal was for want of any port; else a holder found in the
- * kernel at the moment of that refusal.
+ * One descriptor of one socket (fd >= 0, task has it), or a socket without any (fd -1; task is then the process
+ * that took the port, if that was seen).
  */
-#define WIRE_PORT_USAGE (~0ULL)
 /* wire_socket.fd: task has it, by a mapping, an io_uring, a message or a call instead of a descriptor */
 #define WIRE_FDLESS 0x7fffffff
 struct wire_socket {
 	struct wire_hdr hdr;
 	struct wire_sock sock;
 	struct wire_task task;
-	__u64 failure_id;
+	__u64 failure_id;    /* the refusal that a holder belongs to, else 0 */
 	__u64 since_boot_ns; /* when the port was taken, if seen; 0: before porttrace */
 	__s32 fd;
 	__u32 expires_ms;    /* TIME_WAIT: time left; 0: not known */
 	__u32 backlog;	     /* LISTEN */
 	__u32 substate;	     /* TIME_WAIT: the state it stands for, FIN_WAIT2 or TIME_WAIT */
-	__u64 inode;	     /* of its file, as /proc/PID/fd has it; 0: no file, or not told */
+	__u64 inode;	     /* of its file, as /proc/PID/fd has it; 0: no file, or not known */
 };
 
 /* Texts are bytes as the process or the file system gave them, cut at the size, NUL-terminated.
@@ -361,7 +380,7 @@ enum wire_lost_reason {
 	WIRE_LOST_INVALID = 3, /* bytes that are no event */
 	WIRE_LOST_TABLE = 4,   /* the port table was full: an entry was evicted */
 	WIRE_LOST_MISSED = 5,  /* a return probe missed a call (kprobe) */
-	WIRE_LOST_NOT_RUN = 6, /* a probe was hit, and its program not run (source/misses.h): at most so many */
+	WIRE_LOST_NOT_RUN = 6, /* a probe was hit, and its program not run (probe/missed.h): at most this many */
 };
 
 struct wire_lost {
@@ -383,7 +402,7 @@ struct wire_interface {
 
 #define WIRE_CHECK_SIZE(NAME, name)                                                      \
 	_Static_assert(sizeof(struct wire_##name) % 8 == 0, "wire_" #name " has a ragged end");
-#define X(number, NAME, name, meaning) WIRE_CHECK_SIZE(NAME, name)
+#define X(number, NAME, name, last, has, meaning) WIRE_CHECK_SIZE(NAME, name)
 WIRE_KINDS(X)
 #undef X
 _Static_assert(sizeof(struct wire_hdr) == 16, "wire_hdr");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* porttrace doctor: what this kernel and these privileges allow, found by trying, and what each missing
- * thing costs. */
+/* porttrace doctor: what this kernel and these privileges allow, found by trying, and what the user does not see
+ * without each missing part. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,26 +28,26 @@ static void print_feature(const char *name, bool works, const char *reason)
 	printf("  %-16s %-4s %s\n", name, works ? "yes" : "no", reason);
 }
 
-static const struct hook_way *way_of(enum fact which, const struct kernel_fact *fact)
+static const struct probe_set *set_of(enum fact which, const struct kernel_fact *fact)
 {
-	return &hooks[which].ways[fact->backend][fact->way];
+	return &hooks[which].sets[fact->backend][fact->set];
 }
 
 static void print_fact(enum fact which, const struct kernel_fact *fact)
 {
 	const struct hook *hook = &hooks[which];
-	const char *without = hook->without[fact->backend];
+	const char *without = hook->covered_by[fact->backend];
 
 	if (!fact->works) {
 		printf("  %-16s %-11s without it: %s. %s\n", hook->name, "-", hook->loses, fact->reason);
 		return;
 	}
 	printf("  %-16s %-11s", hook->name, backend_name(fact->backend));
-	for (int i = 0; i < HOOK_PROGRAMS_MAX && way_of(which, fact)->programs[i]; i++)
-		printf(" %s", way_of(which, fact)->programs[i]);
+	for (int i = 0; i < PROBE_PROGRAMS_MAX && set_of(which, fact)->programs[i]; i++)
+		printf(" %s", set_of(which, fact)->programs[i]);
 	printf("%s%s\n", without ? " " : "", without ? without : "");
 	if (fact->reason[0])
-		printf("  %-16s %-11s %s %s\n", "", "", fact->fell_back ? "not by" : "another way, for", fact->reason);
+		printf("  %-16s %-11s %s %s\n", "", "", fact->fell_back ? "not by" : "another set of programs:", fact->reason);
 	if (fact->backend == BACKEND_TRACEPOINT && hook->price)
 		printf("  %-16s %-11s price: %s\n", "", "", hook->price);
 }
@@ -67,7 +67,7 @@ static bool is_there(const struct features *features, const char *backend)
 	return true;
 }
 
-/* Of every backend, chosen or not: one that the kernel refuses has its reason among the features. */
+/* Of every backend, selected or not; why the kernel refuses a backend is among the features. */
 static void print_backends(const struct features *features, const struct kernel_fact *facts)
 {
 	bool there[BACKEND_COUNT];
@@ -99,22 +99,23 @@ static void print_counts(const struct source *source)
 {
 	bool hooked = live_facts(source)[FACT_TIMEWAIT].works;
 	const char *function = "exact, at the kernel's function";
+	const char *kernel_counter = "the kernel's own counter, read once per interval";
 	const char *counter = "at the kernel's function, or by its own counter where that has more";
 
 	printf("\ncounts of ephemeral ports and TIME_WAIT, by their fields in churn\n");
 	print_count("allocated, failed", "exact, at the call or the kernel's function");
 	print_count("released", hooked ? function :
-			    "sockets at their end; TIME_WAITs by counting those that are left, once an interval");
-	print_count("entered", hooked ? counter : "the kernel's own counter, read once an interval");
-	print_count("reused, killed", hooked ? counter : "likewise");
-	print_count("overflowed", hooked ? counter : "likewise");
-	print_count("expired", hooked ? function : "what is left of these; exact over all intervals together");
-	print_count("live", "the kernel's own count, read once an interval");
+			    "sockets when they are closed; TIME_WAITs by counting those that remain, once per interval");
+	print_count("entered", hooked ? counter : kernel_counter);
+	print_count("reused, killed", hooked ? counter : kernel_counter);
+	print_count("overflowed", hooked ? counter : kernel_counter);
+	print_count("expired", hooked ? function : "entered less the others and live; exact over all intervals together");
+	print_count("live", "the kernel's own count, read once per interval");
 	print_count("timewait of a process", hooked ? function :
-			    "exact, at a look at the end of each connection that began since porttrace did");
+			    "exact, checked at the end of each connection that began after porttrace");
 	print_count("in_use, pools", live_counts_ports(source) ?
 			    "counted in the kernel's tables at the end of an interval" :
-			    "not known: this kernel does not let its tables be walked");
+			    "not known: this kernel does not allow its tables to be walked");
 	print_count("searches", live_facts(source)[FACT_SEARCH].works ? function : "not measured");
 }
 
@@ -148,12 +149,12 @@ static int examine(const struct doctor_config *config)
 	print_backends(&features, live_facts(source));
 	complete = !features_missing_privileges(missing, sizeof(missing));
 	for (int i = 0; i < FACT_COUNT; i++)
-		complete &= !choice_misses(live_facts(source), (enum fact)i);
+		complete &= !probe_unavailable(live_facts(source), (enum fact)i);
 	print_counts(source);
 	printf("\nprobes: %s\n", live_probes(source));
 	source->ops->close(source);
-	printf("%s\n", complete ? "everything that these probes can show is shown" :
-				   "porttrace runs, with what is missing above");
+	printf("%s\n", complete ? "OK: everything that these probes can report is reported" :
+				   "porttrace runs without what is marked as missing above");
 	return EXIT_DONE;
 }
 

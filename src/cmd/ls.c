@@ -9,7 +9,7 @@
 #include "cmd/command.h"
 #include "cmd/options.h"
 #include "cmd/output.h"
-#include "stream/process_lookup.h"
+#include "stream/lookup.h"
 #include "model/wire_check.h"
 #include "source/live.h"
 #include "util/clock.h"
@@ -24,9 +24,8 @@ struct list {
 	const struct ls_config *config;
 	const struct renderer *renderer;
 	struct render *render;
-	struct source *source;
-	struct model *model;
-	uint64_t boot_ns; /* when the look ended */
+	struct lookup lookup;
+	uint64_t boot_ns; /* when the scan ended */
 	size_t invalid;
 };
 
@@ -35,7 +34,7 @@ static void on_event(void *context, const void *data, size_t size)
 	struct list *list = context;
 	union wire_event event;
 
-	if (wire_check(data, size, &event) || model_apply(list->model, &event.hdr))
+	if (wire_check(data, size, &event) || model_apply(list->lookup.model, &event.hdr))
 		list->invalid++;
 }
 
@@ -44,7 +43,7 @@ static bool is_udp(const struct wire_sock *sock)
 	return sock->protocol == IPPROTO_UDP || sock->protocol == IPPROTO_UDPLITE;
 }
 
-/* -t, -u and -l as ss has them: an unconnected UDP socket waits for peers. */
+/* -t, -u and -l as in ss, where an unconnected UDP socket counts as listening. */
 static bool is_wanted(const struct ls_config *config, const struct wire_sock *sock)
 {
 	if ((config->tcp || config->udp) && !(is_udp(sock) ? config->udp : config->tcp))
@@ -72,7 +71,7 @@ static int compare(const void *left, const void *right)
 	return (a->cookie > b->cookie) - (a->cookie < b->cookie);
 }
 
-/* Whose it is: the first process that has it open, else whoever was seen to take it. */
+/* The first process that has the socket open, else the one that took the port. */
 static const struct wire_task *task_of(const struct port_entry *entry)
 {
 	return entry->fds ? &entry->fds->task : &entry->owner;
@@ -82,8 +81,8 @@ static void list_entry(struct list *list, const struct port_entry *entry)
 {
 	struct port_report report = {
 		.entry = entry,
-		.process = process_lookup(list->model, list->source, task_of(entry)),
-		.interface = interface_lookup(list->model, list->source, &entry->sock),
+		.process = process_lookup(&list->lookup, task_of(entry)),
+		.interface = interface_lookup(&list->lookup, &entry->sock),
 		.boot_ns = list->boot_ns,
 	};
 
@@ -92,7 +91,7 @@ static void list_entry(struct list *list, const struct port_entry *entry)
 
 static int list_all(struct list *list)
 {
-	const struct port_table *ports = model_ports(list->model);
+	const struct port_table *ports = model_ports(list->lookup.model);
 	const struct port_entry **entries;
 	size_t count = 0;
 	int err;
@@ -121,8 +120,8 @@ static void warn_of_namespaces(const struct list *list)
 	size_t count = 0;
 	int first_err = 0;
 
-	for (size_t i = 0; i < live_netns_count(list->source); i++) {
-		int err = live_netns_error(list->source, i, &netns);
+	for (size_t i = 0; i < live_netns_count(list->lookup.source); i++) {
+		int err = live_netns_error(list->lookup.source, i, &netns);
 
 		if (err && !count++) {
 			first = netns;
@@ -137,26 +136,26 @@ static void warn_of_namespaces(const struct list *list)
 			"missing\n", first, others, strerror(-first_err));
 }
 
-static int look(struct list *list)
+static int scan(struct list *list)
 {
 	struct kernel_options kernel = {
 		.settings = &list->config->settings,
 		.backend = -1,
 		.verbose = list->config->output.verbose,
 	};
-	const struct socket_query everything = {0};
+	const struct socket_query all_sockets = {0};
 	char reason[256] = "";
 	int err;
 
-	list->source = live_open(&kernel, on_event, list, reason, sizeof(reason));
-	if (!list->source) {
+	list->lookup.source = live_open(&kernel, on_event, list, reason, sizeof(reason));
+	if (!list->lookup.source) {
 		err = errno;
 		fprintf(stderr, "porttrace: %s\n", reason);
 		return err == EPERM || err == EACCES || err == ENOTSUP ? EXIT_NOT_ALLOWED : EXIT_FAILED;
 	}
-	err = list->source->ops->scan(list->source, &everything);
+	err = list->lookup.source->ops->scan(list->lookup.source, &all_sockets, on_event, list);
 	if (err) {
-		fprintf(stderr, "porttrace: the sockets could not be read: %s\n", strerror(-err));
+		fprintf(stderr, "porttrace: cannot read the sockets: %s\n", strerror(-err));
 		return EXIT_FAILED;
 	}
 	list->boot_ns = clock_boot_ns();
@@ -164,10 +163,10 @@ static int look(struct list *list)
 	err = list_all(list);
 	if (err)
 		return output_failed(err);
-	if (!port_table_evicted(model_ports(list->model)))
+	if (!port_table_evicted(model_ports(list->lookup.model)))
 		return EXIT_DONE;
-	fprintf(stderr, "porttrace: %llu sockets did not fit the table and are not listed\n",
-		(unsigned long long)port_table_evicted(model_ports(list->model)));
+	fprintf(stderr, "porttrace: the port table is full: %llu sockets are not listed\n",
+		(unsigned long long)port_table_evicted(model_ports(list->lookup.model)));
 	return EXIT_LOST;
 }
 
@@ -216,15 +215,15 @@ int cmd_ls(int argc, char **argv)
 	options_for_render(&config.output, &render);
 	list.renderer = render_find(config.output.json ? "json" : "text");
 	list.render = list.renderer->open(&render);
-	/* A list is not a stream: it holds what the machine has. */
-	list.model = model_new(&(struct model_limits){.sockets = 4 * 1024 * 1024, .processes = 65536});
-	if (list.render && list.model)
-		status = look(&list);
+	/* Larger than in a stream: evicted sockets would be missing from the list. */
+	list.lookup.model = model_new(&(struct model_limits){.sockets = 4 * 1024 * 1024, .processes = 65536});
+	if (list.render && list.lookup.model)
+		status = scan(&list);
 	else
 		fprintf(stderr, "porttrace: out of memory\n");
-	if (list.source)
-		list.source->ops->close(list.source);
-	model_free(list.model);
+	if (list.lookup.source)
+		list.lookup.source->ops->close(list.lookup.source);
+	model_free(list.lookup.model);
 	if (list.render)
 		list.renderer->close(list.render);
 	return status;

@@ -21,13 +21,13 @@ struct option_context {
  * Reads the value `text` into *field, or ends the process with option_misuse(). text is NULL where the option
  * takes no value. An option that is given again is read again, into the same field.
  */
-typedef void (*option_fn)(const struct option_context *context, const char *text, void *field);
+typedef void option_fn(const struct option_context *context, const char *text, void *field);
 
 struct option_row {
 	const char *name;  /* the long name without "--"; NULL: `help` is the title of the rows that follow */
 	int letter;	   /* of the short form; 0: there is none */
 	const char *value; /* what --help calls the value; NULL: the option takes none */
-	option_fn read;
+	option_fn *read;
 	size_t field;	   /* offset in the config struct */
 	const char *help;
 	uint32_t bits;	   /* for option_bits() */

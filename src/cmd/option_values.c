@@ -78,7 +78,7 @@ void option_process(const struct option_context *context, const char *text, void
 }
 
 /* Calls `add` for each part of a list. */
-static void read_list(const struct option_context *context, const char *text, void *field, option_fn add)
+static void read_list(const struct option_context *context, const char *text, void *field, option_fn *add)
 {
 	char *copy = strdup(text), *rest = copy, *part;
 

@@ -41,7 +41,7 @@ static void tell_start(struct replay *replay)
 		.version = PORTTRACE_VERSION,
 		.kernel = header->kernel,
 		.probes = header->probes,
-		.sockets = port_table_count(model_ports(session->model)),
+		.sockets = port_table_count(model_ports(session->lookup.model)),
 		.netns_count = header->netns_count,
 	};
 
@@ -74,8 +74,8 @@ static void pass_time(struct replay *replay)
 	if (replay->now_ns < replay->tick_ns + TICK_NS)
 		return;
 	replay->tick_ns = replay->now_ns;
-	model_advance(session->model, replay->now_ns);
-	explainer_idle(session->explainer, replay->now_ns);
+	model_advance(session->lookup.model, replay->now_ns);
+	explainer_expire(session->explainer, replay->now_ns);
 	replay->output_err = session->renderer->flush(session->render, replay->now_ns);
 }
 

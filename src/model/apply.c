@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * An event and what was true give what is true. One function per kind that changes something.
+ * Updates the tables from an event. One function per kind of event that changes something.
  *
- * The probes and the looks at the kernel (SOCKET) see the same sockets, and their events arrive out
- * of order. Each entry knows how new it is: what is older fills gaps and overwrites nothing.
+ * Probes and scans (WIRE_SOCKET) report the same sockets, and their events arrive out of order. Each entry has the
+ * time of its newest event; an older event fills gaps of the entry and overwrites nothing.
  */
 #include "model/model.h"
 
@@ -14,18 +14,18 @@
 #define TIMEWAIT_NS 60000000000ULL /* TCP_TIMEWAIT_LEN, include/net/tcp.h */
 
 /*
- * A close is told when it begins. A look that meets the socket before the kernel has taken it out
- * of its tables is later by the clock, and still speaks of what is gone.
+ * A close is reported when it begins. A scan that meets the socket before the kernel has removed it from its
+ * tables has a later time, although the socket is closed.
  */
 #define CLOSING_NS 100000000ULL
 
-static bool is_news(const struct port_entry *entry, const struct wire_hdr *hdr)
+static bool is_newer(const struct port_entry *entry, const struct wire_hdr *hdr)
 {
 	return hdr->boot_ns >= entry->seen_boot_ns;
 }
 
-/* *entry: that of `sock`, added when new; NULL: there is nothing to be changed. */
-static int entry_of(struct model *model, const struct wire_hdr *hdr, const struct wire_sock *sock,
+/* *entry: the entry of `sock`, added if there is none; NULL: the event changes nothing. 0 or -ENOMEM. */
+static int entry_get(struct model *model, const struct wire_hdr *hdr, const struct wire_sock *sock,
 		    struct port_entry **entry)
 {
 	uint64_t ended = closed_cache_find(&model->closed, sock->cookie);
@@ -38,10 +38,9 @@ static int entry_of(struct model *model, const struct wire_hdr *hdr, const struc
 }
 
 /*
- * A TIME_WAIT is a socket of its own, without a uid and most options; those of the connection that
- * it was say more.
+ * A TIME_WAIT is a socket of its own, without a uid and most options. Keep those of the connection that it was.
  */
-static void entry_learn(struct model *model, struct port_entry *entry, const struct wire_hdr *hdr,
+static void entry_update(struct model *model, struct port_entry *entry, const struct wire_hdr *hdr,
 			const struct wire_sock *sock)
 {
 	struct wire_sock before = entry->sock;
@@ -54,11 +53,11 @@ static void entry_learn(struct model *model, struct port_entry *entry, const str
 		entry->sock.uid = before.uid;
 		entry->sock.flags |= before.flags;
 	}
-	if (is_news(entry, hdr))
+	if (is_newer(entry, hdr))
 		entry->seen_boot_ns = hdr->boot_ns;
 }
 
-static void entry_fill(struct port_entry *entry, const struct wire_task *owner,
+static void entry_fill_gaps(struct port_entry *entry, const struct wire_task *owner,
 		       uint64_t since_boot_ns)
 {
 	if (!entry->owner.pid)
@@ -67,8 +66,8 @@ static void entry_fill(struct port_entry *entry, const struct wire_task *owner,
 		entry->since_boot_ns = since_boot_ns;
 }
 
-/* `task` took the port. A look can only guess at the owner, so this corrects it, late or not. */
-static void entry_take(struct port_entry *entry, const struct wire_task *task, uint64_t boot_ns)
+/* `task` took the port. A scan can only guess the owner, so this event overrides it, even if it is older. */
+static void entry_set_owner(struct port_entry *entry, const struct wire_task *task, uint64_t boot_ns)
 {
 	if (task->pid)
 		entry->owner = *task;
@@ -92,12 +91,12 @@ static int apply_bind(struct model *model, const struct wire_bind *event)
 
 	if (event->error)
 		return 0;
-	err = entry_of(model, &event->hdr, &event->sock, &entry);
+	err = entry_get(model, &event->hdr, &event->sock, &entry);
 	if (!entry)
 		return err;
-	if (is_news(entry, &event->hdr))
-		entry_learn(model, entry, &event->hdr, &event->sock);
-	entry_take(entry, &event->task, event->hdr.boot_ns);
+	if (is_newer(entry, &event->hdr))
+		entry_update(model, entry, &event->hdr, &event->sock);
+	entry_set_owner(entry, &event->task, event->hdr.boot_ns);
 	return 0;
 }
 
@@ -108,15 +107,15 @@ static int apply_listen(struct model *model, const struct wire_listen *event)
 
 	if (event->error)
 		return 0;
-	err = entry_of(model, &event->hdr, &event->sock, &entry);
+	err = entry_get(model, &event->hdr, &event->sock, &entry);
 	if (!entry)
 		return err;
-	if (is_news(entry, &event->hdr)) {
-		entry_learn(model, entry, &event->hdr, &event->sock);
+	if (is_newer(entry, &event->hdr)) {
+		entry_update(model, entry, &event->hdr, &event->sock);
 		entry->sock.state = WIRE_TCP_LISTEN;
 		entry->backlog = event->backlog;
 	}
-	entry_fill(entry, &event->task, 0);
+	entry_fill_gaps(entry, &event->task, 0);
 	return 0;
 }
 
@@ -127,49 +126,49 @@ static int apply_connect(struct model *model, const struct wire_connect *event)
 
 	if (event->error)
 		return 0;
-	err = entry_of(model, &event->hdr, &event->sock, &entry);
+	err = entry_get(model, &event->hdr, &event->sock, &entry);
 	if (!entry)
 		return err;
-	if (is_news(entry, &event->hdr))
-		entry_learn(model, entry, &event->hdr, &event->sock);
-	/* A socket that was bound before had its port taken then, by whoever bound it. */
+	if (is_newer(entry, &event->hdr))
+		entry_update(model, entry, &event->hdr, &event->sock);
+	/* The port of a bound socket was taken by the process that called bind(). */
 	if (event->requested_port)
-		entry_fill(entry, &event->task, 0);
+		entry_fill_gaps(entry, &event->task, 0);
 	else
-		entry_take(entry, &event->task, event->hdr.boot_ns);
+		entry_set_owner(entry, &event->task, event->hdr.boot_ns);
 	return 0;
 }
 
 static int apply_accept(struct model *model, const struct wire_accept *event)
 {
 	struct port_entry *entry;
-	int err = entry_of(model, &event->hdr, &event->sock, &entry);
+	int err = entry_get(model, &event->hdr, &event->sock, &entry);
 
 	if (!entry)
 		return err;
-	if (is_news(entry, &event->hdr))
-		entry_learn(model, entry, &event->hdr, &event->sock);
+	if (is_newer(entry, &event->hdr))
+		entry_update(model, entry, &event->hdr, &event->sock);
 	entry->sock.flags |= WIRE_ACCEPTED;
-	entry_take(entry, &event->task, event->hdr.boot_ns);
+	entry_set_owner(entry, &event->task, event->hdr.boot_ns);
 	return 0;
 }
 
-/* An end is never old news: it comes from the probes alone, and those are in order. */
+/* Applied even if the entry is newer: only probes report ends, and theirs are in order. */
 static int timewait_enter(struct model *model, const struct wire_hdr *hdr,
 			  const struct wire_sock *sock, const struct wire_task *task,
 			  uint64_t since_boot_ns, struct port_entry **entry)
 {
 	struct wire_sock waiting = *sock;
-	int err = entry_of(model, hdr, sock, entry);
+	int err = entry_get(model, hdr, sock, entry);
 
 	if (!*entry)
 		return err;
 	waiting.state = WIRE_TCP_TIME_WAIT;
-	entry_learn(model, *entry, hdr, &waiting);
+	entry_update(model, *entry, hdr, &waiting);
 	if (sock->state == WIRE_TCP_FIN_WAIT2 || sock->state == WIRE_TCP_TIME_WAIT)
 		(*entry)->substate = sock->state;
 	(*entry)->backlog = 0;
-	entry_fill(*entry, task, since_boot_ns);
+	entry_fill_gaps(*entry, task, since_boot_ns);
 	port_table_clear_fds(model->ports, *entry);
 	return 0;
 }
@@ -184,7 +183,7 @@ static int apply_close(struct model *model, const struct wire_close *event)
 	int err;
 
 	if (event->next_state != WIRE_TCP_TIME_WAIT) {
-		/* After shutdown() the TIME_WAIT begins first; this takes away the husk. */
+		/* After shutdown() the TIME_WAIT begins before the close: keep it. */
 		if (!is_waiting)
 			entry_drop(model, &event->hdr, &event->sock);
 		return 0;
@@ -202,7 +201,7 @@ static int apply_timewait(struct model *model, const struct wire_timewait *event
 
 	switch ((enum wire_timewait_action)event->action) {
 	case WIRE_TIMEWAIT_ENTER:
-		/* The close may have come long before, its FIN unanswered: count from here. */
+		/* The close may be much older, if the peer was late to answer the FIN: the timer starts here. */
 		err = timewait_enter(model, &event->hdr, &event->sock, &event->task, 0, &entry);
 		if (entry && event->substate)
 			entry->substate = event->substate;
@@ -221,10 +220,10 @@ static int apply_timewait(struct model *model, const struct wire_timewait *event
 }
 
 /*
- * Holders of a refusal may lie outside the user's filters, and then no event would ever take them
- * out again: they refresh an entry and never make one.
+ * Holders of a refused port update an entry and never add one: they may lie outside the user's filters, and then
+ * no event would remove them.
  */
-static int entry_of_look(struct model *model, const struct wire_socket *event,
+static int entry_get_scanned(struct model *model, const struct wire_socket *event,
 			 struct port_entry **entry)
 {
 	uint64_t ended = closed_cache_find(&model->closed, event->sock.cookie);
@@ -232,25 +231,25 @@ static int entry_of_look(struct model *model, const struct wire_socket *event,
 	*entry = event->sock.cookie ? port_table_find(model->ports, event->sock.cookie) : NULL;
 	if (!*entry && event->failure_id)
 		return 0;
-	/* An orphan outlives its close by right: the kernel still wants its FIN answered. */
+	/* An orphan exists after its close, until the peer has answered the FIN. */
 	if (!*entry && ended && !(event->sock.flags & WIRE_ORPHAN) &&
 	    event->hdr.boot_ns <= ended + CLOSING_NS)
 		return 0;
-	return entry_of(model, &event->hdr, &event->sock, entry);
+	return entry_get(model, &event->hdr, &event->sock, entry);
 }
 
-static void look_learn(struct model *model, struct port_entry *entry,
+static void entry_update_scanned(struct model *model, struct port_entry *entry,
 		       const struct wire_socket *event)
 {
 	uint64_t left_ns = event->expires_ms ? event->expires_ms * 1000000ULL : TIMEWAIT_NS;
 
-	entry_learn(model, entry, &event->hdr, &event->sock);
+	entry_update(model, entry, &event->hdr, &event->sock);
 	entry->backlog = event->backlog;
 	entry->substate = event->substate;
 	if (event->sock.state != WIRE_TCP_TIME_WAIT)
 		return;
 	port_table_clear_fds(model->ports, entry);
-	/* Without the time left, what is known stands, else the most it can be: it has to end. */
+	/* Without the time left, keep the known end, else assume the longest: every TIME_WAIT must end. */
 	if (event->expires_ms || !entry->expires_boot_ns)
 		port_table_set_expiry(model->ports, entry, event->hdr.boot_ns + left_ns);
 }
@@ -258,19 +257,24 @@ static void look_learn(struct model *model, struct port_entry *entry,
 static int apply_socket(struct model *model, const struct wire_socket *event)
 {
 	struct port_entry *entry;
-	int err = entry_of_look(model, event, &entry);
+	int err;
 
+	if (event->hdr.purpose == WIRE_PURPOSE_OWNER_GONE) {
+		failure_ring_set_owner_gone(&model->failures, event);
+		return 0;
+	}
+	err = entry_get_scanned(model, event, &entry);
 	if (entry) {
 		/*
-		 * A socket and the TIME_WAIT that it left share a cookie while a process keeps the
-		 * descriptor. The TIME_WAIT has the port; only a new bind or connect changes that.
+		 * While a process keeps the descriptor of a socket that went to TIME_WAIT, both have the same
+		 * cookie. The TIME_WAIT has the port; only a new bind or connect changes that.
 		 */
-		bool is_husk = entry->sock.state == WIRE_TCP_TIME_WAIT &&
+		bool is_leftover = entry->sock.state == WIRE_TCP_TIME_WAIT &&
 			       event->sock.state != WIRE_TCP_TIME_WAIT;
 
-		if (!is_husk && is_news(entry, &event->hdr))
-			look_learn(model, entry, event);
-		entry_fill(entry, &event->task, event->since_boot_ns);
+		if (!is_leftover && is_newer(entry, &event->hdr))
+			entry_update_scanned(model, entry, event);
+		entry_fill_gaps(entry, &event->task, event->since_boot_ns);
 		if (event->fd >= 0 && entry->sock.state != WIRE_TCP_TIME_WAIT)
 			err = port_table_add_fd(model->ports, entry, &event->task, event->fd);
 	}

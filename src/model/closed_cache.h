@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * When sockets that are gone went. A look at the kernel takes a while and the probes run meanwhile:
- * a record made before a socket's end may arrive after it, and must not raise it from the dead.
- * Nobody tells the model that a look has begun, so it always remembers.
+ * When recently closed sockets were closed. A scan takes a while, and probes report meanwhile: a record of a socket
+ * may arrive after its close although it was made before, and must not add the socket again. The model does not
+ * know when a scan runs, so it always keeps this cache.
  */
 #ifndef PORTTRACE_MODEL_CLOSED_CACHE_H
 #define PORTTRACE_MODEL_CLOSED_CACHE_H
@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 /*
- * One place for each hash of a cookie, and the later end takes it. Cookies count up and the hash
- * spreads neighbours, so this holds most of the last 8,192 ends: about a second of a storm, where a
- * look takes tenths. What it forgets may leave a wrong entry in the table until that is evicted.
+ * One slot per hash of a cookie; a later close overwrites it. Cookies count up and the hash spreads neighbours, so
+ * the cache holds most of the last 8,192 closes: about 1 s of a storm, while a scan takes about 0.1 s. An
+ * overwritten close may leave a wrong entry in the port table until that is evicted.
  */
 #define CLOSED_CACHE_BITS 13
 
@@ -24,7 +24,7 @@ struct closed_cache {
 };
 
 void closed_cache_add(struct closed_cache *cache, uint64_t cookie, uint64_t boot_ns);
-/* 0: not known to have ended. */
+/* The time of the close; 0: not known. */
 uint64_t closed_cache_find(const struct closed_cache *cache, uint64_t cookie);
 
 #endif

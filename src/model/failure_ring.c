@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The last 64 refusals, each with the sockets that were found to hold its port. */
 #include "model/failure_ring.h"
 
 #include <errno.h>
@@ -14,7 +13,7 @@ void failure_ring_done(struct failure_ring *ring)
 
 const struct failure *failure_ring_find(const struct failure_ring *ring, uint64_t id)
 {
-	/* The newest first: it is the one being asked about or added to. */
+	/* Newest first: that is the usual one. */
 	for (unsigned int age = 1; id && age <= FAILURES_MAX; age++) {
 		unsigned int i = (ring->next + FAILURES_MAX - age) % FAILURES_MAX;
 
@@ -24,7 +23,7 @@ const struct failure *failure_ring_find(const struct failure_ring *ring, uint64_
 	return NULL;
 }
 
-static struct failure *failure_of(struct failure_ring *ring, uint64_t id)
+static struct failure *failure_get(struct failure_ring *ring, uint64_t id)
 {
 	struct failure *failure = (struct failure *)failure_ring_find(ring, id);
 
@@ -37,7 +36,7 @@ static struct failure *failure_of(struct failure_ring *ring, uint64_t id)
 	return failure;
 }
 
-/* Sockets without a cookie cannot be told apart, so each is one of its own. */
+/* Sockets without a cookie cannot be matched: each becomes a holder of its own. */
 static struct holder *holder_find(const struct failure *failure, uint64_t cookie)
 {
 	for (size_t i = 0; cookie && i < failure->holder_count; i++) {
@@ -47,7 +46,7 @@ static struct holder *holder_find(const struct failure *failure, uint64_t cookie
 	return NULL;
 }
 
-/* Grows by doubling: most refusals have one holder, and one holder is 1.7 KiB. */
+/* The capacity doubles from 1: most refused calls have one holder, and a holder takes 1.7 KiB. */
 static struct holder *holder_add(struct failure *failure)
 {
 	size_t count = failure->holder_count;
@@ -77,8 +76,8 @@ static void holder_add_pid(struct holder *holder, const struct wire_task *task)
 		holder->pid_more++;
 }
 
-/* Who took the port is known best to the table, which saw it happen. A socket of the kernel's own has a
- * maker (`ip link add ... type vxlan`), which does not hold it. */
+/* The port table saw who took the port, so its owner is preferred. The process that made the kernel create a socket
+ * (`ip link add ... type vxlan`) does not hold that socket. */
 static void holder_fill(struct holder *holder, const struct wire_socket *event,
 			const struct port_entry *known)
 {
@@ -105,7 +104,7 @@ static void holder_fill(struct holder *holder, const struct wire_socket *event,
 int failure_ring_add(struct failure_ring *ring, const struct wire_socket *event,
 		     const struct port_entry *known)
 {
-	struct failure *failure = failure_of(ring, event->failure_id);
+	struct failure *failure = failure_get(ring, event->failure_id);
 	struct holder *holder = holder_find(failure, event->sock.cookie);
 
 	if (!holder) {
@@ -122,4 +121,13 @@ int failure_ring_add(struct failure_ring *ring, const struct wire_socket *event,
 	}
 	holder_fill(holder, event, known);
 	return 0;
+}
+
+void failure_ring_set_owner_gone(struct failure_ring *ring, const struct wire_socket *event)
+{
+	const struct failure *failure = failure_ring_find(ring, event->failure_id);
+	struct holder *holder = failure ? holder_find(failure, event->sock.cookie) : NULL;
+
+	if (holder)
+		holder->owner_gone = true;
 }

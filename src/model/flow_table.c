@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Flows: one process, one local address, one destination. */
 #include "model/flow_table.h"
 
 #include <errno.h>
@@ -24,9 +23,9 @@ struct flow_key {
 
 struct flow {
 	struct flow_key key;
-	uint64_t interval;		 /* of the namespace when it was last reported; 0: it had none */
-	struct wire_traffic now, before; /* totals; those when that interval began */
-	UT_hash_handle hh;		 /* the longest unreported first */
+	uint64_t interval;		 /* of its namespace, at its last report; 0: none */
+	struct wire_traffic now, before; /* totals: the last ones, and those at the begin of that interval */
+	UT_hash_handle hh;		 /* in the order of their last reports, oldest first */
 };
 
 struct flow_table {
@@ -48,8 +47,8 @@ void flow_table_free(struct flow_table *table)
 	free(table);
 }
 
-/* A flow not seen before has all its totals ahead of it. */
-static struct flow *flow_find(struct flow_table *table, const struct wire_traffic *event)
+/* Finds a flow or adds it, with totals of 0. NULL: no memory. */
+static struct flow *flow_get(struct flow_table *table, const struct wire_traffic *event)
 {
 	struct flow_key key = {
 		.start_boot_ns = event->task.start_boot_ns,
@@ -62,7 +61,7 @@ static struct flow *flow_find(struct flow_table *table, const struct wire_traffi
 
 	memcpy(key.remote_addr, event->remote_addr, sizeof(key.remote_addr));
 	memcpy(key.local_addr, event->local_addr, sizeof(key.local_addr));
-	HASH_RENEW(table->flows, key, FLOWS_MAX, flow);
+	HASH_GET_NEWEST(table->flows, key, FLOWS_MAX, flow);
 	return flow;
 }
 
@@ -86,11 +85,11 @@ static void diff_make(const struct flow *flow, struct churn_top *diff)
 int flow_table_add(struct flow_table *table, const struct wire_traffic *event, uint64_t interval,
 		   struct churn_top *diff)
 {
-	struct flow *flow = flow_find(table, event);
+	struct flow *flow = flow_get(table, event);
 
 	if (!flow)
 		return -ENOMEM;
-	/* The kernel's map makes room too: a flow that it forgot counts from zero again. */
+	/* The kernel's map evicts flows too: one that was evicted counts from 0 again. */
 	if (event->allocated < flow->now.allocated || event->timewait < flow->now.timewait ||
 	    event->failed < flow->now.failed) {
 		memset(&flow->now, 0, sizeof(flow->now));
@@ -112,7 +111,7 @@ static bool is_any(const uint8_t addr[16])
 	return !memcmp(addr, any, sizeof(any)) || !memcmp(addr, any_ipv4, sizeof(any_ipv4));
 }
 
-/* A refused connect() has no local address; a wildcard's ports are everybody's. */
+/* A refused connect() has no local address, and a bind to a wildcard takes the port of every address. */
 static bool goes_towards(const struct flow *flow, const struct wire_pool *pool)
 {
 	bool is_bind = !pool->remote_port;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What each process took towards each destination: the wire carries totals, this table keeps what they were
- * when an interval began. Bounded: at 4,096 the one longest unreported makes room.
+ * Ports taken per flow: one process, one local address, one destination. Events carry totals; the table keeps the
+ * totals at the begin of an interval and returns differences. At most 4,096 flows: the one whose last report is
+ * oldest is evicted.
  */
 #ifndef PORTTRACE_MODEL_FLOW_TABLE_H
 #define PORTTRACE_MODEL_FLOW_TABLE_H
@@ -13,7 +14,7 @@
 /* What one process did towards one destination in an interval. */
 struct churn_top {
 	struct wire_task task;
-	uint8_t remote_addr[16]; /* with remote_port 0: nobody's, of binds and accepted connections */
+	uint8_t remote_addr[16]; /* remote_port 0: of binds and accepted connections, which have no destination */
 	uint8_t local_addr[16];	 /* zero: not known */
 	uint16_t remote_port;
 	uint16_t protocol; /* 0: not known */
@@ -26,7 +27,7 @@ struct churn_top {
 /* All processes together, from one address towards one destination. */
 struct churn_towards {
 	uint64_t allocated, failed;
-	struct churn_top most; /* who took most since porttrace began; pid 0: nobody known */
+	struct churn_top most; /* the process that took most since porttrace began; pid 0: not known */
 };
 
 struct flow_table;
@@ -34,10 +35,13 @@ struct flow_table;
 struct flow_table *flow_table_new(void);
 void flow_table_free(struct flow_table *table);
 
-/* `interval` is that of the namespace: a new number begins a new one. *diff: the interval so far. 0 or -ENOMEM. */
+/*
+ * `interval`: the number of the namespace's interval; a new number starts a new interval of the flow. *diff: the
+ * difference since the interval began. 0 or -ENOMEM.
+ */
 int flow_table_add(struct flow_table *table, const struct wire_traffic *event, uint64_t interval,
 		   struct churn_top *diff);
-/* What went towards the destination of `pool` in that interval; remote_port 0: from its address, by bind(). */
+/* Sums the flows to the destination of `pool` in that interval; remote_port 0: those that bind() to its address. */
 void flow_table_towards(const struct flow_table *table, const struct wire_pool *pool, uint64_t interval,
 			struct churn_towards *towards);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * uthash as the model uses it: out of memory is an answer, not the end of the program. HASH_ADD
- * leaves hh.tbl NULL in an item that it could not add.
+ * uthash, set up so that it does not end the program when memory runs out: HASH_ADD leaves hh.tbl NULL in an item
+ * that it could not add.
  */
 #ifndef PORTTRACE_MODEL_HASH_H
 #define PORTTRACE_MODEL_HASH_H
@@ -12,9 +12,12 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-/* Of items with a member `key` of the type of `wanted`, without padding: its item, now the newest one. Where
- * there was none it is zero but for the key, and made of the oldest where there are `max`. NULL: no memory. */
-#define HASH_RENEW(head, wanted, max, item)                                           \
+/*
+ * Sets `item` to the item of the key `wanted` and moves it to the end of the insertion order. If there is none, adds
+ * one that is zero apart from the key; at `max` items it replaces the oldest. NULL: no memory. Items have a member
+ * `key`, of the type of `wanted` and without padding.
+ */
+#define HASH_GET_NEWEST(head, wanted, max, item)                                           \
 	do {                                                                           \
 		HASH_FIND(hh, head, &(wanted), sizeof(wanted), item);                  \
 		if (!(item) && HASH_COUNT(head) >= (max)) {                            \

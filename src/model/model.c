@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What is true now: the tables together, made, asked and aged. apply.c changes them. */
 #include "model/model.h"
 
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is true now: the tables, and the one way in, model_apply().
+ * What is true now: the tables, which only model_apply() and model_advance() change.
  *
- * A pure function of the events: no libbpf, no clock, no terminal. Time is the events' own boot_ns and
- * what model_advance() is told. Applying the same fact twice is harmless, so a live start may overlap
- * its snapshot.
+ * The model depends on nothing but the events: no libbpf, no clock, no terminal. The current time is the boot_ns of
+ * events and the argument of model_advance(). Applying the same fact twice is harmless, so the events of a live start
+ * may overlap its snapshot.
  */
 #ifndef PORTTRACE_MODEL_MODEL_H
 #define PORTTRACE_MODEL_MODEL_H
@@ -21,11 +21,11 @@
 
 struct model_limits {
 	size_t sockets;	   /* 0: 65,536 */
-	size_t timewaits;  /* of these; 0: as many */
+	size_t timewaits;  /* how many of the sockets may be in TIME_WAIT; 0: all */
 	size_t processes;  /* 0: 4,096 */
 };
 
-/* A socket that held the port at the moment of a refusal, and who had it open. */
+/* A socket that held the port when a call was refused, and the processes that had it open. */
 #define HOLDER_PIDS_MAX 32
 struct holder {
 	struct wire_sock sock;
@@ -34,14 +34,14 @@ struct holder {
 	uint32_t expires_ms;	      /* TIME_WAIT: time left; 0: not known */
 	uint32_t substate;
 	uint32_t backlog;
-	uint64_t inode;		      /* of its file; 0: none, or not told */
+	uint64_t inode;		      /* of its file; 0: none, or not known */
 	struct wire_task pids[HOLDER_PIDS_MAX]; /* each process once, in order of discovery */
 	size_t pid_count;
 	size_t pid_more;	      /* processes beyond HOLDER_PIDS_MAX */
-	/* What the model cannot know alone; cmd/ fills these in, they are zero until then. */
+	/* Zero in the model; stream/ and why/ fill these in. */
 	bool owner_gone;	      /* the owner has exited */
-	const struct process *process; /* of the first of pids, else of the owner; NULL: unknown */
-	char interface[16];	      /* SO_BINDTODEVICE, by name; "": none, or not told */
+	const struct process *process; /* of the first of pids, else of the owner; NULL: not known */
+	char interface[16];	      /* SO_BINDTODEVICE, by name; "": none, or not known */
 };
 
 #define FAILURE_HOLDERS_MAX 64
@@ -59,7 +59,7 @@ void model_free(struct model *model);
 
 /* `event` has passed wire_check(). 0 or -ENOMEM. */
 int model_apply(struct model *model, const struct wire_hdr *event);
-/* Lets time pass: TIME_WAIT ends. */
+/* Removes the TIME_WAITs that have ended by now_boot_ns. */
 void model_advance(struct model *model, uint64_t now_boot_ns);
 
 struct port_table *model_ports(struct model *model);
@@ -67,11 +67,11 @@ struct process_table *model_processes(struct model *model);
 struct netns_table *model_namespaces(struct model *model);
 struct pool_table *model_pools(struct model *model);
 
-/* The holders gathered for a refusal, borrowed until the next apply; NULL: none. Failures are kept
- * in a ring of 64: a failure is reported before 64 later ones arrive, or without its holders. */
+/* The holders of a refused port so far, borrowed until the next model_apply(); NULL: none. The last 64 failures are
+ * kept. */
 const struct failure *model_failure(struct model *model, uint64_t failure_id);
 
-/* The name of an interface; "" when it was not told. */
+/* The name of a network interface; "": not known. */
 const char *model_interface(const struct model *model, uint32_t netns, uint32_t ifindex);
 
 /* Socket and task of any event that has them, else NULL. */

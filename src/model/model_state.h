@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What model.c makes and apply.c changes. For these two alone: everybody else asks model.h. */
+/* The inside of struct model, for model.c and apply.c only. */
 #ifndef PORTTRACE_MODEL_MODEL_STATE_H
 #define PORTTRACE_MODEL_MODEL_STATE_H
 
@@ -17,7 +17,7 @@ struct model {
 	struct failure_ring failures;
 	struct closed_cache closed;
 	struct wire_interface interfaces[INTERFACES_MAX]; /* ifindex 0: free */
-	unsigned int next_interface;			  /* the oldest */
+	unsigned int next_interface;			  /* the oldest: the next to be overwritten */
 };
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Network namespaces: settings, and the counters of the last interval. A namespace that falls
- * silent is dropped, and at 4,096 the one silent for longest makes room.
+ * Network namespaces: settings and counters. Events carry totals; the table returns what changed in an interval. A
+ * namespace without reports is dropped after a while; at 4,096 namespaces the one whose last report is oldest is
+ * evicted.
  */
 #ifndef PORTTRACE_MODEL_NETNS_TABLE_H
 #define PORTTRACE_MODEL_NETNS_TABLE_H
@@ -15,11 +16,11 @@
 #include "porttrace/settings.h"
 #include "porttrace/wire.h"
 
-#define CHURN_TOP_COUNT 5  /* are shown */
-#define CHURN_TOP_KEPT	64 /* for a filter to choose from */
-#define CHURN_SEARCHES	16 /* likewise */
+#define CHURN_TOP_COUNT 5  /* shown at most */
+#define CHURN_TOP_KEPT	64 /* kept, so that filters have a choice */
+#define CHURN_SEARCHES	16 /* kept, likewise */
 
-/* What changed between two reports of a namespace. */
+/* What changed in an interval of a namespace. */
 struct churn {
 	uint32_t netns;
 	uint64_t interval;	/* for netns_table_towards() */
@@ -32,22 +33,22 @@ struct churn {
 	uint64_t by_connect, by_bind, by_autobind;
 	uint64_t failed_connect, failed_connect_again, failed_bind, failed_listen, failed_send;
 	uint64_t flows_forgotten;
-	uint64_t ephemeral_in_use;	/* ports of the range with a socket, TCP and UDP each */
+	uint64_t ephemeral_in_use;	/* ports of the range with a socket, TCP plus UDP */
 	bool in_use_known;		/* they were counted at the end of this interval */
 	uint16_t range_low, range_high;
 	struct churn_top top[CHURN_TOP_KEPT]; /* most allocated first */
 	size_t top_count;
-	const struct settings *only; /* which pools and processes are wanted; NULL: all */
-	bool searches_timed;		       /* they are measured here */
-	struct churn_search_diff searches[2];  /* by bind(), listen() and UDP; by connect() */
-	struct churn_search_to searches_to[CHURN_SEARCHES]; /* where they are long; most time spent first */
+	const struct settings *only; /* the filters for pools and processes; NULL: none */
+	bool searches_timed;		       /* port searches are measured in this namespace */
+	struct churn_search_diff searches[2];  /* [0]: of bind(), listen() and UDP; [1]: of connect() */
+	struct churn_search_to searches_to[CHURN_SEARCHES]; /* destinations with long searches; most time first */
 	size_t searches_to_count;
 };
 
 struct netns_entry {
 	struct wire_netns now, before;	/* the last two reports */
 	bool has_before;
-	struct churn_top traffic[CHURN_TOP_KEPT]; /* of this interval */
+	struct churn_top traffic[CHURN_TOP_KEPT]; /* of the current interval */
 	size_t traffic_count;
 };
 
@@ -56,16 +57,17 @@ struct netns_table;
 struct netns_table *netns_table_new(void);
 void netns_table_free(struct netns_table *table);
 const struct netns_entry *netns_table_find(const struct netns_table *table, uint32_t netns);
+/* Each takes an event. 0 or -ENOMEM. */
 int netns_table_add(struct netns_table *table, const struct wire_netns *event);
-/* A wire_traffic carries totals; the table keeps what was there before to tell the difference. */
 int netns_table_add_traffic(struct netns_table *table, const struct wire_traffic *event);
 int netns_table_add_search(struct netns_table *table, const struct wire_search *event);
-/* What went towards a destination in an interval that netns_table_churn() has told. */
+/* Sums what went to a destination in an interval that netns_table_churn() has returned. */
 void netns_table_towards(const struct netns_table *table, const struct wire_pool *pool, uint64_t interval,
 			 struct churn_towards *towards);
 void netns_table_drop(struct netns_table *table, uint32_t netns);
 size_t netns_table_count(const struct netns_table *table);
-/* true and *churn filled when something changed since the last call for this namespace. */
+/* Ends an interval of the namespace. true: something changed, and *churn is filled. The first call for a namespace
+ * only begins its first interval, and returns false. */
 bool netns_table_churn(struct netns_table *table, uint32_t netns, struct churn *churn);
 
 #endif

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Counts at moments come in, rates come out. */
 #include "model/pool_table.h"
 
 #include <errno.h>
@@ -23,7 +22,7 @@ struct pool_key {
 struct node {
 	struct pool_key key;
 	struct pool_entry entry;
-	UT_hash_handle hh; /* the longest unseen first */
+	UT_hash_handle hh; /* in the order of their last reports, oldest first */
 };
 
 struct pool_table {
@@ -52,7 +51,7 @@ void pool_table_free(struct pool_table *table)
 	free(table);
 }
 
-/* TIME_WAITs of that moment whose time is over so much later: in steps, and a part of the last one. */
+/* How many of the TIME_WAITs in *pool end within `ns`; interpolated within a step of WIRE_POOL_STEP_MS. */
 static double ended_within(const struct wire_pool *pool, uint64_t ns)
 {
 	double steps = (double)ns / (WIRE_POOL_STEP_MS * 1e6), ended = 0;

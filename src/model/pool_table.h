@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How full the ports are from one address towards one destination, and how that changes. Bounded: the one
- * longest unseen makes room, and one unseen for a minute goes.
+ * Port pools, each from one local address to one destination: how many ports are in use, and how that changes. A pool
+ * is dropped 60 s after its last report; at 4,096 pools the one whose last report is oldest is evicted.
  */
 #ifndef PORTTRACE_MODEL_POOL_TABLE_H
 #define PORTTRACE_MODEL_POOL_TABLE_H
@@ -16,17 +16,17 @@
 
 struct pool_sample {
 	uint64_t boot_ns;
-	int64_t taken;	/* since the first sample: ports taken and not given back but by a TIME_WAIT's time */
-	int64_t others; /* in use, not by a TIME_WAIT */
+	int64_t taken;	/* since the first sample: ports taken, less those released other than by expiry of a TIME_WAIT */
+	int64_t others; /* in use, but not in TIME_WAIT */
 };
 
 struct pool_entry {
 	struct wire_pool now;
-	/* The last ones, the newest at sample_count - 1. */
+	/* The last samples, the newest at sample_count - 1. */
 	struct pool_sample samples[POOL_SAMPLES];
 	size_t sample_count;
-	/* Per second, over some seconds: how fast the pool fills but for the TIME_WAITs that end by time, and
-	 * how fast what is in use otherwise grows. May be negative. Known from the second sample on. */
+	/* Ports per second, mean over up to 5 s, may be negative. inflow: growth of `taken`; growth: of `others`. Known
+	 * from the second sample on. */
 	double inflow, growth;
 	bool is_rate_known;
 };
@@ -37,8 +37,8 @@ struct pool_table *pool_table_new(void);
 void pool_table_free(struct pool_table *table);
 /* 0 or -ENOMEM. */
 int pool_table_add(struct pool_table *table, const struct wire_pool *event);
-/* Those of a namespace that were counted after since_boot_ns, most in use first; returns how many.
- * Borrowed until the next add. */
+/* The pools of a namespace that were counted after since_boot_ns, those with most ports in use first; at most `max`
+ * into `out`. Returns how many. Borrowed until the next add. */
 size_t pool_table_list(const struct pool_table *table, uint32_t netns, uint64_t since_boot_ns,
 		       const struct pool_entry **out, size_t max);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The live port table: a hash by cookie, and two orders in which entries leave it. Those that
- * expire form a heap by the time of it, all others a list by when they were last seen.
+ * A hash by cookie, and two orders of eviction: entries that expire are in a heap by that time, all others in a list
+ * by when they were last seen.
  */
 #include "model/port_table.h"
 
@@ -16,31 +16,31 @@
 #define FDS_PER_ENTRY 4
 
 /*
- * An entry waits for its end in one of two places and needs links for one only: in `by_age`, a list
- * by prev and next, or in `by_expiry`, a pairing heap by child and the siblings prev and next.
+ * A slot is either in the list `by_age`, linked by prev and next, or in the pairing heap `by_expiry`, linked by child
+ * and by the siblings prev and next.
  */
 struct slot {
-	struct port_entry entry; /* first: a slot is found from its entry */
-	UT_hash_handle hh;	 /* keeps the insertion order too */
+	struct port_entry entry; /* first member: an entry is cast to its slot */
+	UT_hash_handle hh;	 /* also keeps the insertion order */
 	struct slot *prev, *next, *child;
 };
 
-_Static_assert(sizeof(struct slot) <= 240, "an entry is to stay small: there may be 65,536");
+_Static_assert(sizeof(struct slot) <= 240, "there may be 65,536 slots");
 
 struct port_table {
 	struct slab slots, fds;
 	struct slot *by_cookie;
-	struct slot *by_age;	/* the longest unseen first */
-	struct slot *by_expiry; /* the first to expire on top */
+	struct slot *by_age;	/* least recently seen first */
+	struct slot *by_expiry; /* the top expires first */
 	size_t capacity, expiring_capacity;
 	size_t expiring_count, fd_count;
 	uint64_t evicted, forgotten;
 };
 
 /*
- * A pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986): no memory of its own, and an entry
- * that expires after all others, as nearly every live TIME_WAIT does, goes in with one comparison.
- * A list kept in order would do for those; a snapshot brings tens of thousands in no order at all.
+ * A pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986) needs no memory of its own, and adds an entry that expires
+ * after all others, as nearly every live TIME_WAIT does, with one comparison. A sorted list would be slow for a
+ * snapshot, which adds tens of thousands of TIME_WAITs in no order.
  */
 static struct slot *heap_meld(struct slot *a, struct slot *b)
 {
@@ -60,7 +60,7 @@ static struct slot *heap_meld(struct slot *a, struct slot *b)
 	return a;
 }
 
-/* Siblings in pairs, then the pairs from last to first: the two passes that bound the cost. */
+/* Melds siblings in pairs, then the pairs from last to first: these two passes bound the amortised cost. */
 static struct slot *heap_join(struct slot *sibling)
 {
 	struct slot *pairs = NULL, *top = NULL;
@@ -85,7 +85,7 @@ static struct slot *heap_join(struct slot *sibling)
 	return top;
 }
 
-/* prev is the parent for a first child, else the sibling before. */
+/* The prev of a first child is its parent, else the sibling before it. */
 static void heap_remove(struct slot **heap, struct slot *slot)
 {
 	struct slot *children = heap_join(slot->child);
@@ -129,10 +129,10 @@ static void slot_drop(struct port_table *table, struct slot *slot)
 	HASH_DEL(table->by_cookie, slot);
 	order_remove(table, slot);
 	port_table_clear_fds(table, &slot->entry);
-	slab_give(&table->slots, slot);
+	slab_free(&table->slots, slot);
 }
 
-static void make_room(struct port_table *table)
+static void evict(struct port_table *table)
 {
 	if (table->by_expiry)
 		table->forgotten++;
@@ -190,16 +190,15 @@ struct port_entry *port_table_add(struct port_table *table, uint64_t cookie)
 		}
 		return &slot->entry;
 	}
-	if (HASH_COUNT(table->by_cookie) >= table->capacity) {
-		make_room(table);
-	}
-	slot = slab_take(&table->slots);
+	if (HASH_COUNT(table->by_cookie) >= table->capacity)
+		evict(table);
+	slot = slab_alloc(&table->slots);
 	if (!slot)
 		return NULL;
 	slot->entry.sock.cookie = cookie;
 	HASH_ADD(hh, table->by_cookie, entry.sock.cookie, sizeof(cookie), slot);
 	if (!slot->hh.tbl) {
-		slab_give(&table->slots, slot);
+		slab_free(&table->slots, slot);
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -223,9 +222,9 @@ void port_table_set_expiry(struct port_table *table, struct port_entry *entry,
 	if (entry->expires_boot_ns == expires_boot_ns)
 		return;
 	order_remove(table, slot);
-	/* Not the entry itself, which the caller goes on using. */
+	/* While the entry is in neither order, so that it is not the one that is evicted. */
 	if (expires_boot_ns && table->expiring_count >= table->expiring_capacity)
-		make_room(table);
+		evict(table);
 	entry->expires_boot_ns = expires_boot_ns;
 	order_add(table, slot);
 }
@@ -246,7 +245,7 @@ int port_table_add_fd(struct port_table *table, struct port_entry *entry,
 		table->evicted++;
 		return 0;
 	}
-	added = slab_take(&table->fds);
+	added = slab_alloc(&table->fds);
 	if (!added)
 		return -ENOMEM;
 	added->task = *task;
@@ -262,7 +261,7 @@ void port_table_clear_fds(struct port_table *table, struct port_entry *entry)
 
 	for (; fd; fd = next) {
 		next = fd->next;
-		slab_give(&table->fds, fd);
+		slab_free(&table->fds, fd);
 		table->fd_count--;
 	}
 	entry->fds = NULL;

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The live port table: every socket that has a port, keyed by its cookie.
+ * Every socket that has a port, keyed by its cookie.
  *
- * Bounded: at `capacity` the entry that expires first, else the one longest unseen, makes room.
- * `evicted` counts the latter, `forgotten` the former: a TIME_WAIT that goes early is one that the
- * kernel still has, with its owner, for whoever asks. Descriptors beyond PORT_FDS_MAX of one socket, or beyond four for each entry
- * of the capacity, are not kept and counted there too. Memory is taken in chunks as the table grows
- * and given back as it empties, so a storm leaves nothing behind.
+ * At `capacity` the table evicts the entry that expires first, else the least recently seen one. `forgotten` counts
+ * the former: a TIME_WAIT that a scan of the kernel can still find, with its owner. `evicted` counts the latter, and
+ * descriptors that are not kept: those beyond PORT_FDS_MAX of a socket, or beyond 4 times the capacity of all. Memory
+ * is allocated in chunks as the table grows and returned to the system as it empties.
  */
 #ifndef PORTTRACE_MODEL_PORT_TABLE_H
 #define PORTTRACE_MODEL_PORT_TABLE_H
@@ -27,40 +26,39 @@ struct port_fd {
 #define PORT_FDS_MAX 1024
 struct port_entry {
 	struct wire_sock sock;
-	struct wire_task owner;	   /* who took the port; pid 0: not seen */
-	uint64_t since_boot_ns;	   /* when; 0: before porttrace */
-	uint64_t seen_boot_ns;	   /* of the newest event about it */
-	uint64_t expires_boot_ns;  /* TIME_WAIT: when it ends; 0: does not. See _set_expiry() */
-	struct port_fd *fds;	   /* as the last look found them; NULL: none, or none looked for */
+	struct wire_task owner;	   /* the process that took the port; pid 0: not known */
+	uint64_t since_boot_ns;	   /* when it did; 0: before porttrace began */
+	uint64_t seen_boot_ns;	   /* time of the newest event about the socket */
+	uint64_t expires_boot_ns;  /* TIME_WAIT: when it ends; 0: not a TIME_WAIT. Set by port_table_set_expiry() */
+	struct port_fd *fds;	   /* as the last scan found them; NULL: none, or not scanned */
 	uint32_t backlog;	   /* LISTEN */
-	uint32_t substate;	   /* TIME_WAIT: FIN_WAIT2 or TIME_WAIT; 0: not seen */
+	uint32_t substate;	   /* TIME_WAIT: FIN_WAIT2 or TIME_WAIT; 0: not known */
 };
 
 struct port_table;
 
-/* NULL with errno ENOMEM. capacity: entries, at least 1; expiring: how many of them may be TIME_WAIT. */
+/* capacity: entries, at least 1; expiring: how many of them may be TIME_WAITs. NULL with errno ENOMEM. */
 struct port_table *port_table_new(size_t capacity, size_t expiring);
 void port_table_free(struct port_table *table);
 
-/* Borrowed until the next call that adds or drops. NULL: no such socket. */
+/* NULL: no such socket. Borrowed until the next call that adds or drops. */
 struct port_entry *port_table_find(struct port_table *table, uint64_t cookie);
-/* The entry of `cookie`, made empty when there is none, and marked as just seen. NULL with errno
- * ENOMEM. */
+/* The entry of `cookie`, added if there is none, and now the most recently seen. NULL with errno ENOMEM. */
 struct port_entry *port_table_add(struct port_table *table, uint64_t cookie);
 void port_table_drop(struct port_table *table, uint64_t cookie);
-/* The one way to change expires_boot_ns, by which the table is ordered. 0: does not expire. */
+/* Changes expires_boot_ns and the order of eviction with it. 0: does not expire. */
 void port_table_set_expiry(struct port_table *table, struct port_entry *entry,
 			   uint64_t expires_boot_ns);
-/* Adds or refreshes a descriptor, in order of discovery. 0 or -ENOMEM. */
+/* Adds or updates a descriptor; the first one found stays first. 0 or -ENOMEM. */
 int port_table_add_fd(struct port_table *table, struct port_entry *entry,
 		      const struct wire_task *task, int fd);
 void port_table_clear_fds(struct port_table *table, struct port_entry *entry);
-/* Drops what expired at or before now_boot_ns; returns how many. */
+/* Drops the entries that expire at or before now_boot_ns; returns how many. */
 size_t port_table_expire(struct port_table *table, uint64_t now_boot_ns);
 
 size_t port_table_count(const struct port_table *table);
 uint64_t port_table_evicted(const struct port_table *table);
-/* TIME_WAITs that made room before their end. */
+/* TIME_WAITs that were evicted before their end. */
 uint64_t port_table_forgotten(const struct port_table *table);
 
 /* Walks in insertion order: entry = NULL for the first; NULL at the end. */

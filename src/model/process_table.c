@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Processes by pid and start time, and what their cgroup paths name. */
 #include "model/process_table.h"
 
 #include <errno.h>
@@ -11,8 +10,8 @@
 #include "model/hash.h"
 
 /*
- * The start in ticks of /proc/PID/stat (USER_HZ, 100 on every architecture we build for): the
- * kernel side tells it in nanoseconds, /proc only in these, and both are to name one process.
+ * Start times are compared in ticks of /proc/PID/stat (USER_HZ: 100 per second on x86-64 and arm64), the unit that
+ * both sources have: BPF programs report nanoseconds, procfs ticks.
  */
 #define START_TICK_NS 10000000ULL
 
@@ -24,7 +23,7 @@ struct process_key {
 struct process_node {
 	struct process process;
 	struct process_key key;
-	UT_hash_handle hh; /* the oldest first */
+	UT_hash_handle hh; /* in the order of their reports, oldest first */
 };
 
 struct process_table {
@@ -57,13 +56,13 @@ void process_unit_of(const char *cgroup, char *unit, size_t size)
 		length = strcspn(cgroup, "/");
 		if (!ends_in_unit(cgroup, length))
 			continue;
-		/* Half a name is none, and that of the unit around it would be wrong. */
+		/* A name that does not fit is left empty: neither a cut name nor the outer unit would be right. */
 		snprintf(unit, size, "%.*s", length < size ? (int)length : 0, cgroup);
 	}
 }
 
-/* As a component of its own (docker with cgroupfs), or between "docker-", "libpod-", "crio-",
- * "cri-containerd-" and ".scope". Of nested containers, the one that the process is in. */
+/* The id is a path component of its own (docker with cgroupfs), or follows "docker-", "libpod-", "crio-" or
+ * "cri-containerd-" and precedes ".scope". The last one wins: the innermost of nested containers. */
 void process_container_of(const char *cgroup, char *container, size_t size)
 {
 	size_t length;
@@ -149,7 +148,7 @@ int process_table_add(struct process_table *table, const struct wire_process *ev
 {
 	struct process_node *node = node_find(table, event->task.pid, event->task.start_boot_ns);
 
-	/* A process told again is the newest again; else the oldest gives its place and memory. */
+	/* A known process moves to the end of the order. A new one replaces the oldest when the table is full. */
 	if (!node && HASH_COUNT(table->nodes) >= table->capacity)
 		node = table->nodes;
 	if (node)

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Histograms come in as totals, and go out as those of an interval. */
 #include "model/search_table.h"
 
 #include <errno.h>
@@ -18,9 +17,9 @@ struct search_key {
 
 struct node {
 	struct search_key key;
-	uint64_t interval;		/* of the namespace when it was last reported; 0: it had none */
-	struct wire_search now, before; /* totals; those when that interval began */
-	UT_hash_handle hh;		/* the longest unreported first */
+	uint64_t interval;		/* of its namespace, at its last report; 0: none */
+	struct wire_search now, before; /* totals: the last ones, and those at the begin of that interval */
+	UT_hash_handle hh;		/* in the order of their last reports, oldest first */
 };
 
 struct search_table {
@@ -46,7 +45,7 @@ void search_diff(const struct wire_search *now, const struct wire_search *before
 {
 	static const struct wire_search nothing;
 
-	/* The kernel's map makes room too: what it forgot counts from zero again. */
+	/* The kernel's map evicts destinations too: one that was evicted counts from 0 again. */
 	if (now->total_ns < before->total_ns)
 		before = &nothing;
 	*out = (struct churn_search_diff){.max_ns = now->max_ns, .total_ns = now->total_ns - before->total_ns};
@@ -56,19 +55,19 @@ void search_diff(const struct wire_search *now, const struct wire_search *before
 	}
 }
 
-static struct node *node_find(struct search_table *table, const struct wire_search *event)
+static struct node *node_get(struct search_table *table, const struct wire_search *event)
 {
 	struct search_key key = {.netns = event->netns, .remote_port = event->remote_port};
 	struct node *node;
 
 	memcpy(key.remote_addr, event->remote_addr, sizeof(key.remote_addr));
-	HASH_RENEW(table->nodes, key, SEARCHES_MAX, node);
+	HASH_GET_NEWEST(table->nodes, key, SEARCHES_MAX, node);
 	return node;
 }
 
 int search_table_add(struct search_table *table, const struct wire_search *event, uint64_t interval)
 {
-	struct node *node = node_find(table, event);
+	struct node *node = node_get(table, event);
 
 	if (!node)
 		return -ENOMEM;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Objects of one size, from chunks that go back to the system when empty. */
 #include "model/slab.h"
 
 #include <errno.h>
@@ -9,7 +8,7 @@
 
 #include <utlist.h>
 
-/* A chunk is aligned to its size, so the address of an object tells its chunk. */
+/* A chunk is aligned to its size, so that the address of an object gives its chunk. */
 #define CHUNK_BYTES 65536UL
 
 struct free_object {
@@ -18,9 +17,9 @@ struct free_object {
 
 struct slab_chunk {
 	struct slab_chunk *prev, *next;
-	struct free_object *free; /* given back */
-	size_t used;		  /* taken and not given back */
-	size_t touched;		  /* objects from here on were never taken, and are still zero */
+	struct free_object *free; /* objects that were released */
+	size_t used;		  /* objects in use */
+	size_t touched;		  /* the objects from this number on were never used, and are still zero */
 };
 
 static struct slab_chunk *chunk_of(void *object)
@@ -64,7 +63,7 @@ void slab_done(struct slab *slab)
 	slab->chunks = slab->spare = NULL;
 }
 
-void *slab_take(struct slab *slab)
+void *slab_alloc(struct slab *slab)
 {
 	struct slab_chunk *chunk = slab->chunks;
 	void *object;
@@ -91,7 +90,7 @@ void *slab_take(struct slab *slab)
 	return object;
 }
 
-void slab_give(struct slab *slab, void *object)
+void slab_free(struct slab *slab, void *object)
 {
 	struct slab_chunk *chunk = chunk_of(object);
 	struct free_object *freed = object;

@@ -1,108 +1,65 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What events of different kinds have in common, without asking for the kind: see model.h. */
+/* The layout of each kind, generated from WIRE_KINDS, and the fields that several kinds have: see model.h. */
 #include "model/model.h"
+#include "model/wire_check.h"
 
-/* Those that are about one socket all begin alike. */
-#define BEGINS_ALIKE(name)                                                                  \
-	_Static_assert(offsetof(struct wire_##name, sock) == offsetof(struct wire_bind, sock) && \
-		       offsetof(struct wire_##name, task) == offsetof(struct wire_bind, task),   \
-		       "wire_" #name " does not begin like wire_bind")
-BEGINS_ALIKE(listen);
-BEGINS_ALIKE(connect);
-BEGINS_ALIKE(accept);
-BEGINS_ALIKE(close);
-BEGINS_ALIKE(timewait);
-BEGINS_ALIKE(release);
-BEGINS_ALIKE(socket);
-BEGINS_ALIKE(misuse);
+#define AT(name, field) .field = offsetof(struct wire_##name, field)
+#define HAS_CALL(name)	AT(name, sock), AT(name, task), AT(name, error), AT(name, failure_id)
+#define HAS_HOLDER(name) AT(name, sock), AT(name, task), AT(name, failure_id)
+#define HAS_SOCK(name)	AT(name, sock), AT(name, task)
+#define HAS_TASK(name)	AT(name, task)
+#define HAS_NONE(name)	.sock = 0
+
+#define END_OF(name, field) (offsetof(struct wire_##name, field) + sizeof(((struct wire_##name *)NULL)->field))
+
+static const struct wire_layout layouts[] = {
+#define X(number, NAME, kind, last, has, meaning) \
+	[number] = {.name = #kind, .size = sizeof(struct wire_##kind), .required = END_OF(kind, last), HAS_##has(kind)},
+	WIRE_KINDS(X)
+#undef X
+};
+
+const struct wire_layout *wire_layout_of(unsigned int kind)
+{
+	return kind < sizeof(layouts) / sizeof(layouts[0]) && layouts[kind].name ? &layouts[kind] : NULL;
+}
+
+/* NULL: the kind has no such field. */
+static const void *field_of(const struct wire_hdr *event, size_t offset_in_layout)
+{
+	const struct wire_layout *layout = wire_layout_of(event->kind);
+	uint16_t offset = layout ? *(const uint16_t *)((const char *)layout + offset_in_layout) : 0;
+
+	return offset ? (const char *)event + offset : NULL;
+}
 
 const struct wire_sock *wire_sock_of(const struct wire_hdr *event)
 {
-	switch ((enum wire_kind)event->kind) {
-	case WIRE_BIND:
-	case WIRE_LISTEN:
-	case WIRE_CONNECT:
-	case WIRE_ACCEPT:
-	case WIRE_CLOSE:
-	case WIRE_TIMEWAIT:
-	case WIRE_RELEASE:
-	case WIRE_SOCKET:
-	case WIRE_MISUSE:
-		return &((const struct wire_bind *)event)->sock;
-	case WIRE_PROCESS:
-	case WIRE_NETNS:
-	case WIRE_TRAFFIC:
-	case WIRE_LOST:
-	case WIRE_INTERFACE:
-	case WIRE_POOL:
-	case WIRE_SEARCH:
-		return NULL;
-	}
-	return NULL;
+	return field_of(event, offsetof(struct wire_layout, sock));
 }
 
 const struct wire_task *wire_task_of(const struct wire_hdr *event)
 {
-	switch ((enum wire_kind)event->kind) {
-	case WIRE_BIND:
-	case WIRE_LISTEN:
-	case WIRE_CONNECT:
-	case WIRE_ACCEPT:
-	case WIRE_CLOSE:
-	case WIRE_TIMEWAIT:
-	case WIRE_RELEASE:
-	case WIRE_SOCKET:
-	case WIRE_MISUSE:
-		return &((const struct wire_bind *)event)->task;
-	case WIRE_PROCESS:
-		return &((const struct wire_process *)event)->task;
-	case WIRE_TRAFFIC:
-		return &((const struct wire_traffic *)event)->task;
-	case WIRE_NETNS:
-	case WIRE_LOST:
-	case WIRE_INTERFACE:
-	case WIRE_POOL:
-	case WIRE_SEARCH:
-		return NULL;
-	}
-	return NULL;
+	return field_of(event, offsetof(struct wire_layout, task));
 }
 
 uint32_t wire_error_of(const struct wire_hdr *event)
 {
-	switch (event->kind) {
-	case WIRE_BIND:
-		return ((const struct wire_bind *)event)->error;
-	case WIRE_LISTEN:
-		return ((const struct wire_listen *)event)->error;
-	case WIRE_CONNECT:
-		return ((const struct wire_connect *)event)->error;
-	}
-	return 0;
+	const uint32_t *error = field_of(event, offsetof(struct wire_layout, error));
+
+	return error ? *error : 0;
 }
 
 uint64_t wire_failure_of(const struct wire_hdr *event)
 {
-	switch (event->kind) {
-	case WIRE_BIND:
-		return ((const struct wire_bind *)event)->failure_id;
-	case WIRE_LISTEN:
-		return ((const struct wire_listen *)event)->failure_id;
-	case WIRE_CONNECT:
-		return ((const struct wire_connect *)event)->failure_id;
-	case WIRE_SOCKET:
-		return ((const struct wire_socket *)event)->failure_id;
-	}
-	return 0;
+	const uint64_t *failure_id = field_of(event, offsetof(struct wire_layout, failure_id));
+
+	return failure_id ? *failure_id : 0;
 }
 
 const char *wire_kind_name(unsigned int kind)
 {
-	static const char *const names[] = {
-#define X(number, NAME, name, meaning) [number] = #name,
-		WIRE_KINDS(X)
-#undef X
-	};
+	const struct wire_layout *layout = wire_layout_of(kind);
 
-	return kind < sizeof(names) / sizeof(names[0]) ? names[kind] : NULL;
+	return layout ? layout->name : NULL;
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* bpf/filter.bpf.c once more, without the verifier's wishes. */
 #include "model/wire_filter.h"
 
 #include <string.h>
@@ -78,7 +77,6 @@ bool wire_filter(const struct settings *settings, const struct wire_hdr *event)
 	return !sock || (sock_wanted(settings, sock) && task_wanted(settings, task));
 }
 
-/* A local port is one of many here: its filter does not apply. Of a user only the sockets are known. */
 bool wire_filter_flow(const struct settings *settings, const uint8_t local_addr[16],
 		      const uint8_t remote_addr[16], uint16_t remote_port, uint16_t protocol,
 		      const struct wire_task *task)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Tries each thing that porttrace builds on, with the smallest program that needs it. */
+/* Tries each kernel feature that porttrace needs, with the smallest program that uses it. */
 #include "probe/features.h"
 
 #include <errno.h>
@@ -60,10 +60,10 @@ static const struct {
 	int number;
 	const char *name, *use;
 } needed[] = {
-	{CAP_BPF, "CAP_BPF", "load BPF programs; run as root, or grant it to the file with setcap"},
-	{CAP_PERFMON, "CAP_PERFMON", "read the kernel's sockets; as above"},
-	{CAP_NET_ADMIN, "CAP_NET_ADMIN", "attach to the cgroup hooks of sockets; as above"},
-	{CAP_SYS_ADMIN, "CAP_SYS_ADMIN", "enter network namespaces, iterate over tasks; as above"},
+	{CAP_BPF, "CAP_BPF", "load BPF programs; if missing, run as root or use setcap"},
+	{CAP_PERFMON, "CAP_PERFMON", "read the kernel's sockets; if missing, run as root or use setcap"},
+	{CAP_NET_ADMIN, "CAP_NET_ADMIN", "attach to the cgroup hooks of sockets; if missing, run as root or use setcap"},
+	{CAP_SYS_ADMIN, "CAP_SYS_ADMIN", "enter network namespaces, iterate over tasks; if missing, run as root or use setcap"},
 };
 
 static void find_privileges(struct features *features)
@@ -102,17 +102,9 @@ static void find_file_system(struct features *features, const char *type, const 
 		close(fd);
 }
 
-static int silent(enum libbpf_print_level level, const char *format, va_list args)
-{
-	(void)level;
-	(void)format;
-	(void)args;
-	return 0;
-}
-
 static bool has_fentry(char *reason, size_t size)
 {
-	libbpf_print_fn_t print = libbpf_set_print(silent);
+	libbpf_print_fn_t print = libbpf_set_print(NULL);
 	struct functions *functions = functions_open();
 	int err = functions ? functions_try_fentry(functions, "inet_csk_get_port") : -errno;
 
@@ -159,7 +151,7 @@ static bool has_btf(void)
 	return functions;
 }
 
-int features_explain(int err, const char *program, const char *way, char *reason, size_t size)
+int features_explain(int err, const char *program, const char *bind, char *reason, size_t size)
 {
 	char missing[80];
 
@@ -168,23 +160,21 @@ int features_explain(int err, const char *program, const char *way, char *reason
 			snprintf(reason, size, "loading BPF programs is not permitted: run as root, or with %s",
 				 missing);
 		else
-			snprintf(reason, size, "loading BPF programs is not permitted, though every capability is "
-					       "there: a seccomp filter or a security module forbids it");
+			snprintf(reason, size, "loading BPF programs is not permitted although no capability is "
+					       "missing: a seccomp filter or a security module refuses it");
 		return err;
 	}
 	if (!has_btf())
 		snprintf(reason, size, FEATURES_NO_BTF);
 	else if (features_is_locked_down())
-		snprintf(reason, size, "this kernel was booted with lockdown=confidentiality, and does not let BPF "
-				       "programs read its memory");
+		snprintf(reason, size, "this kernel is in lockdown=confidentiality: BPF programs may not read its memory");
 	else if (err == -ENOTSUP)
-		snprintf(reason, size, "nothing that porttrace shows can be traced here%s%s",
-			 way[0] ? "; bind not by " : "", way);
+		snprintf(reason, size, "no fact can be traced on this kernel%s%s", bind[0] ? "; bind not by " : "", bind);
 	else if (program[0])
-		snprintf(reason, size, "the kernel refused the BPF programs: %s; first %s (see -v)", strerror(-err),
-			 program);
+		snprintf(reason, size, "the kernel refused the BPF program %s: %s (run with -v for its log)", program,
+			 strerror(-err));
 	else {
-		snprintf(reason, size, "the kernel refused the BPF programs: %s (see -v)", strerror(-err));
+		snprintf(reason, size, "the kernel refused the BPF programs: %s (run with -v for libbpf's messages)", strerror(-err));
 		return err;
 	}
 	return -ENOTSUP;
@@ -200,23 +190,38 @@ void features_find(struct features *features)
 	*features = (struct features){0};
 	uname(&kernel);
 	memcpy(features->kernel, kernel.release, sizeof(features->kernel));
-	libbpf_set_print(silent);
+	libbpf_set_print(NULL);
 	find_privileges(features);
 	works = has_btf();
-	add(features, "BTF", works, works ? "types of this kernel" : FEATURES_NO_BTF);
+	add(features, "BTF", works, works ? "the types of this kernel" : FEATURES_NO_BTF);
 	err = try_load(BPF_PROG_TYPE_TRACEPOINT);
-	add(features, "BPF programs", !err, err ? strerror(-err) : "load");
+	add(features, "BPF programs", !err, err ? strerror(-err) : "can be loaded");
 	err = functions_try_reading();
 	add(features, "kernel memory", !err,
 	    !err	     ? "BPF programs may read it" :
-	    err == -EINVAL ? "BPF programs may not read it: booted with lockdown=confidentiality" :
+	    err == -EINVAL ? "BPF programs may not read it: the kernel is in lockdown=confidentiality" :
 			     strerror(-err));
-	find_file_system(features, "tracefs", "system call tracepoints can be found");
-	find_file_system(features, "cgroup2", "cgroup and sockops programs can be attached");
+	find_file_system(features, "tracefs", "lists the system call tracepoints");
+	find_file_system(features, "cgroup2", "cgroup and sockops programs are attached to it");
 	works = features_backend(BACKEND_FENTRY, reason, sizeof(reason));
-	add(features, "fentry", works, works ? "the best: a return is never missed, and has its arguments" : reason);
+	add(features, "fentry", works, works ? "best backend: never misses a return, which has the arguments of the call" : reason);
 	works = features_backend(BACKEND_KPROBE, reason, sizeof(reason));
-	add(features, "kprobe", works, works ? "the next best: not run where a CPU is in another one" : reason);
+	add(features, "kprobe", works, works ? "second best backend: a kprobe hit inside another one is missed" : reason);
+}
+
+void features_probe(struct probe_features *features, struct functions *functions, bool with_facts)
+{
+	*features = (struct probe_features){
+		.rdonly_cast = functions_has(functions, "fentry/bpf_rdonly_cast"),
+		.syscall_loops = functions_try_syscall() == 0 &&
+				 libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_loop, NULL) == 1,
+		.cookies = functions_try_cookies(functions),
+	};
+	if (!with_facts)
+		return;
+	features->call_regs = libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_task_pt_regs, NULL) == 1;
+	features->func_ret = functions_try_func_ret(functions, "inet_csk_get_port");
+	features->map_iterators = functions_try_map_iterator(functions) == 0;
 }
 
 bool features_orphan_is_root(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What this kernel and these privileges allow, found by trying, never by a version. */
+/* What this kernel and these privileges allow, found by trying, never by the kernel's version. */
 #ifndef PORTTRACE_PROBE_FEATURES_H
 #define PORTTRACE_PROBE_FEATURES_H
 
@@ -15,7 +15,7 @@
 struct feature {
 	const char *name;
 	bool works;
-	char says[192]; /* why not and what to do, or what it is good for */
+	char says[192]; /* what it is used for; when it does not work: why, and what to do */
 };
 
 struct features {
@@ -26,23 +26,39 @@ struct features {
 
 void features_find(struct features *features);
 
-/* To bind() a connection without a process is root's, whosever it was: before "net: remove sock_i_uid()" (6.17). */
+struct functions;
+
+/* What decides which programs are loaded: each is tried before. */
+struct probe_features {
+	bool rdonly_cast;   /* bpf_rdonly_cast() (6.2): programs may read the kernel by loads */
+	bool syscall_loops; /* programs of type syscall (5.14) and bpf_loop() (5.17) */
+	bool cookies;	    /* bpf_get_socket_cookie() in tracing programs (5.12) */
+	/* Only with facts, else false. */
+	bool call_regs;	    /* bpf_task_pt_regs() (5.15): the return of a system call has its arguments */
+	bool func_ret;	    /* bpf_get_func_ret() in fexit programs (5.17) */
+	bool map_iterators; /* programs of "iter/bpf_map_elem"; some kernels refuse them with EPERM */
+};
+
+/* with_facts: programs that report facts will be loaded, not only snapshots. */
+void features_probe(struct probe_features *features, struct functions *functions, bool with_facts);
+
+/* Before "net: remove sock_i_uid()" (6.17) a connection without a process counts as root's, whatever uid it had. */
 bool features_orphan_is_root(void);
 
-/* How many of the capabilities that porttrace needs are not there; their names, joined by ", ". */
+/* The number of capabilities that porttrace needs and does not have; `names` gets their names, joined by ", ". */
 size_t features_missing_privileges(char *names, size_t size);
 
-/* Booted with lockdown=confidentiality, or set to it since: programs may not read the kernel's memory. */
+/* The kernel is in lockdown=confidentiality: BPF programs may not read its memory. */
 bool features_is_locked_down(void);
 
 /*
- * Why loading and attaching failed with err (negative), in words. program: the first that was refused, or "";
- * way: why the first fact is traced by nothing, or "". The error to go on with: -ENOTSUP where the kernel lacks it,
- * -EPERM or -EACCES the privileges, else err.
+ * Writes a sentence about why loading and attaching failed with err (negative). program: the first one that was
+ * refused, or ""; bind: why no backend reports bind, or "". Returns -ENOTSUP when the kernel lacks something,
+ * -EPERM or -EACCES when privileges are missing, else err.
  */
-int features_explain(int err, const char *program, const char *way, char *reason, size_t size);
+int features_explain(int err, const char *program, const char *bind, char *reason, size_t size);
 
-/* Whether a backend can be used at all here; `reason` says why not. enum backend. */
+/* Whether the kernel allows a backend (enum backend) at all; `reason` says why not. */
 bool features_backend(int backend, char *reason, size_t size);
 
 #endif

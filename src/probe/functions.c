@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Kernel functions and tracepoints by name, and two things that only loading a program can tell. */
+/* Finds kernel functions and tracepoints by name, and loads small programs to find out what the kernel takes. */
 #include "probe/functions.h"
 
 #include <errno.h>
@@ -21,7 +21,7 @@ struct functions {
 	const char *hidden;
 };
 
-/* Read when it is asked for. NULL with errno. */
+/* BTF is read when it is first needed. NULL with errno. */
 static const struct btf *btf_of(struct functions *functions)
 {
 	if (!functions->btf)
@@ -45,7 +45,7 @@ struct functions *functions_open(void)
 	functions->hidden = getenv("PORTTRACE_HIDE");
 	if (btf_of(functions))
 		return functions;
-	if (errno != ENOMEM) /* libbpf's own, where it has looked everywhere: ESRCH, EINVAL */
+	if (errno != ENOMEM) /* libbpf returns several when it finds no BTF: ESRCH, EINVAL */
 		errno = ENOTSUP;
 	free(functions);
 	return NULL;
@@ -79,8 +79,8 @@ static bool is_hidden(const struct functions *functions, const char *name)
 }
 
 /*
- * A kprobe needs no BTF, and BTF need not have every function: arm64's of Debian's 5.10 has none that is
- * static (tcp_v6_connect(), inet_autobind()). Only trying tells, which costs a lookup where it is not there.
+ * A kprobe needs no BTF, and BTF may lack functions that can be probed: that of Debian's 5.10 on arm64 has no
+ * static ones (tcp_v6_connect(), inet_autobind()). So a kprobe is tried.
  */
 int functions_try_kprobe(const char *function)
 {
@@ -124,7 +124,7 @@ bool functions_has(struct functions *functions, const char *section)
 	       find(functions, name, BTF_KIND_TYPEDEF) > 0;
 }
 
-/* A kernel without trampolines for its machine loads a program for one, and refuses to attach it. */
+/* A kernel without trampolines for its architecture loads an fentry program, but refuses to attach it. */
 static int try_attach(int program)
 {
 	int link = bpf_raw_tracepoint_open(NULL, program);
@@ -135,7 +135,7 @@ static int try_attach(int program)
 	return 0;
 }
 
-static int try_load(const struct bpf_insn *insns, size_t count, enum bpf_attach_type type, int btf_id)
+static int try_tracing(const struct bpf_insn *insns, size_t count, enum bpf_attach_type type, int btf_id)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = type);
 	int fd, err = 0;
@@ -152,16 +152,47 @@ static int try_load(const struct bpf_insn *insns, size_t count, enum bpf_attach_
 	return err;
 }
 
+/* r0 = 0; exit */
+static const struct bpf_insn return_zero[] = {
+	{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+	{.code = BPF_JMP | BPF_EXIT},
+};
+
 int functions_try_fentry(struct functions *functions, const char *function)
 {
-	/* r0 = 0; exit */
+	return try_tracing(return_zero, 2, BPF_TRACE_FENTRY, find(functions, function, BTF_KIND_FUNC));
+}
+
+int functions_try_map_iterator(struct functions *functions)
+{
+	return try_tracing(return_zero, 2, BPF_TRACE_ITER,
+			   find(functions, "bpf_iter_bpf_map_elem", BTF_KIND_FUNC));
+}
+
+bool functions_try_func_ret(struct functions *functions, const char *function)
+{
+	/* r2 = 8 bytes of the stack; r1 is the context; call; r0 = 0; exit */
 	static const struct bpf_insn insns[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_10},
+		{.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_2, .imm = -8},
+		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_get_func_ret},
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
 		{.code = BPF_JMP | BPF_EXIT},
 	};
 
-	return try_load(insns, 2, BPF_TRACE_FENTRY,
-			find(functions, function, BTF_KIND_FUNC));
+	return try_tracing(insns, sizeof(insns) / sizeof(insns[0]), BPF_TRACE_FEXIT,
+			   find(functions, function, BTF_KIND_FUNC)) == 0;
+}
+
+int functions_try_syscall(void)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .prog_flags = BPF_F_SLEEPABLE);
+	int fd = bpf_prog_load(BPF_PROG_TYPE_SYSCALL, "try", "GPL", return_zero, 2, &options);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
 }
 
 bool functions_try_cookies(struct functions *functions)
@@ -174,7 +205,7 @@ bool functions_try_cookies(struct functions *functions)
 		{.code = BPF_JMP | BPF_EXIT},
 	};
 
-	return try_load(insns, 4, BPF_TRACE_RAW_TP,
+	return try_tracing(insns, 4, BPF_TRACE_RAW_TP,
 			find(functions, "btf_trace_inet_sock_set_state",
 					       BTF_KIND_TYPEDEF)) == 0;
 }

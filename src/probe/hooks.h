@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which program reports which fact on which backend, and what the user loses without it. */
+/* Which programs report which fact on which backend, and what the user does not see without them. */
 #ifndef PORTTRACE_PROBE_HOOKS_H
 #define PORTTRACE_PROBE_HOOKS_H
 
@@ -26,28 +26,29 @@ enum fact {
 	FACT_COUNT
 };
 
-#define HOOK_WAYS_MAX	  3
-#define HOOK_PROGRAMS_MAX 16
+#define PROBE_SETS_MAX	   3
+#define PROBE_PROGRAMS_MAX 16
 
 /* The programs that together report a fact; NULL past the last. */
-struct hook_way {
-	const char *programs[HOOK_PROGRAMS_MAX];
-	enum hook_need {
-		HOOK_NEEDS_NOTHING,
-		HOOK_NEEDS_CALL_REGS, /* a call's return has its arguments: bpf_task_pt_regs() (5.15) */
-		HOOK_NEEDS_COOKIES,   /* bpf_get_socket_cookie() in tracing programs (5.12) */
+struct probe_set {
+	const char *programs[PROBE_PROGRAMS_MAX];
+	enum probe_need {
+		PROBE_NEEDS_NOTHING,
+		PROBE_NEEDS_CALL_REGS, /* bpf_task_pt_regs() (5.15): the arguments of a call at its return */
+		PROBE_NEEDS_COOKIES,   /* bpf_get_socket_cookie() in tracing programs (5.12) */
+		PROBE_NEEDS_FUNC_RET,  /* bpf_get_func_ret() (5.17) */
 	} needs;
 };
 
 struct hook {
 	enum fact fact;
-	const char *name;	/* as `start.missing` and `doctor` say it */
+	const char *name;	/* as `start.missing` and `doctor` print it */
 	const char *loses;	/* what the user does not see without it */
-	const char *price;	/* of the tracepoint backend, for `doctor` */
-	/* By preference; the first of which the kernel has every function. None: not shown. */
-	struct hook_way ways[BACKEND_COUNT][HOOK_WAYS_MAX];
-	/* NULL, or why this backend needs no programs of its own for it; why it cannot show it. */
-	const char *without[BACKEND_COUNT], *cannot[BACKEND_COUNT];
+	const char *price;	/* of the tracepoint backend, for `doctor`; NULL: none */
+	/* Best first. None: covered_by or unsupported_why says why. */
+	struct probe_set sets[BACKEND_COUNT][PROBE_SETS_MAX];
+	const char *covered_by[BACKEND_COUNT];	    /* why the backend needs no programs of its own for this fact */
+	const char *unsupported_why[BACKEND_COUNT]; /* why the backend never reports this fact */
 };
 
 extern const struct hook hooks[FACT_COUNT];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What can be loaded is found by loading: a program that the kernel refuses is left out, with the
- * kernel's reason, and the rest is tried again. What can be attached is found by attaching.
+ * Loads and attaches the selected programs. features.c has tried beforehand what the kernel is known to lack;
+ * a program that is refused all the same is replaced by the next of its fact or left out, and all is loaded
+ * again.
  */
 #include "probe/kernel.h"
 
@@ -18,75 +19,64 @@
 #include <bpf/libbpf.h>
 
 #include "porttrace/port_usage.h"
-#include "porttrace_direct.skel.h"
+#include "porttrace_rdonly_cast.skel.h"
 #include "porttrace/wire.h"
 #include "probe/features.h"
 #include "probe/functions.h"
-#include "system/kernel_fs.h"
-#include "probe/misses.h"
+#include "probe/missed.h"
 #include "probe/programs.h"
+#include "probe/verifier_log.h"
+#include "system/kernel_fs.h"
 
-#define LINKS_MAX 64
+/* Only pages that the kernel writes take memory. Before Linux 6.4 a log that does not fit hides the error. */
+#define LOG_SIZE   (16 * 1024 * 1024)
+#define LOG_STRIDE 64
 
 struct kernel {
-	struct porttrace_direct *skeleton;
-	struct choice choice;
+	struct porttrace_rdonly_cast *skeleton;
+	struct selection selection;
 	struct attached {
 		struct bpf_link *link;
 		const struct bpf_program *program;
 		enum fact fact;
-	} attached[LINKS_MAX];
+	} attached[FACT_COUNT * PROBE_PROGRAMS_MAX];
 	size_t attached_count;
 	enum programs_variant variant;
-	bool port;	   /* kernel_options.port, until the kernel refuses its program */
-	bool with_facts;   /* kernel_options.facts */
-	bool map_iterators; /* programs that read maps, until the kernel refuses one: source/map_reader.h */
-	bool port_usage;	   /* bpf/port_usage.bpf.c: what it counts is not known without it */
+	bool holder_walk; /* kernel_options.port, until the kernel refuses the program */
+	bool with_facts;  /* kernel_options.facts */
+	bool port_usage;  /* port_usage.bpf.c, until the kernel refuses one of its programs */
+	bool verbose;
 	int cgroup_root, tracefs;
+	char *log;	  /* LOG_SIZE bytes; the log of program n begins at n * LOG_STRIDE */
+	char refused[64]; /* the first program that the kernel refused; "" */
 };
 
 static const char *const snapshot_programs[] = {"snapshot_files", "snapshot_tcp", "snapshot_udp"};
-static const char *const port_usage_programs[] = {"port_usage_tcp", "port_usage_udp", "port_usage_buckets"};
+static const char *const port_usage_programs[] = {"port_usage_tcp", "port_usage_udp"};
 static const char *const port_usage_map_programs[] = {"port_usage_pools_read", "port_usage_pools_clear"};
 static const char *const churn_programs[] = {"churn_namespaces_read", "churn_flows_read", "churn_searches_read"};
 
-/* libbpf tells which program was refused, and why, only by printing it. */
-static __thread struct {
-	bool verbose;
-	char program[64];
-	char reason[160];
-} load_report;
-
-static int print_hear(enum libbpf_print_level level, const char *format, va_list args)
+static int print_warning(enum libbpf_print_level level, const char *format, va_list args)
 {
-	char line[512], *name, *end;
-	va_list copy;
+	return level == LIBBPF_DEBUG ? 0 : vfprintf(stderr, format, args);
+}
 
-	if (load_report.verbose && level != LIBBPF_DEBUG) {
-		va_copy(copy, args);
-		vfprintf(stderr, format, copy);
-		va_end(copy);
-	}
-	if (level != LIBBPF_WARN)
-		return 0;
-	vsnprintf(line, sizeof(line), format, args);
-	name = strstr(line, "prog '");
-	end = name ? strchr(name + 6, '\'') : NULL;
-	if (!end || load_report.program[0] || !strstr(end, "BPF program load failed"))
-		return 0;
-	snprintf(load_report.program, sizeof(load_report.program), "%.*s", (int)(end - name - 6), name + 6);
-	end = strrchr(line, ':');
-	snprintf(load_report.reason, sizeof(load_report.reason), "not loaded:%.*s",
-		 (int)strcspn(end + 1, "\n"), end + 1);
-	return 0;
+static struct bpf_program *loaded_program(const struct kernel *kernel, const char *name)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(kernel->skeleton->obj, name);
+
+	return program && bpf_program__autoload(program) ? program : NULL;
 }
 
 struct bpf_program *kernel_program(const struct kernel *kernel, const char *name)
 {
-	struct bpf_program *program =
-		bpf_object__find_program_by_name(kernel->skeleton->obj, name);
+	struct bpf_program *program = loaded_program(kernel, name);
+	char bounded[64];
 
-	return program && bpf_program__autoload(program) ? program : NULL;
+	if (program)
+		return program;
+	snprintf(bounded, sizeof(bounded), "%s_bounded", name);
+	return loaded_program(kernel, bounded);
 }
 
 struct bpf_map *kernel_map(const struct kernel *kernel, const char *name)
@@ -96,7 +86,7 @@ struct bpf_map *kernel_map(const struct kernel *kernel, const char *name)
 
 struct scan_settings *kernel_scan_settings(const struct kernel *kernel)
 {
-	return &kernel->skeleton->bss->look;
+	return &kernel->skeleton->bss->scan;
 }
 
 struct bucket_dump *kernel_bucket_dump(const struct kernel *kernel)
@@ -104,7 +94,10 @@ struct bucket_dump *kernel_bucket_dump(const struct kernel *kernel)
 	return &kernel->skeleton->bss->bucket_dump;
 }
 
-/* Of facts that are events: two programs tell what ended a connection, and make up for each other. */
+/*
+ * Of facts that are events. FACT_TCP_END is not counted: two programs report what ended a connection, and each
+ * replaces what the other missed.
+ */
 static uint64_t not_run(const struct kernel *kernel)
 {
 	bool timewaits = kernel->skeleton->rodata->settings.kinds & 1U << WIRE_TIMEWAIT;
@@ -122,7 +115,7 @@ static uint64_t not_run(const struct kernel *kernel)
 		misses = probe_missed_count(attached->program, attached->link);
 		if (!strstr(bpf_program__name(attached->program), "_twsk_alloc"))
 			count += misses;
-		else if (misses > begins) /* what an entry misses, its return misses too */
+		else if (misses > begins) /* when its entry is missed, so is its return */
 			begins = misses;
 	}
 	missed_recovered = __atomic_load_n(&kernel->skeleton->bss->timewait_missed_recovered, __ATOMIC_RELAXED);
@@ -138,7 +131,7 @@ uint64_t kernel_lost(const struct kernel *kernel, uint32_t reason)
 
 const struct kernel_fact *kernel_facts(const struct kernel *kernel)
 {
-	return kernel->choice.facts;
+	return kernel->selection.facts;
 }
 
 struct port_usage *kernel_port_usage(const struct kernel *kernel, uint8_t **ports)
@@ -178,7 +171,7 @@ const char *kernel_probes(const struct kernel *kernel)
 		bool is_used = false;
 
 		for (int j = 0; j < FACT_COUNT; j++)
-			is_used |= choice_is_by(&kernel->choice, (enum fact)j, (enum backend)i);
+			is_used |= selection_is_by(&kernel->selection, (enum fact)j, (enum backend)i);
 		if (is_used)
 			snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s",
 				 names[0] ? "+" : "", backend_name((enum backend)i));
@@ -199,97 +192,194 @@ static void autoload_all(struct kernel *kernel, const char *const *names, size_t
 
 #define AUTOLOAD(kernel, names) autoload_all(kernel, names, sizeof(names) / sizeof((names)[0]))
 
-/* The facts whose io_uring form passes nothing else that is traced. */
-static uint32_t uring_kinds(const struct choice *choice)
+/* The kinds whose io_uring requests only the io_uring tracepoints show: the tracepoints of system calls do not. */
+static uint32_t uring_kinds(const struct selection *selection)
 {
-	return (choice_is_by(choice, FACT_BIND, BACKEND_TRACEPOINT) ? 1U << WIRE_BIND : 0) |
-	       (choice_is_by(choice, FACT_LISTEN, BACKEND_TRACEPOINT) ? 1U << WIRE_LISTEN : 0) |
-	       (choice_is_by(choice, FACT_CONNECT_RESULT, BACKEND_TRACEPOINT) ? 1U << WIRE_CONNECT : 0) |
-	       (choice_is_by(choice, FACT_ACCEPT, BACKEND_TRACEPOINT) ? 1U << WIRE_ACCEPT : 0);
+	return (selection_is_by(selection, FACT_BIND, BACKEND_TRACEPOINT) ? 1U << WIRE_BIND : 0) |
+	       (selection_is_by(selection, FACT_LISTEN, BACKEND_TRACEPOINT) ? 1U << WIRE_LISTEN : 0) |
+	       (selection_is_by(selection, FACT_CONNECT_RESULT, BACKEND_TRACEPOINT) ? 1U << WIRE_CONNECT : 0) |
+	       (selection_is_by(selection, FACT_ACCEPT, BACKEND_TRACEPOINT) ? 1U << WIRE_ACCEPT : 0);
 }
 
-static int skeleton_load(struct kernel *kernel, const struct settings *settings)
+static void autoload_form(struct kernel *kernel, const char *name, const char *bounded)
 {
-	struct porttrace_direct *skeleton = programs_open(kernel->variant);
+	autoload(kernel, kernel->selection.features.syscall_loops ? name : bounded);
+}
+
+/* Marks the programs to load. */
+static void programs_select(struct kernel *kernel)
+{
+	const struct probe_features *features = &kernel->selection.features;
 	size_t snapshots = sizeof(snapshot_programs) / sizeof(snapshot_programs[0]);
 
-	if (!skeleton)
-		return -errno;
-	kernel->skeleton = skeleton;
-	choice_settle(&kernel->choice, skeleton->obj);
-	skeleton->rodata->settings = *settings;
-	skeleton->rodata->has_call_regs = kernel->choice.call_regs;
-	skeleton->rodata->has_cookies = kernel->choice.cookies;
-	skeleton->rodata->searches_timed = kernel->choice.facts[FACT_SEARCH].works;
-	skeleton->rodata->timewait_hooked = kernel->choice.facts[FACT_TIMEWAIT].works;
-	skeleton->rodata->uring_kinds = uring_kinds(&kernel->choice);
-	if (kernel->port)
-		autoload(kernel, "holder_walk");
-	/* Without tcp and udp, the last two, where a walk that has no bound is in their place. */
-	if (kernel->port && kernel->variant != PROGRAMS_BOUNDED)
+	if (kernel->holder_walk)
+		autoload_form(kernel, "holder_walk", "holder_walk_bounded");
+	/* Without tcp and udp, the last two: a walk that always comes to its end replaces them. */
+	if (kernel->holder_walk && features->syscall_loops)
 		snapshots = 1;
 	autoload_all(kernel, snapshot_programs, snapshots);
-	if (kernel->with_facts && kernel->map_iterators)
+	if (kernel->with_facts && features->map_iterators)
 		AUTOLOAD(kernel, churn_programs);
-	if (kernel->port_usage)
+	if (kernel->port_usage) {
 		AUTOLOAD(kernel, port_usage_programs);
-	if (kernel->port_usage && kernel->map_iterators)
+		autoload_form(kernel, "port_usage_buckets", "port_usage_buckets_bounded");
+	}
+	if (kernel->port_usage && features->map_iterators)
 		AUTOLOAD(kernel, port_usage_map_programs);
 	for (int i = 0; i < FACT_COUNT; i++) {
 		const char *name;
 
-		for (int j = 0; (name = choice_program(&kernel->choice, (enum fact)i, j)); j++)
+		for (int j = 0; (name = selection_program(&kernel->selection, (enum fact)i, j)); j++)
 			autoload(kernel, name);
 	}
-	return porttrace_direct__load(skeleton);
+}
+
+/*
+ * The kernel writes the log of one program only, the first that it refuses. So all programs share one buffer in
+ * which the log of each begins at another place: where the text begins says which program was refused.
+ */
+static int log_share(struct kernel *kernel)
+{
+	struct bpf_program *program;
+	size_t at = 0;
+
+	free(kernel->log);
+	kernel->log = calloc(1, LOG_SIZE);
+	if (!kernel->log)
+		return -ENOMEM;
+	bpf_object__for_each_program(program, kernel->skeleton->obj) {
+		bpf_program__set_log_buf(program, kernel->log + at, LOG_SIZE - at);
+		at += LOG_STRIDE;
+	}
+	return 0;
+}
+
+/* The program that was refused, and its log. NULL: there is no log. */
+static const struct bpf_program *log_refused(const struct kernel *kernel, const char **log)
+{
+	struct bpf_program *program;
+	size_t size;
+
+	bpf_object__for_each_program(program, kernel->skeleton->obj) {
+		*log = bpf_program__log_buf(program, &size);
+		if (*log && **log)
+			return program;
+	}
+	*log = "";
+	return NULL;
+}
+
+static int skeleton_load(struct kernel *kernel, const struct settings *settings)
+{
+	struct porttrace_rdonly_cast *skeleton = programs_open(kernel->variant);
+	const struct selection *selection = &kernel->selection;
+	int err;
+
+	if (!skeleton)
+		return -errno;
+	kernel->skeleton = skeleton;
+	probe_select(&kernel->selection, skeleton->obj);
+	skeleton->rodata->settings = *settings;
+	skeleton->rodata->has_call_regs = selection->features.call_regs;
+	skeleton->rodata->has_cookies = selection->features.cookies;
+	skeleton->rodata->searches_timed = selection->facts[FACT_SEARCH].works;
+	skeleton->rodata->timewait_hooked = selection->facts[FACT_TIMEWAIT].works;
+	skeleton->rodata->uring_kinds = uring_kinds(selection);
+	programs_select(kernel);
+	err = log_share(kernel);
+	return err ? err : porttrace_rdonly_cast__load(skeleton);
 }
 
 static void unload(struct kernel *kernel)
 {
 	while (kernel->attached_count)
 		bpf_link__destroy(kernel->attached[--kernel->attached_count].link);
-	porttrace_direct__destroy(kernel->skeleton);
+	porttrace_rdonly_cast__destroy(kernel->skeleton);
 	kernel->skeleton = NULL;
 }
 
-/* Some kernels refuse every program of "iter/bpf_map_elem" with EPERM. */
-static bool reads_map(const char *program)
+static bool begins_with(const char *text, const char *start)
 {
-	size_t length = strlen(program);
-
-	return (length > 5 && !strcmp(program + length - 5, "_read")) || !strcmp(program, "port_usage_pools_clear");
+	return !strncmp(text, start, strlen(start));
 }
 
-/* 0, -EAGAIN: something was left out, or is to be tried in another way, or -errno. */
-static int try_load(struct kernel *kernel, const struct settings *settings)
+/*
+ * The first of the programs that the kernel refuses when it is loaded alone: a refusal before verification
+ * (an attach type that the kernel does not have) leaves no log. Slow, and rare. NULL: none is.
+ */
+static const struct bpf_program *refused_alone(const struct kernel *kernel)
 {
-	enum fact fact;
-	int err;
+	struct bpf_program *program;
 
-	load_report.program[0] = '\0';
-	err = skeleton_load(kernel, settings);
-	if (!err)
-		return 0;
-	fact = choice_fact_of(&kernel->choice, load_report.program);
-	if (kernel->map_iterators && reads_map(load_report.program))
-		kernel->map_iterators = false;
-	else if (kernel->variant == PROGRAMS_DIRECT && err != -EPERM)
-		kernel->variant = PROGRAMS_PLAIN;
-	else if (kernel->port && err != -EPERM && !strcmp(load_report.program, "holder_walk"))
-		kernel->port = false;
-	else if (kernel->port_usage && err != -EPERM && !strncmp(load_report.program, "census_", 7))
+	bpf_object__for_each_program(program, kernel->skeleton->obj) {
+		struct porttrace_rdonly_cast *alone;
+		int err;
+
+		if (!bpf_program__autoload(program))
+			continue;
+		alone = programs_open(kernel->variant);
+		if (!alone)
+			return NULL;
+		*alone->rodata = *kernel->skeleton->rodata;
+		bpf_program__set_autoload(
+			bpf_object__find_program_by_name(alone->obj, bpf_program__name(program)), true);
+		err = porttrace_rdonly_cast__load(alone);
+		porttrace_rdonly_cast__destroy(alone);
+		if (err)
+			return program;
+	}
+	return NULL;
+}
+
+/* Leaves a refused program out, or puts another in its place. 0, or err: there is nothing left to try. */
+static int refusal_handle(struct kernel *kernel, const char *program, const char *reason, int err)
+{
+	enum fact fact = selection_fact_of(&kernel->selection, program);
+
+	if (kernel->variant == PROGRAMS_RDONLY_CAST)
+		kernel->variant = PROGRAMS_PROBE_READ;
+	else if (kernel->holder_walk && begins_with(program, "holder_walk"))
+		kernel->holder_walk = false;
+	else if (kernel->port_usage && begins_with(program, "port_usage_"))
 		kernel->port_usage = false;
-	else if (kernel->choice.cookies && !kernel->choice.functions && err != -EPERM)
-		kernel->choice.cookies = false;
-	else if (fact != FACT_COUNT && err != -EPERM)
-		choice_refuse(&kernel->choice, fact, load_report.reason);
+	else if (fact != FACT_COUNT)
+		probe_fallback(&kernel->selection, fact, reason);
 	else
 		return err;
+	return 0;
+}
+
+/* 0, -EAGAIN: something was left out or replaced, and is to be loaded again, or -errno. */
+static int try_load(struct kernel *kernel, const struct settings *settings)
+{
+	char reason[120], text[100];
+	const char *name, *log = "";
+	const struct bpf_program *program;
+	int err = skeleton_load(kernel, settings), result;
+
+	if (!err || !kernel->skeleton)
+		return err;
+	program = log_refused(kernel, &log);
+	if (!program && err != -EPERM)
+		program = refused_alone(kernel);
+	name = program ? bpf_program__name(program) : "";
+	if (kernel->verbose && log[0])
+		fprintf(stderr, "%s: log of the verifier:\n%s\n", name, log);
+	if (!kernel->refused[0])
+		snprintf(kernel->refused, sizeof(kernel->refused), "%s", name);
+	snprintf(text, sizeof(text), "%s", strerror(-err));
+	if (!verifier_log_reason(log, text, sizeof(text)) && err == -ENOSPC)
+		snprintf(text, sizeof(text), "the verifier refused it, with a log of more than %d MiB", LOG_SIZE >> 20);
+	snprintf(reason, sizeof(reason), "not loaded: %s", text);
+	/* The same privileges refuse the rest as well. */
+	result = err == -EPERM ? err : refusal_handle(kernel, name, reason, err);
+	if (result)
+		return result;
 	unload(kernel);
 	return -EAGAIN;
 }
 
-/* bpf_program__attach_tracepoint() insists on a mounted tracefs; this takes any. */
+/* As bpf_program__attach_tracepoint(), but tracefs need not be mounted. */
 static struct bpf_link *attach_tracepoint(struct kernel *kernel, struct bpf_program *program)
 {
 	const char *section = bpf_program__section_name(program);
@@ -344,13 +434,13 @@ static struct bpf_link *attach(struct kernel *kernel, struct bpf_program *progra
 	}
 }
 
-/* 0, or -EAGAIN: it is refused, and to be tried in another way. */
+/* 0, or -EAGAIN: a program was refused, and probe_fallback() has selected others. */
 static int attach_fact(struct kernel *kernel, enum fact which)
 {
 	const char *name;
 
-	for (int i = 0; (name = choice_program(&kernel->choice, which, i)); i++) {
-		struct bpf_program *program = kernel_program(kernel, name);
+	for (int i = 0; (name = selection_program(&kernel->selection, which, i)); i++) {
+		struct bpf_program *program = loaded_program(kernel, name);
 		struct bpf_link *link;
 
 		link = program ? attach(kernel, program) : NULL;
@@ -358,7 +448,7 @@ static int attach_fact(struct kernel *kernel, enum fact which)
 			char reason[128];
 
 			snprintf(reason, sizeof(reason), "%s not attached: %s", name, functions_strerror(errno));
-			choice_refuse(&kernel->choice, which, reason);
+			probe_fallback(&kernel->selection, which, reason);
 			return -EAGAIN;
 		}
 		kernel->attached[kernel->attached_count++] = (struct attached){link, program, which};
@@ -366,7 +456,7 @@ static int attach_fact(struct kernel *kernel, enum fact which)
 	return 0;
 }
 
-/* A socket must have its identity before anything is said about it. */
+/* FACT_IDENTITY first: a socket must have its cookie before an event reports it. */
 static int try_attach(struct kernel *kernel)
 {
 	int err = attach_fact(kernel, FACT_IDENTITY);
@@ -380,19 +470,19 @@ static int try_attach(struct kernel *kernel)
 	return err;
 }
 
-/* Leaves out what the kernel refuses: first the quick way to read it, then one way of one fact a round. */
+/* Each round that does not end it takes at least one set of programs out of the selection. */
 static int load_and_attach(struct kernel *kernel, const struct kernel_options *options)
 {
-	int err = -EAGAIN;
+	int err;
 
-	for (int round = 0; round <= FACT_COUNT * HOOK_WAYS_MAX * BACKEND_COUNT && err == -EAGAIN; round++) {
+	do {
 		err = try_load(kernel, options->settings);
 		if (!err && options->facts)
 			err = try_attach(kernel);
-	}
-	if (!err && options->facts && choice_shows_nothing(&kernel->choice))
+	} while (err == -EAGAIN);
+	if (!err && options->facts && selection_is_empty(&kernel->selection))
 		err = -ENOTSUP;
-	return err == -EAGAIN ? -ENOTSUP : err;
+	return err;
 }
 
 struct kernel *kernel_open(const struct kernel_options *options, char *reason, size_t size)
@@ -402,18 +492,15 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 
 	if (!kernel)
 		return NULL;
-	load_report.verbose = options->verbose;
-	libbpf_set_print(print_hear);
+	libbpf_set_print(options->verbose ? print_warning : NULL);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+	kernel->verbose = options->verbose;
 	kernel->cgroup_root = kernel->tracefs = -1;
-	kernel->variant = programs_best();
-	kernel->port = options->port;
-	kernel->port_usage = kernel->with_facts = kernel->map_iterators = options->facts;
-	err = choice_init(&kernel->choice, options->facts, options->backend);
-	/* Known beforehand, a refusal is not waited for. */
-	if (!err && kernel->variant == PROGRAMS_DIRECT && options->facts &&
-	    !functions_has(kernel->choice.functions, "fentry/bpf_rdonly_cast"))
-		kernel->variant = PROGRAMS_PLAIN;
+	kernel->holder_walk = options->port;
+	kernel->port_usage = kernel->with_facts = options->facts;
+	err = selection_init(&kernel->selection, options->facts, options->backend);
+	if (!err && !kernel->selection.features.rdonly_cast)
+		kernel->variant = PROGRAMS_PROBE_READ;
 	if (!err && options->facts) {
 		kernel->cgroup_root = kernel_fs_open("cgroup2");
 		kernel->tracefs = kernel_fs_open("tracefs");
@@ -421,13 +508,15 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 	if (!err)
 		err = load_and_attach(kernel, options);
 	if (!err && options->examine)
-		choice_examine(&kernel->choice, kernel->skeleton->obj);
-	choice_done(&kernel->choice);
+		selection_examine(&kernel->selection, kernel->skeleton->obj);
+	selection_done(&kernel->selection);
+	free(kernel->log);
+	kernel->log = NULL;
 	if (!err && options->facts)
-		kernel->skeleton->bss->cgroup_seen_hooks = kernel->choice.facts[FACT_CGROUP].works;
+		kernel->skeleton->bss->cgroup_seen_hooks = kernel->selection.facts[FACT_CGROUP].works;
 	if (!err)
 		return kernel;
-	err = features_explain(err, load_report.program, kernel->choice.facts[FACT_BIND].reason, reason, size);
+	err = features_explain(err, kernel->refused, kernel->selection.facts[FACT_BIND].reason, reason, size);
 	kernel_close(kernel);
 	errno = -err;
 	return NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The programs and maps in the kernel: chosen, loaded, attached. live.c reads their ring buffer,
- * snapshot.c runs their iterators.
+ * Selects, loads and attaches the BPF programs and their maps. live.c reads their ring buffer, snapshot.c runs
+ * their iterators.
  */
 #ifndef PORTTRACE_PROBE_KERNEL_H
 #define PORTTRACE_PROBE_KERNEL_H
@@ -11,7 +11,7 @@
 
 #include "porttrace/settings.h"
 #include "porttrace/bucket_dump.h"
-#include "probe/choice.h"
+#include "probe/selection.h"
 
 struct bpf_map;
 struct bpf_program;
@@ -21,19 +21,18 @@ struct port_usage;
 struct kernel_options {
 	const struct settings *settings;
 	uint32_t facts;	      /* bit per enum fact; 0: only the snapshot */
-	bool port;	      /* looks are for one port: its tables are walked, where the kernel can do that */
+	bool port;	      /* scans are for one port: walk its buckets if the kernel can */
 	int backend;	      /* enum backend, or -1: the best that works */
-	bool examine;	      /* find what every backend lacks, not only those that are chosen */
-	bool verbose;	      /* libbpf's own words go to stderr */
+	bool examine;	      /* find what every backend lacks, not only the selected ones */
+	bool verbose;	      /* print libbpf's messages and the verifier's logs to stderr */
 };
 
 struct kernel;
 
 /*
- * Loads and attaches all that this kernel lets it. A fact that cannot be had is noted in
- * kernel_facts(), and does not fail the whole.
- * NULL with errno: EPERM not the privileges, ENOTSUP no BTF or no program could be loaded, else the
- * cause; `reason` (of `size` bytes) says it in words.
+ * Loads and attaches all that this kernel allows. A fact that does not work is noted in kernel_facts(), and is
+ * not an error. NULL with errno: EPERM privileges are missing, ENOTSUP no BTF or no program could be loaded, else
+ * the cause; `reason` (of `size` bytes) gets a sentence about it.
  */
 struct kernel *kernel_open(const struct kernel_options *options, char *reason, size_t size);
 void kernel_close(struct kernel *kernel);
@@ -42,23 +41,23 @@ const struct kernel_fact *kernel_facts(const struct kernel *kernel); /* [FACT_CO
 /* "fentry", "kprobe", "tracepoint", or what there is of them, joined by "+". Static. */
 const char *kernel_probes(const struct kernel *kernel);
 
-/* Borrowed. NULL: not in this build, or not loaded. */
+/* Borrowed. NULL: no such program, or not loaded. Of NAME and NAME_bounded, the one that was loaded. */
 struct bpf_program *kernel_program(const struct kernel *kernel, const char *name);
 struct bpf_map *kernel_map(const struct kernel *kernel, const char *name);
 /* Shared with the programs. */
 struct scan_settings *kernel_scan_settings(const struct kernel *kernel);
 struct bucket_dump *kernel_bucket_dump(const struct kernel *kernel);
-/* Likewise; *ports has PORT_USAGE_PORTS. NULL: this kernel does not let the ports be counted. */
+/* Likewise; *ports has PORT_USAGE_PORTS bytes. NULL: the ports cannot be counted on this kernel. */
 struct port_usage *kernel_port_usage(const struct kernel *kernel, uint8_t **ports);
-/* Entries ever made in churn_flows: what it has not any more has made room. */
+/* Entries ever added to churn_flows; those that it no longer has were evicted. */
 uint64_t kernel_flows_made(const struct kernel *kernel);
-/* TcpExt TW is known to count TIME_WAITs that begin (5.18), not those that ended. */
+/* Whether TcpExt TW counts TIME_WAITs when they begin (since 5.18), and not when they end. */
 bool kernel_counts_timewaits(const struct kernel *kernel);
-/* The end of a TIME_WAIT is seen, and counted by the kernel side. */
+/* Whether the end of a TIME_WAIT is seen, and counted by the kernel side. */
 bool kernel_timewait_is_hooked(const struct kernel *kernel);
-/* Searches for a port are measured, and counted by the kernel side. */
+/* Whether searches for a port are measured, and counted by the kernel side. */
 bool kernel_times_searches(const struct kernel *kernel);
-/* Since the start; what was made up for later is taken off again. */
+/* Lost since the start (enum wire_lost_reason); events that were missed and recovered later are not counted. */
 uint64_t kernel_lost(const struct kernel *kernel, uint32_t reason);
 
 #endif

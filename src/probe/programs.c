@@ -1,46 +1,55 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Opens one of the compilations, as if each had the skeleton of the first. */
+/* Opens one of the compilations. Both skeletons have the same members at the same places, as asserted here. */
 #include "probe/programs.h"
 
 #include <errno.h>
+#include <stddef.h>
 
 #include <bpf/libbpf.h>
 
+#include "porttrace/bucket_dump.h"
 #include "porttrace/port_usage.h"
 #include "porttrace/settings.h"
-#include "porttrace/bucket_dump.h"
 
-#include "porttrace_bounded.skel.h"
-#include "porttrace_direct.skel.h"
-#include "porttrace_plain.skel.h"
+#include "porttrace_probe_read.skel.h"
+#include "porttrace_rdonly_cast.skel.h"
 
-/* The skeletons have one shape, for they have the same maps, programs and variables. */
-_Static_assert(sizeof(struct porttrace_plain) == sizeof(struct porttrace_direct) &&
-	       sizeof(struct porttrace_bounded) == sizeof(struct porttrace_direct) &&
-	       sizeof(struct porttrace_plain__rodata) == sizeof(struct porttrace_direct__rodata) &&
-	       sizeof(struct porttrace_bounded__rodata) == sizeof(struct porttrace_direct__rodata) &&
-	       sizeof(struct porttrace_plain__bss) == sizeof(struct porttrace_direct__bss) &&
-	       sizeof(struct porttrace_bounded__bss) == sizeof(struct porttrace_direct__bss),
-	       "the variants of the BPF programs differ in more than code");
+/* Of a struct of both skeletons, as `__rodata`; part is empty for the skeleton itself. */
+#define SAME(part, member)                                                                                  \
+	_Static_assert(offsetof(struct porttrace_probe_read##part, member) ==                               \
+				       offsetof(struct porttrace_rdonly_cast##part, member) &&              \
+			       sizeof(((struct porttrace_probe_read##part *)NULL)->member) ==               \
+				       sizeof(((struct porttrace_rdonly_cast##part *)NULL)->member),        \
+		       #member " is at different places in the compilations of the BPF programs")
 
-struct porttrace_direct *programs_open(enum programs_variant variant)
+SAME(, skeleton);
+SAME(, obj);
+SAME(, bss);
+SAME(, rodata);
+SAME(__rodata, settings);
+SAME(__rodata, has_call_regs);
+SAME(__rodata, has_cookies);
+SAME(__rodata, searches_timed);
+SAME(__rodata, timewait_hooked);
+SAME(__rodata, uring_kinds);
+SAME(__bss, scan);
+SAME(__bss, bucket_dump);
+SAME(__bss, cgroup_seen_hooks);
+SAME(__bss, churn_flows_made);
+SAME(__bss, lost_counts);
+SAME(__bss, port_usage);
+SAME(__bss, port_usage_ports);
+SAME(__bss, timewait_begins_counted);
+SAME(__bss, timewait_missed_recovered);
+
+struct porttrace_rdonly_cast *programs_open(enum programs_variant variant)
 {
 	switch (variant) {
-	case PROGRAMS_DIRECT:
-		return porttrace_direct__open();
-	case PROGRAMS_PLAIN:
-		return (void *)porttrace_plain__open();
-	case PROGRAMS_BOUNDED:
-		return (void *)porttrace_bounded__open();
-	case PROGRAMS_VARIANTS:
-		break;
+	case PROGRAMS_RDONLY_CAST:
+		return porttrace_rdonly_cast__open();
+	case PROGRAMS_PROBE_READ:
+		return (void *)porttrace_probe_read__open();
 	}
 	errno = EINVAL;
 	return NULL;
-}
-
-enum programs_variant programs_best(void)
-{
-	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_loop, NULL) == 1 ? PROGRAMS_DIRECT :
-											      PROGRAMS_BOUNDED;
 }

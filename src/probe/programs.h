@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The BPF programs, compiled more than once: kernels differ in what a branch cannot hide from them. */
+/*
+ * The BPF programs, compiled twice: once with reads through bpf_rdonly_cast() (Linux 6.2), once with reads by
+ * bpf_probe_read_kernel(). One compilation with a branch on a constant was tried and is not possible:
+ * - Linux 5.10 refuses a program with an unresolved call of a kernel function (`__weak __ksym`), also in code
+ *   that cannot be reached: EINVAL, before the verifier writes a log.
+ * - The subprograms that shorten verification on new kernels (GLOBAL_SUBPROG) have pointer arguments, which
+ *   kernels before 5.12 refuse.
+ * - The verifiers of 5.10 and 6.1 limit all frames of a chain of calls to 512 bytes and count the callees in
+ *   code that cannot be reached.
+ */
 #ifndef PORTTRACE_PROBE_PROGRAMS_H
 #define PORTTRACE_PROBE_PROGRAMS_H
 
-/* By preference. They differ in code only: maps, settings and names of programs are the same. */
-enum programs_variant {
-	PROGRAMS_DIRECT,  /* loads through bpf_rdonly_cast() (6.2) */
-	PROGRAMS_PLAIN,	  /* bpf_probe_read_kernel(), and bpf_loop() (5.17) */
-	PROGRAMS_BOUNDED, /* walks of a fixed length in place of bpf_loop() */
-	PROGRAMS_VARIANTS
-};
+/* They differ in code only: maps, settings and names of programs are the same. */
+enum programs_variant { PROGRAMS_RDONLY_CAST, PROGRAMS_PROBE_READ };
 
-struct porttrace_direct;
+struct porttrace_rdonly_cast;
 
-/* Opened, not loaded. The caller destroys it with porttrace_direct__destroy(). NULL with errno. */
-struct porttrace_direct *programs_open(enum programs_variant variant);
-
-/* The best that this kernel may take: later ones are worth a try when it is refused. */
-enum programs_variant programs_best(void);
+/* Opens one of them, through the skeleton of the first. Not loaded; the caller destroys it with
+ * porttrace_rdonly_cast__destroy(). NULL with errno. */
+struct porttrace_rdonly_cast *programs_open(enum programs_variant variant);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The rows: every field of a socket event, of a line of `ls` and of a holder, in the order in which
- * they are shown. See INTERFACE.md, section 2, for what each one promises.
+ * The table of fields: what an event, a row of `ls` and a holder have, in the order in which JSON shows the
+ * fields and text shows the columns. docs/json-schema.md describes each field.
  */
 #include "render/fields.h"
 
@@ -217,7 +217,7 @@ static bool get_kernel_owned(const struct report *report, struct field_value *va
 	return report->sock->flags & WIRE_KERNEL_OWNED;
 }
 
-/* A backlog of 0 is a backlog: what says whether there is one is the kind or the state. */
+/* 0 is a valid backlog: whether there is one depends on the kind of the event and the state. */
 static bool get_backlog(const struct report *report, struct field_value *value)
 {
 	const struct wire_listen *listen = EVENT_AS(report, WIRE_LISTEN, listen);

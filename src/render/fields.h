@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What there is to say about a socket, as rows: a name, a type, and how to get the value from a
- * report. A format walks the rows and knows no event, so a field that is added here is everywhere.
+ * The fields of a report as a table: name, type, how to get the value, and the column of text. The formats
+ * walk the table, so a new row appears in each of them.
  */
 #ifndef PORTTRACE_RENDER_FIELDS_H
 #define PORTTRACE_RENDER_FIELDS_H
@@ -17,10 +17,10 @@
 
 enum field_type {
 	FIELD_NUMBER,	    /* number */
-	FIELD_TRUE,	    /* a claim: present when it holds, else absent */
-	FIELD_WORD,	    /* text of ours: ASCII, nothing to quote */
-	FIELD_BYTES,	    /* text of somebody else's: any bytes */
-	FIELD_WORDS,	    /* words: several of ours */
+	FIELD_TRUE,	    /* present when true, else absent */
+	FIELD_WORD,	    /* text of porttrace: ASCII, nothing to quote */
+	FIELD_BYTES,	    /* text of a process or the kernel: any bytes */
+	FIELD_WORDS,	    /* words: a list of FIELD_WORD */
 	FIELD_BOOT_TIME,    /* number: nanoseconds of CLOCK_BOOTTIME, shown as a date */
 	FIELD_MILLISECONDS, /* number, shown in seconds */
 };
@@ -31,7 +31,7 @@ struct field_value {
 	size_t length; /* of text */
 	const char *words[OPTION_NAMES_MAX];
 	size_t word_count;
-	char buffer[ADDRESS_SIZE]; /* where text points when it had to be written */
+	char buffer[ADDRESS_SIZE]; /* storage for text that get() had to format */
 };
 
 /* The lines that show a field: an event of the stream, a socket of `ls`, a holder of a conflict. */

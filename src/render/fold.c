@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A storm of equal events folds into the first three and a count. */
+/* Folds equal events: fold.h. */
 #include "render/fold.h"
 
 #include <string.h>
@@ -27,7 +27,7 @@ static void make_key(const struct report *report, struct fold_key *key)
 	key->protocol = sk->protocol;
 	if (!(sk->flags & WIRE_PORT_EPHEMERAL))
 		key->local_port = sk->local_port;
-	/* Of a connection that came in, it is the other side's port that differs each time. */
+	/* Accepted connections differ only in the remote port. */
 	if (!(sk->flags & WIRE_ACCEPTED) && report->event->kind != WIRE_ACCEPT)
 		key->remote_port = sk->remote_port;
 }
@@ -75,7 +75,7 @@ static struct fold_entry *find(struct fold *fold, const struct fold_key *key, ui
 	return NULL;
 }
 
-/* A free slot, else the one whose window began first. */
+/* A free slot, else the one with the oldest window, which ends now. */
 static struct fold_entry *make_room(struct fold *fold, uint64_t now_boot_ns)
 {
 	struct fold_entry *oldest = &fold->entries[0];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A storm of equal events folds: the first three of a second pass, the rest are counted and come
- * out as one when the second is over. Bounded; what is pushed out is told first.
+ * Folds equal events: of each second the first three pass, the others are counted and reported as one when
+ * the second is over. The table has 64 slots; an entry that is evicted is reported first.
  */
 #ifndef PORTTRACE_RENDER_FOLD_H
 #define PORTTRACE_RENDER_FOLD_H
@@ -15,7 +15,7 @@
 #define FOLD_PASS      3
 #define FOLD_WINDOW_NS 1000000000ULL
 
-/* What makes two events equal. No padding: it is hashed and compared as bytes. */
+/* Events with equal keys fold. No padding: keys are hashed and compared as bytes. */
 struct fold_key {
 	uint8_t local_addr[16], remote_addr[16];
 	uint32_t netns;
@@ -24,7 +24,7 @@ struct fold_key {
 	uint16_t event;
 	uint16_t protocol;
 	uint16_t local_port;  /* 0 where the kernel chose it */
-	uint16_t remote_port; /* 0 where the peer's kernel chose it */
+	uint16_t remote_port; /* 0 for accepted connections, where it differs each time */
 	uint32_t reserved;
 };
 
@@ -35,21 +35,22 @@ struct fold_entry {
 	char comm[16];
 };
 
-/* Told of an entry whose window ended with events left to tell of: count - FOLD_PASS of them. */
+/* Called at the end of a window in which events were folded: count - FOLD_PASS of them. */
 typedef void (*fold_fn)(void *context, const struct fold_entry *entry, uint64_t end_boot_ns);
 
 struct fold {
 	fold_fn ended;
 	void *context;
-	uint64_t hashes[FOLD_SLOTS]; /* apart, so that a search reads little */
+	uint64_t hashes[FOLD_SLOTS]; /* not in the entries, so that a search touches few cache lines */
 	struct fold_entry entries[FOLD_SLOTS];
 };
 
 void fold_init(struct fold *fold, fold_fn ended, void *context);
-/* true: show it. false: it is counted. */
+/* true: show the event. false: it was folded. */
 bool fold_admit(struct fold *fold, const struct report *report);
-/* Ends the windows that are over at `now_boot_ns`, or all of them. */
+/* Ends the windows that are over at now_boot_ns. */
 void fold_advance(struct fold *fold, uint64_t now_boot_ns);
+/* Ends all windows. */
 void fold_end(struct fold *fold, uint64_t now_boot_ns);
 
 #endif

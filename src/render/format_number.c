@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Numbers for people. */
+/* Numbers as text with separators and units. */
 #include "render/format_number.h"
 
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Numbers for people: "1,204", "2.9 s". All write a NUL-terminated text and return its length. */
+/* Numbers as text with separators and units. format_*() write a NUL-terminated text and return its length. */
 #ifndef PORTTRACE_RENDER_FORMAT_NUMBER_H
 #define PORTTRACE_RENDER_FORMAT_NUMBER_H
 
@@ -16,9 +16,9 @@ unsigned int percent_of(uint64_t part, uint64_t whole);
 
 /* "28,232" */
 size_t format_count(uint64_t count, char out[NUMBER_SIZE]);
-/* "850 ns", "37 ms", "2.9 s", "3 min 20 s", "2 h 5 min", "3 d 4 h"; cut, not rounded */
+/* "850 ns", "37 ms", "2.9 s", "3 min 20 s", "2 h 5 min", "3 d 4 h"; rounded down */
 size_t format_duration(uint64_t ns, char out[NUMBER_SIZE]);
-/* "1,204/s", and "0.5/s" where the fraction matters */
+/* "1,204/s"; below 10 with one decimal: "0.5/s". Without an interval, count is the rate. */
 size_t format_rate(uint64_t count, double seconds, char out[NUMBER_SIZE]);
 
 #endif

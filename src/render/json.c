@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The JSON format: one object a line, the rows of fields.c and the records around them. A promise
- * to scripts: fields are added, never changed.
+ * The JSON format: one object per line. Scripts depend on it: fields are added, never changed. See
+ * docs/json-schema.md.
  */
 #include "render/json.h"
 

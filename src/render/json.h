@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The JSON format: one object a line. */
+/* The JSON format: one object per line. */
 #ifndef PORTTRACE_RENDER_JSON_H
 #define PORTTRACE_RENDER_JSON_H
 

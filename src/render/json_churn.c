@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The records `churn` and `warning`: ports taken and given back, how full they are, and until when. */
+/* The records `churn` and `warning`: ephemeral ports, TIME_WAITs, how full the pools are and until when. */
 #include "render/json_churn.h"
 
 #include <string.h>
@@ -59,7 +59,7 @@ static void put_timewait(struct json_line *line, const struct churn *churn)
 	json_close_map(line);
 }
 
-/* A capture of an older porttrace has only the sums. */
+/* Captures of older versions have only the sums: the parts do not add up to them. */
 static void put_calls(struct json_line *line, const struct churn *churn)
 {
 	if (churn->by_connect + churn->by_bind + churn->by_autobind == churn->ephemeral_allocated) {
@@ -120,7 +120,7 @@ static void put_top(struct json_line *line, const struct churn_top *top)
 	json_close_map(line);
 }
 
-/* What is said of a pool wherever it is. */
+/* Fields of a pool that the records `churn` and `warning` share. */
 static void put_fill(struct json_line *line, const struct forecast *forecast)
 {
 	const struct wire_pool *pool = &forecast->pool->now;

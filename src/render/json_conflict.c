@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Of a refusal in JSON: its cause in words, and every socket that has the port. */
+/* The conflict of a failure in JSON: cause, sentences, and the sockets that hold the port. */
 #include "render/json_conflict.h"
 
 #include <string.h>
@@ -30,7 +30,7 @@ static void put_holder_pids(struct json_line *line, const struct holder *holder)
 	json_close_list(line);
 }
 
-/* A holder has the fields of a socket, so it is shown as the event that told of it. */
+/* A holder has the fields of a socket, so it is written as a wire_socket event. */
 static void put_holder(struct render *render, const struct holder *holder)
 {
 	const struct wire_socket socket = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* One JSON object a line, through yajl into one large buffer. */
+/* One JSON object per line, written by yajl into a buffer of 64 KiB. */
 #include "render/json_line.h"
 
 #include <assert.h>
@@ -14,7 +14,7 @@
 #define NUMBER_SIZE 24
 #define WORD_MAX    62
 
-/* The longest text there is (a command line, a sentence of a diagnosis) has 512 bytes. */
+/* The longest texts, a command line and a sentence of a diagnosis, have 512 bytes. */
 #define BYTES_MAX 1024
 
 struct json_line {
@@ -79,7 +79,7 @@ void json_line_free(struct json_line *line)
 	free(line);
 }
 
-/* yajl refuses what would not be JSON: that would be a bug of ours. */
+/* yajl refuses what would not be valid JSON: a bug in porttrace. */
 static void must(yajl_gen_status status)
 {
 	assert(status == yajl_gen_status_ok);
@@ -130,7 +130,7 @@ void json_close_list(struct json_line *line)
 	must(yajl_gen_array_close(line->gen));
 }
 
-/* Digits from the end of `buffer` backwards. yajl_gen_integer() would go through printf(). */
+/* Digits backwards from `end`. yajl_gen_integer() would call printf(), which is slower. */
 static char *write_number(char *end, uint64_t number)
 {
 	do {
@@ -178,7 +178,7 @@ void json_true(struct json_line *line)
 	json_bool(line, true);
 }
 
-/* yajl takes a number as it is written: that saves looking at every byte for what to quote. */
+/* yajl_gen_number() copies its text: that saves yajl_gen_string() searching for bytes to escape. */
 void json_word(struct json_line *line, const char *word, size_t length)
 {
 	char quoted[WORD_MAX + 2];

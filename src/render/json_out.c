@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What every JSON record is made with. */
+/* Shared by the files of the JSON format: json_out.h. */
 #include "render/json_out.h"
 
 #include <string.h>

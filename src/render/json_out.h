@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What every JSON record is made with: the state of the format, and the parts that several records have. */
+/* Shared by the files of the JSON format: its state, and parts of several records. */
 #ifndef PORTTRACE_RENDER_JSON_OUT_H
 #define PORTTRACE_RENDER_JSON_OUT_H
 
@@ -14,20 +14,20 @@
 struct render {
 	struct json_line *line;
 	struct render_options options;
-	struct time_cache event_time, since_time; /* apart: each keeps its own second */
+	struct time_cache event_time, since_time; /* two, because each caches one second */
 	uint64_t start_boot_ns;
 };
 
 /* A record up to its time; the caller ends it with json_line_end(). */
 void json_begin(struct render *render, uint64_t boot_ns);
-/* Likewise, with the name of an event. */
+/* The same, up to the name of the event. */
 void json_begin_event(struct render *render, uint64_t boot_ns, const char *event);
-/* The rows of fields.c that these lines show (FIELD_OF_...). */
+/* Adds the fields of fields.c that `lines` (FIELD_OF_...) have. */
 void json_fields(struct render *render, const struct report *report, unsigned int lines);
 
-/* Into a map that the caller opened. */
+/* These add to a map that the caller opened. */
 void json_put_number(struct json_line *line, const char *key, uint64_t number);
-/* Nothing for NULL and "". */
+/* NULL and "": adds nothing. */
 void json_put_text(struct json_line *line, const char *key, const char *text);
 /* "pid" and "comm" */
 void json_task(struct json_line *line, const struct wire_task *task);

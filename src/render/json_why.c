@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The answer of `why` in JSON: one record, and what is not known is not in it. */
+/* The answer of `why` in JSON: one record. Unknown fields are absent. */
 #include "render/json_why.h"
 
 #include <string.h>
@@ -22,7 +22,7 @@ static void put_question(struct json_line *line, const struct wire_sock *sock)
 	json_number(line, sock->local_port);
 }
 
-/* Port 0 is a question, not a port: it has none of these. */
+/* Port 0 asks for any free port: it has none of these. */
 static void put_port(struct json_line *line, const struct why_report *report)
 {
 	uint16_t port = report->sock->local_port;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The words for the wire's numbers, the same in every format. */
+/* Names for the numbers of wire events, the same in every format. */
 #include "render/names.h"
 
 #include <netinet/in.h>
@@ -44,7 +44,7 @@ static const char *const states[] = {
 
 const char *state_name(uint8_t state, uint32_t substate)
 {
-	/* A long FIN_WAIT2 is kept as a small TIME_WAIT socket; ss shows what it stands for. */
+	/* The kernel keeps a long FIN_WAIT2 as a TIME_WAIT socket with this substate (tcp_time_wait()). */
 	if (state == WIRE_TCP_TIME_WAIT && substate == WIRE_TCP_FIN_WAIT2)
 		state = WIRE_TCP_FIN_WAIT2;
 	return state < COUNT_OF(states) ? states[state] : NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What IANA made of the port numbers (RFC 6335); the kernel knows nothing of it. */
+/* The port ranges of IANA (RFC 6335). The kernel does not use them. */
 #ifndef PORTTRACE_RENDER_PORT_RANGE_H
 #define PORTTRACE_RENDER_PORT_RANGE_H
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the user sees: a renderer turns reports into lines, in one format. cmd/ makes the reports.
- * Every format walks the rows of render/fields.c, so a column or a field is added once.
+ * A renderer writes reports as lines of one output format. The stream, `ls` and `why` make the reports.
  */
 #ifndef PORTTRACE_RENDER_RENDERER_H
 #define PORTTRACE_RENDER_RENDERER_H
@@ -16,13 +15,13 @@
 #include "model/model.h"
 #include "porttrace/wire.h"
 
-/* One thing that happened, joined with what is known about it. All borrowed. */
+/* An event with what is known about it. All pointers are borrowed. */
 struct report {
 	const struct wire_hdr *event;
 	const struct wire_sock *sock;	 /* NULL: not about a socket */
-	const struct wire_task *task;	 /* NULL or pid 0: nobody known */
-	const struct process *process;	 /* NULL: /proc said nothing */
-	const struct conflict *conflict; /* NULL: nothing to explain */
+	const struct wire_task *task;	 /* NULL or pid 0: process not known */
+	const struct process *process;	 /* NULL: not known from /proc */
+	const struct conflict *conflict; /* NULL: not a failure over a port */
 	const char *interface;		 /* "" or NULL: none */
 	const struct port_entry *entry;	 /* `ls`: the row of the port table; else NULL */
 };
@@ -32,13 +31,13 @@ struct port_report {
 	const struct port_entry *entry;
 	const struct process *process; /* of the first descriptor, else of the owner */
 	const char *interface;
-	uint64_t boot_ns;	       /* when this was looked at */
+	uint64_t boot_ns;	       /* when the table was read */
 };
 
 struct start_report {
 	uint64_t boot_ns;
 	const char *version, *kernel, *probes;
-	const char *const *missing; /* names of facts that this kernel does not show; NULL-terminated */
+	const char *const *missing; /* facts that these probes do not see; NULL-terminated, NULL: none */
 	uint64_t sockets;
 	uint64_t netns_count;
 	const char *hint;	/* text only: "Ctrl-C to end" */
@@ -48,23 +47,23 @@ struct stop_report {
 	uint64_t boot_ns;
 	uint64_t events;
 	uint64_t lost;
-	uint64_t unpredicted; /* refusals that the rules would have let in */
+	uint64_t unpredicted; /* failures that the known kernel rules do not predict */
 };
 
 /* The answer of `why`. */
 struct why_report {
-	uint64_t boot_ns;	   /* when the sockets were looked at */
-	const struct wire_sock *sock; /* what was asked */
-	uint32_t error;		   /* what bind() would say; 0: it would work */
-	/* The reason; holders are those that refuse, or if it is free those that would share. */
+	uint64_t boot_ns;	   /* when the sockets were read */
+	const struct wire_sock *sock; /* the bind in question */
+	uint32_t error;		   /* errno of bind(); 0: it would succeed */
+	/* The reason. Holders: the sockets that conflict, or if free, those that would share the port. */
 	const struct conflict *conflict;
-	const char *later;	   /* what would stand in the way next; NULL: nothing */
-	/* On the port as well, and not in the way: other addresses, other namespaces. */
+	const char *later;	   /* what would refuse bind() next; NULL: nothing */
+	/* On the same port without conflict: at other addresses, in other network namespaces. */
 	const struct holder *const *beside;
 	size_t beside_count;
 	const struct holder *elsewhere;
 	size_t elsewhere_count, elsewhere_more;
-	const char *service;	   /* as /etc/services has it; NULL: no name */
+	const char *service;	   /* name in /etc/services; NULL: none */
 	bool privileged, reserved;
 	uint16_t range_low, range_high; /* ephemeral, of this namespace; 0: not known */
 };
@@ -73,7 +72,7 @@ enum time_style { TIME_WALL, TIME_RELATIVE, TIME_ISO, TIME_NONE };
 
 struct render_options {
 	FILE *out;		   /* data */
-	FILE *err;		   /* headers and remarks of the text format; never data */
+	FILE *err;		   /* status lines; never data */
 	int64_t boot_to_wall_ns;   /* CLOCK_REALTIME - CLOCK_BOOTTIME */
 	uint64_t start_boot_ns;	   /* zero of TIME_RELATIVE */
 	enum time_style time;
@@ -88,7 +87,7 @@ static inline int64_t render_wall_ns(const struct render_options *options, uint6
 	return (int64_t)(boot_ns + (uint64_t)options->boot_to_wall_ns);
 }
 
-struct render; /* a renderer's own state */
+struct render; /* the state of a format */
 
 struct renderer {
 	const char *name;
@@ -99,14 +98,14 @@ struct renderer {
 	void (*port)(struct render *render, const struct port_report *report);
 	void (*churn)(struct render *render, const struct churn *churn, struct model *model,
 		      uint64_t boot_ns);
-	/* NULL: this format has none. */
+	/* NULL: the format does not have them. */
 	void (*warning)(struct render *render, const struct warning *warning, uint64_t boot_ns);
-	/* An interval has ended, whether anything changed in it or not. NULL: nothing to do. */
+	/* At the end of every interval, also without a change. NULL: nothing to do. */
 	void (*interval)(struct render *render, uint64_t boot_ns);
 	void (*why)(struct render *render, const struct why_report *report);
 	void (*lost)(struct render *render, uint64_t count, const char *reason, uint64_t boot_ns);
 	void (*stop)(struct render *render, const struct stop_report *report);
-	/* Time passes: folded lines come out. Writes what is buffered; 0 or -errno of the output. */
+	/* Writes folded lines that are due and the buffer; 0 or -errno of the output. */
 	int (*flush)(struct render *render, uint64_t now_boot_ns);
 	void (*close)(struct render *render);
 };

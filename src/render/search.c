@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Bucket n of a histogram has what took 2^n ns and more. */
+/* Bucket n of the histogram counts searches of 2^n to 2^(n+1) - 1 ns. */
 #include "render/search.h"
 
 uint64_t search_percentile(const struct churn_search_diff *search, unsigned int percent)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Percentiles of the searches for a port. */
+/* Percentiles of port-search time. */
 #ifndef PORTTRACE_RENDER_SEARCH_H
 #define PORTTRACE_RENDER_SEARCH_H
 
@@ -7,8 +7,7 @@
 
 #include "model/netns_table.h"
 
-/* So many of a hundred took at most this, in nanoseconds: the end of its bucket, so up to twice too much,
- * but never more than the longest. */
+/* Nanoseconds. The upper end of the bucket, so up to twice the true value, but at most max_ns. */
 uint64_t search_percentile(const struct churn_search_diff *search, unsigned int percent);
 
 #endif

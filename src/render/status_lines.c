@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A run's beginning and end; and the renderer that says nothing else, of a stream that goes to a file. */
+/* The first line and the totals of a run, on stderr. */
 #include "render/status_lines.h"
 
 #include <stdlib.h>
@@ -44,7 +44,7 @@ struct render {
 	struct render_options options;
 };
 
-static struct render *open_remarks(const struct render_options *options)
+static struct render *status_lines_open(const struct render_options *options)
 {
 	struct render *render = calloc(1, sizeof(*render));
 
@@ -101,14 +101,14 @@ static int no_flush(struct render *render, uint64_t now_boot_ns)
 	return 0;
 }
 
-static void close_remarks(struct render *render)
+static void status_lines_close(struct render *render)
 {
 	free(render);
 }
 
 const struct renderer render_status_lines = {
 	.name = "status-lines",
-	.open = open_remarks,
+	.open = status_lines_open,
 	.start = start,
 	.event = no_event,
 	.port = no_port,
@@ -116,5 +116,5 @@ const struct renderer render_status_lines = {
 	.lost = no_lost,
 	.stop = stop,
 	.flush = no_flush,
-	.close = close_remarks,
+	.close = status_lines_close,
 };

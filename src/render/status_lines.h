@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A run's beginning and end in words, for people and never among the data. */
+/* The first line and the totals of a run, on stderr. */
 #ifndef PORTTRACE_RENDER_STATUS_LINES_H
 #define PORTTRACE_RENDER_STATUS_LINES_H
 
@@ -7,7 +7,7 @@
 
 #include "render/renderer.h"
 
-/* A renderer that says nothing else, for a stream that goes to a file. */
+/* A renderer that prints only these: for a stream that is recorded to a file. */
 extern const struct renderer render_status_lines;
 
 /* "porttrace 0.1 · Linux 6.12 · probes fentry · 41 sockets in 3 network namespaces" */

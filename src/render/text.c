@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The text format: a line an event, what explains a failure under it, storms folded. For people;
- * it may change. */
+/* The text format: one line per event, failures explained below it, equal events folded. May change. */
 #include "render/text.h"
 
 #include <errno.h>
@@ -197,7 +196,7 @@ static void text_lost(struct render *render, uint64_t count, const char *reason,
 static void text_stop(struct render *render, const struct stop_report *report)
 {
 	fold_end(&render->fold, report->boot_ns);
-	/* The totals come after the last line, also where both end up in one place. */
+	/* stdout and stderr may be the same file: the totals come last. */
 	fflush(render->options.out);
 	if (render->options.quiet && report->lost == 0)
 		return;

@@ -39,7 +39,7 @@ void text_cell_remote(struct text_line *line, const struct report *report, const
 		text_line_mark(line, STYLE_FAILED, errno_name(error, name));
 }
 
-/* Other processes that have the socket, counted once each; approximate beyond PIDS_SEEN. */
+/* Processes besides the first that have the socket open. Too many if there are more than PIDS_SEEN. */
 static size_t count_others(const struct port_fd *fd)
 {
 	uint32_t seen[PIDS_SEEN];
@@ -82,7 +82,7 @@ static void add_duration(struct text_line *line, const char *before, uint64_t ns
 	text_line_format(line, "%s %s", before, text);
 }
 
-/* What the kind alone knows. */
+/* What only this kind of event has. */
 static void add_kind_detail(struct text_line *line, const struct report *report)
 {
 	const struct wire_hdr *event = report->event;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What TIME_WAIT and the ephemeral ports of a namespace did in the last interval, in two lines. */
+/* TIME_WAITs and ephemeral ports of a network namespace in one interval: a line each. */
 #include "render/text_churn.h"
 
 #include <string.h>
@@ -10,7 +10,7 @@
 
 #define NEAR_LIMIT_PERCENT 80
 
-/* Fields of these lines are two spaces apart: they have no columns. */
+/* Values are two spaces apart: these lines have no columns. */
 static void add_count(struct text_line *line, uint64_t count, const char *unit)
 {
 	char text[NUMBER_SIZE];
@@ -78,7 +78,7 @@ static void put_timewait(struct render *render, const struct churn *churn, uint6
 	text_write(render, &line);
 }
 
-/* The pool that runs out first, else the fullest: a port serves several destinations at once. */
+/* The pool that fills first, else the fullest. One port can serve several destinations, so each has a pool. */
 static void add_fill(struct text_line *line, const struct churn *churn, struct model *model)
 {
 	struct forecast forecasts[FORECAST_POOLS_MAX], *worst = NULL;
@@ -126,7 +126,7 @@ static void put_ephemeral(struct render *render, const struct churn *churn, stru
 	text_write(render, &line);
 }
 
-/* Two lines of a reason under one of what, as under a refusal. */
+/* Reason and remedy below the warning, as below a failure. */
 void text_warning(struct render *render, const struct warning *warning, uint64_t boot_ns)
 {
 	struct text_line line = {.style = STYLE_WARNING};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What TIME_WAIT and the ephemeral ports of a namespace did in an interval, and warnings about them. */
+/* TIME_WAITs and ephemeral ports of a network namespace in one interval, and warnings about them. */
 #ifndef PORTTRACE_RENDER_TEXT_CHURN_H
 #define PORTTRACE_RENDER_TEXT_CHURN_H
 

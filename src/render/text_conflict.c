@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Under a failure: who has the port, why that refuses the call, and what would help. */
+/* The explanation below a failure: holders of the port, the reason, the remedy. */
 #include "render/text_conflict.h"
 
 #include <string.h>
@@ -12,7 +12,7 @@
 #define HOLDERS_SHOWN 5
 #define OTHERS_SHOWN  3
 
-/* Children by the same name share the socket to share the work: worth a word instead of a list. */
+/* All are children of the first and have its name: shown as "N workers". */
 static bool are_workers(const struct holder *holder)
 {
 	for (size_t i = 1; i < holder->pid_count; i++) {

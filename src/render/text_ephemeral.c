@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The text of `porttrace ephemeral`: per interval and namespace a line of sums, the fullest pools, and the
- * processes that took most. Readable at 80 columns. */
+/* `porttrace ephemeral` as text: per interval and network namespace the sums, the fullest pools and the
+ * processes that took most ports, in 80 columns. */
 #include "render/text_ephemeral.h"
 
 #include <errno.h>
@@ -20,12 +20,12 @@
 #define POOLS_SHOWN	   5
 #define NEAR_LIMIT_PERCENT 80
 
-/* Of a row of pools: where they begin, in columns. */
+/* Where the cells begin or, of numbers, end. In columns. */
 enum { AT_POOL = 2, AT_USED = 48, AT_OF = 55, AT_TIMEWAIT = 63, AT_RATE = 71, AT_FULL = 80 };
 enum { AT_PROCESS = 2, AT_WHERE = 28, AT_TAKEN = 63, AT_WAITING = 71 };
 enum { AT_HALF = 58, AT_MOST = 69 };
 
-/* The same state as the text format's, of which it uses the clock and the note. */
+/* Shares the state of the text format, for the time column and notes. */
 static struct render *ephemeral_open(const struct render_options *options)
 {
 	struct render *render = render_text.open(options);
@@ -41,7 +41,7 @@ static void ephemeral_start(struct render *render, const struct start_report *re
 		status_lines_start(render->options.err, report);
 }
 
-/* Numbers end at a column. */
+/* Ends at column `end`. */
 static void add_right(struct text_line *line, size_t end, const char *text)
 {
 	size_t length = text_columns(text, strlen(text));
@@ -116,7 +116,7 @@ static void add_duration(struct text_line *line, size_t end, uint64_t ns)
 	add_right(line, end, text);
 }
 
-/* to: NULL: all of them. */
+/* to: NULL: the searches to all destinations. */
 static void put_search(struct render *render, const char *call, const struct churn_search_to *to,
 		       const struct churn_search_diff *search)
 {
@@ -155,12 +155,12 @@ static void searches_header(struct render *render)
 
 static void put_searches(struct render *render, const struct churn *churn)
 {
-	if (!churn->searches_timed && !render->told_untimed && churn->ephemeral_allocated) {
+	if (!churn->searches_timed && !render->said_untimed && churn->ephemeral_allocated) {
 		struct text_line line = {.style = STYLE_FAINT};
 
 		text_line_add(&line, "  port-search time is not available with these probes");
 		text_write(render, &line);
-		render->told_untimed = true;
+		render->said_untimed = true;
 	}
 	if (!churn->searches[0].count && !churn->searches[1].count)
 		return;
@@ -228,7 +228,7 @@ static void put_pool(struct render *render, const struct forecast *forecast)
 	text_write(render, &line);
 }
 
-/* A pool by bind() that nobody binds from says nothing that those of connect() do not. */
+/* A pool of bind() that no bind() uses adds nothing to the pools of connect(). */
 static bool is_shown(const struct forecast *forecast)
 {
 	return forecast->pool->now.remote_port || forecast->towards.allocated;
@@ -299,7 +299,7 @@ static void put_processes(struct render *render, const struct churn *churn)
 static void ephemeral_churn(struct render *render, const struct churn *churn, struct model *model,
 			    uint64_t boot_ns)
 {
-	render->told_something = true;
+	render->has_change = true;
 	put_sums(render, churn, boot_ns);
 	put_timewait(render, churn);
 	put_searches(render, churn);
@@ -311,12 +311,12 @@ static void ephemeral_interval(struct render *render, uint64_t boot_ns)
 {
 	struct text_line line = {.style = STYLE_FAINT};
 
-	if (!render->told_something) {
+	if (!render->has_change) {
 		text_begin(render, &line, boot_ns);
 		text_line_add(&line, "no change");
 		text_write(render, &line);
 	}
-	render->told_something = false;
+	render->has_change = false;
 }
 
 static void no_event(struct render *render, const struct report *report)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A line on its way to the terminal. */
+/* A line of text: text_line.h. */
 #include "render/text_line.h"
 
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A line on its way to the terminal: columns that give way instead of cutting, bytes of others only
- * escaped, colour only around what is already there.
+ * A line of text for a terminal: a cell that is too long moves the next one to the right, bytes of other
+ * programs are escaped, and colour only repeats what the text says.
  */
 #ifndef PORTTRACE_RENDER_TEXT_LINE_H
 #define PORTTRACE_RENDER_TEXT_LINE_H
@@ -27,14 +27,14 @@ struct text_line {
 /* Empties a line without touching its bytes. */
 void text_line_reset(struct text_line *line);
 
-/* Text of ours, or escaped already. */
+/* Text without control characters: from porttrace, or escaped already. */
 void text_line_add(struct text_line *line, const char *text);
 void text_line_put(struct text_line *line, const char *text, size_t length);
 void text_line_format(struct text_line *line, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* Bytes of somebody else's, escaped. */
+/* Bytes of another program: control characters are escaped. */
 void text_line_bytes(struct text_line *line, const char *bytes, size_t length);
-/* Adds in a style; one such part per line, the last one wins. */
+/* Adds text in a style. A line has one such part, the last. */
 void text_line_mark(struct text_line *line, enum text_style style, const char *text);
 void text_line_append(struct text_line *line, const struct text_line *other);
 /* Spaces up to `column`; one where the line has reached it and does not end with a space. */
@@ -44,10 +44,10 @@ void text_line_column(struct text_line *line, size_t column);
 void text_line_cell(struct text_line *line, size_t start, size_t width, enum text_align align,
 		    const struct text_line *cell);
 
-/* `width`: columns to cut the line to; 0: do not. Leaves the line empty. */
+/* width: columns to cut the line to, 0: not cut. Leaves the line empty. */
 void text_line_write(struct text_line *line, FILE *out, size_t width, bool colour);
 
-/* How many columns a text takes, for text that was escaped: one for each character. */
+/* Columns of an escaped text: one per UTF-8 character. */
 size_t text_columns(const char *text, size_t length);
 
 #endif

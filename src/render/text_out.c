@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What every text format writes with: the time column, lines, and notes that wrap under a line. */
+/* Shared by the text formats: text_out.h. */
 #include "render/text_out.h"
 
 #include <errno.h>
@@ -49,7 +49,7 @@ void text_write_whole(struct render *render, struct text_line *line)
 	write_line(render, line, 0);
 }
 
-/* How much of `text` goes on one line: up to the last space that fits, or all of a long word. */
+/* Bytes of `text` for one line of `width` columns: up to the last space that fits, or all if there is none. */
 static size_t wrap(const char *text, size_t length, size_t width)
 {
 	size_t columns = 0, last_space = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What every text format writes with: its state, the time column, lines and notes. */
+/* Shared by the text formats: their state, the time column, lines and notes. */
 #ifndef PORTTRACE_RENDER_TEXT_OUT_H
 #define PORTTRACE_RENDER_TEXT_OUT_H
 
@@ -12,7 +12,7 @@
 #include "render/text_line.h"
 #include "util/time_format.h"
 
-struct text_ports; /* rows of `ls` that wait for their widths */
+struct text_ports; /* text_ports.c: buffered rows of `ls` */
 
 struct render {
 	struct render_options options;
@@ -22,17 +22,17 @@ struct render {
 	struct fold fold;
 	struct text_ports *ports;
 	bool many_namespaces;
-	bool told_something; /* text_ephemeral.c: in this interval */
-	bool told_untimed;   /* likewise: once, that searches are not measured */
+	bool has_change;     /* text_ephemeral.c: something changed in this interval */
+	bool said_untimed;   /* text_ephemeral.c: said once that search times are not measured */
 	int error; /* -errno of the first write that failed */
 };
 
-/* The time column of a line. */
+/* Adds the time column. */
 void text_begin(struct render *render, struct text_line *line, uint64_t boot_ns);
 void text_write(struct render *render, struct text_line *line);
-/* A line that matters more than its looks: never cut. */
+/* Does not cut the line to the width of the terminal. */
 void text_write_whole(struct render *render, struct text_line *line);
-/* "why", "fix": a label under an event, and words that wrap beside it. */
+/* A label ("why", "fix") and a text beside it that wraps, below an event. */
 void text_note(struct render *render, const char *label, const char *text, size_t length);
 
 #endif

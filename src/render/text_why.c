@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The answer of `why` as text: the verdict, the holders, the reason, the fix, and what kind of port it is. */
+/* The answer of `why` as text: verdict, holders, reason, remedy, and facts about the port. */
 #include "render/text_why.h"
 
-#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -14,7 +13,7 @@
 
 #define BESIDE_SHOWN 3
 
-/* "*" is printed for the wildcard of either family. */
+/* "*" does not show which addresses it stands for. */
 static const char *only_family(const struct wire_sock *sock)
 {
 	if (!address_is_wildcard(sock->local_addr))
@@ -34,11 +33,9 @@ static void put_verdict(struct render *render, const struct why_report *report)
 	text_line_format(&line, "%s %s%s: ", protocol_name(sock->protocol, name), address,
 			 only_family(sock));
 	if (!report->error) {
-		text_line_add(&line, sock->local_port ? "free: bind() would succeed" : "bind() would succeed");
+		text_line_add(&line, "a bind would succeed");
 	} else {
-		if (report->error == EADDRINUSE)
-			text_line_add(&line, sock->local_port ? "in use: " : "no port is free: ");
-		text_line_add(&line, "bind() would fail with ");
+		text_line_add(&line, "a bind would fail, ");
 		text_line_mark(&line, STYLE_FAILED, errno_name(report->error, error));
 	}
 	text_write_whole(render, &line);
@@ -59,7 +56,7 @@ static void put_more(struct render *render, size_t more, const char *where)
 	put_note(render, &line);
 }
 
-/* Other sockets on the port number, so that the user does not take them for the cause. */
+/* Sockets on the port that do not conflict: a user who finds one may take it for the holder. */
 static void put_beside(struct render *render, const struct why_report *report,
 		       const struct report *frame)
 {
@@ -68,17 +65,17 @@ static void put_beside(struct render *render, const struct why_report *report,
 	for (size_t i = 0; i < shown; i++) {
 		struct text_line line = {};
 
-		text_line_format(&line, "also on port %u, no conflict: ", report->sock->local_port);
+		text_line_add(&line, "not in the way, ");
 		text_holder(&line, report->beside[i], frame);
 		put_note(render, &line);
 	}
-	put_more(render, report->beside_count - shown, "on this port, no conflict");
+	put_more(render, report->beside_count - shown, "on this port, not in the way");
 	for (size_t i = 0; i < report->elsewhere_count; i++) {
 		struct text_line line = {};
 
-		text_line_format(&line, "also on port %u, no conflict: ", report->sock->local_port);
+		text_line_format(&line, "not in the way, in network namespace %u, ",
+				 report->elsewhere[i].sock.netns);
 		text_holder(&line, &report->elsewhere[i], frame);
-		text_line_format(&line, ", in netns %u", report->elsewhere[i].sock.netns);
 		put_note(render, &line);
 	}
 	put_more(render, report->elsewhere_more, "in other network namespaces");
@@ -105,7 +102,7 @@ static void put_port(struct render *render, const struct why_report *report)
 				 is_ephemeral ? "inside" : "outside", report->range_low,
 				 report->range_high);
 	if (is_ephemeral && !report->reserved)
-		text_line_add(&line, ": the kernel may give it to an outgoing connection");
+		text_line_add(&line, ": any outgoing connection may be given it");
 	text_note(render, "port", line.bytes, line.length);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Parts of lines that the stream, its explanations and `ls` have in common. */
+/* Parts of text lines: text_words.h. */
 #include "render/text_words.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Parts of lines that the stream, its explanations and `ls` have in common. */
+/* Parts of text lines that several views share. */
 #ifndef PORTTRACE_RENDER_TEXT_WORDS_H
 #define PORTTRACE_RENDER_TEXT_WORDS_H
 
@@ -8,11 +8,13 @@
 #include "model/model.h"
 #include "render/text_line.h"
 
+/* "nginx[812]" */
 void text_who(struct text_line *line, const char *comm, uint32_t pid);
-/* A separator, unless the line is empty; then the caller adds the item. */
+/* Adds ", " unless the line is empty. The caller adds the item. */
 void text_item(struct text_line *line);
 void text_options(struct text_line *line, const struct wire_sock *sk);
 void text_interface(struct text_line *line, const char *interface);
+/* systemd unit and container of a process; NULL: nothing */
 void text_place(struct text_line *line, const struct process *process);
 /* "  12 failed", marked as a failure; nothing for 0. */
 void text_failed(struct text_line *line, uint64_t count);

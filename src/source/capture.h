@@ -17,7 +17,8 @@ int capture_write(struct capture_writer *writer, const void *event, size_t size)
 int capture_flush(struct capture_writer *writer);
 /* Overwrites the header; its magic, sizes and version are filled in here. 0 or -errno. */
 int capture_set_header(struct capture_writer *writer, const struct capture_header *header);
-/* Closes the file and frees the writer, which may be NULL. 0, or -errno of the first error since capture_create(). */
+/* Closes the file and frees the writer, which may be NULL. 0, or -errno of the first error since
+ * capture_create(). */
 int capture_finish(struct capture_writer *writer);
 
 struct capture_reader;
@@ -26,8 +27,8 @@ struct capture_reader;
 struct capture_reader *capture_open(const char *path);
 void capture_close(struct capture_reader *reader);
 const struct capture_header *capture_header_of(const struct capture_reader *reader);
-/* The next event, aligned to 8, valid until the next call. 0; -ENODATA: the end; -EIO: the file is truncated, or
- * cannot be read. */
+/* The next event, aligned to 8, valid until the next call. 0; -ENODATA: the end; -EIO: the file is
+ * truncated, or cannot be read. */
 int capture_next(struct capture_reader *reader, const void **event, size_t *size);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reads, at the end of an interval, the BPF counters and the kernel's own for each namespace, and derives from both
- * how many TIME_WAITs began and ended.
+ * Reads, at the end of an interval, the BPF counters and the kernel's own for each namespace, and derives
+ * from both how many TIME_WAITs began and ended.
  */
 #include "source/counters.h"
 
@@ -29,7 +29,8 @@ struct netns_counters {
 	struct churn_counts counts; /* of that event */
 	struct churn_counts now;    /* as read last */
 	bool is_gone;		    /* it could not be entered */
-	/* TIME_WAITs on ephemeral ports: that began before porttrace did (if has_before); that ended since. */
+	uint64_t baseline_boot_ns;  /* not 0: the start of its first interval, which was not sent yet */
+	/* TIME_WAITs on ephemeral ports: begun before porttrace was (if has_before); ended since. */
 	uint64_t timewait_before, timewait_released;
 	bool has_before;
 	/* TcpExt TW when it was last read, and what the BPF programs had counted then. */
@@ -72,7 +73,8 @@ struct counters *counters_new(struct kernel *kernel, struct netns_list *namespac
 		.event = event,
 		.context = context,
 	};
-	counters->counts_reader = map_reader_new(kernel_program(kernel, "churn_namespaces_read"), NULL, counts);
+	counters->counts_reader =
+		map_reader_new(kernel_program(kernel, "churn_namespaces_read"), NULL, counts);
 	if (counters->counts_reader)
 		counters->flows = flow_counters_new(kernel, event, context);
 	if (counters->flows)
@@ -115,13 +117,34 @@ static struct netns_counters *entry_get(struct counters *counters, uint32_t netn
 	};
 	/* A namespace that appears during the trace began its interval with all counters 0. */
 	if (counters->interval_boot_ns) {
-		struct wire_netns nothing = entry->event;
-
 		entry->has_before = true;
-		nothing.hdr.boot_ns = counters->interval_boot_ns;
-		counters->event(counters->context, &nothing, sizeof(nothing));
+		entry->baseline_boot_ns = counters->interval_boot_ns;
 	}
 	return entry;
+}
+
+/* The counters of a new namespace at the start of its first interval: nothing was counted yet. */
+static struct wire_netns baseline_take(struct netns_counters *entry)
+{
+	struct wire_netns baseline = {
+		.hdr = {.size = sizeof(baseline), .kind = WIRE_NETNS, .boot_ns = entry->baseline_boot_ns},
+		.netns = entry->event.netns,
+	};
+
+	entry->baseline_boot_ns = 0;
+	return baseline;
+}
+
+static void baselines_send(struct counters *counters)
+{
+	for (size_t i = 0; i < counters->entry_count; i++) {
+		struct wire_netns baseline;
+
+		if (!counters->entries[i].baseline_boot_ns)
+			continue;
+		baseline = baseline_take(&counters->entries[i]);
+		counters->event(counters->context, &baseline, sizeof(baseline));
+	}
 }
 
 static void counts_fill(struct wire_netns *event, const struct churn_counts *counts)
@@ -143,11 +166,12 @@ static void counts_fill(struct wire_netns *event, const struct churn_counts *cou
 
 /*
  * How many TIME_WAITs began, without hooks on their end. The kernel's counter is preferred, if it has one
- * (kernel_counts_timewaits()): our programs at the end of a connection can miss one. Otherwise, and while the
- * namespace cannot be entered, ours is added to the kernel's value as it was read last (0 for a namespace that
- * appeared during the trace).
+ * (kernel_counts_timewaits()): our programs at the end of a connection can miss one. Otherwise, and while
+ * the namespace cannot be entered, ours is added to the kernel's value as it was read last (0 for a
+ * namespace that appeared during the trace).
  */
-static void entered_fill(const struct counters *counters, struct netns_counters *entry, struct wire_netns *event, uint64_t seen)
+static void entered_fill(const struct counters *counters, struct netns_counters *entry, struct wire_netns *event,
+			 uint64_t seen)
 {
 	uint64_t added = seen > entry->entered_seen ? seen - entry->entered_seen : 0;
 	bool is_there_at_start = !entry->event.hdr.boot_ns && !counters->interval_boot_ns;
@@ -161,13 +185,14 @@ static void entered_fill(const struct counters *counters, struct netns_counters 
 }
 
 /*
- * The larger of what the hooks saw and what the kernel has counted since the first reading. Hooks can miss events:
- * the kernel does not run a kprobe program while another one runs on the same CPU (trace_call_bpf() in
- * kernel/trace/bpf_trace.c), nor an fentry program that would interrupt itself (__bpf_prog_enter_recur() in
- * kernel/bpf/trampoline.c). The kernel's counter can be lower: TWRecycled leaves out the TIME_WAITs that a SYN
- * took over.
+ * The larger of what the hooks saw and what the kernel has counted since the first reading. Hooks can miss
+ * events: the kernel does not run a kprobe program while another one runs on the same CPU (trace_call_bpf()
+ * in kernel/trace/bpf_trace.c), nor an fentry program that would interrupt itself (__bpf_prog_enter_recur()
+ * in kernel/bpf/trampoline.c). The kernel's counter can be lower: TWRecycled leaves out the TIME_WAITs that
+ * a SYN took over.
  */
-static void hooked_fill(struct netns_counters *entry, struct wire_netns *event, const __u64 *values, bool begins_counted)
+static void hooked_fill(struct netns_counters *entry, struct wire_netns *event, const __u64 *values,
+			bool begins_counted)
 {
 	const uint64_t seen[] = {values[CHURN_TIMEWAIT], values[CHURN_TIMEWAIT_REUSED],
 				 values[CHURN_TIMEWAIT_KILLED], values[CHURN_TIMEWAIT_OVERFLOW]};
@@ -187,8 +212,8 @@ static void hooked_fill(struct netns_counters *entry, struct wire_netns *event, 
 	entry->has_base |= !entry->is_gone;
 }
 
-static void timewait_fill(const struct counters *counters, struct netns_counters *entry, struct wire_netns *event,
-			  const struct churn_counts *counts)
+static void timewait_fill(const struct counters *counters, struct netns_counters *entry,
+			  struct wire_netns *event, const struct churn_counts *counts)
 {
 	const __u64 *values = counts->values;
 
@@ -203,7 +228,9 @@ static void timewait_fill(const struct counters *counters, struct netns_counters
 
 static bool may_read_port_usage(const struct netns_counters *entry, bool last)
 {
-	return last || clock_boot_ns() - entry->port_usage_boot_ns > PORT_USAGE_PAUSE * entry->port_usage_took_ns;
+	uint64_t pause = PORT_USAGE_PAUSE * entry->port_usage_took_ns;
+
+	return last || clock_boot_ns() - entry->port_usage_boot_ns > pause;
 }
 
 static void misuse_of_listeners(struct counters *counters, const struct port_usage_result *found)
@@ -211,14 +238,15 @@ static void misuse_of_listeners(struct counters *counters, const struct port_usa
 	for (size_t i = 0; i < found->listener_count; i++) {
 		const struct wire_socket *listener = &found->listeners[i];
 
-		flow_counters_misuse(counters->flows, &listener->sock, &listener->task, WIRE_MISUSE_SERVICE_PORT, 1);
+		flow_counters_misuse(counters->flows, &listener->sock, &listener->task,
+				     WIRE_MISUSE_SERVICE_PORT, 1);
 	}
 }
 
 /*
- * Counts the ports, and derives how many TIME_WAITs on ephemeral ports have ended: those that began minus those that
- * exist. `counts` must have been read before: then a TIME_WAIT that begins meanwhile only makes the result too low
- * until the next count, and never too high.
+ * Counts the ports, and derives how many TIME_WAITs on ephemeral ports have ended: those that began minus
+ * those that exist. `counts` must have been read before: then a TIME_WAIT that begins meanwhile only makes
+ * the result too low until the next count, and never too high.
  */
 static void port_usage_fill(struct counters *counters, struct netns_counters *entry, struct wire_netns *event,
 			const struct churn_counts *counts)
@@ -265,13 +293,10 @@ static bool enter(struct counters *counters, uint32_t netns)
 	return false;
 }
 
-/* Sends one namespace. If it cannot be entered, only the counts of the BPF programs are new. */
+/* Reads one namespace. If it cannot be entered, only the counts of the BPF programs are new. */
 static void namespace_read(struct counters *counters, struct netns_counters *entry, struct wire_netns *event,
 			     const struct churn_counts *counts, bool with_port_usage, bool last)
 {
-	uint64_t overflowed = entry->event.timewait_overflowed;
-	bool is_first = !entry->event.hdr.boot_ns;
-
 	event->has = kernel_times_searches(counters->kernel) ? WIRE_NETNS_TIMED : 0;
 	event->flows_forgotten = flow_counters_evicted(counters->flows);
 	counts_fill(event, counts);
@@ -280,11 +305,12 @@ static void namespace_read(struct counters *counters, struct netns_counters *ent
 		event->timewait_live = 0;
 	} else {
 		netns_read(event, counters->reserved);
-		/* Without a TIME_WAIT now, none began before porttrace did, and ports need not be counted for it. */
+		/* Without a TIME_WAIT now, none began before porttrace did, and ports need not be counted
+		 * for it. */
 		if (!entry->has_before && !event->timewait_live)
 			entry->has_before = true;
-		if (with_port_usage && (counters->interval_boot_ns || event->timewait_live) && counters->port_usage &&
-		    may_read_port_usage(entry, last))
+		if (with_port_usage && counters->port_usage &&
+		    (counters->interval_boot_ns || event->timewait_live) && may_read_port_usage(entry, last))
 			port_usage_fill(counters, entry, event, counts);
 		netns_leave(counters->namespaces);
 	}
@@ -295,9 +321,6 @@ static void namespace_read(struct counters *counters, struct netns_counters *ent
 	else
 		event->ephemeral_released += entry->timewait_released;
 	event->hdr.boot_ns = clock_boot_ns();
-	if (!is_first && event->timewait_overflowed > overflowed)
-		flow_counters_overflow(counters->flows, event);
-	counters->event(counters->context, event, sizeof(*event));
 }
 
 static bool has_changed(const struct netns_counters *entry, const struct churn_counts *counts)
@@ -306,7 +329,7 @@ static bool has_changed(const struct netns_counters *entry, const struct churn_c
 	       memcmp(entry->counts.values, counts->values, sizeof(counts->values)) != 0;
 }
 
-/* Nothing changed in this namespace for a while: its interval begins with the others', at its last values. */
+/* Begins the interval of a namespace in which nothing changed for a while, with its last values. */
 static void interval_begin(struct counters *counters, struct netns_counters *entry)
 {
 	if (!entry->event.hdr.boot_ns || entry->event.hdr.boot_ns >= counters->interval_boot_ns)
@@ -339,18 +362,23 @@ static void find_namespaces(struct counters *counters, bool out_of_turn)
 		entry_get(counters, netns_list_get(counters->namespaces, i));
 }
 
-void counters_read_one(struct counters *counters, uint32_t netns)
+int counters_read_one(struct counters *counters, uint32_t netns, struct netns_reading *reading)
 {
-	struct wire_netns between;
 	struct netns_counters *entry;
+	struct wire_netns *now;
 
+	reading->count = 0;
 	find_namespaces(counters, true);
 	entry = entry_get(counters, netns);
 	if (!entry)
-		return;
-	between = entry->event;
-	between.ends_interval = 0;
-	namespace_read(counters, entry, &between, &entry->now, false, false);
+		return -ENOMEM;
+	if (entry->baseline_boot_ns)
+		reading->events[reading->count++] = baseline_take(entry);
+	now = &reading->events[reading->count++];
+	*now = entry->event;
+	now->ends_interval = 0;
+	namespace_read(counters, entry, now, &entry->now, false, false);
+	return 0;
 }
 
 /* What could not be entered is removed only once its counts stay the same: something unseen may keep it. */
@@ -368,10 +396,13 @@ void counters_report(struct counters *counters, bool last)
 	uint64_t now = clock_boot_ns();
 
 	find_namespaces(counters, false);
+	baselines_send(counters);
 	flow_counters_read(counters->flows);
 	/* Backwards: entry_remove_gone() moves the last entry to the place of the removed one. */
 	for (size_t i = counters->entry_count; i-- > 0;) {
 		struct netns_counters *entry = &counters->entries[i];
+		uint64_t overflowed = entry->event.timewait_overflowed;
+		bool is_first = !entry->event.hdr.boot_ns;
 
 		if (!has_changed(entry, &entry->now)) {
 			entry_remove_gone(counters, entry);
@@ -381,6 +412,9 @@ void counters_report(struct counters *counters, bool last)
 		interval_begin(counters, entry);
 		entry->counts = entry->now;
 		namespace_read(counters, entry, &entry->event, &entry->now, true, last);
+		if (!is_first && entry->event.timewait_overflowed > overflowed)
+			flow_counters_overflow(counters->flows, &entry->event);
+		counters->event(counters->context, &entry->event, sizeof(entry->event));
 	}
 	counters->interval_boot_ns = now;
 }

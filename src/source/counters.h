@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reads the counters of the BPF programs and of the kernel at the end of an interval, and sends them as events:
- * ports taken per process (WIRE_TRAFFIC), port searches (WIRE_SEARCH), misuse that exhausts ports (WIRE_MISUSE),
- * ports in use (WIRE_POOL). The WIRE_NETNS of a namespace comes last and ends its interval.
+ * Reads the counters of the BPF programs and of the kernel at the end of an interval, and sends them as
+ * events: ports taken per process (WIRE_TRAFFIC), port searches (WIRE_SEARCH), misuse that exhausts ports
+ * (WIRE_MISUSE), ports in use (WIRE_POOL). The WIRE_NETNS of a namespace comes last and ends its interval.
  */
 #ifndef PORTTRACE_SOURCE_COUNTERS_H
 #define PORTTRACE_SOURCE_COUNTERS_H
@@ -22,11 +22,12 @@ struct counters *counters_new(struct kernel *kernel, struct netns_list *namespac
 void counters_free(struct counters *counters);
 
 /*
- * Ends an interval: sends the namespaces in which something changed. The first call begins the first interval.
- * Ports are counted while that takes at most 4 % of the time. last: the final interval, counted at any cost.
+ * Ends an interval: sends the namespaces in which something changed. The first call begins the first
+ * interval. Ports are counted while that takes at most 4 % of the time. last: the final interval, counted
+ * at any cost.
  */
 void counters_report(struct counters *counters, bool last);
-/* Sends one namespace, without counting its ports and without ending its interval. */
-void counters_read_one(struct counters *counters, uint32_t netns);
+/* Reads one namespace between two intervals; sends no event. 0 or -ENOMEM. */
+int counters_read_one(struct counters *counters, uint32_t netns, struct netns_reading *reading);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reads whole maps: a system call for each of some thousand flows would cost more than everything else in an
- * interval. */
+/* Reads whole maps: a system call for each of some thousand flows would cost more than everything else in
+ * an interval. */
 #include "source/flow_counters.h"
 
 #include <errno.h>

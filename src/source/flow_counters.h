@@ -12,8 +12,8 @@ struct flow_counters;
 struct flow_counters *flow_counters_new(struct kernel *kernel, source_event_fn event, void *context);
 void flow_counters_free(struct flow_counters *flows);
 
-/* Sends the totals so far: ports taken by each process (WIRE_TRAFFIC), the duration of port searches (WIRE_SEARCH),
- * and new misuse that exhausts ports (WIRE_MISUSE). */
+/* Sends the totals so far: ports taken by each process (WIRE_TRAFFIC), the duration of port searches
+ * (WIRE_SEARCH), and new misuse that exhausts ports (WIRE_MISUSE). */
 void flow_counters_read(struct flow_counters *flows);
 
 /* Fills `pids` with up to `max` processes that took ports in a namespace, each once. Returns how many. */

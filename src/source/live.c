@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Joins the programs' ring buffer with looks at what exists and with the counters of each namespace. */
+/* The running kernel: the ring buffer of the probes, the snapshot iterators, the counters per interval. */
 #include "source/live.h"
 
 #include <errno.h>
@@ -21,10 +21,11 @@
 #include "util/clock.h"
 
 #define ADDRESS_VALID_NS 100000000ULL
-#define SEARCH_NS	 200000000ULL
+#define RING_STOP	 -ECANCELED /* ends ring_buffer__consume() after the event, which counts as read */
+#define FDLESS_SEARCH_NS 200000000ULL
 
-/* The address that was asked about last. */
-struct address_asked {
+/* The last answer about an address. */
+struct address_state {
 	uint64_t boot_ns;
 	uint8_t addr[16];
 	uint32_t netns, ifindex;
@@ -37,8 +38,9 @@ struct live {
 	struct netns_list *namespaces;
 	struct snapshot *snapshot;
 	struct ring_buffer *ring;
-	struct address_asked address_asked;
+	struct address_state last_address;
 	struct counters *counters;
+	size_t drained, drain_max; /* events of this drain() */
 	source_event_fn event;
 	void *context;
 };
@@ -49,24 +51,24 @@ static struct live *live_of(const struct source *source)
 }
 
 /*
- * An IPv6 address that cannot be bound is not there, or is being checked for duplicates: only its
- * namespace knows. One answer serves a storm of refusals.
+ * An IPv6 address that cannot be bound does not exist, or duplicate address detection has not finished
+ * (IFA_F_TENTATIVE): only its namespace can say which. The answer is valid for 100 ms, for a storm of refusals.
  */
 static bool is_tentative(struct live *live, const struct wire_sock *sock, uint64_t now)
 {
-	struct address_asked *asked = &live->address_asked;
+	struct address_state *last = &live->last_address;
 
-	if (asked->netns == sock->netns && asked->ifindex == sock->ifindex &&
-	    memcmp(asked->addr, sock->local_addr, sizeof(asked->addr)) == 0 &&
-	    now - asked->boot_ns < ADDRESS_VALID_NS)
-		return asked->tentative;
-	*asked = (struct address_asked){.netns = sock->netns, .ifindex = sock->ifindex, .boot_ns = now};
-	memcpy(asked->addr, sock->local_addr, sizeof(asked->addr));
+	if (last->netns == sock->netns && last->ifindex == sock->ifindex &&
+	    memcmp(last->addr, sock->local_addr, sizeof(last->addr)) == 0 &&
+	    now - last->boot_ns < ADDRESS_VALID_NS)
+		return last->tentative;
+	*last = (struct address_state){.netns = sock->netns, .ifindex = sock->ifindex, .boot_ns = now};
+	memcpy(last->addr, sock->local_addr, sizeof(last->addr));
 	if (netns_enter(live->namespaces, sock->netns))
 		return false;
-	asked->tentative = netns_find_ipv6(sock->local_addr, sock->ifindex) == NETNS_ADDRESS_TENTATIVE;
+	last->tentative = netns_find_ipv6(sock->local_addr, sock->ifindex) == NETNS_ADDRESS_TENTATIVE;
 	netns_leave(live->namespaces);
-	return asked->tentative;
+	return last->tentative;
 }
 
 static int ring_event(void *context, void *data, size_t size)
@@ -83,7 +85,7 @@ static int ring_event(void *context, void *data, size_t size)
 		data = &event;
 	}
 	live->event(live->context, data, size);
-	return 0;
+	return ++live->drained < live->drain_max ? 0 : RING_STOP;
 }
 
 static int live_fd(const struct source *source)
@@ -91,87 +93,121 @@ static int live_fd(const struct source *source)
 	return ring_buffer__epoll_fd(live_of(source)->ring);
 }
 
-static int live_drain(struct source *source)
-{
-	return ring_buffer__consume(live_of(source)->ring);
-}
-
-static int live_scan(struct source *source, const struct socket_query *look)
+static int live_drain(struct source *source, size_t max)
 {
 	struct live *live = live_of(source);
+	int err;
 
-	int err = snapshot_scan(live->snapshot, look, live->event, live->context);
+	live->drained = 0;
+	live->drain_max = max;
+	err = max ? ring_buffer__consume(live->ring) : 0;
+	return err < 0 && err != RING_STOP ? err : (int)live->drained;
+}
 
-	/* What a walk has found comes by the ring. */
-	if (!err && look->walk && look->walk->done)
-		ring_buffer__consume(live->ring);
+static int live_scan(struct source *source, const struct socket_query *query, source_event_fn event, void *context)
+{
+	struct live *live = live_of(source);
+	source_event_fn usual_event = live->event;
+	void *usual_context = live->context;
+	int err = snapshot_scan(live->snapshot, query, event, context);
+
+	if (err || !query->walk || !query->walk->done)
+		return err;
+	/* The dump sends its sockets by the ring, which has nothing else: a source with a port has no probes. */
+	live->event = event;
+	live->context = context;
+	live_drain(source, SIZE_MAX);
+	live->event = usual_event;
+	live->context = usual_context;
+	return 0;
+}
+
+static void live_find_fds(struct source *source, const uint64_t *cookies, size_t count, struct socket_list *found)
+{
+	uint64_t begin = clock_boot_ns();
+
+	socket_list_clear(found);
+	snapshot_find_fds(live_of(source)->snapshot, cookies, count, found);
+	found->took_ns = clock_boot_ns() - begin;
+}
+
+struct fdless_search {
+	struct wire_socket socket;
+	struct socket_list *found;
+};
+
+static void add_fdless_owner(void *context, const struct wire_task *task)
+{
+	struct fdless_search *search = context;
+
+	search->socket.task = *task;
+	socket_list_add(search->found, &search->socket);
+}
+
+static void live_find_fdless_owner(struct source *source, const struct wire_socket *socket,
+				   struct socket_list *found)
+{
+	struct fdless_search search = {.socket = *socket, .found = found};
+	uint64_t begin = clock_boot_ns();
+
+	(void)source;
+	search.socket.hdr = (struct wire_hdr){
+		.size = sizeof(search.socket),
+		.kind = WIRE_SOCKET,
+		.boot_ns = begin,
+	};
+	search.socket.fd = WIRE_FDLESS;
+	socket_list_clear(found);
+	find_fdless_owner(socket->inode, FDLESS_SEARCH_NS, add_fdless_owner, &search);
+	found->took_ns = clock_boot_ns() - begin;
+	found->is_complete &= found->took_ns < FDLESS_SEARCH_NS;
+}
+
+static int live_read_process(struct source *source, const struct wire_task *task, struct wire_process *process)
+{
+	int err = process_read(task, process);
+
+	(void)source;
+	process->hdr.boot_ns = clock_boot_ns();
 	return err;
 }
 
-static void live_describe(struct source *source, const struct wire_task *task)
+static bool live_process_is_alive(struct source *source, const struct wire_task *task)
+{
+	(void)source;
+	return process_is_alive(task->pid, task->start_boot_ns);
+}
+
+static int live_read_interface(struct source *source, uint32_t netns, uint32_t ifindex,
+			       struct wire_interface *interface)
 {
 	struct live *live = live_of(source);
-	struct wire_process event;
+	char name[IF_NAMESIZE];
+	int err = netns_enter(live->namespaces, netns);
 
-	if (process_read(task, &event))
-		return;
-	event.hdr.boot_ns = clock_boot_ns();
-	live->event(live->context, &event, sizeof(event));
-}
-
-struct hidden_delivery {
-	struct live *live;
-	struct wire_socket event;
-};
-
-static void hidden_event(void *context, const struct wire_task *task)
-{
-	struct hidden_delivery *delivery = context;
-
-	delivery->event.task = *task;
-	delivery->live->event(delivery->live->context, &delivery->event, sizeof(delivery->event));
-}
-
-static void live_find_fdless_owner(struct source *source, const struct wire_socket *holder)
-{
-	struct hidden_delivery delivery = {.live = live_of(source), .event = *holder};
-
-	delivery.event.hdr = (struct wire_hdr){
-		.size = sizeof(delivery.event),
-		.kind = WIRE_SOCKET,
-		.boot_ns = clock_boot_ns(),
-	};
-	delivery.event.fd = WIRE_FDLESS;
-	find_fdless_owner(holder->inode, SEARCH_NS, hidden_event, &delivery);
-}
-
-static void live_name_device(struct source *source, uint32_t netns, uint32_t ifindex)
-{
-	struct live *live = live_of(source);
-	struct wire_interface event = {
-		.hdr = {.size = sizeof(event), .kind = WIRE_INTERFACE, .boot_ns = clock_boot_ns()},
+	if (err)
+		return err;
+	*interface = (struct wire_interface){
+		.hdr = {.size = sizeof(*interface), .kind = WIRE_INTERFACE, .boot_ns = clock_boot_ns()},
 		.netns = netns,
 		.ifindex = ifindex,
 	};
-	char name[IF_NAMESIZE];
-
-	if (netns_enter(live->namespaces, netns))
-		return;
-	if (if_indextoname(ifindex, name)) {
-		memcpy(event.name, name, sizeof(event.name));
-		live->event(live->context, &event, sizeof(event));
-	}
+	if (if_indextoname(ifindex, name))
+		memcpy(interface->name, name, sizeof(interface->name));
+	else
+		err = -errno;
 	netns_leave(live->namespaces);
+	return err;
 }
 
-static void live_read_counters(struct source *source, uint32_t netns, bool last)
+static int live_read_counters(struct source *source, uint32_t netns, struct netns_reading *reading)
 {
-	struct live *live = live_of(source);
+	return counters_read_one(live_of(source)->counters, netns, reading);
+}
 
-	if (netns)
-		counters_read_one(live->counters, netns);
-	else
-		counters_report(live->counters, last);
+static void live_report_interval(struct source *source, bool last)
+{
+	counters_report(live_of(source)->counters, last);
 }
 
 static uint64_t live_lost(const struct source *source, uint32_t reason)
@@ -195,10 +231,13 @@ static const struct source_ops live_ops = {
 	.name = "live",
 	.fd = live_fd,
 	.drain = live_drain,
+	.report_interval = live_report_interval,
 	.scan = live_scan,
-	.describe = live_describe,
+	.find_fds = live_find_fds,
 	.find_fdless_owner = live_find_fdless_owner,
-	.name_device = live_name_device,
+	.read_process = live_read_process,
+	.process_is_alive = live_process_is_alive,
+	.read_interface = live_read_interface,
 	.read_counters = live_read_counters,
 	.lost = live_lost,
 	.close = live_close,

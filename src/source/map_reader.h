@@ -18,8 +18,8 @@ struct map_reader;
 /* Gets the key and, right behind it, the value of one element. Both may be unaligned. */
 typedef void (*map_reader_fn)(void *context, const char *element);
 
-/* `read` writes key and value of each element, `clear` deletes each. NULL: not loaded (or, for `clear`, not needed);
- * batches are used instead. The map and the programs are borrowed. NULL with errno. */
+/* `read` writes key and value of each element, `clear` deletes each. NULL: not loaded (or, for `clear`, not
+ * needed); batches are used instead. The map and the programs are borrowed. NULL with errno. */
 struct map_reader *map_reader_new(struct bpf_program *read, struct bpf_program *clear, const struct bpf_map *map);
 void map_reader_free(struct map_reader *reader);
 

@@ -142,8 +142,8 @@ static bool is_of_connect(const struct counted *counted)
 	return counted->key.remote_port != 0;
 }
 
-/* IP_LOCAL_PORT_RANGE: each end is used if it lies in the namespace's range (inet_sk_get_local_port_range() in
- * net/ipv4/inet_connection_sock.c). */
+/* IP_LOCAL_PORT_RANGE: each end is used if it lies in the namespace's range (inet_sk_get_local_port_range()
+ * in net/ipv4/inet_connection_sock.c). */
 static void range_of(const struct port_usage_pool *pool, const struct wire_netns *netns, struct wire_pool *out)
 {
 	out->range_low = netns->range_low;
@@ -155,8 +155,8 @@ static void range_of(const struct port_usage_pool *pool, const struct wire_netns
 }
 
 /*
- * The ports that a search can return. If their number is odd, one connect() leaves out one port, but not always the
- * same (__inet_hash_connect() in net/ipv4/inet_hashtables.c).
+ * The ports that a search can return. If their number is odd, one connect() leaves out one port, but not
+ * always the same (__inet_hash_connect() in net/ipv4/inet_hashtables.c).
  */
 static uint32_t capacity_of(const struct port_usage_reader *reader, const struct counted *counted,
 			    const struct wire_pool *pool, const uint8_t *reserved)
@@ -217,7 +217,8 @@ static void pool_event(struct port_usage_reader *reader, const struct counted *c
 		pool->in_use = bound_in_use(reader, counted);
 }
 
-/* Of each kind the fullest pools are sent: always POOLS_MIN, and more if they use 1/64 of the range or more. */
+/* Of each kind the fullest pools are sent: always POOLS_MIN, and more if they use 1/64 of the range or
+ * more. */
 #define POOLS_MIN     4
 #define POOL_PART_MIN 64
 

@@ -26,7 +26,8 @@ struct port_usage_result {
 	/* The pools with most ports in use, complete events. */
 	struct wire_pool pools[PORT_USAGE_POOLS_MAX];
 	size_t pool_count;
-	/* Listeners that bind() put on a port of the range which is not reserved; task is filled in if known. */
+	/* Listeners that bind() put on a port of the range which is not reserved; task is filled in if
+	 * known. */
 	struct wire_socket listeners[PORT_USAGE_LISTENERS_MAX];
 	size_t listener_count;
 	uint64_t end_boot_ns;
@@ -34,8 +35,8 @@ struct port_usage_result {
 };
 
 /*
- * Counts in the namespace that this thread is in. `netns` and `reserved` are what netns_read() returned there.
- * 0, -ENODATA: the port range is not known, or -errno; the result is then incomplete.
+ * Counts in the namespace that this thread is in. `netns` and `reserved` are what netns_read() returned
+ * there. 0, -ENODATA: the port range is not known, or -errno; the result is then incomplete.
  */
 int port_usage_read(struct port_usage_reader *reader, const struct wire_netns *netns, const uint8_t *reserved,
 		const struct port_usage_result **result);

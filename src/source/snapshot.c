@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * task_file sees the descriptors of every process in every namespace at once; tcp and udp see one
- * namespace, so they are opened from within each.
+ * The task_file iterator returns the descriptors of every process, whatever their namespace. Those of tcp and
+ * udp return the sockets of one namespace, so they are opened from within each.
  */
 #include "source/snapshot.h"
 
@@ -18,13 +18,13 @@
 #include "system/device.h"
 #include "source/iterator.h"
 
-enum { LOOK_FILES, LOOK_TCP, LOOK_UDP, LOOK_PROGRAMS };
+enum { SCAN_FILES, SCAN_TCP, SCAN_UDP, SCAN_PROGRAMS };
 
 struct snapshot {
 	struct kernel *kernel;
 	struct netns_list *namespaces;
-	struct bpf_link *links[LOOK_PROGRAMS];
-	struct bpf_program *walk; /* in the place of tcp and udp; or NULL */
+	struct bpf_link *links[SCAN_PROGRAMS];
+	struct bpf_program *walk; /* dumps a port instead of tcp and udp; NULL: this kernel cannot */
 };
 
 struct delivery {
@@ -35,10 +35,10 @@ struct delivery {
 
 struct snapshot *snapshot_new(struct kernel *kernel, struct netns_list *namespaces)
 {
-	static const char *const names[LOOK_PROGRAMS] = {
-		[LOOK_FILES] = "snapshot_files",
-		[LOOK_TCP] = "snapshot_tcp",
-		[LOOK_UDP] = "snapshot_udp",
+	static const char *const names[SCAN_PROGRAMS] = {
+		[SCAN_FILES] = "snapshot_files",
+		[SCAN_TCP] = "snapshot_tcp",
+		[SCAN_UDP] = "snapshot_udp",
 	};
 	struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
 
@@ -47,11 +47,11 @@ struct snapshot *snapshot_new(struct kernel *kernel, struct netns_list *namespac
 	snapshot->kernel = kernel;
 	snapshot->namespaces = namespaces;
 	snapshot->walk = kernel_program(kernel, "holder_walk");
-	for (int i = 0; i < LOOK_PROGRAMS; i++) {
+	for (int i = 0; i < SCAN_PROGRAMS; i++) {
 		struct bpf_program *program = kernel_program(kernel, names[i]);
 
 		snapshot->links[i] = program ? bpf_program__attach_iter(program, NULL) : NULL;
-		if (!snapshot->links[i] && (program || i == LOOK_FILES || !snapshot->walk)) {
+		if (!snapshot->links[i] && (program || i == SCAN_FILES || !snapshot->walk)) {
 			errno = program ? errno : ENOTSUP;
 			goto fail;
 		}
@@ -68,13 +68,13 @@ void snapshot_free(struct snapshot *snapshot)
 
 	if (!snapshot)
 		return;
-	for (int i = 0; i < LOOK_PROGRAMS; i++)
+	for (int i = 0; i < SCAN_PROGRAMS; i++)
 		bpf_link__destroy(snapshot->links[i]);
 	free(snapshot);
 	errno = err;
 }
 
-/* Hands over the whole events in the buffer; returns how many bytes of a cut one remain. */
+/* Hands over the complete events in the buffer; returns the number of bytes left, of an incomplete one. */
 static size_t deliver(void *context, const char *data, size_t size)
 {
 	const struct delivery *to = context;
@@ -99,31 +99,31 @@ static int run(struct delivery *to, int program)
 	return iterator_run(to->snapshot->links[program], deliver, to);
 }
 
-/* The program runs in this process, and finds the namespace by a socket of it. */
-static int walk_in(const struct delivery *to, const struct socket_query *look)
+/* The program runs in this process and finds the namespace through a socket that this process makes in it. */
+static int walk_in(const struct delivery *to, const struct socket_query *query)
 {
 	struct netns_list *namespaces = to->snapshot->namespaces;
-	int type = look->protocol == IPPROTO_TCP || look->protocol == IPPROTO_MPTCP ? SOCK_STREAM : SOCK_DGRAM;
+	int type = query->protocol == IPPROTO_TCP || query->protocol == IPPROTO_MPTCP ? SOCK_STREAM : SOCK_DGRAM;
 	struct bucket_dump *walk = kernel_bucket_dump(to->snapshot->kernel);
 	LIBBPF_OPTS(bpf_test_run_opts, options);
 	int err, fd;
 
-	if (netns_enter(namespaces, look->netns))
+	if (netns_enter(namespaces, query->netns))
 		return 0;
-	/* IPv4 or IPv6, the tables are the same. */
-	fd = socket(AF_INET, type | SOCK_CLOEXEC, type == SOCK_STREAM ? IPPROTO_TCP : look->protocol);
+	/* The kernel has the same tables for IPv4 and IPv6. */
+	fd = socket(AF_INET, type | SOCK_CLOEXEC, type == SOCK_STREAM ? IPPROTO_TCP : query->protocol);
 	err = fd < 0 ? -errno : 0;
 	*walk = (struct bucket_dump){
 		.fd = (__u32)fd,
-		.port = look->port,
-		.l3mdev = device_l3mdev(device_index(look->device)),
+		.port = query->port,
+		.l3mdev = device_l3mdev(device_index(query->device)),
 	};
 	netns_leave(namespaces);
 	if (err)
 		return err;
 	err = bpf_prog_test_run_opts(bpf_program__fd(to->snapshot->walk), &options);
 	close(fd);
-	*look->walk = *walk;
+	*query->walk = *walk;
 	return err;
 }
 
@@ -135,46 +135,63 @@ static int run_in(struct delivery *to, uint32_t netns)
 	/* netns_list_error() keeps the reason for the command to report. */
 	if (err)
 		return 0;
-	err = run(to, LOOK_TCP);
+	err = run(to, SCAN_TCP);
 	if (!err)
-		err = run(to, LOOK_UDP);
+		err = run(to, SCAN_UDP);
 	netns_leave(namespaces);
 	return err;
 }
 
-int snapshot_scan(struct snapshot *snapshot, const struct socket_query *look, source_event_fn event,
+int snapshot_scan(struct snapshot *snapshot, const struct socket_query *query, source_event_fn event,
 		  void *context)
 {
 	struct delivery to = {.snapshot = snapshot, .event = event, .context = context};
 	struct scan_settings *settings = kernel_scan_settings(snapshot->kernel);
 	int err;
 
-	settings->failure_id = look->failure_id;
-	settings->netns = look->netns;
-	settings->port = look->port;
-	settings->port_high = look->port_high;
-	settings->idle = look->idle;
-	settings->cookie_count = look->cookie_count < SCAN_COOKIES_MAX ? look->cookie_count :
-									    SCAN_COOKIES_MAX;
-	memset(settings->cookies, 0, sizeof(settings->cookies));
-	if (look->cookie_count) {
-		memcpy(settings->cookies, look->cookies,
-		       settings->cookie_count * sizeof(*look->cookies));
-		return run(&to, LOOK_FILES);
-	}
-	/* First, for the files add the namespaces that only a socket keeps. */
+	*settings = (struct scan_settings){
+		.netns = query->netns,
+		.port = query->port,
+		.port_high = query->port_high,
+		.idle = query->idle,
+	};
+	/* Before the namespaces are entered: a descriptor can lead into one that only a socket keeps. */
 	netns_list_scan(snapshot->namespaces);
-	err = run(&to, LOOK_FILES);
+	err = run(&to, SCAN_FILES);
 	if (err)
 		return err;
-	if (look->walk && snapshot->walk) {
-		err = walk_in(&to, look);
-		if (err || look->walk->done)
+	if (query->walk && snapshot->walk) {
+		err = walk_in(&to, query);
+		if (err || query->walk->done)
 			return err;
 	}
-	if (look->netns)
-		return run_in(&to, look->netns);
+	if (query->netns)
+		return run_in(&to, query->netns);
 	for (size_t i = 0; !err && i < netns_list_count(snapshot->namespaces); i++)
 		err = run_in(&to, netns_list_get(snapshot->namespaces, i));
+	return err;
+}
+
+static void add_fd(void *context, const void *data, size_t size)
+{
+	struct wire_socket socket = {0};
+
+	memcpy(&socket, data, size < sizeof(socket) ? size : sizeof(socket));
+	socket_list_add(context, &socket);
+}
+
+int snapshot_find_fds(struct snapshot *snapshot, const uint64_t *cookies, size_t count,
+		      struct socket_list *found)
+{
+	struct delivery to = {.snapshot = snapshot, .event = add_fd, .context = found};
+	struct scan_settings *settings = kernel_scan_settings(snapshot->kernel);
+	int err;
+
+	if (count > SCAN_COOKIES_MAX)
+		count = SCAN_COOKIES_MAX;
+	*settings = (struct scan_settings){.cookie_count = (__u32)count};
+	memcpy(settings->cookies, cookies, count * sizeof(*cookies));
+	err = run(&to, SCAN_FILES);
+	found->is_complete &= !err;
 	return err;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Looks at the sockets that exist, by BPF iterators, in the same wire events as the probes send. */
+/* Reads the sockets that exist, by BPF iterators, as the same wire events that the probes send. */
 #ifndef PORTTRACE_SOURCE_SNAPSHOT_H
 #define PORTTRACE_SOURCE_SNAPSHOT_H
 
@@ -13,8 +13,11 @@ struct snapshot;
 struct snapshot *snapshot_new(struct kernel *kernel, struct netns_list *namespaces);
 void snapshot_free(struct snapshot *snapshot);
 
-/* 0 or -errno. A namespace that could not be entered is left out: see netns_list_error(). */
-int snapshot_scan(struct snapshot *snapshot, const struct socket_query *look, source_event_fn event,
+/* As source_ops.scan and .find_fds. 0 or -errno. A namespace that could not be entered is left out:
+ * see netns_list_error(). */
+int snapshot_scan(struct snapshot *snapshot, const struct socket_query *query, source_event_fn event,
 		  void *context);
+int snapshot_find_fds(struct snapshot *snapshot, const uint64_t *cookies, size_t count,
+		      struct socket_list *found);
 
 #endif

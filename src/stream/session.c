@@ -4,9 +4,9 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <netinet/in.h>
 
-#include "stream/process_lookup.h"
 #include "model/wire_check.h"
 #include "model/wire_filter.h"
 
@@ -22,8 +22,8 @@ int session_init(struct session *session, const struct stream_config *config, co
 		.is_partial = stream_config_filters_sockets(config),
 	};
 	session->render = session->renderer->open(render);
-	session->model = model_new(&limits);
-	session->explainer = session->model ? explainer_new(session->model) : NULL;
+	session->lookup.model = model_new(&limits);
+	session->explainer = session->lookup.model ? explainer_new(&session->lookup) : NULL;
 	session->warner = warner_new();
 	return session->render && session->explainer && session->warner ? 0 : -ENOMEM;
 }
@@ -32,7 +32,7 @@ void session_done(struct session *session)
 {
 	explainer_free(session->explainer);
 	warner_free(session->warner);
-	model_free(session->model);
+	model_free(session->lookup.model);
 	if (session->render)
 		session->renderer->close(session->render);
 }
@@ -52,6 +52,19 @@ void session_interval(struct session *session, uint64_t boot_ns)
 		check_end(session, session->intervals);
 }
 
+/* Copies what the model knows of the caller: what is looked up to explain the call may take its place there. */
+static void keep_caller(struct report *report, struct process *process, char interface[16])
+{
+	if (report->process) {
+		*process = *report->process;
+		report->process = process;
+	}
+	if (report->interface && *report->interface) {
+		snprintf(interface, 16, "%s", report->interface);
+		report->interface = interface;
+	}
+}
+
 static void report_event(struct session *session, const struct wire_hdr *event)
 {
 	struct report report = {
@@ -60,11 +73,15 @@ static void report_event(struct session *session, const struct wire_hdr *event)
 		.task = wire_task_of(event),
 	};
 	struct conflict conflict;
+	struct process process;
+	char interface[16];
 
 	if (report.task)
-		report.process = process_lookup(session->model, session->source, report.task);
+		report.process = process_lookup(&session->lookup, report.task);
 	if (report.sock)
-		report.interface = interface_lookup(session->model, session->source, report.sock);
+		report.interface = interface_lookup(&session->lookup, report.sock);
+	if (wire_error_of(event))
+		keep_caller(&report, &process, interface);
 	if (explain(session->explainer, event, &conflict))
 		report.conflict = &conflict;
 	session->unpredicted += report.conflict && !conflict.predicted;
@@ -77,7 +94,7 @@ static void report_event(struct session *session, const struct wire_hdr *event)
 static void warn_of_pools(struct session *session, const struct churn *churn)
 {
 	struct forecast forecasts[FORECAST_POOLS_MAX];
-	size_t count = forecast_list(churn, session->model, forecasts);
+	size_t count = forecast_list(churn, session->lookup.model, forecasts);
 	struct warning warning;
 
 	for (size_t i = 0; i < count; i++) {
@@ -116,11 +133,11 @@ static void report_churn(struct session *session, const struct wire_netns *event
 {
 	struct churn churn;
 
-	if (!netns_table_churn(model_namespaces(session->model), event->netns, &churn) ||
+	if (!netns_table_churn(model_namespaces(session->lookup.model), event->netns, &churn) ||
 	    !session->config->show_churn || !stream_config_wants_netns(session->config, event->netns))
 		return;
 	keep_wanted(session, &churn);
-	session->renderer->churn(session->render, &churn, session->model, event->hdr.boot_ns);
+	session->renderer->churn(session->render, &churn, session->lookup.model, event->hdr.boot_ns);
 	warn_of_pools(session, &churn);
 }
 
@@ -131,7 +148,7 @@ static void report_misuse(struct session *session, const struct wire_misuse *eve
 	if (!session->config->show_churn || !session->renderer->warning ||
 	    !wire_filter(session->config->settings, &event->hdr))
 		return;
-	warning_of_misuse(event, netns_table_find(model_namespaces(session->model), event->sock.netns), &warning);
+	warning_of_misuse(event, netns_table_find(model_namespaces(session->lookup.model), event->sock.netns), &warning);
 	session->renderer->warning(session->render, &warning, event->hdr.boot_ns);
 }
 
@@ -180,29 +197,25 @@ static void apply(struct session *session, const union wire_event *event)
 {
 	if (event->hdr.kind == WIRE_SOCKET && explainer_take(session->explainer, &event->socket))
 		return;
-	if (model_apply(session->model, &event->hdr))
+	if (model_apply(session->lookup.model, &event->hdr))
 		session->invalid++;
 }
 
-/* What comes first of a namespace is what its first interval begins with. */
-static void apply_netns(struct session *session, const union wire_event *event)
+static void apply_netns(struct session *session, const struct wire_netns *event)
 {
-	struct netns_table *namespaces = model_namespaces(session->model);
-	bool is_first = !netns_table_find(namespaces, event->netns.netns);
-	struct churn baseline;
+	bool is_first;
 
-	apply(session, event);
-	if (is_first)
-		netns_table_churn(namespaces, event->netns.netns, &baseline);
-	else if (event->netns.ends_interval)
-		report_churn(session, &event->netns);
+	if (counters_apply(session->lookup.model, event, &is_first))
+		session->invalid++;
+	if (!is_first && event->ends_interval)
+		report_churn(session, event);
 }
 
 static void take(struct session *session, const union wire_event *event)
 {
 	switch ((enum wire_kind)event->hdr.kind) {
 	case WIRE_NETNS:
-		apply_netns(session, event);
+		apply_netns(session, &event->netns);
 		return;
 	case WIRE_LOST:
 		report_lost(session, &event->lost);
@@ -261,6 +274,6 @@ void session_event(void *context, const void *data, size_t size)
 	else
 		session->invalid++;
 	/* Last, so that whatever was asked about this event stands before it when it is replayed. */
-	if (session->capture && !err && is_kept(session, &event))
-		capture_write(session->capture, data, size);
+	if (session->lookup.capture && !err && is_kept(session, &event))
+		capture_write(session->lookup.capture, data, size);
 }

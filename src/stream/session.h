@@ -14,20 +14,16 @@
 #include "stream/config.h"
 #include "stream/explain.h"
 #include "diagnose/warning.h"
-#include "model/model.h"
 #include "render/render.h"
-#include "source/capture.h"
-#include "source/source.h"
+#include "stream/lookup.h"
 
 struct session {
 	const struct stream_config *config;
 	const struct renderer *renderer;
 	struct render *render;
-	struct model *model;
+	struct lookup lookup; /* the model; live also the source, and the capture when recording */
 	struct explainer *explainer;
 	struct warner *warner;
-	struct source *source;		/* NULL: a replay, where nothing can be asked any more */
-	struct capture_writer *capture; /* NULL: not recording */
 	void (*on_end)(void *context);	/* the count of --count is reached */
 	void *end_context;
 	bool is_replay;			/* the kernel did not filter by these options */

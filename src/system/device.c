@@ -22,7 +22,8 @@ uint32_t device_index(const char *device)
 	if (index)
 		return index;
 	number = strtoul(device, &end, 10);
-	if (*device < '0' || *device > '9' || *end || !number || number > INT_MAX || !if_indextoname((unsigned int)number, name))
+	if (*device < '0' || *device > '9' || *end || !number || number > INT_MAX ||
+	    !if_indextoname((unsigned int)number, name))
 		return 0;
 	return (uint32_t)number;
 }
@@ -68,7 +69,8 @@ uint32_t device_l3mdev(uint32_t ifindex)
 		struct nlmsghdr header;
 		struct ifinfomsg link;
 	} request = {
-		.header = {.nlmsg_len = sizeof(request), .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST},
+		.header = {.nlmsg_len = sizeof(request), .nlmsg_type = RTM_GETLINK,
+			   .nlmsg_flags = NLM_F_REQUEST},
 		.link = {.ifi_index = (int)ifindex},
 	};
 	uint32_t l3mdev = 0;

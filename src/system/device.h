@@ -9,8 +9,9 @@
 uint32_t device_index(const char *device);
 
 /*
- * The ifindex of the VRF whose ports a TCP socket bound to this device uses. 0: it is in no VRF, or VRFs share
- * their ports (net.ipv4.tcp_l3mdev_accept). See inet_sk_bound_l3mdev() in include/net/inet_sock.h (5.0).
+ * The ifindex of the VRF whose ports a TCP socket bound to this device uses. 0: it is in no VRF, or VRFs
+ * share their ports (net.ipv4.tcp_l3mdev_accept). See inet_sk_bound_l3mdev() in include/net/inet_sock.h
+ * (5.0).
  */
 uint32_t device_l3mdev(uint32_t ifindex);
 

@@ -89,8 +89,9 @@ static unsigned int descriptors_waiting(const char *path)
 }
 
 /*
- * Whether the first message in the queue of a unix socket has a descriptor of this file; *seen: how many descriptors
- * it has. MSG_PEEK leaves the message in the queue; the descriptors that it installs here are closed at once.
+ * Whether the first message in the queue of a unix socket has a descriptor of this file; *seen: how many
+ * descriptors it has. MSG_PEEK leaves the message in the queue; the descriptors that it installs here are
+ * closed at once.
  */
 static bool message_has(uint32_t pid, int fd, uint64_t inode, unsigned int *seen)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Mounts the file system without attaching it to a path: machines differ in where they mount it, and minimal ones do
- * not. Where that is not permitted, the usual mount points are tried. */
+/* Mounts the file system without attaching it to a path: machines differ in where they mount it, and
+ * minimal ones do not. Where that is not permitted, the usual mount points are tried. */
 #include "system/kernel_fs.h"
 
 #include <errno.h>

@@ -9,8 +9,8 @@
 
 static bool is_octal(const char *digits)
 {
-	return digits[0] >= '0' && digits[0] <= '3' && digits[1] >= '0' && digits[1] <= '7' && digits[2] >= '0' &&
-	       digits[2] <= '7';
+	return digits[0] >= '0' && digits[0] <= '3' && digits[1] >= '0' && digits[1] <= '7' &&
+	       digits[2] >= '0' && digits[2] <= '7';
 }
 
 /* The kernel writes blank, tab, newline and backslash as \ooo: show_mountinfo() in fs/proc_namespace.c. */

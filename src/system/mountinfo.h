@@ -13,8 +13,8 @@ typedef void (*mountinfo_netns_fn)(void *context, uint32_t netns, const char *pa
 void mountinfo_each_netns(mountinfo_netns_fn found, void *context);
 
 /*
- * One line of the file, which is changed: if it is the mount of a network namespace, its inode number, and its
- * mount point within `line`. Otherwise false.
+ * One line of the file, which is changed: if it is the mount of a network namespace, its inode number, and
+ * its mount point within `line`. Otherwise false.
  */
 bool mountinfo_parse_netns(char *line, uint32_t *netns, char **path);
 

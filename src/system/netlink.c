@@ -33,7 +33,8 @@ static int message_error(const struct nlmsghdr *message)
 }
 
 /* Hands over what one recv() returned. *done: that was the end of the answer. */
-static int deliver(const union answer *answer, size_t size, netlink_message_fn message, void *context, bool *done)
+static int deliver(const union answer *answer, size_t size, netlink_message_fn message, void *context,
+		   bool *done)
 {
 	for (size_t at = 0; at < size;) {
 		const struct nlmsghdr *header = (const void *)(answer->bytes + at);

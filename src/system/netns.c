@@ -155,8 +155,8 @@ int netns_list_scan(struct netns_list *list)
 }
 
 /*
- * Through the process itself, if it is in the namespace. Its socket is the second choice: a duplicate of it is
- * open for a moment, and if the process closes its own meanwhile, the socket is closed by porttrace.
+ * Through the process itself, if it is in the namespace. Its socket is the second choice: a duplicate of it
+ * is open for a moment, and if the process closes its own meanwhile, the socket is closed by porttrace.
  */
 void netns_list_add_socket(struct netns_list *list, uint32_t netns, uint32_t pid, int fd)
 {
@@ -218,8 +218,8 @@ static int way_open_socket(const struct netns_way *way)
 }
 
 /*
- * A descriptor of the namespace, or -errno. -ESRCH: this way does not lead into it, or no longer: a process has
- * exited, its pid or descriptor was reused, a mount was replaced.
+ * A descriptor of the namespace, or -errno. -ESRCH: this way does not lead into it, or no longer: a process
+ * has exited, its pid or descriptor was reused, a mount was replaced.
  */
 static int way_open(const struct netns_way *way)
 {
@@ -256,7 +256,8 @@ bool netns_list_scan_sockets(struct netns_list *list, uint32_t netns, uint32_t p
 		char link[16];
 		int fd;
 
-		if (readlinkat(dirfd(fds), entry->d_name, link, sizeof(link)) <= 8 || memcmp(link, "socket:[", 8))
+		if (readlinkat(dirfd(fds), entry->d_name, link, sizeof(link)) <= 8 ||
+		    memcmp(link, "socket:[", 8))
 			continue;
 		sockets++;
 		fd = way_open(&way);

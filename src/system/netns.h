@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Lists network namespaces and enters them. A namespace is named by the inode number of /proc/PID/ns/net. No
- * descriptor of one is kept between calls, because that would keep a dead namespace, and its ports, alive.
+ * Lists network namespaces and enters them. A namespace is named by the inode number of /proc/PID/ns/net.
+ * No descriptor of one is kept between calls, because that would keep a dead namespace, and its ports,
+ * alive.
  */
 #ifndef PORTTRACE_SYSTEM_NETNS_H
 #define PORTTRACE_SYSTEM_NETNS_H
@@ -16,23 +17,23 @@ struct netns_list;
 struct netns_list *netns_list_new(void);
 void netns_list_free(struct netns_list *list);
 
-/* Makes the list anew: the namespaces of all processes, and those that a mount keeps. 0, or -ENOENT: none. */
+/* Rebuilds the list: the namespaces of all processes, and those that a mount keeps. 0, or -ENOENT: none. */
 int netns_list_scan(struct netns_list *list);
-/* Adds this namespace if a socket of the process is in it, which may be all that keeps it. Returns whether. */
+/* Adds this namespace if a socket of the process is in it, which may be all that keeps it. true: it is. */
 bool netns_list_scan_sockets(struct netns_list *list, uint32_t netns, uint32_t pid);
 /* Adds this namespace unless it is known. The process has a socket in it open as `fd`. */
 void netns_list_add_socket(struct netns_list *list, uint32_t netns, uint32_t pid, int fd);
 
 size_t netns_list_count(const struct netns_list *list);
 uint32_t netns_list_get(const struct netns_list *list, size_t index);
-/* -errno if the last netns_enter() of this namespace since the last netns_list_scan() failed. 0: it did not,
- * or the namespace has ended. */
+/* -errno if the last netns_enter() of this namespace since the last netns_list_scan() failed. 0: it did
+ * not, or the namespace has ended. */
 int netns_list_error(const struct netns_list *list, size_t index);
 
 /*
- * Moves this thread into a namespace; after 0, call netns_leave(). If the process or mount by which the list
- * knows the namespace has gone, or the list does not have it, /proc is scanned for another one: this adds
- * namespaces at the end of the list, and removes none.
+ * Moves this thread into a namespace; after 0, call netns_leave(). If the process or mount by which the
+ * list knows the namespace has gone, or the list does not have it, /proc is scanned for another one: this
+ * adds namespaces at the end of the list, and removes none.
  * 0; -ESRCH: nothing leads into it (any more), it has ended as far as known; or -errno: it exists, and this
  * process cannot enter it. The thread's own namespace can always be entered.
  */

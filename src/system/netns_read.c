@@ -12,7 +12,7 @@
 
 #include "system/proc_file.h"
 
-/* /proc/net/netstat has a line of names and a line of values per group; both begin with the group's name. */
+/* /proc/net/netstat has per group a line of names and a line of values, which begin with the group's name. */
 static uint64_t netstat_value(const char *text, const char *name)
 {
 	const char *names = strstr(text, "TcpExt:");
@@ -47,7 +47,7 @@ unsigned int netns_read_setting(const char *path, unsigned int *second)
 	return first;
 }
 
-/* A line is "00000000000000000000000000000001 01 80 10 80 lo": address, index, prefix, scope, flags, device. */
+/* A line: address, index, prefix length, scope, flags, device, as in "00...01 01 80 10 80 lo". */
 enum netns_address netns_find_ipv6(const uint8_t address[16], uint32_t ifindex)
 {
 	enum netns_address state = NETNS_ADDRESS_NONE;
@@ -108,7 +108,7 @@ static uint32_t reserved_count(const uint8_t reserved[NETNS_PORTS], unsigned int
 	return count;
 }
 
-/* In ms. Fixed at one second until "tcp: Measure TIME-WAIT reuse delay with millisecond precision" (6.14). */
+/* In ms. Always 1 s before "tcp: Measure TIME-WAIT reuse delay with millisecond precision" (6.14). */
 static uint32_t reuse_delay_read(void)
 {
 	const char *path = "/proc/sys/net/ipv4/tcp_tw_reuse_delay";

@@ -9,8 +9,8 @@
 
 #define NETNS_PORTS 65536
 
-/* The numbers of a sysctl, such as "/proc/sys/net/ipv4/ip_local_port_range": the first is returned, the next goes
- * to *second, which may be NULL. 0 where there is none. */
+/* The numbers of a sysctl, such as "/proc/sys/net/ipv4/ip_local_port_range": the first is returned, the
+ * next goes to *second, which may be NULL. 0 where there is none. */
 unsigned int netns_read_setting(const char *path, unsigned int *second);
 
 /* 1 for each port in net.ipv4.ip_local_reserved_ports. */
@@ -18,12 +18,15 @@ void netns_read_reserved(uint8_t reserved[NETNS_PORTS]);
 /* The same from the text of that sysctl, such as "8080,9148-9150". */
 void netns_parse_reserved(const char *text, uint8_t reserved[NETNS_PORTS]);
 
-/* Fills what the kernel counts and what is set (the rest of *out are porttrace's own counts), sets WIRE_NETNS_READ,
- * and fills `reserved` as netns_read_reserved(). What cannot be read is left as it is, settings become 0. */
+/*
+ * Fills what the kernel counts and what is set (the rest of *out are porttrace's own counts), sets
+ * WIRE_NETNS_READ, and fills `reserved` as netns_read_reserved(). What cannot be read is left as it is,
+ * settings become 0.
+ */
 void netns_read(struct wire_netns *out, uint8_t reserved[NETNS_PORTS]);
 
-/* TENTATIVE: duplicate address detection has not ended, so no socket can bind it (ipv6_chk_addr_and_flags() in
- * net/ipv6/addrconf.c). */
+/* TENTATIVE: duplicate address detection has not ended, so no socket can bind it (ipv6_chk_addr_and_flags()
+ * in net/ipv6/addrconf.c). */
 enum netns_address { NETNS_ADDRESS_NONE, NETNS_ADDRESS_TENTATIVE, NETNS_ADDRESS_USABLE };
 /* ifindex 0: on any device. */
 enum netns_address netns_find_ipv6(const uint8_t address[16], uint32_t ifindex);

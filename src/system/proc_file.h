@@ -7,8 +7,9 @@
 #include <sys/types.h>
 
 /*
- * Reads a file up to size - 1 bytes and terminates it with NUL. `path` is relative to the directory `dir`, or
- * absolute (`dir` is then ignored, as in openat()). Returns the length in bytes, or -errno with an empty text.
+ * Reads a file up to size - 1 bytes and terminates it with NUL. `path` is relative to the directory `dir`,
+ * or absolute (`dir` is then ignored, as in openat()). Returns the length in bytes, or -errno with an empty
+ * text.
  */
 ssize_t proc_file_read(int dir, const char *path, char *text, size_t size);
 

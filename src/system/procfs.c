@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reads /proc/PID/{stat,status,comm,exe,cmdline,cgroup}. Texts are bytes as they are: they may be hostile. */
+/* Reads /proc/PID/{stat,status,comm,exe,cmdline,cgroup}. Texts are raw bytes: they may be hostile. */
 #include "system/procfs.h"
 
 #include <ctype.h>
@@ -18,8 +18,8 @@
 #define SCRIPT_ARGS_MAX 3	   /* "interpreter [argument] script" */
 
 /*
- * /proc/PID as a directory, or -errno. Files opened below it are those of this process only: once it has been
- * reaped they fail with ESRCH, even if the pid is reused.
+ * /proc/PID as a directory, or -errno. Files opened below it are those of this process only: once it has
+ * been reaped they fail with ESRCH, even if the pid is reused.
  */
 static int process_open(uint32_t pid)
 {
@@ -47,15 +47,15 @@ static int start_ticks_read(int dir, uint64_t *ticks)
 	if (length < 0)
 		return length == -ENOENT ? -ESRCH : (int)length;
 	at = strrchr(text, ')');
-	if (!at || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
-			  ticks) != 1)
+	if (!at)
 		return -ESRCH;
-	return 0;
+	return sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d"
+			      " %" SCNu64, ticks) == 1 ? 0 : -ESRCH;
 }
 
 /*
- * What do_task_stat() in fs/proc/array.c adds to the start, in ns: the offset of the reader's time namespace.
- * 0 without one (CONFIG_TIME_NS, 5.6).
+ * What do_task_stat() in fs/proc/array.c adds to the start, in ns: the offset of the reader's time
+ * namespace. 0 without one (CONFIG_TIME_NS, 5.6).
  */
 static int64_t boottime_offset_read(void)
 {
@@ -124,8 +124,8 @@ static bool is_name_of(const char *comm, const char *path)
 }
 
 /*
- * Whether the name that differs from the event's is the one that execve() gave to the program in *event, or its
- * script. Otherwise the process gave itself a name (PR_SET_NAME), and runs the program it ran before.
+ * Whether the name that differs from the event's is the one that execve() gave to the program in *event, or
+ * its script. Otherwise the process gave itself a name (PR_SET_NAME), and runs the program it ran before.
  */
 static bool is_name_by_exec(const struct wire_process *event, const char *comm)
 {
@@ -184,7 +184,8 @@ int process_read(const struct wire_task *task, struct wire_process *event)
 	return err;
 }
 
-/* Whether /proc has the pids of the initial pid namespace. Process 1 of a /proc is in the namespace of that. */
+/* Whether /proc has the pids of the initial pid namespace. Process 1 in a /proc is in the
+ * pid namespace that this /proc shows. */
 static bool has_initial_pids(void)
 {
 	struct stat st;

@@ -11,8 +11,8 @@
 
 /*
  * In all of these a process is named by its pid in the initial pid namespace and its start on the initial
- * CLOCK_BOOTTIME, as the BPF programs report them. /proc rounds the start down to 10 ms. start_boot_ns 0: not
- * known, any process with this pid is meant.
+ * CLOCK_BOOTTIME, as the BPF programs report them. /proc rounds the start down to 10 ms. start_boot_ns 0:
+ * not known, any process with this pid is meant.
  */
 
 /*
@@ -29,8 +29,8 @@ int process_read(const struct wire_task *task, struct wire_process *event);
 bool process_is_alive(uint32_t pid, uint64_t start_boot_ns);
 
 /*
- * The functions below take a pid as /proc has it; 0: the calling process. They return 0, -ESRCH: there is no such
- * process; or -errno.
+ * The functions below take a pid as /proc has it; 0: the calling process. They return 0, -ESRCH: there is
+ * no such process; or -errno.
  */
 
 /* Fills pid, tid, start_boot_ns, uid and comm; the rest is 0. */

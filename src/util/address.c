@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Addresses as text and back. inet_ntop() goes through printf(), and this runs for every event. */
+/* Formats without inet_ntop(), which calls printf(): this runs for every event. */
 #include "util/address.h"
 
 #include <arpa/inet.h>
@@ -48,7 +48,7 @@ static char *write_hex(char *at, unsigned int value)
 	return at;
 }
 
-/* RFC 5952: the longest run of at least two zero groups, the first of equals, is "::". */
+/* RFC 5952: "::" stands for the longest run of at least two zero groups, and for the first of equally long ones. */
 static void find_zero_run(const unsigned int groups[GROUPS], size_t *first, size_t *end)
 {
 	*first = *end = GROUPS;

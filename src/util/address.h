@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Addresses as text and back. An address is 16 bytes, IPv4 mapped (::ffff:a.b.c.d), and a mapped
- * one is always shown as IPv4.
+ * Formats and parses addresses. An address is 16 bytes; IPv4 is mapped (::ffff:a.b.c.d) and formatted as IPv4.
  */
 #ifndef PORTTRACE_UTIL_ADDRESS_H
 #define PORTTRACE_UTIL_ADDRESS_H
@@ -10,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Room for an address, and for one with brackets and a port, NUL included. */
+/* Size of the text of an address, and of one with brackets and port, NUL included. */
 #define ADDRESS_SIZE	  46
 #define ADDRESS_PORT_SIZE (ADDRESS_SIZE + 8)
 
@@ -18,7 +17,7 @@ bool address_is_mapped(const uint8_t address[16]);
 /* 0.0.0.0 or :: */
 bool address_is_wildcard(const uint8_t address[16]);
 
-/* Both write a NUL-terminated text and return its length. */
+/* Both write NUL-terminated text and return its length. */
 
 /* "10.0.0.5", "::1" (RFC 5952), "0.0.0.0" and "::" for the wildcards */
 size_t address_format(const uint8_t address[16], char out[ADDRESS_SIZE]);
@@ -26,8 +25,8 @@ size_t address_format(const uint8_t address[16], char out[ADDRESS_SIZE]);
 size_t address_format_port(const uint8_t address[16], uint16_t port, char out[ADDRESS_PORT_SIZE]);
 
 /*
- * "10.0.0.5", "10.0.0.0/8", "fe80::/10". *prefix counts in the 16 bytes: 96 + n for IPv4, and 128
- * when the text has none. Bits beyond the prefix are cleared. 0 or -EINVAL.
+ * Parses "10.0.0.5", "10.0.0.0/8", "fe80::/10". *prefix: bits of the 16 bytes, so 96 + n for IPv4; 128 when the text
+ * has none. Address bits beyond the prefix are cleared. 0 or -EINVAL.
  */
 int address_parse(const char *text, uint8_t address[16], unsigned int *prefix);
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* CLOCK_BOOTTIME, as bpf_ktime_get_boot_ns() gives it. */
 #include "util/clock.h"
 
 #include <time.h>

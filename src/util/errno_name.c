@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* An errno as its name. strerrorname_np() would do, were it not for C libraries without it. */
+/* A table of its own, for C libraries without strerrorname_np(). */
 #include "util/errno_name.h"
 
 #include <errno.h>
@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* The kernel's own, which no user space header has (include/linux/errno.h). */
+/* Of the kernel only: include/linux/errno.h, which user space does not have. */
 #define ERESTARTSYS 512
 #define ENOTSUPP    524
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* An errno as its name: what a user searches for. */
+/* Names of errnos. */
 #ifndef PORTTRACE_UTIL_ERRNO_NAME_H
 #define PORTTRACE_UTIL_ERRNO_NAME_H
 
@@ -7,7 +7,7 @@
 
 #define ERRNO_NAME_SIZE 24
 
-/* "EADDRINUSE"; "errno 999" for a number without a name, written to `buffer`. */
+/* "EADDRINUSE"; for a number without a name "errno 999", in `buffer`. */
 const char *errno_name(uint32_t error, char buffer[ERRNO_NAME_SIZE]);
 
 #endif

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Bytes from processes made safe to show, on a terminal and in JSON. */
 #include "util/escape.h"
 
 #include <stdint.h>
@@ -9,8 +8,8 @@
 #define ESCAPE_MAX 10
 
 /*
- * Characters that a reader cannot see or that move others: the format characters (Cf), line and
- * paragraph separators, fillers and variation selectors. Sorted.
+ * Characters that are invisible or move others: format characters (Unicode category Cf), line and paragraph separators,
+ * fillers and variation selectors. Sorted.
  */
 static const struct {
 	uint32_t first, last;
@@ -33,7 +32,7 @@ static bool is_invisible(uint32_t character)
 	return false;
 }
 
-/* Length of the UTF-8 sequence at `bytes`; 0: none (RFC 3629: shortest form, no surrogates). */
+/* Length of the UTF-8 sequence at `bytes`; 0: not valid (RFC 3629: shortest form only, no surrogates). */
 static size_t decode(const unsigned char *bytes, size_t length, uint32_t *character)
 {
 	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -56,7 +55,7 @@ static size_t decode(const unsigned char *bytes, size_t length, uint32_t *charac
 	return size;
 }
 
-/* A backslash, `letter` and `digits` hex digits. */
+/* Writes a backslash, `letter` and `digits` hex digits; returns the length. */
 static size_t write_escape(char *out, char letter, uint32_t value, int digits)
 {
 	size_t length = 0;
@@ -68,7 +67,7 @@ static size_t write_escape(char *out, char letter, uint32_t value, int digits)
 	return length;
 }
 
-/* One character at `bytes` as a terminal may have it. Returns what it took of the source. */
+/* Escapes the character at `bytes` into `out`. Returns the number of source bytes. */
 static size_t terminal_character(const unsigned char *bytes, size_t length, char *out,
 				 size_t *out_length)
 {
@@ -145,7 +144,7 @@ bool escape_is_utf8(const char *bytes, size_t length)
 		uint64_t eight;
 		size_t size;
 
-		/* Nearly everything is ASCII: eight at a time. */
+		/* Most text is ASCII: check eight bytes at a time. */
 		if (length >= sizeof(eight)) {
 			memcpy(&eight, at, sizeof(eight));
 			if (!(eight & 0x8080808080808080ULL)) {

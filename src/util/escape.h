@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Bytes from processes made safe to show: a name or a path may hold anything, and must neither
- * steer a terminal nor break a JSON reader.
+ * Escapes bytes that come from processes or a command line: they must neither control a terminal nor make JSON invalid.
  */
 #ifndef PORTTRACE_UTIL_ESCAPE_H
 #define PORTTRACE_UTIL_ESCAPE_H
@@ -9,24 +8,24 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Room for the result of `length` bytes, whatever they are, NUL included. */
+/* Sufficient size for the result of `length` bytes, NUL included. */
 #define ESCAPE_TERMINAL_SIZE(length) (4 * (length) + 1)
 #define ESCAPE_JSON_SIZE(length)     (3 * (length) + 1)
 
 /*
- * For a terminal: controls and bytes that are no UTF-8 become \xNN, characters that are invisible
- * or turn the direction of writing become \uNNNN (\UNNNNNNNN beyond the BMP), and a backslash becomes
- * two, so that the result names its source without doubt.
+ * For a terminal: control characters and bytes that are not UTF-8 become \xNN, characters that are invisible or change
+ * the direction of writing \uNNNN (\UNNNNNNNN above U+FFFF), and a backslash becomes two. Different sources have
+ * different results.
  *
- * Both write a NUL-terminated text, cut before the first character that does not fit into `size`
- * (at least 1), and return its length.
+ * Both functions write NUL-terminated text, cut before the first character that does not fit into `size` (at least 1),
+ * and return its length.
  */
 size_t escape_terminal(char *out, size_t size, const char *bytes, size_t length);
 
-/* For a JSON writer, which does its own quoting: every byte that is no UTF-8 becomes U+FFFD. */
+/* For JSON, before quoting: every byte that is not UTF-8 becomes U+FFFD. */
 size_t escape_json(char *out, size_t size, const char *bytes, size_t length);
 
-/* true: escape_json() would change nothing. */
+/* true: valid UTF-8, which escape_json() leaves as it is. */
 bool escape_is_utf8(const char *bytes, size_t length);
 
 #endif

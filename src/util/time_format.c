@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Points in time as text, with the text of the current second kept. */
 #include "util/time_format.h"
 
 #include <inttypes.h>
@@ -10,7 +9,7 @@
 #define NS_PER_SECOND 1000000000LL
 #define NS_PER_MS     1000000LL
 
-/* The fraction counts upwards before 1970 too. */
+/* Rounds down, so that the fraction is not negative before 1970 either. */
 static int64_t split_second(int64_t ns, uint32_t *fraction_ns)
 {
 	int64_t second = ns / NS_PER_SECOND;

@@ -2,9 +2,7 @@
 /* Port table -> holders: the rules say which of the sockets refuse the claim. */
 #include "why/holders.h"
 
-#include <stdio.h>
-
-#include "stream/process_lookup.h"
+#include "stream/holder_details.h"
 #include "diagnose/cause.h"
 #include "diagnose/rules.h"
 
@@ -78,18 +76,6 @@ static void fill(struct holder *holder, const struct port_entry *entry, uint64_t
 	fill_pids(holder, entry);
 }
 
-static void describe(struct holder *list, size_t count, struct model *model, struct source *source)
-{
-	for (size_t i = 0; i < count; i++) {
-		process_lookup(model, source, list[i].pid_count ? &list[i].pids[0] : &list[i].owner);
-		snprintf(list[i].interface, sizeof(list[i].interface), "%s",
-			 interface_lookup(model, source, &list[i].sock));
-	}
-	/* Only now: to learn of one process may move another in the table. */
-	for (size_t i = 0; i < count; i++)
-		list[i].process = process_lookup(model, NULL, list[i].pid_count ? &list[i].pids[0] : &list[i].owner);
-}
-
 static void add_elsewhere(struct why_holders *holders, const struct claim *claim,
 			  const struct port_entry *entry, uint64_t now)
 {
@@ -105,10 +91,10 @@ static void add_elsewhere(struct why_holders *holders, const struct claim *claim
 		holders->elsewhere_more++;
 }
 
-void why_holders_find(struct why_holders *holders, const struct claim *claim, struct model *model,
-		      struct source *source, uint64_t now)
+void why_holders_find(struct why_holders *holders, const struct claim *claim, struct lookup *lookup,
+		      uint64_t now)
 {
-	const struct port_table *ports = model_ports(model);
+	const struct port_table *ports = model_ports(lookup->model);
 	struct ranked list[FAILURE_HOLDERS_MAX];
 	size_t more[RELATIONS] = {0}, counts[RELATIONS] = {0}, count = 0;
 
@@ -142,6 +128,6 @@ void why_holders_find(struct why_holders *holders, const struct claim *claim, st
 		.holder_count = count,
 		.holder_more = more[REFUSES],
 	};
-	describe(holders->list, count, model, source);
-	describe(holders->elsewhere, holders->elsewhere_count, model, source);
+	holder_details_fill(lookup, holders->list, count);
+	holder_details_fill(lookup, holders->elsewhere, holders->elsewhere_count);
 }

@@ -7,8 +7,7 @@
 #include <stdint.h>
 
 #include "diagnose/diagnose.h"
-#include "model/model.h"
-#include "source/source.h"
+#include "stream/lookup.h"
 
 #define ELSEWHERE_MAX 3
 
@@ -25,8 +24,8 @@ struct why_holders {
 	size_t elsewhere_count, elsewhere_more;
 };
 
-/* `model` has the sockets; it and `source` are asked for what is not known of a holder. */
-void why_holders_find(struct why_holders *holders, const struct claim *claim, struct model *model,
-		      struct source *source, uint64_t now_boot_ns);
+/* Chooses among the sockets of lookup->model, and looks up what is not known of those chosen. */
+void why_holders_find(struct why_holders *holders, const struct claim *claim, struct lookup *lookup,
+		      uint64_t now_boot_ns);
 
 #endif

@@ -10,7 +10,6 @@
 
 #include "diagnose/rules.h"
 #include "probe/features.h"
-#include "stream/process_lookup.h"
 #include "util/address.h"
 
 /* A port has as many connections as it has peers, and all of them count. */
@@ -23,9 +22,9 @@ struct why_question *why_question_new(const struct why_config *config)
 	if (!question)
 		return NULL;
 	question->config = config;
-	question->model = model_new(&limits);
+	question->lookup.model = model_new(&limits);
 	question->namespaces = netns_list_new();
-	if (!question->model || !question->namespaces) {
+	if (!question->lookup.model || !question->namespaces) {
 		why_question_free(question);
 		errno = ENOMEM;
 		return NULL;
@@ -37,9 +36,9 @@ void why_question_free(struct why_question *question)
 {
 	if (!question)
 		return;
-	if (question->source)
-		question->source->ops->close(question->source);
-	model_free(question->model);
+	if (question->lookup.source)
+		question->lookup.source->ops->close(question->lookup.source);
+	model_free(question->lookup.model);
 	netns_list_free(question->namespaces);
 	free(question->chain);
 	free(question);
@@ -145,10 +144,9 @@ static uint32_t predict(const struct why_question *question, const struct netns_
 static uint32_t predict_by_sockets(struct why_question *question, const struct netns_entry *netns)
 {
 	if (question->config->port)
-		why_holders_find(&question->holders, &question->claim, question->model, question->source,
-				 question->boot_ns);
+		why_holders_find(&question->holders, &question->claim, &question->lookup, question->boot_ns);
 	else
-		pool_count(&question->claim, question->model, &question->pool);
+		pool_count(&question->claim, question->lookup.model, &question->pool);
 	return predict(question, netns);
 }
 
@@ -158,11 +156,11 @@ static enum why_status apply_rules(struct why_question *question, uint32_t *erro
 	const struct netns_entry *netns;
 
 	question->environment.settings.hdr.boot_ns = question->boot_ns;
-	model_apply(question->model, &question->environment.settings.hdr);
-	netns = netns_table_find(model_namespaces(question->model), question->caller.netns);
+	model_apply(question->lookup.model, &question->environment.settings.hdr);
+	netns = netns_table_find(model_namespaces(question->lookup.model), question->caller.netns);
 	make_claim(question);
 	why_scan_drop_unmet(question);
-	process_lookup(question->model, question->source, &question->claim.task);
+	process_lookup(&question->lookup, &question->claim.task);
 	*error = predict_by_sockets(question, netns);
 	if (!question->config->port && *error == EADDRINUSE) {
 		enum why_status status = why_scan_range_owners(question);

@@ -9,7 +9,7 @@
 #include "diagnose/diagnose.h"
 #include "model/model.h"
 #include "porttrace/bucket_dump.h"
-#include "source/source.h"
+#include "stream/lookup.h"
 #include "system/netns.h"
 #include "why/bind_environment.h"
 #include "why/caller.h"
@@ -23,8 +23,7 @@ struct why_question {
 	struct bind_environment environment;
 	struct claim claim;
 	struct netns_list *namespaces;
-	struct source *source;
-	struct model *model;
+	struct lookup lookup;	   /* source, and the model of the sockets found */
 	struct why_holders holders;
 	struct pool pool;
 	struct bucket_dump dump;   /* dump.done: the kernel's tables of this port were dumped */
@@ -36,7 +35,7 @@ struct why_question {
 	char reason[256];	   /* of a failure */
 };
 
-/* scan.c: question->source for the config. */
+/* scan.c: the source for the config. */
 enum why_status why_scan_open(struct why_question *question);
 /*
  * Fills the model, the chain and question->environment. For a port: its sockets in every network namespace; for

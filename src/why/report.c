@@ -15,7 +15,7 @@
 static void explain_claim(struct why_question *question, const struct claim *claim, struct conflict *conflict)
 {
 	diagnose(claim, &question->holders.failure, question->config->port ? NULL : &question->pool,
-		 netns_table_find(model_namespaces(question->model), claim->sock.netns), question->model,
+		 netns_table_find(model_namespaces(question->lookup.model), claim->sock.netns), question->lookup.model,
 		 question->boot_ns, conflict);
 }
 

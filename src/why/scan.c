@@ -59,7 +59,7 @@ static void on_event(void *context, const void *data, size_t size)
 	if (event.hdr.kind == WIRE_SOCKET && !question->config->port &&
 	    !is_in_range(&question->environment, event.socket.sock.local_port))
 		return;
-	model_apply(question->model, &event.hdr);
+	model_apply(question->lookup.model, &event.hdr);
 }
 
 enum why_status why_scan_open(struct why_question *question)
@@ -73,8 +73,8 @@ enum why_status why_scan_open(struct why_question *question)
 	};
 	int err;
 
-	question->source = live_open(&kernel, on_event, question, question->reason, sizeof(question->reason));
-	if (question->source)
+	question->lookup.source = live_open(&kernel, on_event, question, question->reason, sizeof(question->reason));
+	if (question->lookup.source)
 		return WHY_ANSWERED;
 	err = errno;
 	return err == EPERM || err == EACCES || err == ENOTSUP ? WHY_NOT_ALLOWED : WHY_FAILED;
@@ -98,7 +98,7 @@ static enum why_status read_environment(struct why_question *question)
 
 static enum why_status scan(struct why_question *question, const struct socket_query *query)
 {
-	int err = question->source->ops->scan(question->source, query);
+	int err = question->lookup.source->ops->scan(question->lookup.source, query, on_event, question);
 
 	question->boot_ns = clock_boot_ns();
 	if (!err)
@@ -167,7 +167,7 @@ static bool is_in_chain(const struct why_question *question, uint64_t cookie)
 
 void why_scan_drop_unmet(struct why_question *question)
 {
-	struct port_table *ports = model_ports(question->model);
+	struct port_table *ports = model_ports(question->lookup.model);
 	const struct port_entry *entry, *next;
 
 	if (!question->dump.done || question->dump.sent < question->dump.found)
@@ -183,20 +183,26 @@ void why_scan_drop_unmet(struct why_question *question)
 
 void why_scan_unreferenced(struct why_question *question)
 {
+	struct lookup *lookup = &question->lookup;
+	struct socket_list owners = {0};
 	size_t searches = 0;
 
 	for (size_t i = 0; i < question->chain_count; i++) {
 		const struct wire_socket *socket = &question->chain[i];
 		uint64_t cookie = socket->sock.cookie;
-		const struct port_entry *entry = port_table_find(model_ports(question->model), cookie);
+		const struct port_entry *entry = port_table_find(model_ports(lookup->model), cookie);
 
 		if ((entry && entry->fds) || socket->sock.flags & WIRE_KERNEL_OWNED)
 			continue;
+		socket_list_clear(&owners);
 		if (socket->inode && searches++ < SEARCHES_MAX)
-			question->source->ops->find_fdless_owner(question->source, socket);
-		entry = port_table_find(model_ports(question->model), cookie);
+			lookup->source->ops->find_fdless_owner(lookup->source, socket, &owners);
+		for (size_t j = 0; j < owners.count; j++)
+			model_apply(lookup->model, &owners.sockets[j].hdr);
+		entry = port_table_find(model_ports(lookup->model), cookie);
 		question->unreferenced_count += (!entry || !entry->fds) && !sock_is_connected(&socket->sock);
 	}
+	socket_list_done(&owners);
 }
 
 /* Whether the MPTCP socket of this subflow is in the table: then the subflow is not reported as well. */
@@ -225,11 +231,11 @@ void why_scan_inactive(struct why_question *question)
 	count = inactive_sockets_find(question->caller.netns, question->config->port, inactive, INACTIVE_MAX);
 	netns_leave(question->namespaces);
 	for (size_t i = 0; i < count; i++) {
-		if (port_table_find(model_ports(question->model), inactive[i].sock.cookie) ||
-		    is_known_subflow(question->model, &inactive[i].sock))
+		if (port_table_find(model_ports(question->lookup.model), inactive[i].sock.cookie) ||
+		    is_known_subflow(question->lookup.model, &inactive[i].sock))
 			continue;
 		inactive[i].hdr.boot_ns = question->boot_ns;
-		model_apply(question->model, &inactive[i].hdr);
+		model_apply(question->lookup.model, &inactive[i].hdr);
 		question->unreferenced_count++;
 	}
 }

@@ -44,7 +44,7 @@ def touch(*places, make=tcp):
         make(place).close()
 
 
-def ports_told(trace):
+def ports_shown(trace):
     return {r["local_port"] for r in trace.find() if "local_port" in r}
 
 
@@ -78,7 +78,7 @@ def port_argument(t):
             record = trace.once(event="bind", errno="EADDRINUSE", local_port=80, **child.who)
             equal(record["conflict"]["holders"][0]["pids"], [t.holder], "holder")
         trace.once(event="close", local_port=80, **t.me)
-        equal(ports_told(trace), {80}, "ports told")
+        equal(ports_shown(trace), {80}, "ports shown")
 
 
 @test()
@@ -92,7 +92,7 @@ def port_argument_finds_bind_to_zero(t):
             equal({port_of(one), port_of(two)}, {low, low + 1}, "ports chosen")
             trace.once(event="bind", local_port=low, requested_port=0, **t.me)
         last(trace, low)
-        equal(ports_told(trace), {low}, "ports told")
+        equal(ports_shown(trace), {low}, "ports shown")
 
 
 @test()
@@ -100,7 +100,7 @@ def port_arguments_add_up(t):
     with filtered(t, 81, "90-92", "--port=443") as trace:
         touch(*(("127.0.0.1", p) for p in (80, 82, 89, 93, 444, 81, 90, 92, 443)))
         last(trace, 443)
-        equal(ports_told(trace), {81, 90, 92, 443}, "ports told")
+        equal(ports_shown(trace), {81, 90, 92, 443}, "ports shown")
 
 
 # --- addresses ------------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ def port_arguments_add_up(t):
 # --- who ------------------------------------------------------------------------------------------
 
 
-def bind_when_told(me, port):
+def bind_on_request(me, port):
     me.hear()
     tcp(("127.0.0.1", port)).close()
     me.tell()
@@ -118,20 +118,20 @@ def bind_when_told(me, port):
 
 def two_processes(t, wanted=None, other=None):
     return (
-        t.fork(bind_when_told, 5001, **(other or {"comm": "pt-other"})),
-        t.fork(bind_when_told, 5002, **(wanted or {"comm": "pt-wanted"})),
+        t.fork(bind_on_request, 5001, **(other or {"comm": "pt-other"})),
+        t.fork(bind_on_request, 5002, **(wanted or {"comm": "pt-wanted"})),
     )
 
 
 def only_the_wanted(trace, other, wanted):
-    """Lets both bind, the wanted one last, and checks that only that was told."""
+    """Lets both bind, the wanted one last, and checks that only its bind is shown."""
     for process in (other, wanted):
         process.tell()
         process.hear()
     trace.once(event="bind", local_port=5002, **wanted.who)
     trace.once(event="close", local_port=5002, **wanted.who)
     trace.never(local_port=5001)
-    equal({r["pid"] for r in trace.find() if "pid" in r}, {wanted.pid}, "processes told")
+    equal({r["pid"] for r in trace.find() if "pid" in r}, {wanted.pid}, "processes shown")
 
 
 @test()
@@ -147,7 +147,7 @@ def netns(t):
     def elsewhere(me):
         new_netns()
         me.tell(netns_inode())
-        bind_when_told(me, 5002)
+        bind_on_request(me, 5002)
 
     wanted = t.fork(elsewhere, comm="pt-wanted")
     inode = wanted.hear()
@@ -158,12 +158,12 @@ def netns(t):
         trace.once(event="bind", local_port=5002, **dict(wanted.who, netns=inode))
         trace.once(event="close", local_port=5002, **dict(wanted.who, netns=inode))
         trace.never(local_port=5001)
-        equal({r["netns"] for r in trace.records if "netns" in r}, {inode}, "namespaces told")
+        equal({r["netns"] for r in trace.records if "netns" in r}, {inode}, "namespaces shown")
 
 
 @test()
 def netns_of_churn(t):
-    """-N also says whose churn is told."""
+    """-N selects the churn records too."""
 
     def elsewhere(me):
         new_netns()
@@ -214,7 +214,7 @@ def cgroup(t):
                 equal(record.get("cgroup"), path.removeprefix(mount), f"cgroup of {path}")
             last(trace, 5003)
             last(trace, 5004)
-            equal(ports_told(trace), {5003, 5004}, "ports told")
+            equal(ports_shown(trace), {5003, 5004}, "ports shown")
             for child in children:
                 child.tell()
                 child.result()
@@ -247,7 +247,7 @@ def protocol_mptcp(t):
         with tcp(("127.0.0.1", 5002), protocol=IPPROTO_MPTCP, backlog=1):
             trace.once(event="bind", local_port=5002, protocol="mptcp")
         last(trace, 5002)
-        equal({r["protocol"] for r in trace.find() if "protocol" in r}, {"mptcp"}, "protocols told")
+        equal({r["protocol"] for r in trace.find() if "protocol" in r}, {"mptcp"}, "protocols shown")
 
 
 @test()
@@ -259,7 +259,7 @@ def event_list(t):
             accepted.close()
         trace.once(event="listen", local_port=5001)
         trace.wait(event="close", local_port=5001, remote_port=None)
-        equal({r["event"] for r in trace.find(pid=os.getpid())}, {"listen", "close"}, "events told")
+        equal({r["event"] for r in trace.find(pid=os.getpid())}, {"listen", "close"}, "events shown")
 
 
 @test()
@@ -268,7 +268,7 @@ def event_single(t):
         touch(("127.0.0.1", 5001), ("127.0.0.1", 5002))
         trace.once(event="bind", local_port=5001)
         trace.once(event="bind", local_port=5002)
-        equal({r["event"] for r in trace.find(pid=os.getpid())}, {"bind"}, "events told")
+        equal({r["event"] for r in trace.find(pid=os.getpid())}, {"bind"}, "events shown")
 
 
 @test()
@@ -285,8 +285,8 @@ def failed_only(t):
         trace.once(event="listen", errno="EADDRINUSE", local_port=5003, **t.me)
         trace.once(event="bind", errno="EADDRNOTAVAIL", local_port=5004, **t.me)
         trace.once(event="bind", errno="EADDRINUSE", local_port=5001, **t.me)
-        told = [r for r in trace.find(pid=os.getpid()) if "errno" not in r]
-        equal(told, [], "records of what worked")
+        shown = [r for r in trace.find(pid=os.getpid()) if "errno" not in r]
+        equal(shown, [], "records of what worked")
 
 
 @test()
@@ -298,7 +298,7 @@ def filters_are_joined_by_and(t):
         udp(("127.0.0.1", 5001)).close()
         trace.once(event="bind", protocol="udp", local_port=5001, family="ipv4", **t.me)
         trace.mark()
-        equal(len(trace.find(pid=os.getpid())), 1, "records told")
+        equal(len(trace.find(pid=os.getpid())), 1, "records shown")
 
 
 # --- every filter against every event -------------------------------------------------------------
@@ -444,8 +444,8 @@ def count(t):
         status, stop = trace.finish()
         equal(status, 0, "exit status")
         check(stop, "no stop record")
-        told = [(r["event"], r["local_port"]) for r in trace.find() if "local_port" in r]
-        equal(told, [("bind", 5001), ("close", 5001), ("bind", 5002)], "events told")
+        shown = [(r["event"], r["local_port"]) for r in trace.find() if "local_port" in r]
+        equal(shown, [("bind", 5001), ("close", 5001), ("bind", 5002)], "events shown")
         equal(stop["events"], 3, "events in the stop record")
 
 

@@ -363,7 +363,7 @@ def fallen_back(t, facts, names):
                 check("instead" in about[0] or "is not traced" in about[0], f"{fact}: {about[0]!r}")
             elif fact != "accept":  # which is not asked for
                 about = [Doctor(t).notes(fact)]
-                check("another way" in about[0], f"{fact} is silent without {on}: {about}\n{lines}")
+                check("another set of programs" in about[0], f"{fact} is silent without {on}: {about}\n{lines}")
             if fact not in ("accept", "port-search"):  # this says that bind or connect is not by functions
                 check(any(name in about[0] for name in on), f"{fact} does not name {on}: {about}")
         print("\n".join(lines))

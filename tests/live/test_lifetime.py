@@ -3,6 +3,7 @@
 
 import os
 import re
+import resource
 import signal
 import socket
 import threading
@@ -37,6 +38,17 @@ def starts_in_half_a_second(t):
             times.append(trace.started_in)
     print("start record after " + ", ".join(f"{s:.2f}" for s in times) + " s")
     check(min(times) <= 0.5 * SLOW, f"the start record came after {min(times):.2f} s at best")
+
+
+@test()
+def starts_with_a_small_stack(t):
+    """ulimit -s 256: the buffers of the stream are not on the stack."""
+    limit = resource.getrlimit(resource.RLIMIT_STACK)
+    done = t.command(
+        *("-N", t.netns, "-d", "0.1", "--json"),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_STACK, (256 * 1024, limit[1])),
+    )
+    equal(done.returncode, 0, f"the status ({done.stderr.decode()})")
 
 
 @test()

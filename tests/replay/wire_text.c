@@ -41,7 +41,7 @@ struct line {
 	bool has_local, is_mapped;
 	uint64_t cookie, netns, device, flags, state, error;
 	uint64_t pid, tid, ppid, uid, sock_uid;
-	uint64_t failure, since_ns, life_ns, search_ns, backlog, fd, expires_ns;
+	uint64_t failure, purpose, is_old, since_ns, life_ns, search_ns, backlog, fd, expires_ns;
 	uint64_t bound_port, how, ends_interval, action, next_state, count, reason, size;
 	uint64_t substate, live, entered, reused, killed, overflowed, allocated, released, failed, timewait;
 	uint64_t unprivileged, reserved_count, has, tw_reuse, in_use, bound, capacity, back_ns, misuse;
@@ -116,8 +116,10 @@ static const struct {
 	ROW("filtered", flags, WIRE_FILTERED),     ROW("tentative", flags, WIRE_TENTATIVE),
 	ROW("by_cgroup", flags, WIRE_REFUSED_BY_CGROUP),
 	ROW("implicit", how, WIRE_BIND_IMPLICIT),  ROW("interval", ends_interval, 1),
-	ROW("port_usage", failure, WIRE_PORT_USAGE),       ROW("time_wait", next_state, WIRE_TCP_TIME_WAIT),
+	ROW("port_usage", purpose, WIRE_PURPOSE_PORT_USAGE),       ROW("time_wait", next_state, WIRE_TCP_TIME_WAIT),
 	ROW("read", has, WIRE_NETNS_READ),         ROW("counted", has, WIRE_NETNS_PORT_USAGE),
+	ROW("owner_gone", purpose, WIRE_PURPOSE_OWNER_GONE),
+	ROW("old", is_old, 1), /* of porttrace 0.1: failure_id tells the purpose */
 	ROW("timed", has, WIRE_NETNS_TIMED),       ROW("in_fin_wait2", substate, WIRE_TCP_FIN_WAIT2),
 	ROW("ring", reason, WIRE_LOST_RING),       ROW("map", reason, WIRE_LOST_MAP),
 	ROW("invalid", reason, WIRE_LOST_INVALID), ROW("table", reason, WIRE_LOST_TABLE),
@@ -387,6 +389,10 @@ static void bind_build(const struct line *line, struct wire_bind *event)
 
 static void socket_build(const struct line *line, struct wire_socket *event)
 {
+	if (line->purpose)
+		event->hdr.purpose = (uint16_t)line->purpose;
+	else if (!line->is_old)
+		event->hdr.purpose = line->failure ? WIRE_PURPOSE_HOLDER : WIRE_PURPOSE_SNAPSHOT;
 	event->failure_id = line->failure;
 	event->since_boot_ns = line->since_ns;
 	event->fd = (int32_t)line->fd;
@@ -483,7 +489,7 @@ static void traffic_build(const struct line *line, struct wire_traffic *event)
 static size_t event_build(const struct line *line, union wire_event *event)
 {
 	static const uint16_t sizes[] = {
-#define X(number, NAME, name, meaning) [number] = sizeof(struct wire_##name),
+#define X(number, NAME, name, last, has, meaning) [number] = sizeof(struct wire_##name),
 		WIRE_KINDS(X)
 #undef X
 	};

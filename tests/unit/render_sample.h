@@ -20,13 +20,13 @@
 #define SAMPLE_WALL_NS 1763726462123456789LL
 #define SAMPLE_BOOT_NS 5000000000ULL
 
-/* What a renderer wrote: data and remarks. */
+/* What a renderer wrote: data, and messages on stderr. */
 struct sample_output {
 	const struct renderer *renderer;
 	struct render *render;
 	FILE *out, *err;
-	char *text, *remarks;
-	size_t length, status_lines_length;
+	char *text, *messages;
+	size_t length, messages_length;
 };
 
 static inline struct render_options sample_options(void)
@@ -43,7 +43,7 @@ static inline void sample_open(struct sample_output *output, const struct render
 	memset(output, 0, sizeof(*output));
 	output->renderer = renderer;
 	output->out = options.out = open_memstream(&output->text, &output->length);
-	output->err = options.err = open_memstream(&output->remarks, &output->status_lines_length);
+	output->err = options.err = open_memstream(&output->messages, &output->messages_length);
 	output->render = renderer->open(&options);
 	assert_non_null(output->render);
 }
@@ -60,7 +60,7 @@ static inline void sample_close(struct sample_output *output)
 	fclose(output->out);
 	fclose(output->err);
 	free(output->text);
-	free(output->remarks);
+	free(output->messages);
 }
 
 static inline void sample_address(uint8_t address[16], const char *text)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Addresses as text and back. */
+/* Formatting and parsing addresses. */
 #include "util/address.h"
 
 #include <arpa/inet.h>
@@ -26,7 +26,7 @@ static void expect_both(const char *text, const char *address_text, const char *
 	assert_string_equal(out, port_text);
 }
 
-static void addresses_are_shown(void **state)
+static void addresses_are_formatted(void **state)
 {
 	(void)state;
 	expect_both("10.0.0.5", "10.0.0.5", "10.0.0.5:443");
@@ -83,7 +83,7 @@ static void networks_are_parsed(void **state)
 	expect_network("::/0", "::", 0);
 }
 
-static void nonsense_is_refused(void **state)
+static void invalid_text_is_refused(void **state)
 {
 	static const char *const texts[] = {
 		"", "*", "localhost", "10.0.0", "10.0.0.256", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1",
@@ -119,10 +119,10 @@ static void errnos_have_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses_are_shown),
+		cmocka_unit_test(addresses_are_formatted),
 		cmocka_unit_test(v6_is_as_the_c_library_has_it),
 		cmocka_unit_test(networks_are_parsed),
-		cmocka_unit_test(nonsense_is_refused),
+		cmocka_unit_test(invalid_text_is_refused),
 		cmocka_unit_test(errnos_have_names),
 	};
 

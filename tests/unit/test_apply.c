@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What each event makes of the model, in order, out of order and twice. */
+/* What each event changes in the model: in order, out of order and twice. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,7 +30,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Through the gate, as in life. */
+/* Through wire_check(), as in the program. */
 #define APPLY(event)                                                                     \
 	do {                                                                             \
 		union wire_event checked_;                                               \
@@ -86,6 +86,7 @@ static void refused_by(uint64_t failure_id, uint64_t cookie, uint32_t pid, int f
 {
 	struct wire_socket event = make_socket(9 * SECOND, cookie, WIRE_TCP_LISTEN, pid, fd);
 
+	event.hdr.purpose = WIRE_PURPOSE_HOLDER;
 	event.failure_id = failure_id;
 	event.since_boot_ns = 4;
 	APPLY(event);
@@ -117,7 +118,7 @@ static void bind_listen_close(void **state)
 	assert_null(entry_of(1));
 }
 
-static void the_same_fact_twice_is_one(void **state)
+static void same_event_twice_makes_one_entry(void **state)
 {
 	(void)state;
 	for (int twice = 0; twice < 2; twice++) {
@@ -150,7 +151,7 @@ static void failed_calls_change_nothing(void **state)
 	assert_int_equal(count(), 0);
 }
 
-static void a_socket_without_cookie_or_port_is_no_entry(void **state)
+static void socket_without_cookie_or_port_has_no_entry(void **state)
 {
 	struct wire_bind event = make_bind(SECOND, 1, 10);
 
@@ -165,7 +166,7 @@ static void a_socket_without_cookie_or_port_is_no_entry(void **state)
 	assert_int_equal(count(), 0);
 }
 
-static void connect_takes_the_port_unless_bind_did(void **state)
+static void connect_owns_the_port_unless_bind_took_it(void **state)
 {
 	(void)state;
 	connected(SECOND, 1, 10, 0);
@@ -181,7 +182,7 @@ static void connect_takes_the_port_unless_bind_did(void **state)
 	assert_int_equal(entry_of(2)->sock.state, WIRE_TCP_SYN_SENT);
 }
 
-static void accepted_stays_accepted(void **state)
+static void accepted_flag_is_kept(void **state)
 {
 	struct wire_accept event = make_accept(SECOND, 1, 10);
 
@@ -193,7 +194,7 @@ static void accepted_stays_accepted(void **state)
 	assert_int_equal(entry_of(1)->owner.pid, 10);
 }
 
-static void close_leaves_a_time_wait_that_ends(void **state)
+static void close_can_leave_a_time_wait_that_expires(void **state)
 {
 	(void)state;
 	connected(SECOND, 1, 10, 0);
@@ -210,7 +211,7 @@ static void close_leaves_a_time_wait_that_ends(void **state)
 	assert_int_equal(count(), 0);
 }
 
-static void a_time_wait_of_a_socket_never_seen_is_added(void **state)
+static void time_wait_of_unknown_socket_is_added(void **state)
 {
 	struct wire_close event = make_close(5 * SECOND, 1, WIRE_TCP_TIME_WAIT);
 
@@ -224,7 +225,7 @@ static void a_time_wait_of_a_socket_never_seen_is_added(void **state)
 	assert_int_equal(entry_of(2)->expires_boot_ns, 65 * SECOND);
 }
 
-static void a_time_wait_keeps_what_it_was(void **state)
+static void time_wait_keeps_uid_and_options(void **state)
 {
 	struct wire_timewait event = make_timewait(6 * SECOND, 1, WIRE_TIMEWAIT_ENTER);
 	struct wire_connect connect = make_connect(SECOND, 1, 10);
@@ -250,21 +251,21 @@ static void a_time_wait_may_stand_for_fin_wait2(void **state)
 	assert_int_equal(entry_of(1)->substate, WIRE_TCP_FIN_WAIT2);
 }
 
-static void the_minute_counts_from_the_time_wait(void **state)
+static void expiry_counts_from_the_begin_of_time_wait(void **state)
 {
 	(void)state;
 	closed(5 * SECOND, 1, WIRE_TCP_TIME_WAIT);
 	timewait(9 * SECOND, 1, WIRE_TIMEWAIT_ENTER);
 	assert_int_equal(entry_of(1)->expires_boot_ns, 69 * SECOND);
 	assert_int_equal(entry_of(1)->substate, WIRE_TCP_TIME_WAIT);
-	/* after shutdown() the descriptor goes last, and takes nothing with it */
+	/* after shutdown() the descriptor is closed last, and the TIME_WAIT stays */
 	closed(12 * SECOND, 1, WIRE_TCP_TIME_WAIT);
 	assert_int_equal(entry_of(1)->expires_boot_ns, 69 * SECOND);
 	closed(13 * SECOND, 1, 0);
 	assert_int_equal(entry_of(1)->sock.state, WIRE_TCP_TIME_WAIT);
 }
 
-static void every_end_of_a_time_wait_frees_the_port(void **state)
+static void every_end_of_time_wait_removes_the_entry(void **state)
 {
 	(void)state;
 	for (uint32_t action = WIRE_TIMEWAIT_EXPIRE; action <= WIRE_TIMEWAIT_OVERFLOW; action++) {
@@ -275,7 +276,7 @@ static void every_end_of_a_time_wait_frees_the_port(void **state)
 	}
 }
 
-static void release_frees_the_port_and_leaves_the_socket(void **state)
+static void release_removes_the_entry(void **state)
 {
 	struct wire_release event = make_release(2 * SECOND, 1);
 
@@ -291,7 +292,7 @@ static void release_frees_the_port_and_leaves_the_socket(void **state)
 	assert_null(entry_of(2));
 }
 
-static void a_look_fills_the_table(void **state)
+static void scan_fills_the_table(void **state)
 {
 	struct wire_socket waiting = make_socket(SECOND, 2, WIRE_TCP_TIME_WAIT, 0, -1);
 	struct wire_socket listener = make_socket(SECOND, 1, WIRE_TCP_LISTEN, 10, 3);
@@ -312,14 +313,14 @@ static void a_look_fills_the_table(void **state)
 	assert_int_equal(entry_of(2)->expires_boot_ns, SECOND + 1500000000);
 	assert_int_equal(entry_of(2)->substate, WIRE_TCP_FIN_WAIT2);
 	assert_int_equal(entry_of(2)->owner.pid, 0);
-	/* The time left unknown: it ends all the same, and what is known stands. */
+	/* Time left not known: it expires all the same, and a known end is kept. */
 	looked(SECOND, 3, WIRE_TCP_TIME_WAIT, 0, -1);
 	assert_int_equal(entry_of(3)->expires_boot_ns, 61 * SECOND);
 	looked(2 * SECOND, 2, WIRE_TCP_TIME_WAIT, 0, -1);
 	assert_int_equal(entry_of(2)->expires_boot_ns, SECOND + 1500000000);
 }
 
-static void an_old_look_fills_gaps_only(void **state)
+static void older_scan_fills_only_gaps(void **state)
 {
 	struct wire_socket old = make_socket(2 * SECOND, 1, WIRE_TCP_CLOSE, 11, 3);
 
@@ -334,7 +335,7 @@ static void an_old_look_fills_gaps_only(void **state)
 	assert_int_equal(entry_of(1)->fds->fd, 3);
 }
 
-static void a_late_bind_corrects_what_a_look_guessed(void **state)
+static void late_bind_overrides_owner_of_scan(void **state)
 {
 	(void)state;
 	looked(3 * SECOND, 1, WIRE_TCP_LISTEN, 11, 3);
@@ -344,30 +345,30 @@ static void a_late_bind_corrects_what_a_look_guessed(void **state)
 	assert_int_equal(entry_of(1)->since_boot_ns, 2 * SECOND);
 }
 
-static void a_look_does_not_raise_the_dead(void **state)
+static void scan_does_not_add_a_closed_socket(void **state)
 {
 	struct wire_socket orphan = make_socket(5 * SECOND + 3, 2, WIRE_TCP_FIN_WAIT1, 0, -1);
 
 	(void)state;
-	/* taken before the close */
+	/* scanned before the close */
 	bound(SECOND, 1, 10);
 	closed(5 * SECOND, 1, 0);
 	looked(4 * SECOND, 1, WIRE_TCP_LISTEN, 10, 3);
 	assert_int_equal(count(), 0);
-	/* taken while it was being closed */
+	/* scanned while it was being closed */
 	looked(5 * SECOND + 50000, 1, WIRE_TCP_LISTEN, 10, 3);
 	assert_int_equal(count(), 0);
-	/* an orphan lives on after its close */
+	/* an orphan exists after its close */
 	closed(5 * SECOND, 2, 0);
 	orphan.sock.flags = WIRE_ORPHAN;
 	APPLY(orphan);
 	assert_non_null(entry_of(2));
-	/* of a socket that was never closed here */
+	/* of a socket that has not been closed */
 	looked(4 * SECOND, 3, WIRE_TCP_LISTEN, 10, 3);
 	assert_non_null(entry_of(3));
 }
 
-static void many_ends_are_remembered(void **state)
+static void closed_cache_holds_many_sockets(void **state)
 {
 	size_t raised;
 
@@ -380,19 +381,19 @@ static void many_ends_are_remembered(void **state)
 	assert_int_equal(raised, 0);
 }
 
-static void a_look_does_not_undo_a_time_wait(void **state)
+static void scan_does_not_replace_a_time_wait(void **state)
 {
 	(void)state;
 	connected(SECOND, 1, 10, 0);
 	closed(5 * SECOND, 1, WIRE_TCP_TIME_WAIT);
-	/* before it, racing with it, and the socket that is left of it in a process */
+	/* before it, at the same time, and the socket that a process still has open */
 	looked(4 * SECOND, 1, WIRE_TCP_ESTABLISHED, 10, 3);
 	looked(5 * SECOND + 50000, 1, WIRE_TCP_FIN_WAIT2, 10, 3);
 	looked(8 * SECOND, 1, WIRE_TCP_CLOSE, 10, 3);
 	assert_int_equal(entry_of(1)->sock.state, WIRE_TCP_TIME_WAIT);
 	assert_int_equal(entry_of(1)->expires_boot_ns, 65 * SECOND);
 	assert_null(entry_of(1)->fds);
-	/* used again: no time wait any more */
+	/* the socket is used again: not in TIME_WAIT any more */
 	connected(9 * SECOND, 1, 10, 0);
 	assert_int_equal(entry_of(1)->sock.state, WIRE_TCP_SYN_SENT);
 	assert_int_equal(entry_of(1)->expires_boot_ns, 0);
@@ -400,7 +401,7 @@ static void a_look_does_not_undo_a_time_wait(void **state)
 	assert_int_equal(count(), 1);
 }
 
-static void a_failure_gathers_its_holders(void **state)
+static void failure_collects_its_holders(void **state)
 {
 	const struct failure *failure;
 
@@ -419,7 +420,7 @@ static void a_failure_gathers_its_holders(void **state)
 	assert_int_equal(failure->id, 5);
 	assert_int_equal(failure->holder_count, 4);
 	assert_int_equal(failure->holder_more, 0);
-	/* the table knows who bound it, and when */
+	/* owner and time come from the port table */
 	assert_int_equal(failure->holders[0].owner.pid, 10);
 	assert_int_equal(failure->holders[0].since_boot_ns, SECOND);
 	assert_int_equal(failure->holders[0].pid_count, 2);
@@ -430,29 +431,31 @@ static void a_failure_gathers_its_holders(void **state)
 	assert_int_equal(failure->holders[1].since_boot_ns, 4);
 	assert_int_equal(failure->holders[2].pids[0].pid, 30);
 	assert_int_equal(failure->holders[3].pids[0].pid, 31);
-	/* holders refresh what the table has and do not add to it */
+	/* holders update entries and do not add any */
 	assert_int_equal(count(), 1);
 	assert_int_equal(entry_of(1)->sock.state, WIRE_TCP_LISTEN);
 	assert_null(model_failure(model, 0));
 }
 
-static void a_holder_in_time_wait_has_its_time_left(void **state)
+static void time_wait_holder_has_time_left(void **state)
 {
 	struct wire_socket event = make_socket(9 * SECOND, 1, WIRE_TCP_TIME_WAIT, 0, -1);
 
 	(void)state;
 	closed(5 * SECOND, 1, WIRE_TCP_TIME_WAIT);
+	event.hdr.purpose = WIRE_PURPOSE_HOLDER;
 	event.failure_id = 5;
 	APPLY(event);
 	assert_int_equal(model_failure(model, 5)->holders[0].expires_ms, 56000);
 	assert_int_equal(model_failure(model, 5)->holders[0].owner.pid, 90);
+	event.hdr.purpose = WIRE_PURPOSE_HOLDER;
 	event.failure_id = 6;
 	event.expires_ms = 1234;
 	APPLY(event);
 	assert_int_equal(model_failure(model, 6)->holders[0].expires_ms, 1234);
 }
 
-static void failures_are_bounded(void **state)
+static void only_64_failures_are_kept(void **state)
 {
 	const struct failure *failure;
 
@@ -474,7 +477,7 @@ static void failures_are_bounded(void **state)
 	assert_int_equal(failure->holders[63].pid_more, 41 - HOLDER_PIDS_MAX);
 }
 
-static void interfaces_are_named(void **state)
+static void interfaces_have_names(void **state)
 {
 	struct wire_interface event = {
 		.hdr = MAKE_HDR(INTERFACE, interface, 5), .netns = 1, .ifindex = 2, .name = "eth0"};
@@ -494,7 +497,7 @@ static void interfaces_are_named(void **state)
 	assert_string_equal(model_interface(model, 1, 66), "lan0");
 }
 
-static void the_other_tables_get_their_events(void **state)
+static void other_tables_get_their_events(void **state)
 {
 	struct wire_process process = make_process(SECOND, 42, "/system.slice/a.service");
 	struct wire_netns netns = make_netns(SECOND, 1);
@@ -511,7 +514,7 @@ static void the_other_tables_get_their_events(void **state)
 	assert_int_equal(count(), 0);
 }
 
-static void limits_are_kept(void **state)
+static void limits_are_respected(void **state)
 {
 	struct model_limits limits = {.sockets = 2, .processes = 1};
 
@@ -524,8 +527,8 @@ static void limits_are_kept(void **state)
 	assert_int_equal(port_table_evicted(model_ports(model)), 3);
 }
 
-/* Any events in any order: nothing crashes, leaks or outgrows its bounds. */
-static void noise_is_survived(void **state)
+/* Random events in any order: no crash, no leak, no table above its limit. */
+static void random_events_do_no_harm(void **state)
 {
 	struct model_limits limits = {.sockets = 50, .processes = 5};
 	unsigned int seed = 1;
@@ -542,6 +545,7 @@ static void noise_is_survived(void **state)
 					 (int)(rand_r(&seed) % 6) - 1);
 		raw.hdr.kind = 1 + rand_r(&seed) % 13;
 		raw.hdr.size = (sizeof(raw) + 7) / 8 * 8;
+		raw.hdr.purpose = rand_r(&seed) % 7;
 		raw.socket.failure_id = rand_r(&seed) % 3 ? 0 : rand_r(&seed) % 100;
 		raw.socket.expires_ms = rand_r(&seed) % 3 ? 0 : 5000;
 		if (rand_r(&seed) % 2)
@@ -560,31 +564,31 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(bind_listen_close),
-		TEST(the_same_fact_twice_is_one),
+		TEST(same_event_twice_makes_one_entry),
 		TEST(failed_calls_change_nothing),
-		TEST(a_socket_without_cookie_or_port_is_no_entry),
-		TEST(connect_takes_the_port_unless_bind_did),
-		TEST(accepted_stays_accepted),
-		TEST(close_leaves_a_time_wait_that_ends),
-		TEST(a_time_wait_of_a_socket_never_seen_is_added),
-		TEST(a_time_wait_keeps_what_it_was),
+		TEST(socket_without_cookie_or_port_has_no_entry),
+		TEST(connect_owns_the_port_unless_bind_took_it),
+		TEST(accepted_flag_is_kept),
+		TEST(close_can_leave_a_time_wait_that_expires),
+		TEST(time_wait_of_unknown_socket_is_added),
+		TEST(time_wait_keeps_uid_and_options),
 		TEST(a_time_wait_may_stand_for_fin_wait2),
-		TEST(the_minute_counts_from_the_time_wait),
-		TEST(every_end_of_a_time_wait_frees_the_port),
-		TEST(release_frees_the_port_and_leaves_the_socket),
-		TEST(a_look_fills_the_table),
-		TEST(an_old_look_fills_gaps_only),
-		TEST(a_late_bind_corrects_what_a_look_guessed),
-		TEST(a_look_does_not_raise_the_dead),
-		TEST(many_ends_are_remembered),
-		TEST(a_look_does_not_undo_a_time_wait),
-		TEST(a_failure_gathers_its_holders),
-		TEST(a_holder_in_time_wait_has_its_time_left),
-		TEST(failures_are_bounded),
-		TEST(interfaces_are_named),
-		TEST(the_other_tables_get_their_events),
-		TEST(limits_are_kept),
-		TEST(noise_is_survived),
+		TEST(expiry_counts_from_the_begin_of_time_wait),
+		TEST(every_end_of_time_wait_removes_the_entry),
+		TEST(release_removes_the_entry),
+		TEST(scan_fills_the_table),
+		TEST(older_scan_fills_only_gaps),
+		TEST(late_bind_overrides_owner_of_scan),
+		TEST(scan_does_not_add_a_closed_socket),
+		TEST(closed_cache_holds_many_sockets),
+		TEST(scan_does_not_replace_a_time_wait),
+		TEST(failure_collects_its_holders),
+		TEST(time_wait_holder_has_time_left),
+		TEST(only_64_failures_are_kept),
+		TEST(interfaces_have_names),
+		TEST(other_tables_get_their_events),
+		TEST(limits_are_respected),
+		TEST(random_events_do_no_harm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Bytes from processes: what reaches a terminal, what reaches JSON. */
+/* Escaping for a terminal and for JSON. */
 #include "util/escape.h"
 
 #include <setjmp.h>
@@ -19,7 +19,7 @@ static void expect_terminal(const char *bytes, size_t length, const char *expect
 
 #define TERMINAL(bytes, expected) expect_terminal(bytes, sizeof(bytes) - 1, expected)
 
-static void terminal_leaves_text_alone(void **state)
+static void terminal_keeps_plain_text(void **state)
 {
 	(void)state;
 	TERMINAL("", "");
@@ -38,7 +38,7 @@ static void terminal_escapes_controls(void **state)
 	TERMINAL("\x9b" "2J", "\\x9b2J");
 }
 
-static void terminal_escapes_what_nobody_sees(void **state)
+static void terminal_escapes_invisible_characters(void **state)
 {
 	(void)state;
 	TERMINAL("\xe2\x80\xae" "gpj", "\\u202egpj");	 /* right-to-left override */
@@ -97,8 +97,8 @@ static void json_is_valid_utf8(void **state)
 	assert_false(escape_is_utf8("\xff" "1234567", 8));
 }
 
-/* Whatever comes in, what goes out fits, is valid, and holds no control. */
-static void any_bytes_are_made_safe(void **state)
+/* For any input, the result fits, is valid UTF-8 and has no control characters. */
+static void any_bytes_become_safe(void **state)
 {
 	static const char nasty[] = "\xe2\x80\xae\xc2\x9b\\";
 	char bytes[24], terminal[ESCAPE_TERMINAL_SIZE(24)], json[ESCAPE_JSON_SIZE(24)];
@@ -123,14 +123,14 @@ static void any_bytes_are_made_safe(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(terminal_leaves_text_alone),
+		cmocka_unit_test(terminal_keeps_plain_text),
 		cmocka_unit_test(terminal_escapes_controls),
-		cmocka_unit_test(terminal_escapes_what_nobody_sees),
+		cmocka_unit_test(terminal_escapes_invisible_characters),
 		cmocka_unit_test(terminal_escapes_invalid_utf8),
 		cmocka_unit_test(terminal_is_unambiguous),
 		cmocka_unit_test(results_are_cut_between_characters),
 		cmocka_unit_test(json_is_valid_utf8),
-		cmocka_unit_test(any_bytes_are_made_safe),
+		cmocka_unit_test(any_bytes_become_safe),
 	};
 
 	return cmocka_run_group_tests_name("escape", tests, NULL, NULL);

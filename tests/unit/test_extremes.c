@@ -19,7 +19,7 @@
 #define EVENTS 20000
 
 static const uint16_t sizes[] = {
-#define X(number, NAME, name, meaning) [number] = sizeof(struct wire_##name),
+#define X(number, NAME, name, last, has, meaning) [number] = sizeof(struct wire_##name),
 	WIRE_KINDS(X)
 #undef X
 };

@@ -7,7 +7,7 @@
 #include "render/json.h"
 #include "util/escape.h"
 
-/* The records of an output, one a line. */
+/* The records of an output, one per line. */
 #define RECORDS_MAX 16
 struct records {
 	struct sample_output output;
@@ -65,7 +65,7 @@ static void expect_text(yajl_val object, const char *name, const char *expected)
 	yajl_val value = get(object, name);
 
 	if (!YAJL_IS_STRING(value))
-		fail_msg("%s is no text", name);
+		fail_msg("%s is not a string", name);
 	assert_string_equal(YAJL_GET_STRING(value), expected);
 }
 
@@ -74,7 +74,7 @@ static void expect_number(yajl_val object, const char *name, const char *expecte
 	yajl_val value = get(object, name);
 
 	if (!YAJL_IS_NUMBER(value))
-		fail_msg("%s is no number", name);
+		fail_msg("%s is not a number", name);
 	assert_string_equal(YAJL_GET_NUMBER(value), expected);
 }
 
@@ -95,7 +95,7 @@ static yajl_val element(yajl_val object, const char *name, size_t index, size_t 
 	yajl_val list = get(object, name);
 
 	if (!YAJL_IS_ARRAY(list))
-		fail_msg("%s is no list", name);
+		fail_msg("%s is not a list", name);
 	assert_int_equal(list->u.array.len, count);
 	return list->u.array.values[index];
 }
@@ -188,7 +188,7 @@ static void bind_of_any_port(void **state)
 	expect_number(records->record[0], "requested_port", "0");
 	expect_number(records->record[0], "duration_ns", "1234");
 	expect_true(records->record[0], "ephemeral");
-	/* Nobody known: nothing about a process, and the socket's own uid */
+	/* No process known: nothing about a process, and the socket's own uid */
 	expect_absent(records->record[0], "pid");
 	expect_absent(records->record[0], "comm");
 	expect_number(records->record[0], "uid", "33");
@@ -286,19 +286,19 @@ static void conflict_names_its_holders(void **state)
 				     .holders = { &listener, &waiting }, .holder_count = 2 };
 	struct report report = sample_report(&event);
 	struct records *records = *state;
-	yajl_val told, holder;
+	yajl_val conflict_record, holder;
 
 	listener.sock.flags = WIRE_REUSEADDR;
 	sample_peer(&waiting.sock, "10.0.0.5", 50000);
 	report.conflict = &conflict;
 	records->output.renderer->event(records->output.render, &report);
 	read_back(records);
-	told = get(records->record[0], "conflict");
-	expect_text(told, "cause", "listener");
-	expect_text(told, "why", "It is taken.");
-	expect_text(told, "fix", "Stop it.");
+	conflict_record = get(records->record[0], "conflict");
+	expect_text(conflict_record, "cause", "listener");
+	expect_text(conflict_record, "why", "It is taken.");
+	expect_text(conflict_record, "fix", "Stop it.");
 
-	holder = element(told, "holders", 0, 2);
+	holder = element(conflict_record, "holders", 0, 2);
 	expect_text(holder, "state", "LISTEN");
 	expect_text(holder, "local_address", "0.0.0.0");
 	expect_number(holder, "local_port", "80");
@@ -309,7 +309,7 @@ static void conflict_names_its_holders(void **state)
 	expect_absent(element(holder, "pids", 1, 2), "gone");
 	expect_absent(holder, "expires_in_s");
 
-	holder = element(told, "holders", 1, 2);
+	holder = element(conflict_record, "holders", 1, 2);
 	expect_text(holder, "state", "FIN_WAIT2");
 	expect_text(holder, "remote_address", "10.0.0.5");
 	expect_text(holder, "interface", "eth0");
@@ -448,8 +448,8 @@ static void extreme_rates(void **state)
 	expect_number(records->record[3], "interval_s", "18446744073709551.615");
 }
 
-/* More than the buffer holds comes out whole; an output that refuses is told of, again and again. */
-static void output_is_written_or_complained_about(void **state)
+/* More than the buffer holds is written whole; a failed write is reported by every flush. */
+static void output_errors_are_returned(void **state)
 {
 	struct records *records = *state;
 	struct render_options options = sample_options();
@@ -485,7 +485,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(records_around_the_events, setup, teardown),
 		cmocka_unit_test_setup_teardown(extreme_times, setup, teardown),
 		cmocka_unit_test_setup_teardown(extreme_rates, setup, teardown),
-		cmocka_unit_test_setup_teardown(output_is_written_or_complained_about, setup, teardown),
+		cmocka_unit_test_setup_teardown(output_errors_are_returned, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);

@@ -24,7 +24,8 @@ static void check_path(const char *line, const char *expected)
 static void the_mount_of_a_namespace_is_found(void **state)
 {
 	(void)state;
-	check_path("42 25 0:4 net:[4026532281] /run/netns/blue rw shared:5 - nsfs nsfs rw\n", "/run/netns/blue");
+	check_path("42 25 0:4 net:[4026532281] /run/netns/blue rw shared:5 - nsfs nsfs rw\n",
+		   "/run/netns/blue");
 	check_path("42 25 0:4 net:[4026532281] /run/netns/blue", "/run/netns/blue");
 }
 
@@ -41,14 +42,18 @@ static void escapes_are_decoded(void **state)
 
 static void other_mounts_are_not_namespaces(void **state)
 {
+	char lines[][80] = {
+		"25 1 0:22 / /run rw - tmpfs tmpfs rw\n",
+		"42 25 0:4 mnt:[4026532281] /run/m rw - nsfs nsfs rw\n",
+		"42 25 0:4 net:[4026532281]\n",
+		"",
+	};
 	char *path;
 	uint32_t netns;
 
 	(void)state;
-	assert_false(mountinfo_parse_netns((char[]){"25 1 0:22 / /run rw - tmpfs tmpfs rw\n"}, &netns, &path));
-	assert_false(mountinfo_parse_netns((char[]){"42 25 0:4 mnt:[4026532281] /run/m rw - nsfs nsfs rw\n"}, &netns, &path));
-	assert_false(mountinfo_parse_netns((char[]){"42 25 0:4 net:[4026532281]\n"}, &netns, &path));
-	assert_false(mountinfo_parse_netns((char[]){""}, &netns, &path));
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		assert_false(mountinfo_parse_netns(lines[i], &netns, &path));
 }
 
 int main(void)

@@ -37,7 +37,8 @@ static int request_links(int index, uint16_t flags, struct links *links)
 		struct nlmsghdr header;
 		struct ifinfomsg link;
 	} request = {
-		.header = {.nlmsg_len = sizeof(request), .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST | flags},
+		.header = {.nlmsg_len = sizeof(request), .nlmsg_type = RTM_GETLINK,
+			   .nlmsg_flags = NLM_F_REQUEST | flags},
 		.link = {.ifi_index = index},
 	};
 

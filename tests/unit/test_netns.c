@@ -61,8 +61,8 @@ static pid_t process_start(pid_t other)
 
 /*
  * Two processes that are alone in a new network namespace. The first has the lower pid, so that a scan of
- * /proc finds the namespace through it (unless pids wrap around between the two). Returns the inode number of
- * the namespace, or 0: not permitted.
+ * /proc finds the namespace through it (unless pids wrap around between the two). Returns the inode number
+ * of the namespace, or 0: not permitted.
  */
 static uint32_t namespace_start(pid_t pids[2])
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Totals in, differences out: exact over any number of reports, and quiet when nothing changed. */
+/* Totals in, differences out: exact over any number of reports, and none when nothing changed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +43,7 @@ static void traffic(uint32_t pid, uint64_t allocated, uint64_t timewait)
 	assert_int_equal(netns_table_add_traffic(table, &event), 0);
 }
 
-static void the_last_two_reports_are_kept(void **state)
+static void last_two_reports_are_kept(void **state)
 {
 	(void)state;
 	assert_null(netns_table_find(table, 1));
@@ -100,7 +100,7 @@ static void churn_is_the_difference_of_two_reports(void **state)
 	assert_false(netns_table_churn(table, 1, &churn));
 }
 
-static void what_ended_without_an_entry_has_expired(void **state)
+static void rest_of_ended_time_waits_has_expired(void **state)
 {
 	(void)state;
 	report(SECOND, 100, 80);
@@ -108,13 +108,13 @@ static void what_ended_without_an_entry_has_expired(void **state)
 	report(2 * SECOND, 100, 30);
 	assert_true(netns_table_churn(table, 1, &churn));
 	assert_int_equal(churn.timewait_expired, 50);
-	/* `live` was read later than `entered` */
+	/* `live` was read after `entered` */
 	report(3 * SECOND, 105, 40);
 	assert_true(netns_table_churn(table, 1, &churn));
 	assert_int_equal(churn.timewait_expired, 0);
 }
 
-static void nothing_changed_is_no_churn(void **state)
+static void no_change_is_no_churn(void **state)
 {
 	(void)state;
 	assert_false(netns_table_churn(table, 1, &churn));
@@ -140,7 +140,7 @@ static void reports_between_two_calls_add_up(void **state)
 	assert_true(churn.interval_s > 1.999 && churn.interval_s < 2.001);
 }
 
-static void a_number_used_again_is_another_namespace(void **state)
+static void reused_inode_number_is_another_namespace(void **state)
 {
 	(void)state;
 	report(SECOND, 1000, 5);
@@ -153,14 +153,14 @@ static void a_number_used_again_is_another_namespace(void **state)
 	assert_int_equal(churn.timewait_entered, 2);
 }
 
-static void the_silent_are_dropped(void **state)
+static void inactive_namespaces_are_dropped(void **state)
 {
 	struct wire_netns other = make_netns(SECOND, 2);
 
 	(void)state;
 	netns_table_add(table, &other);
 	report(SECOND, 0, 0);
-	/* Asked often for a while: that alone drops nobody. */
+	/* Frequent reports of one namespace do not drop the others. */
 	for (int i = 1; i < 40; i++)
 		report(SECOND + i, 0, 0);
 	assert_int_equal(netns_table_count(table), 2);
@@ -172,7 +172,7 @@ static void the_silent_are_dropped(void **state)
 	assert_non_null(netns_table_find(table, 1));
 }
 
-static void namespaces_are_bounded(void **state)
+static void only_4096_namespaces_are_kept(void **state)
 {
 	(void)state;
 	for (uint32_t netns = 1; netns <= 5000; netns++) {
@@ -185,7 +185,7 @@ static void namespaces_are_bounded(void **state)
 	assert_non_null(netns_table_find(table, 5000));
 }
 
-static void the_top_is_sorted_and_of_this_interval(void **state)
+static void top_is_sorted_and_of_this_interval(void **state)
 {
 	static const uint64_t allocated[] = {3, 50, 20, 1, 20, 9, 4};
 
@@ -221,7 +221,7 @@ static void the_top_is_sorted_and_of_this_interval(void **state)
 	assert_int_equal(churn.top[0].timewait, 1);
 }
 
-static void a_flow_told_twice_in_an_interval_counts_once(void **state)
+static void flow_reported_twice_counts_once(void **state)
 {
 	(void)state;
 	report(SECOND, 0, 0);
@@ -239,7 +239,7 @@ static void a_flow_told_twice_in_an_interval_counts_once(void **state)
 	assert_int_equal(churn.top[1].allocated, 6);
 }
 
-static void a_flow_that_the_kernel_forgot_starts_over(void **state)
+static void flow_evicted_by_the_kernel_starts_at_zero(void **state)
 {
 	(void)state;
 	report(SECOND, 0, 0);
@@ -253,7 +253,7 @@ static void a_flow_that_the_kernel_forgot_starts_over(void **state)
 	assert_int_equal(churn.top[0].timewait, 0);
 }
 
-static void flows_are_bounded(void **state)
+static void only_4096_flows_are_kept(void **state)
 {
 	(void)state;
 	report(SECOND, 0, 0);
@@ -266,7 +266,7 @@ static void flows_are_bounded(void **state)
 	assert_int_equal(churn.top[4].allocated, 9996);
 }
 
-/* `count` searches of so many nanoseconds so far, towards a port of nowhere; 0: of all the namespace. */
+/* Total: `count` searches of so many nanoseconds, to a remote port; 0: in the whole namespace. */
 static void searches(uint16_t remote_port, uint64_t count, uint64_t each_ns, unsigned int bucket)
 {
 	struct wire_search event = {
@@ -316,7 +316,7 @@ static void searches_are_of_the_interval(void **state)
 	assert_int_equal(churn.searches_to_count, 0);
 }
 
-static void a_count_of_ports_that_came_late_is_told(void **state)
+static void late_port_count_is_reported(void **state)
 {
 	struct wire_netns event = make_netns(SECOND, 1);
 
@@ -338,7 +338,7 @@ static void a_count_of_ports_that_came_late_is_told(void **state)
 	}
 }
 
-static void searches_that_the_kernel_forgot_start_over(void **state)
+static void searches_evicted_by_the_kernel_start_at_zero(void **state)
 {
 	(void)state;
 	report(SECOND, 10, 10);
@@ -373,7 +373,7 @@ static void extreme_totals_are_subtracted(void **state)
 	}
 }
 
-/* A namespace is not dropped because another one's clock reading is far off. */
+/* Times at the end of their range do not drop the namespace that was just reported. */
 static void extreme_times_drop_nothing(void **state)
 {
 	struct wire_netns event = make_netns(UINT64_MAX - SECOND, 1);
@@ -389,21 +389,21 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(the_last_two_reports_are_kept),
+		TEST(last_two_reports_are_kept),
 		TEST(churn_is_the_difference_of_two_reports),
-		TEST(what_ended_without_an_entry_has_expired),
-		TEST(nothing_changed_is_no_churn),
+		TEST(rest_of_ended_time_waits_has_expired),
+		TEST(no_change_is_no_churn),
 		TEST(reports_between_two_calls_add_up),
-		TEST(a_number_used_again_is_another_namespace),
-		TEST(the_silent_are_dropped),
-		TEST(namespaces_are_bounded),
-		TEST(the_top_is_sorted_and_of_this_interval),
-		TEST(a_flow_told_twice_in_an_interval_counts_once),
-		TEST(a_flow_that_the_kernel_forgot_starts_over),
-		TEST(flows_are_bounded),
+		TEST(reused_inode_number_is_another_namespace),
+		TEST(inactive_namespaces_are_dropped),
+		TEST(only_4096_namespaces_are_kept),
+		TEST(top_is_sorted_and_of_this_interval),
+		TEST(flow_reported_twice_counts_once),
+		TEST(flow_evicted_by_the_kernel_starts_at_zero),
+		TEST(only_4096_flows_are_kept),
 		TEST(searches_are_of_the_interval),
-		TEST(a_count_of_ports_that_came_late_is_told),
-		TEST(searches_that_the_kernel_forgot_start_over),
+		TEST(late_port_count_is_reported),
+		TEST(searches_evicted_by_the_kernel_start_at_zero),
 		TEST(extreme_totals_are_subtracted),
 		TEST(extreme_times_drop_nothing),
 	};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The port table stays bounded, ordered and small, whatever it is fed. */
+/* The port table: its limits, the order of eviction, its memory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,7 +34,7 @@ static void added_is_found_and_dropped_is_not(void **state)
 	port_table_free(table);
 }
 
-static void the_walk_follows_insertion(void **state)
+static void iteration_follows_insertion(void **state)
 {
 	struct port_table *table = port_table_new(1000, 1000);
 	const struct port_entry *entry = NULL;
@@ -54,7 +54,7 @@ static void the_walk_follows_insertion(void **state)
 	port_table_free(table);
 }
 
-static void the_longest_unseen_makes_room(void **state)
+static void least_recently_seen_is_evicted(void **state)
 {
 	struct port_table *table = port_table_new(3, 3);
 
@@ -71,7 +71,7 @@ static void the_longest_unseen_makes_room(void **state)
 	port_table_free(table);
 }
 
-static void the_first_to_expire_makes_room_before_all_others(void **state)
+static void first_to_expire_is_evicted_before_all_others(void **state)
 {
 	struct port_table *table = port_table_new(3, 3);
 
@@ -89,7 +89,7 @@ static void the_first_to_expire_makes_room_before_all_others(void **state)
 	port_table_free(table);
 }
 
-static void only_so_many_may_expire(void **state)
+static void number_of_expiring_entries_is_limited(void **state)
 {
 	struct port_table *table = port_table_new(10, 2);
 
@@ -121,7 +121,7 @@ static void expiry_is_exact_in_any_order(void **state)
 		expiry[cookie] = 1 + rand_r(&seed) % 1000;
 		port_table_set_expiry(table, port_table_add(table, cookie), expiry[cookie]);
 	}
-	/* Some change their mind, some are dropped, some are not to expire after all. */
+	/* Some change their expiry, some are dropped, some stop expiring. */
 	for (uint64_t cookie = 1; cookie <= COUNT; cookie += 3) {
 		expiry[cookie] = rand_r(&seed) % 1000;
 		port_table_set_expiry(table, port_table_find(table, cookie), expiry[cookie]);
@@ -168,7 +168,7 @@ static void descriptors_are_kept_once_and_in_order(void **state)
 	port_table_free(table);
 }
 
-static void descriptors_are_bounded_and_counted(void **state)
+static void descriptors_are_limited_and_counted(void **state)
 {
 	struct port_table *table = port_table_new(10, 10);
 	struct port_table *large = port_table_new(10000, 10000);
@@ -242,13 +242,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(added_is_found_and_dropped_is_not),
-		cmocka_unit_test(the_walk_follows_insertion),
-		cmocka_unit_test(the_longest_unseen_makes_room),
-		cmocka_unit_test(the_first_to_expire_makes_room_before_all_others),
-		cmocka_unit_test(only_so_many_may_expire),
+		cmocka_unit_test(iteration_follows_insertion),
+		cmocka_unit_test(least_recently_seen_is_evicted),
+		cmocka_unit_test(first_to_expire_is_evicted_before_all_others),
+		cmocka_unit_test(number_of_expiring_entries_is_limited),
 		cmocka_unit_test(expiry_is_exact_in_any_order),
 		cmocka_unit_test(descriptors_are_kept_once_and_in_order),
-		cmocka_unit_test(descriptors_are_bounded_and_counted),
+		cmocka_unit_test(descriptors_are_limited_and_counted),
 		cmocka_unit_test(a_storm_leaves_no_memory_behind),
 		cmocka_unit_test(nonsense_is_harmless),
 	};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Processes are found by what identifies them, and their cgroup paths are understood. */
+/* Processes are found by pid and start time; cgroup paths name units and containers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define ID2 "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
 
-static void a_process_is_found_by_pid_and_start(void **state)
+static void process_is_found_by_pid_and_start_time(void **state)
 {
 	struct process_table *table = process_table_new(10);
 	struct wire_process event = make_process(5, 42, "/system.slice/nginx.service");
@@ -34,8 +34,8 @@ static void a_process_is_found_by_pid_and_start(void **state)
 	process_table_free(NULL);
 }
 
-/* The kernel tells the start in nanoseconds, /proc in hundredths of a second. */
-static void starts_of_different_precision_meet(void **state)
+/* BPF programs report the start time in nanoseconds, procfs in 1/100 s. */
+static void start_times_match_across_units(void **state)
 {
 	struct process_table *table = process_table_new(10);
 	struct wire_process event = make_process(5, 42, "/");
@@ -48,7 +48,7 @@ static void starts_of_different_precision_meet(void **state)
 	process_table_free(table);
 }
 
-static void the_oldest_makes_room(void **state)
+static void oldest_is_evicted(void **state)
 {
 	struct process_table *table = process_table_new(2);
 	struct wire_process first = make_process(5, 1, "/"), second = make_process(5, 2, "/"),
@@ -123,7 +123,7 @@ static void units_come_from_the_innermost_component(void **state)
 	assert_string_equal(small, "");
 }
 
-static void containers_are_found_by_their_digits(void **state)
+static void container_ids_are_found(void **state)
 {
 	static const struct {
 		const char *cgroup, *container;
@@ -156,12 +156,12 @@ static void containers_are_found_by_their_digits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_process_is_found_by_pid_and_start),
-		cmocka_unit_test(starts_of_different_precision_meet),
-		cmocka_unit_test(the_oldest_makes_room),
+		cmocka_unit_test(process_is_found_by_pid_and_start_time),
+		cmocka_unit_test(start_times_match_across_units),
+		cmocka_unit_test(oldest_is_evicted),
 		cmocka_unit_test(arguments_are_joined_by_spaces),
 		cmocka_unit_test(units_come_from_the_innermost_component),
-		cmocka_unit_test(containers_are_found_by_their_digits),
+		cmocka_unit_test(container_ids_are_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

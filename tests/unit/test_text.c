@@ -60,7 +60,7 @@ static void stream_begins_and_ends(void **state)
 	render_text.stop(output.render, &(struct stop_report){ .events = 1204, .lost = 0 });
 	expect(&output, "TIME          EVENT    PROTO LOCAL                 REMOTE                "
 			"PID     COMM            DETAIL\n");
-	assert_string_equal(output.remarks,
+	assert_string_equal(output.messages,
 		"porttrace 0.1 · Linux 6.12 · probes fentry · 1,041 sockets in 3 network namespaces"
 		" · Ctrl-C to end\n"
 		"not available with these probes: accept (see 'porttrace doctor')\n"
@@ -74,7 +74,7 @@ static void stream_begins_and_ends(void **state)
 	render_text.start(output.render, &start);
 	render_text.stop(output.render, &(struct stop_report){ .events = 1 });
 	expect(&output, "");
-	assert_int_equal(output.status_lines_length, 0);
+	assert_int_equal(output.messages_length, 0);
 	sample_close(&output);
 
 	options.quiet = false;
@@ -342,7 +342,7 @@ static void storm_folds(void **state)
 		lines += output.text[i] == '\n';
 	assert_int_equal(lines, 6);
 
-	/* The window ends, once. */
+	/* The window ends once. */
 	sample_flush(&output, SAMPLE_BOOT_NS + 1000000000);
 	sample_flush(&output, SAMPLE_BOOT_NS + 3000000000);
 	assert_non_null(strstr(output.text,
@@ -350,7 +350,7 @@ static void storm_folds(void **state)
 			       "1.000       +2 bind *:80 EADDRINUSE node[977] (1.0 s)\n"));
 	assert_null(strstr(strstr(output.text, "+2 bind"), "+1,203 connect"));
 
-	/* A new window shows again; stop tells of what is left. */
+	/* A new window shows again; stop reports what is left. */
 	bind.hdr.boot_ns = SAMPLE_BOOT_NS + 4000000000;
 	for (int i = 0; i < 4; i++)
 		show(&output, &bind);
@@ -362,7 +362,7 @@ static void storm_folds(void **state)
 	sample_close(&output);
 }
 
-/* More keys than slots: what is pushed out is told first, so the sum stays right. */
+/* More keys than slots: what is evicted is reported first, so the sum stays right. */
 static void folding_never_loses_count(void **state)
 {
 	struct render_options options = sample_options();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Points in time as text. */
+/* Formatting of times. */
 #include "util/time_format.h"
 
 #include <setjmp.h>
@@ -65,8 +65,8 @@ static void relative_is_seconds(void **state)
 	assert_string_equal(out, "-9223372036.854");
 }
 
-/* The next second comes, and goes back: what is kept must never be that of another second. */
-static void cache_is_never_stale(void **state)
+/* Forward and back: the cached text must be that of the second asked for. */
+static void cache_is_refreshed_each_second(void **state)
 {
 	struct time_cache kept = {};
 
@@ -89,7 +89,7 @@ int main(void)
 		cmocka_unit_test(iso_is_utc_with_nanoseconds),
 		cmocka_unit_test(wall_is_local),
 		cmocka_unit_test(relative_is_seconds),
-		cmocka_unit_test(cache_is_never_stale),
+		cmocka_unit_test(cache_is_refreshed_each_second),
 	};
 
 	return cmocka_run_group_tests_name("time_format", tests, NULL, NULL);

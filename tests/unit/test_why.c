@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The answer of `porttrace why` as text and as JSON. */
+/* The answer of `why` in both formats. */
 #include <errno.h>
 
 #include "render_sample.h"
@@ -11,7 +11,7 @@ static struct wire_sock sock;
 static struct holder holder, elsewhere;
 static struct conflict conflict;
 
-/* nginx[812] listens on every address, and the question is about that port. */
+/* nginx listens on every address, and a user asks for the port. */
 static struct why_report refused_report(void)
 {
 	sock = sample_sock(WIRE_TCP_CLOSE, "::", 80);
@@ -22,8 +22,8 @@ static struct why_report refused_report(void)
 	elsewhere.sock.netns = 4026532281;
 	conflict = (struct conflict){
 		.cause = "listener-exists",
-		.why = "nginx[812] listens on *:80.",
-		.fix = "Stop nginx[812].",
+		.why = "nginx (812) listens on *:80.",
+		.fix = "Stop nginx (812).",
 		.holders = { &holder },
 		.holder_count = 1,
 		.holder_more = 7,
@@ -45,7 +45,7 @@ static struct why_report free_report(void)
 	struct why_report report = refused_report();
 
 	report.error = 0;
-	conflict = (struct conflict){ .why = "Port 80 is free." };
+	conflict = (struct conflict){ .why = "Nothing stands in the way." };
 	return report;
 }
 
@@ -62,7 +62,7 @@ static void expect(const struct renderer *renderer, const struct why_report *rep
 	sample_close(&output);
 }
 
-static void text_of_a_port_in_use(void **state)
+static void text_says_who_and_what_helps(void **state)
 {
 	struct why_report report = refused_report();
 
@@ -71,25 +71,25 @@ static void text_of_a_port_in_use(void **state)
 	report.elsewhere_count = 1;
 	report.elsewhere_more = 2;
 	expect(&render_text, &report,
-	       "tcp *:80: in use: bind() would fail with EADDRINUSE\n"
+	       "tcp *:80: a bind would fail, EADDRINUSE\n"
 	       "held by nginx[812]: LISTEN *:80\n"
 	       "        and 7 more\n"
-	       "why     nginx[812] listens on *:80.\n"
-	       "fix     Stop nginx[812].\n"
+	       "why     nginx (812) listens on *:80.\n"
+	       "fix     Stop nginx (812).\n"
 	       "port    http, well-known, privileged here, outside the ephemeral range 32768 to 60999\n"
-	       "note    also on port 80, no conflict: nginx[812]: LISTEN *:80, in netns 4026532281\n"
+	       "note    not in the way, in network namespace 4026532281, nginx[812]: LISTEN *:80\n"
 	       "note    and 2 more in other network namespaces\n");
 }
 
-static void text_of_the_next_refusal(void **state)
+static void text_of_what_comes_next(void **state)
 {
 	struct why_report report = refused_report();
 
 	(void)state;
 	report.error = EACCES;
-	report.later = "nginx[812] listens on *:80.";
-	expect(&render_text, &report, "tcp *:80: bind() would fail with EACCES\n");
-	expect(&render_text, &report, "\nthen    nginx[812] listens on *:80.\n");
+	report.later = "nginx (812) listens on *:80.";
+	expect(&render_text, &report, "a bind would fail, EACCES\n");
+	expect(&render_text, &report, "\nthen    nginx (812) listens on *:80.\n");
 }
 
 static void text_of_a_free_port(void **state)
@@ -101,10 +101,10 @@ static void text_of_a_free_port(void **state)
 	report.service = NULL;
 	report.privileged = false;
 	expect(&render_text, &report,
-	       "tcp *:40000: free: bind() would succeed\n"
-	       "why     Port 80 is free.\n"
-	       "port    registered, not privileged here, inside the ephemeral range 32768 to 60999: the "
-	       "kernel may give it to an outgoing connection\n");
+	       "tcp *:40000: a bind would succeed\n"
+	       "why     Nothing stands in the way.\n"
+	       "port    registered, not privileged here, inside the ephemeral range 32768 to 60999: any "
+	       "outgoing connection may be given it\n");
 	sock.family = AF_INET;
 	expect(&render_text, &report, "tcp *:40000 (IPv4 only): ");
 }
@@ -123,18 +123,18 @@ static void json_has_what_is_known(void **state)
 	report = free_report();
 	report.range_high = 0;
 	report.service = NULL;
-	expect(&render_json, &report, "\"free\":true,\"why\":\"Port 80 is free.\",\"holders\":[],"
+	expect(&render_json, &report, "\"free\":true,\"why\":\"Nothing stands in the way.\",\"holders\":[],"
 				      "\"range\":\"well-known\",\"privileged\":true,\"reserved\":false}\n");
 	sock.local_port = 0;
-	expect(&render_json, &report, "\"port\":0,\"free\":true,\"why\":\"Port 80 is free.\","
+	expect(&render_json, &report, "\"port\":0,\"free\":true,\"why\":\"Nothing stands in the way.\","
 				      "\"holders\":[]}\n");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(text_of_a_port_in_use),
-		cmocka_unit_test(text_of_the_next_refusal),
+		cmocka_unit_test(text_says_who_and_what_helps),
+		cmocka_unit_test(text_of_what_comes_next),
 		cmocka_unit_test(text_of_a_free_port),
 		cmocka_unit_test(json_has_what_is_known),
 	};

@@ -30,7 +30,7 @@ static void every_kind_has_a_name_and_a_size(void **state)
 	static const unsigned char zeros[8192];
 
 	(void)state;
-#define X(number, NAME, name, meaning)                                                     \
+#define X(number, NAME, name, last, has, meaning)                                                     \
 	{                                                                                  \
 		struct wire_##name event = {.hdr = MAKE_HDR(NAME, name, 1)};               \
 		int err = wire_check(&event, sizeof(event), &out);                         \
@@ -59,6 +59,50 @@ static void an_old_event_is_completed_with_zeros(void **state)
 	assert_int_equal(out.bind.sock.cookie, 7);
 	assert_int_equal(out.bind.failure_id, 0);
 	assert_int_equal(out.bind.requested_port, 0);
+}
+
+/* Of porttrace 0.1, whose failure_id was 0, 1 and all ones for what was no holder. */
+static void an_old_socket_event_gets_a_purpose(void **state)
+{
+	static const struct {
+		uint64_t failure_id;
+		enum wire_purpose purpose;
+		uint64_t kept_id;
+	} cases[] = {
+		{0, WIRE_PURPOSE_SNAPSHOT, 0},
+		{1, WIRE_PURPOSE_PREFETCH, 0},
+		{UINT64_MAX, WIRE_PURPOSE_PORT_USAGE, 0},
+		{4711, WIRE_PURPOSE_HOLDER, 4711},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct wire_socket event = make_socket(5, 7, WIRE_TCP_LISTEN, 42, 3);
+
+		event.hdr.purpose = WIRE_PURPOSE_UNSET;
+		event.failure_id = cases[i].failure_id;
+		assert_int_equal(wire_check(&event, sizeof(event), &out), 0);
+		assert_int_equal(out.hdr.purpose, cases[i].purpose);
+		assert_int_equal(out.socket.failure_id, cases[i].kept_id);
+	}
+}
+
+static void the_purpose_of_a_socket_event_counts(void **state)
+{
+	struct wire_socket event = make_socket(5, 7, WIRE_TCP_LISTEN, 42, 3);
+
+	(void)state;
+	event.hdr.purpose = WIRE_PURPOSE_HOLDER;
+	assert_int_equal(wire_check(&event, sizeof(event), &out), -EINVAL); /* of no refusal */
+	event.failure_id = 1;
+	assert_int_equal(wire_check(&event, sizeof(event), &out), 0);
+	assert_int_equal(out.hdr.purpose, WIRE_PURPOSE_HOLDER);
+	assert_int_equal(out.socket.failure_id, 1);
+	event.hdr.purpose = WIRE_PURPOSE_PORT_USAGE;
+	assert_int_equal(wire_check(&event, sizeof(event), &out), 0);
+	assert_int_equal(out.socket.failure_id, 0);
+	event.hdr.purpose = WIRE_PURPOSE_OWNER_GONE + 1; /* of a newer porttrace */
+	assert_int_equal(wire_check(&event, sizeof(event), &out), -EPROTONOSUPPORT);
 }
 
 static void a_newer_event_is_cut_to_our_size(void **state)
@@ -219,6 +263,8 @@ int main(void)
 		cmocka_unit_test(a_whole_event_passes_unchanged),
 		cmocka_unit_test(every_kind_has_a_name_and_a_size),
 		cmocka_unit_test(an_old_event_is_completed_with_zeros),
+		cmocka_unit_test(an_old_socket_event_gets_a_purpose),
+		cmocka_unit_test(the_purpose_of_a_socket_event_counts),
 		cmocka_unit_test(a_newer_event_is_cut_to_our_size),
 		cmocka_unit_test(an_unaligned_event_passes),
 		cmocka_unit_test(what_is_no_event_is_refused),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The filters over a capture's events mean what those of the kernel side mean. */
+/* The edges of wire_filter(). test_filter_table.c compares it with the kernel's filters. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -61,13 +61,13 @@ static void set_port(struct settings_ports *ports, uint16_t port)
 	ports->bits[port / 64] |= 1ULL << (port % 64);
 }
 
-static void no_filter_passes_everything(void **state)
+static void no_filter_accepts_everything(void **state)
 {
 	(void)state;
 	assert_true(passes());
 }
 
-static void numbers_are_alternatives(void **state)
+static void any_listed_number_is_accepted(void **state)
 {
 	(void)state;
 	add_number(&settings.pids, 9);
@@ -92,7 +92,7 @@ static void protocol_and_namespace(void **state)
 	assert_false(passes());
 }
 
-static void names_are_whole(void **state)
+static void names_match_as_a_whole(void **state)
 {
 	(void)state;
 	add_name("ngin");
@@ -100,7 +100,7 @@ static void names_are_whole(void **state)
 	assert_false(passes());
 	add_name("nginx");
 	assert_true(passes());
-	/* The kernel keeps 15 bytes, and so does the option. */
+	/* Kernel and option keep the first 15 bytes. */
 	memcpy(event.task.comm, "a-name-of-15-by", 16);
 	add_name("a-name-of-15-bytes");
 	assert_true(passes());
@@ -165,7 +165,7 @@ static void cgroup_is_its_id(void **state)
 	assert_true(passes());
 }
 
-static void what_has_no_socket_passes(void **state)
+static void event_without_socket_is_accepted(void **state)
 {
 	struct wire_netns netns = make_netns(SECOND, 5);
 
@@ -178,15 +178,15 @@ static void what_has_no_socket_passes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(no_filter_passes_everything, setup),
-		cmocka_unit_test_setup(numbers_are_alternatives, setup),
+		cmocka_unit_test_setup(no_filter_accepts_everything, setup),
+		cmocka_unit_test_setup(any_listed_number_is_accepted, setup),
 		cmocka_unit_test_setup(protocol_and_namespace, setup),
-		cmocka_unit_test_setup(names_are_whole, setup),
+		cmocka_unit_test_setup(names_match_as_a_whole, setup),
 		cmocka_unit_test_setup(ports_at_the_edges, setup),
 		cmocka_unit_test_setup(networks, setup),
 		cmocka_unit_test_setup(a_mapped_address_is_ipv4, setup),
 		cmocka_unit_test_setup(cgroup_is_its_id, setup),
-		cmocka_unit_test_setup(what_has_no_socket_passes, setup),
+		cmocka_unit_test_setup(event_without_socket_is_accepted, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

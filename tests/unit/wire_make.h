@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Wire events for tests: a line each, with whatever a test does not care about filled in plausibly.
- * Cookies are small numbers; the local port is 1000 more than the cookie.
+ * Makes wire events for tests, with plausible defaults for what a test does not set. Cookies are small numbers; the local
+ * port is the cookie + 1000.
  */
 #ifndef PORTTRACE_TESTS_WIRE_MAKE_H
 #define PORTTRACE_TESTS_WIRE_MAKE_H
@@ -117,7 +117,8 @@ static inline struct wire_socket make_socket(uint64_t ns, uint64_t cookie, enum 
 					     uint32_t pid, int fd)
 {
 	return (struct wire_socket){
-		.hdr = MAKE_HDR(SOCKET, socket, ns),
+		.hdr = {.size = sizeof(struct wire_socket), .kind = WIRE_SOCKET,
+			.purpose = WIRE_PURPOSE_SNAPSHOT, .boot_ns = ns},
 		.sock = make_sock(cookie, state),
 		.task = make_task(pid, "holder"),
 		.fd = fd,

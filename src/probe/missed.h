@@ -4,8 +4,8 @@
  * another one, or a bpf() call on a map, was under way on its processor (trace_call_bpf()), one of fentry
  * where it would have interrupted itself (__bpf_prog_enter_recur()); a kprobe that was hit within another.
  */
-#ifndef PORTTRACE_PROBE_MISSES_H
-#define PORTTRACE_PROBE_MISSES_H
+#ifndef PORTTRACE_PROBE_MISSED_H
+#define PORTTRACE_PROBE_MISSED_H
 
 #include <stdint.h>
 

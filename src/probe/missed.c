@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Asks the kernel about a program and about the link that attaches it. */
-#include "probe/misses.h"
+/* Reads the kernel's counts of a program and of its link. */
+#include "probe/missed.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The answer of a lookup: an array of bounded size that says whether it holds everything that was found. */
+#ifndef PORTTRACE_SOURCE_SOCKET_LIST_H
+#define PORTTRACE_SOURCE_SOCKET_LIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "porttrace/wire.h"
+
+#define SOCKET_LIST_MAX 16384
+
+/* Begins zeroed. The memory is kept from one lookup to the next. */
+struct socket_list {
+	struct wire_socket *sockets;
+	size_t count, capacity;
+	bool is_complete; /* false: more was found than fits, or the lookup failed or ran out of time */
+	uint64_t took_ns; /* how long the lookup took */
+};
+
+void socket_list_done(struct socket_list *list);
+/* Empties the list and marks it as complete. */
+void socket_list_clear(struct socket_list *list);
+/* Adds a copy. When the list is full, or there is no memory, the list is not complete any more. */
+void socket_list_add(struct socket_list *list, const struct wire_socket *socket);
+
+#endif
