@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "diagnose/command.h"
 #include "model/wire_check.h"
 #include "stream/fd_lookup.h"
 #include "stream/holder_details.h"
@@ -244,6 +246,34 @@ static void add_holders(struct explainer *explainer, uint64_t failure_id, uint32
 		add_fdless_owners(explainer, failure_id, refused_boot_ns);
 }
 
+/* What a command begins with to act in the namespace of the claim. */
+static void set_enter(struct explainer *explainer, struct claim *claim, struct command *enter)
+{
+	struct source *source = explainer->lookup->source;
+	static const char named[] = "/run/netns/";
+	char path[256];
+
+	/* A replay shows what the command was where the refusal happened. */
+	if (!source)
+		return;
+	if (source->ops->netns_path(source, claim->sock.netns, path, sizeof(path))) {
+		claim->is_unreachable = true;
+		return;
+	}
+	if (!path[0])
+		return;
+	if (strncmp(path, named, strlen(named)) == 0) {
+		command_append(enter, "ip netns exec ");
+		command_append_word(enter, path + strlen(named));
+	} else {
+		command_append(enter, "nsenter --net=");
+		command_append_word(enter, path);
+	}
+	command_append(enter, " ");
+	claim->enter = command_text(enter);
+	claim->is_unreachable = !claim->enter[0];
+}
+
 bool explain(struct explainer *explainer, const struct wire_hdr *event, struct conflict *conflict)
 {
 	struct lookup *lookup = explainer->lookup;
@@ -251,6 +281,7 @@ bool explain(struct explainer *explainer, const struct wire_hdr *event, struct c
 	uint64_t failure_id = wire_failure_of(event);
 	const struct failure *failure = NULL;
 	const struct netns_entry *netns;
+	struct command enter = {0};
 	struct claim claim;
 	struct pool pool;
 
@@ -269,6 +300,7 @@ bool explain(struct explainer *explainer, const struct wire_hdr *event, struct c
 		counters_lookup(lookup, claim.sock.netns);
 		netns = netns_table_find(namespaces, claim.sock.netns);
 	}
+	set_enter(explainer, &claim, &enter);
 	diagnose(&claim, failure, is_about_range(&claim) ? &pool : NULL, netns, lookup->model, event->boot_ns,
 		 conflict);
 	return true;
