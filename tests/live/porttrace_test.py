@@ -20,7 +20,8 @@ porttrace with `t.trace()`, does something, and says what must be in the stream:
 `once()` waits for the record with a deadline, never for a duration, and at the end of the `with`
 the stream is stopped and it must still be the only one that matches. `never()` is proved by a later
 event: before it stops, the trace makes a marker of its own and waits until that came through.
-Records of other network namespaces are not looked at: the machine has other things to do.
+A test's porttrace traces only the test's network namespace (-N), so that other programs' traffic
+cannot fill its ring. A test that needs more says so: everywhere=True, or a -N of its own.
 
 With --share one porttrace serves every test that starts it without arguments, for machines on which
 its start is slow: the stream of a test begins with a marker of its own then, and what came before is
@@ -937,12 +938,19 @@ class Test:
         """The test process in a list of `pids`."""
         return {"pid": os.getpid(), "comm": comm_of()}
 
-    def trace(self, *args, marker=True, **more):
-        """Starts porttrace in the namespace of the suite; it is ready when this returns."""
-        if self.shared and marker and not args and not more:
+    def confined(self, args, everywhere):
+        """The arguments with a -N for the test's namespace, unless they have one or the test needs every one."""
+        if everywhere or "-N" in args:
+            return args
+        return (*args, "-N", self.netns)
+
+    def trace(self, *args, marker=True, everywhere=False, **more):
+        """Starts porttrace in the namespace of the suite; it is ready when this returns. everywhere: it traces
+        other network namespaces too, and then needs another filter that keeps a busy machine's events out."""
+        if self.shared and marker and not args and not more and not everywhere:
             return Shared(self.shared, self.netns, self._marker)
         return Stream(
-            args,
+            self.confined(args, everywhere),
             netns=self.netns,
             probes=self.options.probes,
             home=self.home,
@@ -950,8 +958,9 @@ class Test:
             **more,
         )
 
-    def text(self, *args, pty=False, probes=True, **more):
-        """Starts porttrace in text form; it is ready when this returns."""
+    def text(self, *args, pty=False, probes=True, everywhere=False, **more):
+        """Starts porttrace in text form; it is ready when this returns. everywhere: see trace()."""
+        args = self.confined(args, everywhere)
         if probes and self.options.probes:
             args = (*args, f"--probes={self.options.probes}")
         return Screen(args, home=self.home, pty=pty, **more)

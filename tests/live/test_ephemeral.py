@@ -266,7 +266,7 @@ def stopped_reader(t):
     stream is not."""
     count = max(COUNT, 5000)  # more than the ring takes
     process = subprocess.Popen(
-        [PORTTRACE, "--json", *([f"--probes={t.options.probes}"] if t.options.probes else [])],
+        [PORTTRACE, "--json", "-N", str(t.netns), *([f"--probes={t.options.probes}"] if t.options.probes else [])],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         preexec_fn=die_with_parent,

@@ -354,7 +354,7 @@ def fallen_back(t, facts, names):
     """Without these functions: the facts on them come from elsewhere, which porttrace says, and they come."""
     affected = {f: [n for n in on if n in names] for f, on in facts.items() if set(on) & set(names)}
     os.environ["PORTTRACE_HIDE"] = ",".join(names)
-    with Stream((), netns=t.netns, home=t.home, marker=t._marker) as trace:  # pylint: disable=protected-access
+    with Stream(("-N", t.netns), netns=t.netns, home=t.home, marker=t._marker) as trace:  # pylint: disable=protected-access
         activity(t, trace)
         lines = trace.stderr().splitlines()
         for fact, on in affected.items():
@@ -429,7 +429,7 @@ def probe_not_run_is_counted(t):
     backend loses by that."""
     count = 4000
     with subprocess.Popen(
-        [PORTTRACE, "--json", *([f"--probes={t.options.probes}"] if t.options.probes else [])],
+        [PORTTRACE, "--json", "-N", str(t.netns), *([f"--probes={t.options.probes}"] if t.options.probes else [])],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         preexec_fn=die_with_parent,

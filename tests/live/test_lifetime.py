@@ -274,7 +274,7 @@ def namespace_that_goes(t):
         me.tell((netns_inode(), port_of(pair[0])))
         me.hear()
 
-    with t.trace() as trace:
+    with t.trace("-c", "pt-brief", "-c", "pt-test", everywhere=True) as trace:
         child = t.fork(live, comm="pt-brief", netns="new")
         inode, port = child.hear()
         child.kill()
@@ -337,7 +337,7 @@ def many_processes_on_one_socket(t):
 @test()
 def text_shows_the_story(t):
     """The stream as text: the lines of the contract, in their order."""
-    with t.text("-N", t.netns) as screen:
+    with t.text() as screen:
         with tcp(("0.0.0.0", 5001), backlog=5):
             screen.wait(rf"bind +tcp +\*:5001 .*{os.getpid()} +pt-test")
             screen.wait(r"listen +tcp +\*:5001 .*backlog 5")
