@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The harness of the live and cli tests: runs tests, and runs porttrace under them.
 
-    tests/live/porttrace_test.py [--probes=BACKEND] [-j JOBS] [-v] [--list]
+    tests/live/porttrace_test.py [--probes=BACKEND] [-j JOBS] [-v] [--list] [--share=HOW]
                                  [--without=NAME] [NAME...]
 
 runs every test of tests/live/test_*.py, or those whose name contains a NAME. The last line is
@@ -23,17 +23,17 @@ event: before it stops, the trace makes a marker of its own and waits until that
 A test's porttrace traces only the test's network namespace (-N), so that other programs' traffic
 cannot fill its ring. A test that needs more says so: everywhere=True, or a -N of its own.
 
-With --share one porttrace serves every test that starts it without arguments, for machines on which
-its start is slow: the stream of a test begins with a marker of its own then, and what came before is
-not looked at. Tests about porttrace as a process say so (OWN_TRACER in their file, or own=True) and
-have one of their own.
+A start of porttrace costs half a second of CPU time. A test that starts it without arguments therefore shares
+one with up to 15 others (SHARED): it begins with a marker of its own, and ignores what came before.
+--share=all gives all such tests one porttrace, which then traces every namespace (for emulated machines, where a
+start takes many seconds); --share=none gives each test its own. Tests about porttrace as a process say so
+(OWN_TRACER in their file, or own=True) and always have their own.
 
 Truth comes from outside porttrace: errno and getsockname() of the test's own calls, ss, /proc,
 nstat.
 """
 
 import argparse
-import collections
 import ctypes
 import datetime
 import errno
@@ -68,14 +68,15 @@ PORTTRACE = os.environ.get("PORTTRACE", os.path.join(ROOT, "build/porttrace"))
 STORM = os.environ.get("STORM", os.path.join(ROOT, "build/tests/storm"))
 # How many times slower than a real machine this one is: an emulated one stretches what tests may take.
 SLOW = float(os.environ.get("PORTTRACE_SLOW", "1"))
-DEADLINE = float(os.environ.get("PORTTRACE_DEADLINE", 10 * SLOW))  # seconds to wait for a fact
+DEADLINE = float(os.environ.get("PORTTRACE_DEADLINE", 30 * SLOW))  # seconds to wait for a fact
 DONE, NOT_ALLOWED, LOST = 0, 3, 5  # porttrace's exit statuses
 # Of a kprobe, in one test: what the interrupt of a timer goes on with (the network, TIME_WAITs) while it has a
 # program of ours under way is not seen by another.
 NOT_RUN_MAX = 10
-START_LIMIT = max(DEADLINE, 20 * SLOW)  # seconds for porttrace's start record
-TEST_LIMIT = 40 * SLOW  # seconds for one test, then it is killed
+START_LIMIT = max(DEADLINE, 60 * SLOW)  # seconds for porttrace's start record
+TEST_LIMIT = 150 * SLOW  # seconds for one test, then it is killed
 SKIPPED = 77
+SHARED = 16  # tests with one porttrace: it takes at most 16 values for -N
 
 IPPROTO_MPTCP = 262
 IP_FREEBIND = 15
@@ -149,6 +150,11 @@ def new_netns():
         fcntl.ioctl(s, 0x8914, request)  # SIOCSIFFLAGS
 
 
+def reopen(file):
+    """The same file, with an offset of its own."""
+    return open(f"/proc/self/fd/{file.fileno()}", "rb", buffering=0)
+
+
 def enter_netns(fd):
     libc_check(libc.setns(fd, CLONE_NEWNET))
 
@@ -174,7 +180,7 @@ def sysctl(name, value=None):
 
 def run_text(*command):
     """The output of a command that must work."""
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20 * SLOW)
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60 * SLOW)
     equal(result.returncode, 0, f"exit status of {command[0]} ({result.stderr.strip()})")
     return result.stdout
 
@@ -520,19 +526,13 @@ def record_faults(record):
 
 
 class Stream:
-    """A running `porttrace --json`, whose records a thread collects."""
+    """A running `porttrace --json`. It writes to a file, which the test reads whenever it needs the records."""
 
-    def __init__(self, args, netns=None, stdout=None, probes=None, home=None, marker=None):
-        self.netns = netns
-        self.marker = marker
-        self.records = []
-        self.faults = []
-        self.expected = []
-        self.forbidden = []
-        self.changed = threading.Condition()
-        self.ended = False
-        self.stopped = False
+    def __init__(self, args, netns=None, probes=None, home=None, marker=None):
+        self._prepare(netns, marker)
         self.stderr_file = tempfile.TemporaryFile()
+        self.out = tempfile.TemporaryFile()
+        self.file = reopen(self.out)
         command = [
             PORTTRACE,
             "--json",
@@ -550,47 +550,48 @@ class Stream:
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=stdout or subprocess.PIPE,
+            stdout=self.out,
             stderr=self.stderr_file,
             preexec_fn=prepare,
             start_new_session=True,
         )
-        self.stdout_path = stdout.name if stdout else None
-        if not stdout:
-            self.thread = threading.Thread(target=self._read, daemon=True)
-            self.thread.start()
-            self.start_record = self.wait(_deadline=START_LIMIT, _start=True, event="start")
-        else:
-            until(
-                lambda: self.process.poll() is not None or os.stat(self.stdout_path).st_size > 0,
-                f"the start record of {self.command}",
-                START_LIMIT,
-            )
-        self.started_in = time.monotonic() - self.started_at
 
-    def _read(self):
-        for line in self.process.stdout:
+    def _prepare(self, netns, marker):
+        self.netns, self.marker = netns, marker
+        self.records, self.faults, self.expected, self.forbidden = [], [], [], []
+        self.rest = b""  # of the file: the beginning of a line
+        self.stopped = False
+
+    def started(self):
+        """Waits for the start record; returns the stream."""
+        self.start_record = self.wait(_deadline=START_LIMIT, event="start")
+        self.started_in = time.monotonic() - self.started_at
+        return self
+
+    def gone(self):
+        """Whether porttrace has ended."""
+        return self.process.poll() is not None
+
+    def read(self):
+        """Takes the records that were written since; returns whether there were any."""
+        data = None if self.file.closed else self.file.read()
+        if not data:
+            return False
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        for line in lines:
             self._take(line)
-        with self.changed:
-            self.ended = True
-            self.changed.notify_all()
+        return bool(lines)
 
     def _take(self, line):
         try:
             record = json.loads(line.decode("utf-8", "strict"), object_pairs_hook=Record)
-            if not line.endswith(b"\n"):
-                raise ValueError("the last line has no end")
         except ValueError as error:
-            with self.changed:
-                self.faults.append(f"not a line of JSON: {line!r}: {error}")
-                self.changed.notify_all()
+            self.faults.append(f"not a line of JSON: {line!r}: {error}")
             return
-        with self.changed:
-            self.records.append(record)
-            # Of a storm, samples are enough.
-            if self.mine(record) and (len(self.records) < 2000 or len(self.records) % 50 == 0):
-                self.faults += record_faults(record)
-            self.changed.notify_all()
+        self.records.append(record)
+        # Of a storm, samples are enough.
+        if self.mine(record) and (len(self.records) < 2000 or len(self.records) % 50 == 0):
+            self.faults += record_faults(record)
 
     def stderr(self):
         self.stderr_file.seek(0)
@@ -602,25 +603,26 @@ class Stream:
 
     def find(self, **want):
         """The records so far that match; `netns` given: of that namespace."""
-        with self.changed:
-            return [r for r in self.records if ("netns" in want or self.mine(r)) and fits(r, want)]
+        self.read()
+        return self._matching(want)
 
-    def wait(self, _deadline=None, _start=False, _count=1, **want):
+    def _matching(self, want):
+        return [r for r in self.records if ("netns" in want or self.mine(r)) and fits(r, want)]
+
+    def wait(self, _deadline=None, _count=1, **want):
         """Waits for a record that matches and returns it (the last of _count)."""
         end = time.monotonic() + (_deadline or DEADLINE)
-        with self.changed:
-            while True:
-                found = [
-                    r for r in self.records if ("netns" in want or self.mine(r)) and fits(r, want)
-                ]
-                if len(found) >= _count:
-                    return found[_count - 1]
-                left = end - time.monotonic()
-                if left <= 0 or self.ended:
-                    break
-                self.changed.wait(left)
-        why = "porttrace ended" if self.ended else "not in time"
-        raise Failure(f"no record ({why}): {show(want)}\n{self.story()}")
+        found = self.find(**want)
+        while len(found) < _count:
+            gone, late = self.gone(), time.monotonic() > end  # before reading: what it wrote till then counts
+            if self.read():
+                found = self._matching(want)
+            elif gone or late:
+                why = "porttrace ended" if gone else "not in time"
+                raise Failure(f"no record ({why}): {show(want)}\n{self.story()}")
+            else:
+                time.sleep(0.003)
+        return found[_count - 1]
 
     def once(self, **want):
         """Waits for a record; that it was the only such is checked when the stream has stopped."""
@@ -652,7 +654,7 @@ class Stream:
             return self.finish()
         return self.process.returncode, self.stop_record()
 
-    def finish(self, deadline=10 * SLOW):
+    def finish(self, deadline=DEADLINE):
         """Waits until porttrace has ended by itself."""
         self.stopped = True
         try:
@@ -661,12 +663,9 @@ class Stream:
             self.process.kill()
             self.process.wait()
             raise Failure(f"porttrace did not end in {deadline} s\n{self.story()}") from None
-        if self.stdout_path:
-            with open(self.stdout_path, "rb") as file:
-                for line in file:
-                    self._take(line)
-        else:
-            self.thread.join(deadline)
+        self.read()
+        if self.rest:
+            self.faults.append(f"the last line has no end: {self.rest!r}")
         return self.process.returncode, self.stop_record()
 
     def stop_record(self):
@@ -709,10 +708,10 @@ class Stream:
 
     def story(self):
         """What was seen, for the eye of whoever mends it."""
-        with self.changed:
-            shown = [r for r in self.records if self.mine(r)]
-            text = [f"  $ {self.command}"]
-            text += ["  " + json.dumps(r, ensure_ascii=True)[:600] for r in shown[-25:]]
+        self.read()
+        shown = [r for r in self.records if self.mine(r)]
+        text = [f"  $ {self.command}"]
+        text += ["  " + json.dumps(r, ensure_ascii=True)[:600] for r in shown[-25:]]
         error = self.stderr().strip()
         if error:
             text.append("  stderr: " + error[-800:].encode("unicode_escape").decode())
@@ -736,39 +735,33 @@ class Stream:
             if self.process.poll() is None:
                 self.process.kill()
                 self.process.wait()
-            self.stderr_file.close()
+            for file in (self.stderr_file, self.out, self.file):
+                file.close()
         return False
 
 
 class Shared(Stream):
     """The part of a shared porttrace's stream that is of this test: its namespace, from now on."""
 
-    def __init__(self, path, netns, marker):  # pylint: disable=super-init-not-called
-        self.netns, self.marker = netns, marker
-        self.records, self.faults, self.expected, self.forbidden = [], [], [], []
-        self.changed = threading.Condition()
-        self.ended = self.stopped = False
-        self.command = f"porttrace --json, shared ({path})"
-        self.file = open(path, "rb")
-        self.start_record = json.loads(self.file.readline())
+    def __init__(self, stream, netns, marker):  # pylint: disable=super-init-not-called
+        self._prepare(netns, marker)
+        self.command = f"{stream.command} (shared)"
+        self.file = reopen(stream.out)
+        self.pidfd = os.pidfd_open(stream.process.pid)
+        self.start_record = stream.start_record
         self.file.seek(0, os.SEEK_END)
-        self.thread = threading.Thread(target=self._read, daemon=True)
-        self.thread.start()
+        self.mine_in_bytes = b'"netns":%d,' % netns
         self.mark()
-        with self.changed:
-            self.records.clear()
-            self.faults.clear()
+        self.records.clear()
+        self.faults.clear()
 
-    def _read(self):
-        rest = b""
-        while not self.ended:
-            data = self.file.read()
-            if not data:
-                time.sleep(0.004)
-                continue
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                self._take(line + b"\n")
+    def _take(self, line):
+        # The other tests' records are most of them; parsing takes time.
+        if b'"netns":' not in line or self.mine_in_bytes in line:
+            super()._take(line)
+
+    def gone(self):
+        return bool(select.select([self.pidfd], [], [], 0)[0])
 
     def stderr(self):
         return ""
@@ -782,39 +775,75 @@ class Shared(Stream):
                 self.mark()
                 self.verify_records()
         finally:
-            self.ended = True
-            self.thread.join()
             self.file.close()
+            os.close(self.pidfd)
         return False
 
 
+class SharedWhole(Stream):
+    """The whole stream of a shared porttrace: only the records about porttrace itself matter here."""
+
+    def _take(self, line):
+        if any(b'"event":"%s"' % event in line for event in (b"start", b"lost", b"stop")):
+            super()._take(line)
+
+
 class Tracer:
-    """The porttrace that tests share; it writes to a file that they read."""
+    """A porttrace that several tests share, and the network namespaces that these run in."""
 
-    def __init__(self, options):
-        self.folder = tempfile.TemporaryDirectory(prefix="porttrace-shared-")
-        self.path = os.path.join(self.folder.name, "stream")
-        with open(self.path, "wb") as out:
-            self.stream = Stream((), stdout=out, probes=options.probes)
-        with open(self.path, encoding="utf-8") as file:
-            print(f"shared porttrace: {file.readline().strip()}", flush=True)
+    def __init__(self, options, home):
+        self.home = home
+        self.confined = options.share != "all"
+        self.free = [self._new() for _ in range(SHARED)] if self.confined else []
+        self.used, self.running = [], 0
+        args = ("-N", ",".join(str(os.fstat(fd).st_ino) for fd in self.free)) if self.confined else ()
+        self.stream = SharedWhole(args, probes=options.probes)
+        self.is_started = False
 
-    def gone(self):
-        return self.stream.process.poll() is not None
+    def _new(self):
+        new_netns()
+        fd = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        enter_netns(self.home)
+        return fd
+
+    def started(self):
+        """Waits until porttrace runs."""
+        if not self.is_started:
+            self.stream.started()
+            self.is_started = True
+            print(f"shared porttrace: {json.dumps(self.stream.start_record)}", flush=True)
+        return self
+
+    def take(self):
+        """A namespace for the next test: its descriptor, which stays the tracer's."""
+        self.running += 1
+        self.used.append(self.free.pop() if self.confined else self._new())
+        return self.used[-1]
+
+    def give_back(self):
+        """A test has ended. Its namespace stays, for the kernel gives the number of one that has gone to the next
+        one at once, and what happens late in one would look like the other's."""
+        self.running -= 1
+        while not self.confined and len(self.used) > self.running + 8:
+            os.close(self.used.pop(0))
+
+    @property
+    def full(self):
+        return self.confined and not self.free
 
     def end(self):
         """Ends it; what is wrong with how it ended, in words, or None."""
         try:
-            if not self.gone():
-                self.stream.stop()
-            else:
-                self.stream.finish()
+            self.started()
+            self.stream.stop()
             self.stream.verify_end()
         except Failure as failure:
             return str(failure)
         finally:
-            self.stream.stderr_file.close()
-            self.folder.cleanup()
+            for fd in self.used + self.free:
+                os.close(fd)
+            for file in (self.stream.stderr_file, self.stream.out, self.stream.file):
+                file.close()
         return None
 
 
@@ -823,7 +852,6 @@ class Screen:
 
     def __init__(self, args, home=None, pty=False, columns=120):
         self.out, self.err = bytearray(), bytearray()
-        self.changed = threading.Condition()
         self.command = [PORTTRACE, *map(str, args)]
 
         def prepare():
@@ -837,39 +865,41 @@ class Screen:
             fcntl.ioctl(theirs, 0x5414, struct.pack("HHHH", 40, columns, 0, 0))  # TIOCSWINSZ
             self.process = subprocess.Popen(self.command, stdout=theirs, stderr=theirs, **more)
             os.close(theirs)
-            pipes = [(ours, self.out)]
+            self.pipes = {ours: self.out}
         else:
             self.process = subprocess.Popen(
                 self.command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more
             )
-            pipes = [
-                (self.process.stdout.fileno(), self.out),
-                (self.process.stderr.fileno(), self.err),
-            ]
-        self.threads = [
-            threading.Thread(target=self._read, args=pipe, daemon=True) for pipe in pipes
-        ]
-        for thread in self.threads:
-            thread.start()
+            self.pipes = {
+                self.process.stdout.fileno(): self.out,
+                self.process.stderr.fileno(): self.err,
+            }
+        self.poll = select.poll()
+        for fd in self.pipes:
+            self.poll.register(fd, select.POLLIN)
         self.wait("porttrace ", START_LIMIT)  # the first line, which comes when everything is attached
 
-    def _read(self, fd, into):
-        while True:
+    def _read(self, timeout):
+        """Takes what has come, or comes within `timeout` seconds; returns whether anything did."""
+        ready = self.poll.poll(timeout * 1000) if self.pipes else []
+        for fd, _ in ready:
             try:
                 data = os.read(fd, 65536)
             except OSError:  # EIO: the last user of a terminal has gone
                 data = b""
-            if not data:
-                return
-            with self.changed:
-                into += data
-                self.changed.notify_all()
+            if data:
+                self.pipes[fd] += data
+            else:
+                self.poll.unregister(fd)
+                del self.pipes[fd]
+        return bool(ready)
 
     @property
     def text(self):
         """What came so far, stdout first."""
-        with self.changed:
-            return (bytes(self.out) + bytes(self.err)).decode("utf-8", "backslashreplace")
+        while self._read(0):
+            pass
+        return (bytes(self.out) + bytes(self.err)).decode("utf-8", "backslashreplace")
 
     def wait(self, pattern, deadline=DEADLINE):
         """Waits for a regular expression and returns the match."""
@@ -878,25 +908,24 @@ class Screen:
             match = re.search(pattern, self.text, re.M)
             if match:
                 return match
-            with self.changed:
-                left = end - time.monotonic()
-                check(
-                    left > 0 and (self.process.poll() is None or left > deadline - 0.5),
-                    f"{pattern!r} does not appear: {self.command}\n{self.text[-3000:]!r}",
-                )
-                self.changed.wait(min(left, 0.2))
+            left = end - time.monotonic()
+            check(
+                left > 0 and self.pipes,
+                f"{pattern!r} does not appear: {self.command}\n{self.text[-3000:]!r}",
+            )
+            self._read(left)
 
     def stop(self, number=signal.SIGINT):
         """Ends porttrace and returns its exit status; the text is complete then."""
         if self.process.poll() is None:
             self.process.send_signal(number)
+        end = time.monotonic() + DEADLINE
+        while self.pipes and time.monotonic() < end:
+            self._read(end - time.monotonic())
         try:
-            status = self.process.wait(10 * SLOW)
+            return self.process.wait(max(0.1, end - time.monotonic()))
         except subprocess.TimeoutExpired:
             raise Failure(f"{self.command} did not end") from None
-        for thread in self.threads:
-            thread.join(5)
-        return status
 
     def __enter__(self):
         return self
@@ -916,7 +945,7 @@ class Test:
 
     def __init__(self, options, home, shared=None):
         self.options = options
-        self.shared = shared  # the stream of the porttrace that tests share, if this one may
+        self.shared = shared  # the Stream of the porttrace that tests share, if this one may
         self.home = home  # the namespace that the suite was started in
         self.netns = netns_inode()
         self.processes = []
@@ -956,7 +985,7 @@ class Test:
             home=self.home,
             marker=self._marker if marker else None,
             **more,
-        )
+        ).started()
 
     def text(self, *args, pty=False, probes=True, everywhere=False, **more):
         """Starts porttrace in text form; it is ready when this returns. everywhere: see trace()."""
@@ -987,7 +1016,7 @@ class Test:
         return subprocess.run(
             [PORTTRACE, *map(str, args)],
             stdin=subprocess.DEVNULL,
-            timeout=20 * SLOW,
+            timeout=60 * SLOW,
             capture_output=True,
             check=False,
             **more,
@@ -1018,7 +1047,7 @@ def test(netns=True, alone=False, root=True, own=False):
     return register
 
 
-def run_test(function, options, home, shared, channel):
+def run_test(function, options, home, shared, netns):
     """In the test's own process: never returns."""
     status = 1
     t = None
@@ -1034,12 +1063,11 @@ def run_test(function, options, home, shared, channel):
             raise Skip("needs root")
         set_comm("pt-test")
         faulthandler.dump_traceback_later(TEST_LIMIT - 1, exit=True)  # says where it hangs
-        if function.netns:
+        if netns is not None:
+            enter_netns(netns)
+        elif function.netns:
             new_netns()
-            with open("/proc/self/ns/net", "rb") as file:
-                socket.send_fds(channel, [b"netns"], [file.fileno()])
-        channel.close()
-        t = Test(options, home, None if function.own else shared)
+        t = Test(options, home, shared)
         function(t)
         status = 0
     except Skip as skip:
@@ -1067,27 +1095,19 @@ def run_test(function, options, home, shared, channel):
 class Running:
     """A test under way."""
 
-    def __init__(self, function, options, home, shared=None):
-        self.function = function
+    def __init__(self, function, options, home, tracer=None):
+        self.function, self.tracer = function, tracer
+        shared, netns = (tracer.stream, tracer.take()) if tracer else (None, None)
         self.output = tempfile.TemporaryFile()
         self.began = time.monotonic()
         self.late = False
-        ours, theirs = socket.socketpair()
         sys.stdout.flush()
         self.pid = os.fork()
         if self.pid == 0:
-            ours.close()
             os.dup2(self.output.fileno(), 1)
             os.dup2(self.output.fileno(), 2)
-            run_test(function, options, home, shared, theirs)
-        theirs.close()
-        self.channel = ours
+            run_test(function, options, home, shared, netns)
         self.pidfd = os.pidfd_open(self.pid)
-
-    def netns(self):
-        """Descriptors of the test's namespace, once it has ended: one or none."""
-        with self.channel:
-            return socket.recv_fds(self.channel, 16, 1)[1]
 
     def kill_if_late(self):
         if not self.late and time.monotonic() - self.began > TEST_LIMIT:
@@ -1096,7 +1116,7 @@ class Running:
 
     def end(self, verbose):
         """Prints the outcome: "passed", "failed" or "skipped"."""
-        _, status = os.waitpid(self.pid, 0)
+        _, status, used = os.wait4(self.pid, 0)
         os.close(self.pidfd)
         try:
             os.killpg(self.pid, signal.SIGKILL)  # children it left behind
@@ -1110,7 +1130,8 @@ class Running:
         if code == SKIPPED:
             print(f"skip {self.function.name}: {said.splitlines()[-1].removeprefix('SKIP: ')}")
             return "skipped"
-        print(f"{'FAIL' if code else 'ok  '} {self.function.name}  {took:.2f} s")
+        cpu = used.ru_utime + used.ru_stime
+        print(f"{'FAIL' if code else 'ok  '} {self.function.name}  {took:.2f} s, {cpu:.2f} s of CPU")
         if self.late:
             said += f"\nkilled after {TEST_LIMIT} s"
         elif code < 0:
@@ -1123,64 +1144,72 @@ class Running:
 class Suite:
     """The tests that are to run, and what they share."""
 
-    def __init__(self, options):
+    def __init__(self, functions, options):
         self.options = options
         self.counts = {"passed": 0, "failed": 0, "skipped": 0}
         self.home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        self.tracer = None
-        # With a shared porttrace the namespaces of the last tests stay, for the kernel gives their
-        # numbers to the next ones at once, and what happens late in one would look like the other's.
-        self.kept = collections.deque()
+        self.waiting = sorted(functions, key=lambda f: (f.alone, f.own))
+        self.running = []
+        self.tracer = self.next_tracer = None  # that the next tests take; that is starting meanwhile
 
-    def start(self, function):
-        if self.options.share and not function.own and not self.tracer:
-            self.tracer = Tracer(self.options)
-        return Running(function, self.options, self.home, self.tracer and self.tracer.path)
+    def shares(self, function):
+        return self.options.share != "none" and os.getuid() == 0 and not function.own
+
+    def start(self):
+        """Starts the next test."""
+        function = self.waiting.pop(0)
+        tracer = None
+        if self.shares(function):
+            if self.tracer and self.tracer.stream.gone():
+                self.tracer = None  # the end of its last test reports it
+            if not self.tracer:
+                self.tracer = (self.next_tracer or Tracer(self.options, self.home)).started()
+                self.next_tracer = None
+            tracer = self.tracer
+        self.running.append(Running(function, self.options, self.home, tracer))
+        if tracer and tracer.full:
+            self.tracer = None
+            if any(self.shares(f) for f in self.waiting):
+                self.next_tracer = Tracer(self.options, self.home)
 
     def end(self, running):
-        self.kept.extend(running.netns())
-        while len(self.kept) > (8 if self.tracer else 0):
-            os.close(self.kept.popleft())
+        self.running.remove(running)
         self.counts[running.end(self.options.verbose)] += 1
-        if self.tracer and self.tracer.gone():
-            self.end_tracer()
+        if tracer := running.tracer:
+            tracer.give_back()
+            if not tracer.running and (tracer is not self.tracer or not any(self.shares(f) for f in self.waiting)):
+                self.end_tracer(tracer)
         sys.stdout.flush()
 
-    def end_tracer(self):
-        """Ends the shared porttrace, which is a test too: it must end well and have lost nothing."""
-        if self.tracer:
-            wrong = self.tracer.end()
+    def end_tracer(self, tracer):
+        """Ends a shared porttrace, which is a test too: it must end well and have lost nothing."""
+        if tracer is self.tracer:
             self.tracer = None
-            self.counts["failed" if wrong else "passed"] += 1
-            print("FAIL shared porttrace" if wrong else "ok   shared porttrace")
-            if wrong:
-                print("\n".join("     " + line for line in wrong.splitlines()))
+        wrong = tracer.end()
+        self.counts["failed" if wrong else "passed"] += 1
+        print("FAIL shared porttrace" if wrong else "ok   shared porttrace")
+        if wrong:
+            print("\n".join("     " + line for line in wrong.splitlines()))
 
+    def may_start(self):
+        if not self.waiting or any(r.function.alone for r in self.running):
+            return False
+        return len(self.running) < (1 if self.waiting[0].alone else self.options.jobs)
 
-def run_all(functions, options):
-    suite = Suite(options)
-    waiting = sorted(functions, key=lambda f: (f.alone, options.share and f.own))
-    running = []
-    try:
-        while waiting or running:
-            while (
-                waiting
-                and len(running) < (1 if waiting[0].alone else options.jobs)
-                and not any(r.function.alone for r in running)
-            ):
-                running.append(suite.start(waiting.pop(0)))
-            ready, _, _ = select.select([r.pidfd for r in running], [], [], 1)
-            for item in [r for r in running if r.pidfd in ready]:
-                running.remove(item)
-                suite.end(item)
-            for item in running:
-                item.kill_if_late()
-            if not running and (not waiting or waiting[0].own):
-                suite.end_tracer()
-    finally:
-        for item in running:
-            os.kill(item.pid, signal.SIGKILL)
-    return suite.counts
+    def run(self):
+        try:
+            while self.waiting or self.running:
+                while self.may_start():
+                    self.start()
+                ready, _, _ = select.select([r.pidfd for r in self.running], [], [], 1)
+                for item in [r for r in self.running if r.pidfd in ready]:
+                    self.end(item)
+                for item in self.running:
+                    item.kill_if_late()
+        finally:
+            for item in self.running:
+                os.kill(item.pid, signal.SIGKILL)
+        return self.counts
 
 
 def load(paths):
@@ -1199,7 +1228,8 @@ def main(paths=None):
     parser.add_argument("--probes", help="passed on to porttrace: auto, fentry, kprobe, tracepoint")
     parser.add_argument("-j", "--jobs", type=int, default=min(4, os.cpu_count() or 1))
     parser.add_argument("-v", "--verbose", action="store_true", help="output of passed tests too")
-    parser.add_argument("--share", action="store_true", help="one porttrace for many tests")
+    parser.add_argument("--share", choices=["some", "all", "none"], default="some",
+                        help=f"how many tests share one porttrace (default: some, which are {SHARED})")  # fmt: skip
     parser.add_argument("--list", action="store_true", help="names of the tests, and nothing else")
     parser.add_argument(
         "--without",
@@ -1222,7 +1252,7 @@ def main(paths=None):
     if not os.access(PORTTRACE, os.X_OK):
         print(f"{PORTTRACE} is not there: run make, or set PORTTRACE", file=sys.stderr)
         return 2
-    counts = run_all(functions, options)
+    counts = Suite(functions, options).run()
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
     return 1 if counts["failed"] else 0
 

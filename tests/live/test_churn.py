@@ -24,6 +24,8 @@ from porttrace_test import (
     until,
 )
 
+OWN_TRACER = True  # none shares a stream with others
+
 
 def total(trace, group, field):
     """The sum of a count over all churn records so far."""

@@ -37,6 +37,8 @@ from porttrace_test import (
     until,
 )
 
+OWN_TRACER = True  # none shares a stream with others
+
 # In an emulated guest 20,000 take minutes.
 COUNT = int(os.environ.get("PORTTRACE_STORM", "20000"))
 KERNELS = {

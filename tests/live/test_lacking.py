@@ -354,7 +354,7 @@ def fallen_back(t, facts, names):
     """Without these functions: the facts on them come from elsewhere, which porttrace says, and they come."""
     affected = {f: [n for n in on if n in names] for f, on in facts.items() if set(on) & set(names)}
     os.environ["PORTTRACE_HIDE"] = ",".join(names)
-    with Stream(("-N", t.netns), netns=t.netns, home=t.home, marker=t._marker) as trace:  # pylint: disable=protected-access
+    with Stream(("-N", t.netns), netns=t.netns, home=t.home, marker=t._marker).started() as trace:  # pylint: disable=protected-access
         activity(t, trace)
         lines = trace.stderr().splitlines()
         for fact, on in affected.items():

@@ -31,6 +31,8 @@ from porttrace_test import (
     udp,
 )
 
+OWN_TRACER = True  # none shares a stream with others
+
 # How many of each kind a namespace gets: 3 namespaces, 2,000 sockets and some.
 LISTENERS, LISTENERS6, PAIRS, PAIRS6, IDLE, IDLE6 = 80, 30, 90, 20, 90, 20
 UDP, UDP6, UDP_CONNECTED, TIMEWAITS, UNACCEPTED, HALF_CLOSED, SHARED = 90, 30, 40, 30, 5, 10, 8

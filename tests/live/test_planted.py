@@ -9,6 +9,8 @@ import subprocess
 
 from porttrace_test import PORTTRACE, STORM, check, die_with_parent, equal, sysctl, test, until
 
+OWN_TRACER = True  # none shares a stream with others
+
 PLANTED = os.path.join(os.path.dirname(STORM), "planted")
 COUNT = int(os.environ.get("PLANTED", "1000"))
 CHURNERS = 200

@@ -16,6 +16,8 @@ from porttrace_test import (
     udp,
 )
 
+OWN_TRACER = True  # two porttraces are compared, from the first event on
+
 # What two runs of the programs in the kernel measure each for itself.
 PER_RUN = {"time", "boot_ns", "duration_ns", "since", "interval_s"}
 

@@ -36,6 +36,8 @@ from porttrace_test import (
     until,
 )
 
+OWN_TRACER = True  # none shares a stream with others
+
 CLONE_NEWUSER = 0x10000000
 IPPROTO_MPTCP = 262
 PORT = 5001

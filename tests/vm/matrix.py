@@ -165,7 +165,7 @@ def groups():
 
 def live(probes, names, share=True, without=(), foretell=True):
     left_out = " ".join(f"--without={n}" for n in without)
-    return (f"PORTTRACE_FORETELL={int(foretell)} python3 tests/live/porttrace_test.py {'--share' if share else ''} --probes={probes} -j1 "
+    return (f"PORTTRACE_FORETELL={int(foretell)} python3 tests/live/porttrace_test.py --share={'all' if share else 'none'} --probes={probes} -j1 "
             f"{left_out} {' '.join(map(shlex.quote, names))}")
 
 
