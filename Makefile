@@ -78,7 +78,7 @@ PROGRAM_LIBS := -lbpf
 all: $(BUILD)/porttrace ## the program, at build/porttrace
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 deps: ## install what the build needs (Debian, Ubuntu)
 	$(Q)./tools/install-deps build

@@ -21,6 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 # pylint: disable=wrong-import-position
 import porttrace_test
 from porttrace_test import (
+    DEADLINE,
     Failure,
     NOBODY,
     PORTTRACE,
@@ -34,6 +35,7 @@ from porttrace_test import (
     until,
 )
 
+OWN_TRACER = True  # these are about porttrace as a process
 DONE, NO, MISUSE, NOT_ALLOWED = 0, 1, 2, 3
 COMMANDS = ("ls", "why", "ephemeral", "record", "replay", "doctor")
 
@@ -194,7 +196,7 @@ def full_disk(t):
                 stdin=subprocess.DEVNULL,
                 stdout=full,
                 stderr=subprocess.PIPE,
-                timeout=15,
+                timeout=DEADLINE,
                 check=False,
             )
             equal(done.returncode, NO, f"exit status of {args} on a full disk")
@@ -235,7 +237,7 @@ def closed_stdout(t):
             ["/bin/sh", "-c", f'exec "$0" {args} >&-', PORTTRACE],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            timeout=15,
+            timeout=DEADLINE,
             check=False,
         )
         equal(done.returncode, NO, f"exit status of {args} with stdout closed")
@@ -250,7 +252,7 @@ def closed_pipe(t):
             ["/bin/bash", "-c", f'"$0" {args} | head -1; exit "${{PIPESTATUS[0]}}"', PORTTRACE],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=15,
+            timeout=DEADLINE,
             check=False,
         )
         equal(done.stderr, b"", f"stderr of {args} | head -1")
@@ -317,7 +319,7 @@ def as_nobody(*args):
         [porttrace_for_all(), *args],
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=15,
+        timeout=DEADLINE,
         check=False,
         user=NOBODY,
         group=NOBODY,
@@ -413,13 +415,13 @@ def interrupt(t):
     process = started()
     tcp(("127.0.0.1", 5001)).close()
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=DEADLINE)
     equal(process.returncode, DONE, "exit status")
     check(re.search(r"\d+ events?", err.decode()), f"no totals on stderr: {err!r}")
     check(not re.search(r"\d+ events", out.decode()), f"totals among the data: {out!r}")
     process = started("--json")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=DEADLINE)
     equal(process.returncode, DONE, "exit status with --json")
     last = json.loads(out.splitlines()[-1])
     equal(last["event"], "stop", "last record")
@@ -483,7 +485,7 @@ def duration_ends(t):
 def count_ends(t):
     process = started("--json", "-n", "1", "-N", str(t.netns))
     tcp(("127.0.0.1", 5001)).close()
-    out, _ = process.communicate(timeout=10)
+    out, _ = process.communicate(timeout=DEADLINE)
     equal(process.returncode, DONE, "exit status")
     equal(
         [json.loads(line)["event"] for line in out.splitlines()],
@@ -539,7 +541,7 @@ def data_and_remarks(t):
     try:
         until(data, "the first data of -q")
         process.send_signal(signal.SIGINT)
-        equal(process.communicate(timeout=10)[1], "", "stderr of -q")
+        equal(process.communicate(timeout=DEADLINE)[1], "", "stderr of -q")
         equal(process.returncode, DONE, "exit status of -q")
     finally:
         process.kill()

@@ -82,7 +82,7 @@ IPPROTO_MPTCP = 262
 IP_FREEBIND = 15
 IP_TRANSPARENT = 19
 IP_BIND_ADDRESS_NO_PORT = 24
-CLONE_NEWNET = 0x40000000
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 NOBODY = 65534
 
@@ -148,6 +148,25 @@ def new_netns():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         request = struct.pack("16sh14x", b"lo", 0x1 | 0x40)  # IFF_UP | IFF_RUNNING
         fcntl.ioctl(s, 0x8914, request)  # SIOCSIFFLAGS
+
+
+def require(call, *args, what):
+    """Tries, in a child process, a call that a container may forbid; skips the test with the reason."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            call(*args)
+        except OSError as error:
+            os._exit(error.errno)
+        os._exit(0)
+    number = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if number:
+        raise Skip(f"{what}: {os.strerror(number)}")
+
+
+def require_userns():
+    require(lambda: libc_check(libc.unshare(CLONE_NEWUSER)), what="no user namespaces here")
 
 
 def reopen(file):

@@ -31,6 +31,7 @@ from porttrace_test import (
     pair_on,
     port_of,
     refused,
+    require,
     tcp,
     test,
     udp,
@@ -143,6 +144,7 @@ def commands():
 
 @test()
 def btf_hidden(t):
+    require(without(BTF), what="nothing can be mounted over /sys here")
     for args in commands():
         if args[0] == "--probes=kprobe" and not os.path.exists(KPROBES + "/kprobe"):
             continue
@@ -156,6 +158,7 @@ def btf_hidden(t):
 
 @test()
 def kprobes_hidden(t):
+    require(without(KPROBES), what="nothing can be mounted over /sys here")
     hidden = without(KPROBES)
     refuses(t, ["--probes=kprobe", "--json", "-d", "1"], "no kprobes", preexec_fn=hidden)
     if is_locked_down():

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import socket
-import threading
 import time
 
 from porttrace_test import (
@@ -31,10 +30,13 @@ OWN_TRACER = True  # these are about porttrace as a process
 
 @test(alone=True)
 def starts_in_half_a_second(t):
+    """Without the time in which porttrace waited for a CPU that others had."""
     times = []
     for _ in range(5):
         with t.trace(marker=False) as trace:
-            times.append(trace.started_in)
+            with open(f"/proc/{trace.process.pid}/schedstat", encoding="ascii") as file:
+                waited = int(file.read().split()[1]) / 1e9
+            times.append(trace.started_in - waited)
     print("start record after " + ", ".join(f"{s:.2f}" for s in times) + " s")
     check(min(times) <= 0.5 * SLOW, f"the start record came after {min(times):.2f} s at best")
 
@@ -86,28 +88,22 @@ def existing_socket_listens(t):
 def sockets_made_while_it_starts(t):
     """Snapshot and events overlap: what was bound meanwhile is closed once, by its owner."""
 
-    def bind_on(_):
+    def bind_on(me):
         sockets = []
-        while not go_on.is_set():
+        while not me.channel.poll() and len(sockets) <= 3000:
             sockets.append(tcp(("127.0.0.1", 0)))
-            if len(sockets) > 3000:
-                break
             time.sleep(0.0002)
-        return sockets
-
-    go_on = threading.Event()
-    made = []
-    thread = threading.Thread(target=lambda: made.extend(bind_on(None)))
-    thread.start()
-    with t.trace() as trace:
-        go_on.set()
-        thread.join()
-        ports = [port_of(sock) for sock in made]
-        for sock in made:
+        ports = [port_of(sock) for sock in sockets]
+        for sock in sockets:
             sock.close()
+        return ports
+
+    binder = t.fork(bind_on, comm="pt-binder")
+    with t.trace() as trace:
+        binder.tell()
+        ports = binder.result()
         trace.mark()
-        told = [r["local_port"] for r in trace.find(event="close", pid=os.getpid())]
-        told = [p for p in told if p != 61999]
+        told = [r["local_port"] for r in trace.find(event="close", pid=binder.pid)]
         equal(len(told), len(ports), "closes of sockets made while porttrace started")
         equal(sorted(told), sorted(ports), "their ports")
         binds = [r["local_port"] for r in trace.find(event="bind")]

@@ -233,7 +233,8 @@ def ss_end(text):
 
 
 def ss_rows(pid):
-    """What `ss -tuanpe` says in the namespace of a process: rows, and inode -> row."""
+    """What `ss -tuanpe` says in the namespace of a process: rows, and inode -> row. Without TCP sockets that
+    are bound and idle, which only newer releases of ss list."""
     text = subprocess.run(
         ["nsenter", f"--net=/proc/{pid}/ns/net", "ss", "-Htuanpe"],
         check=True,
@@ -244,6 +245,8 @@ def ss_rows(pid):
     rows, inodes = [], {}
     for line in text.splitlines():
         fields = line.split(None, 6)
+        if fields[:2] == ["tcp", "UNCONN"]:
+            continue
         local, remote = ss_end(fields[4]), ss_end(fields[5])
         if remote[1] is None:
             remote = (None, None)
