@@ -8,7 +8,7 @@ import subprocess
 import unicodedata
 
 from porttrace_test import (
-    SLOW,
+    DEADLINE,
     Skip,
     cgroup2_mount,
     check,
@@ -157,7 +157,7 @@ def hostile_program(*arguments, before=None):
 
 
 def end(process):
-    process.communicate(timeout=10 * SLOW)
+    process.communicate(timeout=DEADLINE)
 
 
 @test()

@@ -8,6 +8,7 @@ import socket
 import time
 
 from porttrace_test import (
+    DEADLINE,
     SLOW,
     check,
     close_first,
@@ -30,15 +31,17 @@ OWN_TRACER = True  # these are about porttrace as a process
 
 @test(alone=True)
 def starts_in_half_a_second(t):
-    """Without the time in which porttrace waited for a CPU that others had."""
+    """Not counting the time in which porttrace waits for a CPU. Where others use the CPUs it also runs slower."""
     times = []
     for _ in range(5):
         with t.trace(marker=False) as trace:
             with open(f"/proc/{trace.process.pid}/schedstat", encoding="ascii") as file:
                 waited = int(file.read().split()[1]) / 1e9
-            times.append(trace.started_in - waited)
-    print("start record after " + ", ".join(f"{s:.2f}" for s in times) + " s")
-    check(min(times) <= 0.5 * SLOW, f"the start record came after {min(times):.2f} s at best")
+            times.append((trace.started_in - waited, waited))
+    print("start record after " + ", ".join(f"{s:.2f} s (+{w:.2f} s of waiting)" for s, w in times))
+    best, waited = min(times)
+    limit = (0.5 if waited < 0.05 else 1.5) * SLOW
+    check(best <= limit, f"the start record came after {best:.2f} s at best, limit {limit} s")
 
 
 @test()
@@ -149,7 +152,7 @@ def ends_on_interrupt_and_term(t):
             status, stop = trace.stop(number)
             equal(status, 0, f"exit status after {number.name}")
             check(stop, f"no stop record after {number.name}")
-            check(time.monotonic() - began < 2 * SLOW, f"took long to end after {number.name}")
+            check(time.monotonic() - began < DEADLINE, f"took long to end after {number.name}")
 
 
 @test()

@@ -55,7 +55,7 @@ def traced_storm(t, mode, *args):
     until(
         lambda: trace.vm_kib() <= before + 4096,
         f"memory comes back (before: {before} KiB, highest {trace.vm_kib('VmHWM')} KiB)",
-        deadline=15 * SLOW,
+        deadline=60 * SLOW,
     )
     print(f"{mode}: VmRSS {before} -> {trace.vm_kib()} KiB, highest {trace.vm_kib('VmHWM')} KiB")
     status, stop = trace.stop()

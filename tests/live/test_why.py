@@ -255,7 +255,7 @@ def time_wait(t):
             agree(t, question, where, REUSEADDR)
         else:
             agree(t, question, where, REUSEADDR, cause="time-wait-holder-noreuse")
-            subprocess.run(["ss", "-K", "state", "time-wait"], check=False, capture_output=True, timeout=20)
+            subprocess.run(["ss", "-K", "state", "time-wait"], check=False, capture_output=True, timeout=60)
             if timewaits(PORT):
                 raise Skip("ss -K does not end a TIME_WAIT here")
 
