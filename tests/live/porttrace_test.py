@@ -66,12 +66,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PORTTRACE = os.environ.get("PORTTRACE", os.path.join(ROOT, "build/porttrace"))
 STORM = os.environ.get("STORM", os.path.join(ROOT, "build/tests/storm"))
-# How many times slower than a real machine this one is: an emulated one stretches what tests may take.
+# How many times slower than real hardware this machine is (emulation). Multiplies the time limits.
 SLOW = float(os.environ.get("PORTTRACE_SLOW", "1"))
 DEADLINE = float(os.environ.get("PORTTRACE_DEADLINE", 30 * SLOW))  # seconds to wait for a fact
 DONE, NOT_ALLOWED, LOST = 0, 3, 5  # porttrace's exit statuses
-# Of a kprobe, in one test: what the interrupt of a timer goes on with (the network, TIME_WAITs) while it has a
-# program of ours under way is not seen by another.
+# Kprobe hits that one test may lose: while a kprobe program runs on a CPU, the kernel runs no other one there, so
+# what a timer interrupt (network, TIME_WAITs) does meanwhile is not seen.
 NOT_RUN_MAX = 10
 START_LIMIT = max(DEADLINE, 60 * SLOW)  # seconds for porttrace's start record
 TEST_LIMIT = 150 * SLOW  # seconds for one test, then it is killed
@@ -92,15 +92,15 @@ SOCKET_EVENTS = {"bind", "listen", "connect", "accept", "close", "timewait", "re
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-# --- small things of the system -----------------------------------------------------------------
+# --- system helpers ------------------------------------------------------------------------------
 
 
 class Skip(Exception):
-    """What a test raises when the machine lacks something that it needs."""
+    """Raised by a test when the machine lacks something that the test needs."""
 
 
 class Failure(AssertionError):
-    """What is wrong, in words; shown without a traceback of the harness."""
+    """A failed check. The message is shown without a traceback of the harness."""
 
 
 def check(condition, message):
@@ -114,7 +114,7 @@ def equal(got, want, what):
 
 
 def until(fact, what, deadline=None):
-    """Waits until fact() is true and returns it."""
+    """Waits until fact() is true and returns its value. deadline: in seconds."""
     end = time.monotonic() + (deadline or DEADLINE)
     while True:
         value = fact()
@@ -132,7 +132,7 @@ def libc_check(result):
 
 
 def set_comm(name):
-    """Names this thread; `name` may be bytes of any kind."""
+    """Sets the name of this thread; `name` may be bytes that are not UTF-8."""
     if isinstance(name, str):
         name = name.encode()
     libc_check(libc.prctl(PR_SET_NAME, ctypes.c_char_p(name), 0, 0, 0))
@@ -188,7 +188,7 @@ def comm_of(pid="self"):
 
 
 def sysctl(name, value=None):
-    """Reads, or writes, a sysctl of this network namespace."""
+    """Reads a sysctl of this network namespace, or writes it."""
     path = "/proc/sys/net/" + name
     if value is None:
         with open(path, encoding="ascii") as file:
@@ -198,14 +198,14 @@ def sysctl(name, value=None):
 
 
 def run_text(*command):
-    """The output of a command that must work."""
+    """The output of a command. Any exit status but 0 fails the test."""
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60 * SLOW)
     equal(result.returncode, 0, f"exit status of {command[0]} ({result.stderr.strip()})")
     return result.stdout
 
 
 def nstat(counter):
-    """A counter of this network namespace since it was made."""
+    """A counter of this network namespace, since the namespace was created."""
     for line in run_text("nstat", "-asz", counter).splitlines():
         if line.startswith(counter + " "):
             return int(line.split()[1])
@@ -213,7 +213,7 @@ def nstat(counter):
 
 
 def timewaits(port=None):
-    """TIME_WAITs of this namespace, as ss knows them: (local address:port, remote address:port)."""
+    """TIME_WAITs of this namespace, from ss: (local address:port, remote address:port)."""
     rows = run_text("ss", "-Htan", "state", "time-wait").split("\n")
     pairs = [tuple(row.split()[2:4]) for row in rows if row]
     return [p for p in pairs if port is None or any(e.rsplit(":", 1)[1] == str(port) for e in p)]
@@ -249,7 +249,7 @@ DUAL = (socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
 
 
 def tcp(where=None, *options, backlog=None, protocol=0, address="127.0.0.1"):
-    """A TCP socket; bound if told where, listening if told how long."""
+    """A TCP socket; bound if `where` is given, listening if `backlog` is given."""
     if where:
         address = where[0]
     sock = make_socket(address, socket.SOCK_STREAM, protocol, options)
@@ -261,7 +261,7 @@ def tcp(where=None, *options, backlog=None, protocol=0, address="127.0.0.1"):
 
 
 def udp(where=None, *options, address="127.0.0.1"):
-    """A UDP socket; bound if told where."""
+    """A UDP socket; bound if `where` is given."""
     if where:
         address = where[0]
     sock = make_socket(address, socket.SOCK_DGRAM, 0, options)
@@ -298,7 +298,7 @@ def close_first(first, second, port):
 
 
 def refused(call, *args):
-    """Makes a call that must fail; the name of its errno."""
+    """Makes a call that must fail; returns the name of its errno."""
     try:
         call(*args)
     except OSError as error:
@@ -409,7 +409,7 @@ class Process:
 
 
 def stay(me):
-    """For a process that only has to be there: it ends when told to."""
+    """For a process that only has to exist: it ends after tell()."""
     me.hear()
 
 
@@ -417,7 +417,7 @@ def stay(me):
 
 
 class Record(dict):
-    """A record of the stream; knows its place in it."""
+    """A JSON record. A field that occurs twice is an error."""
 
     def __init__(self, pairs):
         super().__init__(pairs)
@@ -426,7 +426,7 @@ class Record(dict):
 
 
 def fits(record, want):
-    """Whether the record has these fields; None: absent; a function: it says."""
+    """Whether the record has these values. None: the field is absent; a function: it decides about the value."""
     for name, value in want.items():
         got = record.get(name)
         if callable(value):
@@ -495,7 +495,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 
 
 def record_faults(record):
-    """What is wrong with any record, whatever it tells: a list of sentences."""
+    """Breaches of the rules that hold for every record: a list of sentences."""
     faults = []
 
     def walk(value, path):
@@ -608,7 +608,7 @@ class Stream:
             self.faults.append(f"not a line of JSON: {line!r}: {error}")
             return
         self.records.append(record)
-        # Of a storm, samples are enough.
+        # Checking every record of a storm would take too long.
         if self.mine(record) and (len(self.records) < 2000 or len(self.records) % 50 == 0):
             self.faults += record_faults(record)
 
@@ -644,22 +644,22 @@ class Stream:
         return found[_count - 1]
 
     def once(self, **want):
-        """Waits for a record; that it was the only such is checked when the stream has stopped."""
+        """Waits for a record. When the stream has stopped, it must be the only one that matches."""
         self.expected.append((want, 1))
         return self.wait(**want)
 
     def times(self, count, **want):
-        """Like once(), for so many; returns all of them."""
+        """Like once(), for `count` records; returns all of them."""
         self.expected.append((want, count))
         self.wait(_count=count, **want)
         return self.find(**want)
 
     def never(self, **want):
-        """No such record may come; checked when the stream has stopped."""
+        """No record may match; checked when the stream has stopped."""
         self.forbidden.append(want)
 
     def mark(self):
-        """Makes an event of its own and waits for it: all before it is there then."""
+        """Makes an event and waits for its record: every earlier record has been read then."""
         if self.marker:
             want = self.marker()
             if want:
@@ -674,7 +674,7 @@ class Stream:
         return self.process.returncode, self.stop_record()
 
     def finish(self, deadline=DEADLINE):
-        """Waits until porttrace has ended by itself."""
+        """Waits until porttrace has ended without a signal."""
         self.stopped = True
         try:
             self.process.wait(deadline)
@@ -692,12 +692,12 @@ class Stream:
         return found[-1] if found else None
 
     def verify(self):
-        """Everything that once() and never() said, and that each record is well formed."""
+        """Checks what once(), times() and never() demanded, that each record is well formed, and the exit status."""
         self.verify_records()
         self.verify_end()
 
     def verify_end(self):
-        """That porttrace ended well and lost nothing, but for what a kprobe cannot be spared: see NOT_RUN_MAX."""
+        """Checks that porttrace ended with status 0 and lost no event; NOT_RUN_MAX kprobe hits may be lost."""
         status, stop = self.process.returncode, self.stop_record()
         check(stop, f"no stop record\n{self.story()}")
         not_run = 0
@@ -726,7 +726,7 @@ class Stream:
             raise Failure("malformed: " + "\n".join(self.faults[:8]) + f"\n{self.story()}")
 
     def story(self):
-        """What was seen, for the eye of whoever mends it."""
+        """The last records and stderr, for the message of a failure."""
         self.read()
         shown = [r for r in self.records if self.mine(r)]
         text = [f"  $ {self.command}"]
@@ -760,7 +760,7 @@ class Stream:
 
 
 class Shared(Stream):
-    """The part of a shared porttrace's stream that is of this test: its namespace, from now on."""
+    """A shared porttrace's records of this test's namespace, from now on."""
 
     def __init__(self, stream, netns, marker):  # pylint: disable=super-init-not-called
         self._prepare(netns, marker)
@@ -775,7 +775,7 @@ class Shared(Stream):
         self.faults.clear()
 
     def _take(self, line):
-        # The other tests' records are most of them; parsing takes time.
+        # Parsing the other tests' records would take most of the time.
         if b'"netns":' not in line or self.mine_in_bytes in line:
             super()._take(line)
 
@@ -800,7 +800,7 @@ class Shared(Stream):
 
 
 class SharedWhole(Stream):
-    """The whole stream of a shared porttrace: only the records about porttrace itself matter here."""
+    """The stream of a shared porttrace as a whole. Keeps the records about porttrace itself."""
 
     def _take(self, line):
         if any(b'"event":"%s"' % event in line for event in (b"start", b"lost", b"stop")):
@@ -834,14 +834,14 @@ class Tracer:
         return self
 
     def take(self):
-        """A namespace for the next test: its descriptor, which stays the tracer's."""
+        """A namespace for the next test: a descriptor that the tracer closes."""
         self.running += 1
         self.used.append(self.free.pop() if self.confined else self._new())
         return self.used[-1]
 
     def give_back(self):
-        """A test has ended. Its namespace stays, for the kernel gives the number of one that has gone to the next
-        one at once, and what happens late in one would look like the other's."""
+        """A test has ended. Its namespace stays open for a while: the kernel reuses the inode number of a namespace
+        at once, and late events of the old one would be taken for events of the new one."""
         self.running -= 1
         while not self.confined and len(self.used) > self.running + 8:
             os.close(self.used.pop(0))
@@ -851,7 +851,7 @@ class Tracer:
         return self.confined and not self.free
 
     def end(self):
-        """Ends it; what is wrong with how it ended, in words, or None."""
+        """Ends porttrace. Returns a message if it lost events or ended with another status than 0, else None."""
         try:
             self.started()
             self.stream.stop()
@@ -899,7 +899,7 @@ class Screen:
         self.wait("porttrace ", START_LIMIT)  # the first line, which comes when everything is attached
 
     def _read(self, timeout):
-        """Takes what has come, or comes within `timeout` seconds; returns whether anything did."""
+        """Reads the output, and waits up to `timeout` seconds for some; returns whether there was any."""
         ready = self.poll.poll(timeout * 1000) if self.pipes else []
         for fd, _ in ready:
             try:
@@ -915,7 +915,7 @@ class Screen:
 
     @property
     def text(self):
-        """What came so far, stdout first."""
+        """The output so far, stdout first."""
         while self._read(0):
             pass
         return (bytes(self.out) + bytes(self.err)).decode("utf-8", "backslashreplace")
@@ -960,7 +960,7 @@ class Screen:
 
 
 class Test:
-    """What a test gets: its namespace, itself as the stream should tell it, and porttrace."""
+    """What a test gets: its namespace, the fields that name it in records, and ways to run porttrace."""
 
     def __init__(self, options, home, shared=None):
         self.options = options
@@ -1014,7 +1014,7 @@ class Test:
         return Screen(args, home=self.home, pty=pty, **more)
 
     def _marker(self):
-        # A port outside the ephemeral range, so that a test may use that up.
+        # The port is outside the ephemeral range, which a test may exhaust.
         udp(("127.0.0.100", 61999)).close()
         return {"event": "close", "protocol": "udp", "local_port": 61999, "pid": os.getpid()}
 
@@ -1052,8 +1052,8 @@ TESTS = []
 
 
 def test(netns=True, alone=False, root=True, own=False):
-    """Registers a test. netns: in a namespace of its own; alone: nothing else runs meanwhile; own:
-    with a porttrace of its own, even when others share one."""
+    """Registers a test. netns: it runs in its own network namespace; alone: no other test runs at the same
+    time; own: it does not share a porttrace."""
 
     def register(function):
         group = os.path.basename(inspect.getfile(function))[:-3].removeprefix("test_")
@@ -1067,7 +1067,7 @@ def test(netns=True, alone=False, root=True, own=False):
 
 
 def run_test(function, options, home, shared, netns):
-    """In the test's own process: never returns."""
+    """Runs a test in its own process and exits."""
     status = 1
     t = None
     try:
@@ -1112,7 +1112,7 @@ def run_test(function, options, home, shared, netns):
 
 
 class Running:
-    """A test under way."""
+    """A running test."""
 
     def __init__(self, function, options, home, tracer=None):
         self.function, self.tracer = function, tracer
@@ -1161,7 +1161,7 @@ class Running:
 
 
 class Suite:
-    """The tests that are to run, and what they share."""
+    """The tests to run, and the porttraces that they share."""
 
     def __init__(self, functions, options):
         self.options = options
