@@ -14,6 +14,7 @@
 #include "diagnose/remedy_rows.h"
 #include "diagnose/rules.h"
 #include "diagnose/sentence.h"
+#include "util/address.h"
 
 #define EXACT_MAX 3 /* sockets that a command names one by one */
 
@@ -210,6 +211,7 @@ static const struct option {
 } options[] = {
 	{WIRE_REUSEADDR, "SO_REUSEADDR"},
 	{WIRE_REUSEPORT, "SO_REUSEPORT"},
+	{WIRE_V6ONLY, "IPV6_V6ONLY"},
 };
 
 static bool try_caller_flag(struct attempt *try, uint32_t flag)
@@ -286,6 +288,19 @@ static bool try_holder_flag(struct attempt *try, uint32_t flag)
 	return try->in_both;
 }
 
+/* [::] without IPV6_V6ONLY, which has the IPv4 port as well. */
+static bool is_dual_stack(const struct wire_sock *sock)
+{
+	return sock->family == AF_INET6 && !sock_is_mapped(sock) && address_is_wildcard(sock->local_addr) &&
+	       !sock_is_connected(sock);
+}
+
+/* The caller has its own row for this option. */
+static bool try_holder_v6only(struct attempt *try)
+{
+	return all_refusing(&try->situation, is_dual_stack) && try_holder_flag(try, WIRE_V6ONLY) && !try->in_both;
+}
+
 static bool try_holder_reuseaddr(struct attempt *try)
 {
 	return try_holder_flag(try, WIRE_REUSEADDR);
@@ -311,6 +326,11 @@ static void write_holder_option(const struct attempt *try, struct remedy *out, c
 	if (try->in_both)
 		remedy_text(out, " and in %s, each before bind()", the_caller(try->f).s);
 	remedy_text(out, ".");
+}
+
+static void write_holder_v6only(const struct attempt *try, struct remedy *out)
+{
+	write_holder_option(try, out, &options[2]);
 }
 
 static void write_holder_reuseaddr(const struct attempt *try, struct remedy *out)
@@ -363,16 +383,24 @@ static void write_own_socket(const struct attempt *try, struct remedy *out)
 static bool try_other_port(struct attempt *try)
 {
 	try->situation.count = 0;
-	return try->situation.claim.call != CLAIM_SEND;
+	return try->situation.claim.call == CLAIM_BIND || try->situation.claim.call == CLAIM_LISTEN;
 }
 
 static void write_other_port(const struct attempt *try, struct remedy *out)
 {
-	if (try->f->claim->call == CLAIM_CONNECT)
-		remedy_text(out, "Connect %s from another source port, or let the kernel choose it.",
-			    the_caller(try->f).s);
-	else
-		remedy_text(out, "Start %s on another port.", the_caller(try->f).s);
+	remedy_text(out, "Start %s on another port.", the_caller(try->f).s);
+}
+
+/* It harms no connection, so it comes before what ends one. */
+static bool try_other_source_port(struct attempt *try)
+{
+	try->situation.count = 0;
+	return try->situation.claim.call == CLAIM_CONNECT;
+}
+
+static void write_other_source_port(const struct attempt *try, struct remedy *out)
+{
+	remedy_text(out, "Connect %s from another source port, or let the kernel choose it.", the_caller(try->f).s);
 }
 
 static bool is_ephemeral(const struct wire_sock *sock)
@@ -415,10 +443,12 @@ const struct remedy_row holder_remedies[] = {
 	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_caller_reuseport, write_caller_reuseport},
 	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_caller_v6only, write_caller_v6only},
 	{REMEDY_WAIT, REMEDY_AFTER, try_wait, write_wait},
+	{REMEDY_OTHER_PORT, REMEDY_RESTART, try_other_source_port, write_other_source_port},
 	{REMEDY_DESTROY_SOCKET, REMEDY_NOW, try_destroy, write_destroy},
 	{REMEDY_STOP_PROCESS, REMEDY_NOW, try_stop, write_stop},
 	{REMEDY_STOP_PROCESS, REMEDY_NOW, try_stop_and_destroy, write_stop},
 	{REMEDY_OTHER_PORT, REMEDY_RESTART, try_other_port, write_other_port},
+	{REMEDY_SET_HOLDER_OPTION, REMEDY_RESTART, try_holder_v6only, write_holder_v6only},
 	{REMEDY_SET_HOLDER_OPTION, REMEDY_RESTART, try_holder_reuseaddr, write_holder_reuseaddr},
 	{REMEDY_SET_HOLDER_OPTION, REMEDY_RESTART, try_holder_reuseport, write_holder_reuseport},
 	{REMEDY_RESERVE_PORT, REMEDY_PREVENTS, try_reserve, write_reserve},

@@ -124,10 +124,10 @@ static bool carry_out(struct world *w, struct end *end, const struct remedy *rem
 		set_option(end->fd, remedy->option);
 		return true;
 	case REMEDY_SET_HOLDER_OPTION:
-		if (strstr(remedy->text, " more"))
+		/* IPV6_V6ONLY cannot be set once the socket has a port. */
+		if (strstr(remedy->text, " more") || !strcmp(remedy->option, "IPV6_V6ONLY"))
 			return false;
 		each_end(w, remedy->text, "[", end_set, remedy->option);
-		each_end(w, remedy->text, "(", end_set, remedy->option);
 		if (strstr(remedy->text, "before bind()"))
 			set_option(end->fd, remedy->option);
 		return true;
