@@ -22,7 +22,7 @@
 struct port_usage {
 	__u16 low, high;	  /* in: the range */
 	__u16 walked;		  /* out: the bind buckets were all looked at; else run it once more */
-	__u16 at;		  /* from here on; in, at first: low */
+	__u16 next_port;		  /* from here on; in, at first: low */
 	__u32 timewait_ephemeral;	  /* out: TIME_WAITs on ports that the kernel chose */
 	__u32 pools_missed;	  /* out: sockets that found no room in the map */
 };

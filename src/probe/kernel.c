@@ -142,9 +142,9 @@ struct port_usage *kernel_port_usage(const struct kernel *kernel, uint8_t **port
 	return &kernel->skeleton->bss->port_usage;
 }
 
-uint64_t kernel_flows_made(const struct kernel *kernel)
+uint64_t kernel_flows_added(const struct kernel *kernel)
 {
-	return __atomic_load_n(&kernel->skeleton->bss->churn_flows_made, __ATOMIC_RELAXED);
+	return __atomic_load_n(&kernel->skeleton->bss->churn_flows_added, __ATOMIC_RELAXED);
 }
 
 bool kernel_counts_timewaits(const struct kernel *kernel)

@@ -50,7 +50,7 @@ struct bucket_dump *kernel_bucket_dump(const struct kernel *kernel);
 /* Likewise; *ports has PORT_USAGE_PORTS bytes. NULL: the ports cannot be counted on this kernel. */
 struct port_usage *kernel_port_usage(const struct kernel *kernel, uint8_t **ports);
 /* Entries ever added to churn_flows; those that it no longer has were evicted. */
-uint64_t kernel_flows_made(const struct kernel *kernel);
+uint64_t kernel_flows_added(const struct kernel *kernel);
 /* Whether TcpExt TW counts TIME_WAITs when they begin (since 5.18), and not when they end. */
 bool kernel_counts_timewaits(const struct kernel *kernel);
 /* Whether the end of a TIME_WAIT is seen, and counted by the kernel side. */

@@ -35,7 +35,7 @@ SAME(__rodata, uring_kinds);
 SAME(__bss, scan);
 SAME(__bss, bucket_dump);
 SAME(__bss, cgroup_seen_hooks);
-SAME(__bss, churn_flows_made);
+SAME(__bss, churn_flows_added);
 SAME(__bss, lost_counts);
 SAME(__bss, port_usage);
 SAME(__bss, port_usage_ports);

@@ -96,13 +96,13 @@ static int buckets_walk(struct port_usage_reader *reader)
 	LIBBPF_OPTS(bpf_test_run_opts, options);
 	struct port_usage *port_usage = reader->port_usage;
 
-	port_usage->at = port_usage->low;
+	port_usage->next_port = port_usage->low;
 	while (!port_usage->walked) {
-		__u16 at = port_usage->at;
+		__u16 at = port_usage->next_port;
 
 		if (bpf_prog_test_run_opts(reader->buckets, &options))
 			return -errno;
-		if (!port_usage->walked && (port_usage->at == at || port_usage->at > port_usage->high))
+		if (!port_usage->walked && (port_usage->next_port == at || port_usage->next_port > port_usage->high))
 			return -ENOTSUP;
 	}
 	return 0;
