@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reads whole maps: a system call for each of some thousand flows would cost more than everything else in
- * an interval. */
+/* Reads whole maps: one system call for each of a few thousand flows would cost more than the rest of the
+ * interval. */
 #include "source/flow_counters.h"
 
 #include <errno.h>
@@ -125,7 +125,7 @@ void flow_counters_misuse(struct flow_counters *flows, const struct wire_sock *s
 	misuse_event(flows, sock, task, kind, count, 0);
 }
 
-/* What all sockets of the flow have in common, as a socket. */
+/* The fields that all sockets of the flow have in common. */
 static struct wire_sock sock_of(const struct churn_flow *flow)
 {
 	struct wire_sock sock = {

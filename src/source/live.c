@@ -51,8 +51,9 @@ static struct live *live_of(const struct source *source)
 }
 
 /*
- * An IPv6 address that cannot be bound does not exist, or duplicate address detection has not finished
- * (IFA_F_TENTATIVE): only its namespace can say which. The answer is valid for 100 ms, for a storm of refusals.
+ * An IPv6 address that cannot be bound does not exist, or its duplicate address detection has not finished
+ * (IFA_F_TENTATIVE); only its namespace tells which. The answer is kept for 100 ms, for many refusals in a
+ * row.
  */
 static bool is_tentative(struct live *live, const struct wire_sock *sock, uint64_t now)
 {
@@ -113,7 +114,8 @@ static int live_scan(struct source *source, const struct socket_query *query, so
 
 	if (err || !query->walk || !query->walk->done)
 		return err;
-	/* The dump sends its sockets by the ring, which has nothing else: a source with a port has no probes. */
+	/* The dump sends its sockets through the ring, which has no other events: a source for one port has
+	 * no probes. */
 	live->event = event;
 	live->context = context;
 	live_drain(source, SIZE_MAX);

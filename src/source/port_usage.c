@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Runs the BPF programs that count ports, and computes from the counts what a port search would find. */
+/* Runs the BPF programs that count ports, and computes the pools that a port search has. */
 #include "source/port_usage.h"
 
 #include <errno.h>
@@ -176,7 +176,7 @@ static bool is_any_address(const uint8_t addr[16])
 	return !memcmp(addr, any, sizeof(any)) || !memcmp(addr, any_ipv4, sizeof(any_ipv4));
 }
 
-/* A wildcard conflicts with all addresses, and an address also with the wildcards. */
+/* A wildcard conflicts with every address, and an address with the wildcards. */
 static uint32_t bound_in_use(const struct port_usage_reader *reader, const struct counted *counted)
 {
 	bool is_udp = counted->key.protocol == IPPROTO_UDP;
@@ -217,8 +217,8 @@ static void pool_event(struct port_usage_reader *reader, const struct counted *c
 		pool->in_use = bound_in_use(reader, counted);
 }
 
-/* Of each kind the fullest pools are sent: always POOLS_MIN, and more if they use 1/64 of the range or
- * more. */
+/* Of each kind the pools with most ports in use are sent: POOLS_MIN at least, more if they use 1/64 of the
+ * range or more. */
 #define POOLS_MIN     4
 #define POOL_PART_MIN 64
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The answer of a lookup: an array of bounded size that says whether it holds everything that was found. */
+/* The result of a lookup: an array of bounded size that tells whether it is complete. */
 #ifndef PORTTRACE_SOURCE_SOCKET_LIST_H
 #define PORTTRACE_SOURCE_SOCKET_LIST_H
 
@@ -22,7 +22,7 @@ struct socket_list {
 void socket_list_done(struct socket_list *list);
 /* Empties the list and marks it as complete. */
 void socket_list_clear(struct socket_list *list);
-/* Adds a copy. When the list is full, or there is no memory, the list is not complete any more. */
+/* Adds a copy. If the list is full or no memory is left, marks the list as incomplete. */
 void socket_list_add(struct socket_list *list, const struct wire_socket *socket);
 
 #endif
