@@ -11,7 +11,7 @@ static const struct wire_task *task_of(const struct holder *holder)
 void holder_details_fill(struct lookup *lookup, struct holder *holders, size_t count)
 {
 	struct source *source = lookup->source;
-	/* Two passes: to learn of one process may move another in the table. */
+	/* Two passes, because adding a process to the model may move the others. */
 	for (size_t i = 0; i < count; i++) {
 		struct holder *holder = &holders[i];
 
