@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reads /proc/PID/{maps,fdinfo,task/TID/syscall} of every process: slow, so the last resort. */
+/* Reads /proc/PID/{maps,fdinfo,task/TID/syscall} of every process; slow, so used last. */
 #include "system/fdless_owner.h"
 
 #include <dirent.h>
@@ -18,7 +18,7 @@
 #include "system/procfs.h"
 #include "util/clock.h"
 
-/* How a process may hold the socket without the kernel saying which socket it holds. */
+/* Ways to hold a socket that do not identify the socket. */
 enum position { IN_MESSAGE, IN_CALL, IN_RING, POSITIONS };
 
 /* The candidate, as long as there is only one. */
@@ -170,7 +170,7 @@ static bool has_registered(struct search *search, uint32_t pid, const char *fd, 
 	return found;
 }
 
-/* Its io_urings and its unix sockets. true: one of them has the socket. */
+/* Scans the io_urings and unix sockets of a process. true: one of them has the socket. */
 static bool fds_scan(struct search *search, uint32_t pid)
 {
 	char path[64], link[64];
