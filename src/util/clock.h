@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The clock of all events: CLOCK_BOOTTIME in nanoseconds, as bpf_ktime_get_boot_ns(). The model never reads it. */
+/* The clock of all events: CLOCK_BOOTTIME in ns, as bpf_ktime_get_boot_ns(). The model does not read it. */
 #ifndef PORTTRACE_UTIL_CLOCK_H
 #define PORTTRACE_UTIL_CLOCK_H
 
