@@ -51,7 +51,7 @@ struct functions *functions_open(void)
 	return NULL;
 }
 
-void functions_rest(struct functions *functions)
+void functions_free_btf(struct functions *functions)
 {
 	btf__free(functions->btf);
 	functions->btf = NULL;
@@ -210,8 +210,8 @@ bool functions_try_cookies(struct functions *functions)
 					       BTF_KIND_TYPEDEF)) == 0;
 }
 
-/* Under LOCKDOWN_BPF_READ_KERNEL bpf_tracing_func_proto() in kernel/trace/bpf_trace.c does not offer this
- * helper. */
+/* Under LOCKDOWN_BPF_READ_KERNEL the kernel does not offer this helper (bpf_tracing_func_proto() or, on newer
+ * kernels, bpf_base_func_proto()). */
 int functions_try_reading(void)
 {
 	/* r1 = 8 bytes of the stack; r2 = 8; r3 = 0; call; r0 = 0; exit */

@@ -15,7 +15,7 @@ struct functions *functions_open(void);
 void functions_close(struct functions *functions); /* NULL is fine */
 
 /* Frees BTF, which has megabytes; it is read again when it is needed. */
-void functions_rest(struct functions *functions);
+void functions_free_btf(struct functions *functions);
 
 /* Whether this kernel has the function or tracepoint that an ELF section ("fexit/inet_csk_get_port",
  * "tp_btf/...") names. true for sections without a BTF type (system calls, cgroup hooks). */

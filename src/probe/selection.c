@@ -185,7 +185,7 @@ void probe_select(struct selection *selection, const struct bpf_object *object)
 	for (int i = 0; i < FACT_COUNT; i++)
 		select_fact(selection, (enum fact)i, object);
 	/* libbpf reads BTF next: two copies at a time would use more memory. */
-	functions_rest(selection->functions);
+	functions_free_btf(selection->functions);
 }
 
 const char *selection_program(const struct selection *selection, enum fact which, int index)
@@ -260,5 +260,5 @@ void selection_examine(struct selection *selection, const struct bpf_object *obj
 	for (int i = 0; i < FACT_COUNT; i++)
 		for (int j = 0; j < BACKEND_COUNT; j++)
 			examine(selection, (enum fact)i, (enum backend)j, object);
-	functions_rest(selection->functions);
+	functions_free_btf(selection->functions);
 }

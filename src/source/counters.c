@@ -177,9 +177,9 @@ static void entered_fill(const struct counters *counters, struct netns_counters 
 			 uint64_t seen)
 {
 	uint64_t added = seen > entry->entered_seen ? seen - entry->entered_seen : 0;
-	bool is_there_at_start = !entry->event.hdr.boot_ns && !counters->interval_boot_ns;
+	bool existed_at_start = !entry->event.hdr.boot_ns && !counters->interval_boot_ns;
 
-	if (!entry->is_gone && (kernel_counts_timewaits(counters->kernel) || is_there_at_start)) {
+	if (!entry->is_gone && (kernel_counts_timewaits(counters->kernel) || existed_at_start)) {
 		entry->entered_read = event->timewait_entered;
 		entry->entered_seen = seen;
 	} else {

@@ -108,8 +108,8 @@ static int live_drain(struct source *source, size_t max)
 static int live_scan(struct source *source, const struct socket_query *query, source_event_fn event, void *context)
 {
 	struct live *live = live_of(source);
-	source_event_fn usual_event = live->event;
-	void *usual_context = live->context;
+	source_event_fn saved_event = live->event;
+	void *saved_context = live->context;
 	int err = snapshot_scan(live->snapshot, query, event, context);
 
 	if (err || !query->walk || !query->walk->done)
@@ -119,8 +119,8 @@ static int live_scan(struct source *source, const struct socket_query *query, so
 	live->event = event;
 	live->context = context;
 	live_drain(source, SIZE_MAX);
-	live->event = usual_event;
-	live->context = usual_context;
+	live->event = saved_event;
+	live->context = saved_context;
 	return 0;
 }
 
