@@ -75,12 +75,12 @@ PROGRAM_LIBS := -lbpf
 
 # ---- goals --------------------------------------------------------------------------------------
 
-.PHONY: all help deps deps-test deps-bench run check check-vm docs-kernels cross bench clean install uninstall vmlinux
+.PHONY: all help deps deps-test deps-bench run check check-san check-arm64 check-vm check-release check-clang build-san docs-kernels cross bench clean install uninstall vmlinux
 
 all: $(BUILD)/porttrace ## the program, at build/porttrace
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 deps: ## install what the build needs (Debian, Ubuntu)
 	$(Q)./tools/install-deps build
@@ -96,13 +96,27 @@ run: deps ## install, build, and trace live
 	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all
 	$(Q)exec $(BUILD)/porttrace $(ARGS)
 
-check: deps-test ## install, build, and run every test (live ones need root)
-	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all check-programs
-	$(Q)$(MAKE) -j$$(nproc) --no-print-directory SAN=1 BUILD=$(BUILD)/san all check-programs
+check: deps-test build-san ## install, build, and run the tests on this kernel (live ones need root; TESTS="unit live" runs these groups only)
+	$(Q)tests/run $(BUILD) $(TESTS)
+
+check-san: deps-test build-san ## the live tests with the sanitizers
+	$(Q)tests/run $(BUILD) live-san
+
+# The libraries for arm64 come from this machine's apt; without them the group says that it was skipped.
+check-arm64: deps-test ## the unit and replay tests of the arm64 build, under qemu
 	$(if $(CROSS),$(Q)if $(call SYSROOT_OF,$(CROSS)) >/dev/null; then $(MAKE) --no-print-directory cross; \
 		else rm -rf $(BUILD)/$(CROSS); fi)
-	$(Q)./tools/install-deps vm || echo 'check: without qemu, the kernels are left out'
-	$(Q)tests/run $(BUILD) $(TESTS)
+	$(Q)tests/run $(BUILD) arm64
+
+check-release: ## README's commands in a clean tree of the other Debian release (SUITE=trixie LIVE=1)
+	$(Q)tests/release/run $(SUITE)
+
+check-clang: deps ## build with other releases of clang, and load the programs (CLANGS="14 16 19")
+	$(Q)tests/release/clang $(CLANGS)
+
+build-san: deps-test
+	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all check-programs
+	$(Q)$(MAKE) -j$$(nproc) --no-print-directory SAN=1 BUILD=$(BUILD)/san all check-programs
 
 check-vm: deps-test ## the live tests on Debian's kernels, under qemu (KERNELS="5.10 6.12" PROBES="fentry" FULL=1 ARCH=arm64)
 	$(Q)./tools/install-deps vm

@@ -8,22 +8,24 @@
  *   ../include/porttrace/   read by both sides: wire.h (every event), settings.h (filters), churn.h (counters)
  *
  *   system/                 what procfs, netlink, sysctl and network namespaces say (no libbpf)
- *     procfs.c              exe, command line and cgroup of a process
- *     netns.c               finds and enters network namespaces; their settings and counters
- *     netlink.c device.c    netlink sockets; what a network device is (a VRF, in one)
+ *     procfs.c proc_file.c  program, command line, cgroup and credentials of a process; reads a file of /proc whole
+ *     netns.c netns_read.c  finds and enters network namespaces; their settings and counters
+ *     mountinfo.c           the mounts that keep a network namespace
+ *     netlink.c device.c    netlink requests; what a network device is (a VRF, in one)
  *     fdless_owner.c        processes that hold a socket without a file descriptor
  *     kernel_fs.c           opens kernel file systems (cgroup2, tracefs) wherever they are mounted
  *   probe/                  the programs in the kernel, chosen, loaded and attached (libbpf)
- *     kernel.c programs.c   opens, loads and attaches the programs; their names in each build of the skeleton
- *     hooks.c choice.c      which probes can report which fact; which of them are used
+ *     kernel.c programs.c   loads and attaches the programs; opens the skeleton that this kernel can load
+ *     hooks.c selection.c   which probes can report which fact; which of them are used
  *     features.c functions.c  what this kernel and these privileges allow; which functions can be probed
- *     misses.c              how often a probe was hit and did not run
+ *     verifier_log.c missed.c  why a program was refused; how often a probe was hit and did not run
  *   source/                 where events come from
  *     live.c                the running kernel: ring buffer, scans, counters
  *     snapshot.c iterator.c   the sockets that exist, through BPF iterators, in every network namespace
+ *     chunk_reader.c socket_list.c  cuts iterator output into records; the sockets that a lookup found
  *     counters.c flow_counters.c  the counters of an interval, per namespace and per flow
  *     port_usage.c          how many ports of a range or towards a destination are in use
- *     map_reader.c          reads BPF maps in batches
+ *     map_reader.c          reads BPF maps, by an iterator or in batches
  *     capture.c             reads and writes capture files
  *   model/                  what is true now, a function of the events alone
  *     model.c apply.c       the tables together; what each event changes in them
@@ -35,25 +37,30 @@
  *     flow_table.c search_table.c pool_table.c  the same per flow and port search; ports in use per destination
  *     wire_check.c wire_event.c wire_filter.c  validates, takes apart and filters events
  *   diagnose/               why a call was refused, what would help, when ports run out: rules, without I/O
- *     claim.c overlap.c share.c bucket.c  what a call asks for; which sockets it meets; whether they can share
- *     cause.c explain.c words.c  the kernel rule that decides; its sentence; the wording
+ *     diagnose.c cause.c    explains a refused call; decides the kernel rule behind it
+ *     claim.c overlap.c share.c bucket.c sock_kind.c  what a call asks for; which sockets it meets; whether they share
+ *     verdict.c             what bind(), listen() or connect() would return
+ *     sentence.c            the parts of sentences
+ *     sentence_call.c sentence_connection.c sentence_holder.c sentence_range.c  the sentences, by kind of cause
  *     pool.c forecast.c warning.c  ephemeral ports left; when they run out; the warnings about it
- *     why_call.c why_connection.c why_holder.c why_range.c  explanations by kind of refusal
  *   render/                 what the user sees
- *     fields.c names.c      the fields of a record as data; names of events, states and options
- *     text.c text_line.c text_words.c  the stream as text; its rows; its wording
- *     text_ports.c text_churn.c text_conflict.c text_ephemeral.c text_why.c  each kind of text output
- *     json.c json_line.c json_churn.c json_conflict.c json_why.c  the same as JSON
+ *     render.c              the list of formats
+ *     fields.c names.c      the fields of a record and the columns as data; names of events, states and options
+ *     text.c text_cells.c text_line.c text_out.c text_words.c  the stream as text: rows, cells, lines, wording
+ *     text_ports.c text_churn.c text_conflict.c text_ephemeral.c text_why.c  each other kind of text output
+ *     json.c json_out.c json_line.c json_churn.c json_conflict.c json_why.c  the same as JSON
  *     fold.c                repeated lines as one line with a count
  *     format_number.c search.c status_lines.c  numbers; port-search times; messages on stderr
  *   stream/                 the pipeline that live and replay share: event, model, explanation, report
- *     session.c config.c    runs an event through the pipeline; what a command asks of it
- *     explain.c             finds the holders of a refused port, within a budget of time
- *     process_lookup.c      looks up processes and devices that the model does not know yet
+ *     live_stream.c batch.c config.c  drains the ring in batches; what a command asks of the stream
+ *     session.c             runs an event through the pipeline
+ *     explain.c holder_details.c  finds the holders of a refused port; completes each of them
+ *     lookup.c fd_lookup.c  asks the source for processes, devices, counters; for the descriptors of sockets
+ *     budget.c fd_cache.c scan_history.c prefetch.c port_usage_cache.c  the share of time for that, and its caches
  *   why/                    the question of `porttrace why`
- *     caller.c bind_environment.c  who would bind; the settings that would apply
- *     holders.c inactive_sockets.c  who holds the port, with and without a process
- *     answer.c              the answer
+ *     question.c scan.c report.c  makes the claim and applies the rules; finds the sockets; prints the answer
+ *     caller.c bind_environment.c  which process would bind; the settings that would apply
+ *     holders.c inactive_sockets.c  the sockets on the port, with and without a process
  *   cmd/                    one file per command, and the options
  *     trace.c ls.c why.c ephemeral.c record.c replay.c doctor.c  the commands
  *     option_table.c option_values.c  parses options; reads their values

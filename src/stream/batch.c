@@ -8,7 +8,6 @@
 
 struct batch {
 	size_t size;
-	uint64_t begin_boot_ns;
 	_Alignas(8) char data[BATCH_BYTES];
 };
 
@@ -36,12 +35,10 @@ static size_t aligned(size_t size)
 	return (size + 7U) & ~(size_t)7U;
 }
 
-bool batch_add(struct batch *batch, const struct wire_hdr *event, uint64_t now_boot_ns)
+bool batch_add(struct batch *batch, const struct wire_hdr *event)
 {
 	if (event->size > WIRE_KERNEL_EVENT_MAX || !batch_room(batch))
 		return false;
-	if (!batch->size)
-		batch->begin_boot_ns = now_boot_ns;
 	memcpy(batch->data + batch->size, event, event->size);
 	batch->size += aligned(event->size);
 	return true;
@@ -50,11 +47,6 @@ bool batch_add(struct batch *batch, const struct wire_hdr *event, uint64_t now_b
 bool batch_is_empty(const struct batch *batch)
 {
 	return !batch->size;
-}
-
-uint64_t batch_begin_boot_ns(const struct batch *batch)
-{
-	return batch->begin_boot_ns;
 }
 
 const struct wire_hdr *batch_next(const struct batch *batch, const struct wire_hdr *previous)
@@ -67,5 +59,4 @@ const struct wire_hdr *batch_next(const struct batch *batch, const struct wire_h
 void batch_clear(struct batch *batch)
 {
 	batch->size = 0;
-	batch->begin_boot_ns = 0;
 }

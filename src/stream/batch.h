@@ -18,10 +18,8 @@ void batch_free(struct batch *batch);
 /* How many more events fit, of any kind. */
 size_t batch_room(const struct batch *batch);
 /* Copies an event of the BPF programs. false: it is too large, or the batch is full. */
-bool batch_add(struct batch *batch, const struct wire_hdr *event, uint64_t now_boot_ns);
+bool batch_add(struct batch *batch, const struct wire_hdr *event);
 bool batch_is_empty(const struct batch *batch);
-/* When the first event was added. */
-uint64_t batch_begin_boot_ns(const struct batch *batch);
 /* The next event, aligned to 8 and borrowed until the batch changes; `previous` NULL: the first. NULL: the end. */
 const struct wire_hdr *batch_next(const struct batch *batch, const struct wire_hdr *previous);
 void batch_clear(struct batch *batch);

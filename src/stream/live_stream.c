@@ -21,6 +21,7 @@ struct live_stream {
 	const struct stream_config *config;
 	struct loop *loop;
 	struct batch *batch;
+	uint64_t batch_boot_ns; /* when the first event of the batch arrived */
 	bool is_draining;
 	int ring_id, batch_id; /* in the loop */
 	int output_err, capture_err;
@@ -86,7 +87,7 @@ void live_stream_event(void *context, const void *data, size_t size)
 	struct live_stream *stream = context;
 
 	if (!stream->is_draining || size < sizeof(*event) || event->size != size ||
-	    !batch_add(stream->batch, event, clock_boot_ns()))
+	    !batch_add(stream->batch, event))
 		session_event(&stream->session, data, size);
 }
 
@@ -104,7 +105,7 @@ static void run_batch(struct live_stream *stream, bool may_wait)
 		if (event->kind == WIRE_SOCKET && event->size >= sizeof(struct wire_socket))
 			explainer_prefetch(explainer, (const struct wire_socket *)event);
 	}
-	may_wait = may_wait && clock_boot_ns() - batch_begin_boot_ns(batch) < BATCH_WAIT_NS;
+	may_wait = may_wait && clock_boot_ns() - stream->batch_boot_ns < BATCH_WAIT_NS;
 	if (!explainer_run_prefetch(explainer, may_wait))
 		return;
 	while ((event = batch_next(batch, event)))
@@ -122,6 +123,8 @@ static bool drain(struct live_stream *stream, bool may_wait)
 		size_t room = batch_room(stream->batch);
 		int count;
 
+		if (batch_is_empty(stream->batch))
+			stream->batch_boot_ns = clock_boot_ns();
 		stream->is_draining = true;
 		count = source->ops->drain(source, room);
 		stream->is_draining = false;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What porttrace costs the traced, and itself: `make bench`.
+"""Measures what tracing costs: the traced programs, and porttrace itself; `make bench`.
 
     tests/bench/bench.py [--rounds N] [--probes=BACKEND] [--here] [MODE...]
 
@@ -34,7 +34,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 # pylint: disable=wrong-import-position
 from porttrace_test import PORTTRACE, STORM, die_with_parent, new_netns
 
-# Enough operations for some tenths of a second each.
+# Operations of each storm: some tenths of a second.
 KERNEL = "6.12"
 COUNTS = {"connect": 10000, "bind": 30000, "refused": 30000, "udp": 30000, "getppid": 1000000}
 AIM_RATIO, AIM_CPU_US, AIM_MIB = 1.10, 10.0, 15.0  # of the connection storm
@@ -49,11 +49,11 @@ tracepoint:syscalls:sys_exit_bind { printf("%d %s %d %d\\n", pid, comm, @fd[tid]
 
 
 class Broken(Exception):
-    """Something did not run."""
+    """A program of the benchmark did not run."""
 
 
 class Tracer:
-    """A tracer at work, its output in a file."""
+    """A running tracer that writes to a file."""
 
     def __init__(self, name, command, directory, modes):
         self.name, self.command, self.modes = name, command, modes
@@ -80,7 +80,7 @@ class Tracer:
             time.sleep(0.01)
 
     def ready(self):
-        """It has said something: the start record, a heading, "Attaching"; and then it rests.
+        """Waits for its first output (start record, heading, "Attaching") and until it is idle.
 
         Some peers keep even their heading back while they write to a file; they get some time.
         """
@@ -99,7 +99,7 @@ class Tracer:
         return total
 
     def settle(self):
-        """Waits until it has worked off what it got."""
+        """Waits until the tracer has processed its backlog."""
         end, before = time.monotonic() + 5, self.cpu_ns()
         while time.monotonic() < end:
             time.sleep(0.06)
@@ -113,7 +113,7 @@ class Tracer:
             return int(re.search(r"VmHWM:\s+(\d+)", file.read()).group(1))
 
     def stop(self):
-        """Ends it; what it lost, as far as it says."""
+        """Ends the tracer; returns how many events it reports as lost."""
         self.process.send_signal(signal.SIGINT)
         try:
             self.process.wait(10)
@@ -132,7 +132,7 @@ class Tracer:
 
 
 def storm(mode, count):
-    """One storm in a namespace of its own: its figures."""
+    """Runs one storm in its own network namespace; returns its figures."""
 
     def prepare():
         die_with_parent()
@@ -168,7 +168,7 @@ def measure(tracer, modes, results):
 
 
 def peers(directory, modes):
-    """Whoever else is installed, and the storms that are theirs."""
+    """The other tracers that are installed, and the storms that each can trace."""
     commands = {
         "bpftrace": (
             ["bpftrace", "-B", "line", "-e", BPFTRACE],
@@ -177,7 +177,7 @@ def peers(directory, modes):
         "tcpstates": (["tcpstates"], ("connect",)),
         "tcplife": (["tcplife"], ("connect",)),
     }
-    # They need a tracefs; where none is mounted they get one that only they see.
+    # They need tracefs; where none is mounted, it is mounted in their mount namespace.
     before = []
     if not os.path.exists("/sys/kernel/tracing/events"):
         before = [
@@ -273,7 +273,7 @@ def report(options, names, results, peaks, lost):
 
 
 def programs(options):
-    """What each program costs: True if it ran, and as it should."""
+    """Prints what each BPF program costs; returns whether programs.py succeeded."""
     here = os.path.dirname(os.path.abspath(__file__))
     print("\n" + "-" * 72)
     done = subprocess.run([sys.executable, os.path.join(here, "programs.py"), "--rounds=3"], check=False)

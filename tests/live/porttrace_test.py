@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The harness of the live and cli tests: runs tests, and runs porttrace under them.
 
-    tests/live/porttrace_test.py [--probes=BACKEND] [-j JOBS] [-v] [--list]
+    tests/live/porttrace_test.py [--probes=BACKEND] [-j JOBS] [-v] [--list] [--share=HOW]
                                  [--without=NAME] [NAME...]
 
 runs every test of tests/live/test_*.py, or those whose name contains a NAME. The last line is
@@ -20,19 +20,20 @@ porttrace with `t.trace()`, does something, and says what must be in the stream:
 `once()` waits for the record with a deadline, never for a duration, and at the end of the `with`
 the stream is stopped and it must still be the only one that matches. `never()` is proved by a later
 event: before it stops, the trace makes a marker of its own and waits until that came through.
-Records of other network namespaces are not looked at: the machine has other things to do.
+A test's porttrace traces only the test's network namespace (-N), so that other programs' traffic
+cannot fill its ring. A test that needs more says so: everywhere=True, or a -N of its own.
 
-With --share one porttrace serves every test that starts it without arguments, for machines on which
-its start is slow: the stream of a test begins with a marker of its own then, and what came before is
-not looked at. Tests about porttrace as a process say so (OWN_TRACER in their file, or own=True) and
-have one of their own.
+A start of porttrace costs half a second of CPU time. A test that starts it without arguments therefore shares
+one with up to 15 others (SHARED): it begins with a marker of its own, and ignores what came before.
+--share=all gives all such tests one porttrace, which then traces every namespace (for emulated machines, where a
+start takes many seconds); --share=none gives each test its own. Tests about porttrace as a process say so
+(OWN_TRACER in their file, or own=True) and always have their own.
 
 Truth comes from outside porttrace: errno and getsockname() of the test's own calls, ss, /proc,
 nstat.
 """
 
 import argparse
-import collections
 import ctypes
 import datetime
 import errno
@@ -65,22 +66,23 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PORTTRACE = os.environ.get("PORTTRACE", os.path.join(ROOT, "build/porttrace"))
 STORM = os.environ.get("STORM", os.path.join(ROOT, "build/tests/storm"))
-# How many times slower than a real machine this one is: an emulated one stretches what tests may take.
+# How many times slower than real hardware this machine is (emulation). Multiplies the time limits.
 SLOW = float(os.environ.get("PORTTRACE_SLOW", "1"))
-DEADLINE = float(os.environ.get("PORTTRACE_DEADLINE", 10 * SLOW))  # seconds to wait for a fact
+DEADLINE = float(os.environ.get("PORTTRACE_DEADLINE", 30 * SLOW))  # seconds to wait for a fact
 DONE, NOT_ALLOWED, LOST = 0, 3, 5  # porttrace's exit statuses
-# Of a kprobe, in one test: what the interrupt of a timer goes on with (the network, TIME_WAITs) while it has a
-# program of ours under way is not seen by another.
+# Kprobe hits that one test may lose: while a kprobe program runs on a CPU, the kernel runs no other one there, so
+# what a timer interrupt (network, TIME_WAITs) does meanwhile is not seen.
 NOT_RUN_MAX = 10
-START_LIMIT = max(DEADLINE, 20 * SLOW)  # seconds for porttrace's start record
-TEST_LIMIT = 40 * SLOW  # seconds for one test, then it is killed
+START_LIMIT = max(DEADLINE, 60 * SLOW)  # seconds for porttrace's start record
+TEST_LIMIT = 150 * SLOW  # seconds for one test, then it is killed
 SKIPPED = 77
+SHARED = 16  # tests with one porttrace: it takes at most 16 values for -N
 
 IPPROTO_MPTCP = 262
 IP_FREEBIND = 15
 IP_TRANSPARENT = 19
 IP_BIND_ADDRESS_NO_PORT = 24
-CLONE_NEWNET = 0x40000000
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 NOBODY = 65534
 
@@ -90,15 +92,15 @@ SOCKET_EVENTS = {"bind", "listen", "connect", "accept", "close", "timewait", "re
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-# --- small things of the system -----------------------------------------------------------------
+# --- system helpers ------------------------------------------------------------------------------
 
 
 class Skip(Exception):
-    """What a test raises when the machine lacks something that it needs."""
+    """Raised by a test when the machine lacks something that the test needs."""
 
 
 class Failure(AssertionError):
-    """What is wrong, in words; shown without a traceback of the harness."""
+    """A failed check. The message is shown without a traceback of the harness."""
 
 
 def check(condition, message):
@@ -112,7 +114,7 @@ def equal(got, want, what):
 
 
 def until(fact, what, deadline=None):
-    """Waits until fact() is true and returns it."""
+    """Waits until fact() is true and returns its value. deadline: in seconds."""
     end = time.monotonic() + (deadline or DEADLINE)
     while True:
         value = fact()
@@ -130,7 +132,7 @@ def libc_check(result):
 
 
 def set_comm(name):
-    """Names this thread; `name` may be bytes of any kind."""
+    """Sets the name of this thread; `name` may be bytes that are not UTF-8."""
     if isinstance(name, str):
         name = name.encode()
     libc_check(libc.prctl(PR_SET_NAME, ctypes.c_char_p(name), 0, 0, 0))
@@ -148,6 +150,30 @@ def new_netns():
         fcntl.ioctl(s, 0x8914, request)  # SIOCSIFFLAGS
 
 
+def require(call, *args, what):
+    """Tries, in a child process, a call that a container may forbid; skips the test with the reason."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            call(*args)
+        except OSError as error:
+            os._exit(error.errno)
+        os._exit(0)
+    number = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if number:
+        raise Skip(f"{what}: {os.strerror(number)}")
+
+
+def require_userns():
+    require(lambda: libc_check(libc.unshare(CLONE_NEWUSER)), what="no user namespaces here")
+
+
+def reopen(file):
+    """The same file, with an offset of its own."""
+    return open(f"/proc/self/fd/{file.fileno()}", "rb", buffering=0)
+
+
 def enter_netns(fd):
     libc_check(libc.setns(fd, CLONE_NEWNET))
 
@@ -162,7 +188,7 @@ def comm_of(pid="self"):
 
 
 def sysctl(name, value=None):
-    """Reads, or writes, a sysctl of this network namespace."""
+    """Reads a sysctl of this network namespace, or writes it."""
     path = "/proc/sys/net/" + name
     if value is None:
         with open(path, encoding="ascii") as file:
@@ -172,14 +198,14 @@ def sysctl(name, value=None):
 
 
 def run_text(*command):
-    """The output of a command that must work."""
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20 * SLOW)
+    """The output of a command. Any exit status but 0 fails the test."""
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60 * SLOW)
     equal(result.returncode, 0, f"exit status of {command[0]} ({result.stderr.strip()})")
     return result.stdout
 
 
 def nstat(counter):
-    """A counter of this network namespace since it was made."""
+    """A counter of this network namespace, since the namespace was created."""
     for line in run_text("nstat", "-asz", counter).splitlines():
         if line.startswith(counter + " "):
             return int(line.split()[1])
@@ -187,7 +213,7 @@ def nstat(counter):
 
 
 def timewaits(port=None):
-    """TIME_WAITs of this namespace, as ss knows them: (local address:port, remote address:port)."""
+    """TIME_WAITs of this namespace, from ss: (local address:port, remote address:port)."""
     rows = run_text("ss", "-Htan", "state", "time-wait").split("\n")
     pairs = [tuple(row.split()[2:4]) for row in rows if row]
     return [p for p in pairs if port is None or any(e.rsplit(":", 1)[1] == str(port) for e in p)]
@@ -223,7 +249,7 @@ DUAL = (socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
 
 
 def tcp(where=None, *options, backlog=None, protocol=0, address="127.0.0.1"):
-    """A TCP socket; bound if told where, listening if told how long."""
+    """A TCP socket; bound if `where` is given, listening if `backlog` is given."""
     if where:
         address = where[0]
     sock = make_socket(address, socket.SOCK_STREAM, protocol, options)
@@ -235,7 +261,7 @@ def tcp(where=None, *options, backlog=None, protocol=0, address="127.0.0.1"):
 
 
 def udp(where=None, *options, address="127.0.0.1"):
-    """A UDP socket; bound if told where."""
+    """A UDP socket; bound if `where` is given."""
     if where:
         address = where[0]
     sock = make_socket(address, socket.SOCK_DGRAM, 0, options)
@@ -272,7 +298,7 @@ def close_first(first, second, port):
 
 
 def refused(call, *args):
-    """Makes a call that must fail; the name of its errno."""
+    """Makes a call that must fail; returns the name of its errno."""
     try:
         call(*args)
     except OSError as error:
@@ -383,7 +409,7 @@ class Process:
 
 
 def stay(me):
-    """For a process that only has to be there: it ends when told to."""
+    """For a process that only has to exist: it ends after tell()."""
     me.hear()
 
 
@@ -391,7 +417,7 @@ def stay(me):
 
 
 class Record(dict):
-    """A record of the stream; knows its place in it."""
+    """A JSON record. A field that occurs twice is an error."""
 
     def __init__(self, pairs):
         super().__init__(pairs)
@@ -400,7 +426,7 @@ class Record(dict):
 
 
 def fits(record, want):
-    """Whether the record has these fields; None: absent; a function: it says."""
+    """Whether the record has these values. None: the field is absent; a function: it decides about the value."""
     for name, value in want.items():
         got = record.get(name)
         if callable(value):
@@ -469,7 +495,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 
 
 def record_faults(record):
-    """What is wrong with any record, whatever it tells: a list of sentences."""
+    """Breaches of the rules that hold for every record: a list of sentences."""
     faults = []
 
     def walk(value, path):
@@ -519,19 +545,13 @@ def record_faults(record):
 
 
 class Stream:
-    """A running `porttrace --json`, whose records a thread collects."""
+    """A running `porttrace --json`. It writes to a file, which the test reads whenever it needs the records."""
 
-    def __init__(self, args, netns=None, stdout=None, probes=None, home=None, marker=None):
-        self.netns = netns
-        self.marker = marker
-        self.records = []
-        self.faults = []
-        self.expected = []
-        self.forbidden = []
-        self.changed = threading.Condition()
-        self.ended = False
-        self.stopped = False
+    def __init__(self, args, netns=None, probes=None, home=None, marker=None):
+        self._prepare(netns, marker)
         self.stderr_file = tempfile.TemporaryFile()
+        self.out = tempfile.TemporaryFile()
+        self.file = reopen(self.out)
         command = [
             PORTTRACE,
             "--json",
@@ -549,47 +569,48 @@ class Stream:
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=stdout or subprocess.PIPE,
+            stdout=self.out,
             stderr=self.stderr_file,
             preexec_fn=prepare,
             start_new_session=True,
         )
-        self.stdout_path = stdout.name if stdout else None
-        if not stdout:
-            self.thread = threading.Thread(target=self._read, daemon=True)
-            self.thread.start()
-            self.start_record = self.wait(_deadline=START_LIMIT, _start=True, event="start")
-        else:
-            until(
-                lambda: self.process.poll() is not None or os.stat(self.stdout_path).st_size > 0,
-                f"the start record of {self.command}",
-                START_LIMIT,
-            )
-        self.started_in = time.monotonic() - self.started_at
 
-    def _read(self):
-        for line in self.process.stdout:
+    def _prepare(self, netns, marker):
+        self.netns, self.marker = netns, marker
+        self.records, self.faults, self.expected, self.forbidden = [], [], [], []
+        self.rest = b""  # of the file: the beginning of a line
+        self.stopped = False
+
+    def started(self):
+        """Waits for the start record; returns the stream."""
+        self.start_record = self.wait(_deadline=START_LIMIT, event="start")
+        self.started_in = time.monotonic() - self.started_at
+        return self
+
+    def gone(self):
+        """Whether porttrace has ended."""
+        return self.process.poll() is not None
+
+    def read(self):
+        """Takes the records that were written since; returns whether there were any."""
+        data = None if self.file.closed else self.file.read()
+        if not data:
+            return False
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        for line in lines:
             self._take(line)
-        with self.changed:
-            self.ended = True
-            self.changed.notify_all()
+        return bool(lines)
 
     def _take(self, line):
         try:
             record = json.loads(line.decode("utf-8", "strict"), object_pairs_hook=Record)
-            if not line.endswith(b"\n"):
-                raise ValueError("the last line has no end")
         except ValueError as error:
-            with self.changed:
-                self.faults.append(f"not a line of JSON: {line!r}: {error}")
-                self.changed.notify_all()
+            self.faults.append(f"not a line of JSON: {line!r}: {error}")
             return
-        with self.changed:
-            self.records.append(record)
-            # Of a storm, samples are enough.
-            if self.mine(record) and (len(self.records) < 2000 or len(self.records) % 50 == 0):
-                self.faults += record_faults(record)
-            self.changed.notify_all()
+        self.records.append(record)
+        # Checking every record of a storm would take too long.
+        if self.mine(record) and (len(self.records) < 2000 or len(self.records) % 50 == 0):
+            self.faults += record_faults(record)
 
     def stderr(self):
         self.stderr_file.seek(0)
@@ -601,43 +622,44 @@ class Stream:
 
     def find(self, **want):
         """The records so far that match; `netns` given: of that namespace."""
-        with self.changed:
-            return [r for r in self.records if ("netns" in want or self.mine(r)) and fits(r, want)]
+        self.read()
+        return self._matching(want)
 
-    def wait(self, _deadline=None, _start=False, _count=1, **want):
+    def _matching(self, want):
+        return [r for r in self.records if ("netns" in want or self.mine(r)) and fits(r, want)]
+
+    def wait(self, _deadline=None, _count=1, **want):
         """Waits for a record that matches and returns it (the last of _count)."""
         end = time.monotonic() + (_deadline or DEADLINE)
-        with self.changed:
-            while True:
-                found = [
-                    r for r in self.records if ("netns" in want or self.mine(r)) and fits(r, want)
-                ]
-                if len(found) >= _count:
-                    return found[_count - 1]
-                left = end - time.monotonic()
-                if left <= 0 or self.ended:
-                    break
-                self.changed.wait(left)
-        why = "porttrace ended" if self.ended else "not in time"
-        raise Failure(f"no record ({why}): {show(want)}\n{self.story()}")
+        found = self.find(**want)
+        while len(found) < _count:
+            gone, late = self.gone(), time.monotonic() > end  # before reading: what it wrote till then counts
+            if self.read():
+                found = self._matching(want)
+            elif gone or late:
+                why = "porttrace ended" if gone else "not in time"
+                raise Failure(f"no record ({why}): {show(want)}\n{self.story()}")
+            else:
+                time.sleep(0.003)
+        return found[_count - 1]
 
     def once(self, **want):
-        """Waits for a record; that it was the only such is checked when the stream has stopped."""
+        """Waits for a record. When the stream has stopped, it must be the only one that matches."""
         self.expected.append((want, 1))
         return self.wait(**want)
 
     def times(self, count, **want):
-        """Like once(), for so many; returns all of them."""
+        """Like once(), for `count` records; returns all of them."""
         self.expected.append((want, count))
         self.wait(_count=count, **want)
         return self.find(**want)
 
     def never(self, **want):
-        """No such record may come; checked when the stream has stopped."""
+        """No record may match; checked when the stream has stopped."""
         self.forbidden.append(want)
 
     def mark(self):
-        """Makes an event of its own and waits for it: all before it is there then."""
+        """Makes an event and waits for its record: every earlier record has been read then."""
         if self.marker:
             want = self.marker()
             if want:
@@ -651,8 +673,8 @@ class Stream:
             return self.finish()
         return self.process.returncode, self.stop_record()
 
-    def finish(self, deadline=10 * SLOW):
-        """Waits until porttrace has ended by itself."""
+    def finish(self, deadline=DEADLINE):
+        """Waits until porttrace has ended without a signal."""
         self.stopped = True
         try:
             self.process.wait(deadline)
@@ -660,12 +682,9 @@ class Stream:
             self.process.kill()
             self.process.wait()
             raise Failure(f"porttrace did not end in {deadline} s\n{self.story()}") from None
-        if self.stdout_path:
-            with open(self.stdout_path, "rb") as file:
-                for line in file:
-                    self._take(line)
-        else:
-            self.thread.join(deadline)
+        self.read()
+        if self.rest:
+            self.faults.append(f"the last line has no end: {self.rest!r}")
         return self.process.returncode, self.stop_record()
 
     def stop_record(self):
@@ -673,12 +692,12 @@ class Stream:
         return found[-1] if found else None
 
     def verify(self):
-        """Everything that once() and never() said, and that each record is well formed."""
+        """Checks what once(), times() and never() demanded, that each record is well formed, and the exit status."""
         self.verify_records()
         self.verify_end()
 
     def verify_end(self):
-        """That porttrace ended well and lost nothing, but for what a kprobe cannot be spared: see NOT_RUN_MAX."""
+        """Checks that porttrace ended with status 0 and lost no event; NOT_RUN_MAX kprobe hits may be lost."""
         status, stop = self.process.returncode, self.stop_record()
         check(stop, f"no stop record\n{self.story()}")
         not_run = 0
@@ -707,11 +726,11 @@ class Stream:
             raise Failure("malformed: " + "\n".join(self.faults[:8]) + f"\n{self.story()}")
 
     def story(self):
-        """What was seen, for the eye of whoever mends it."""
-        with self.changed:
-            shown = [r for r in self.records if self.mine(r)]
-            text = [f"  $ {self.command}"]
-            text += ["  " + json.dumps(r, ensure_ascii=True)[:600] for r in shown[-25:]]
+        """The last records and stderr, for the message of a failure."""
+        self.read()
+        shown = [r for r in self.records if self.mine(r)]
+        text = [f"  $ {self.command}"]
+        text += ["  " + json.dumps(r, ensure_ascii=True)[:600] for r in shown[-25:]]
         error = self.stderr().strip()
         if error:
             text.append("  stderr: " + error[-800:].encode("unicode_escape").decode())
@@ -735,39 +754,33 @@ class Stream:
             if self.process.poll() is None:
                 self.process.kill()
                 self.process.wait()
-            self.stderr_file.close()
+            for file in (self.stderr_file, self.out, self.file):
+                file.close()
         return False
 
 
 class Shared(Stream):
-    """The part of a shared porttrace's stream that is of this test: its namespace, from now on."""
+    """A shared porttrace's records of this test's namespace, from now on."""
 
-    def __init__(self, path, netns, marker):  # pylint: disable=super-init-not-called
-        self.netns, self.marker = netns, marker
-        self.records, self.faults, self.expected, self.forbidden = [], [], [], []
-        self.changed = threading.Condition()
-        self.ended = self.stopped = False
-        self.command = f"porttrace --json, shared ({path})"
-        self.file = open(path, "rb")
-        self.start_record = json.loads(self.file.readline())
+    def __init__(self, stream, netns, marker):  # pylint: disable=super-init-not-called
+        self._prepare(netns, marker)
+        self.command = f"{stream.command} (shared)"
+        self.file = reopen(stream.out)
+        self.pidfd = os.pidfd_open(stream.process.pid)
+        self.start_record = stream.start_record
         self.file.seek(0, os.SEEK_END)
-        self.thread = threading.Thread(target=self._read, daemon=True)
-        self.thread.start()
+        self.mine_in_bytes = b'"netns":%d,' % netns
         self.mark()
-        with self.changed:
-            self.records.clear()
-            self.faults.clear()
+        self.records.clear()
+        self.faults.clear()
 
-    def _read(self):
-        rest = b""
-        while not self.ended:
-            data = self.file.read()
-            if not data:
-                time.sleep(0.004)
-                continue
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                self._take(line + b"\n")
+    def _take(self, line):
+        # Parsing the other tests' records would take most of the time.
+        if b'"netns":' not in line or self.mine_in_bytes in line:
+            super()._take(line)
+
+    def gone(self):
+        return bool(select.select([self.pidfd], [], [], 0)[0])
 
     def stderr(self):
         return ""
@@ -781,39 +794,75 @@ class Shared(Stream):
                 self.mark()
                 self.verify_records()
         finally:
-            self.ended = True
-            self.thread.join()
             self.file.close()
+            os.close(self.pidfd)
         return False
 
 
+class SharedWhole(Stream):
+    """The stream of a shared porttrace as a whole. Keeps the records about porttrace itself."""
+
+    def _take(self, line):
+        if any(b'"event":"%s"' % event in line for event in (b"start", b"lost", b"stop")):
+            super()._take(line)
+
+
 class Tracer:
-    """The porttrace that tests share; it writes to a file that they read."""
+    """A porttrace that several tests share, and the network namespaces that these run in."""
 
-    def __init__(self, options):
-        self.folder = tempfile.TemporaryDirectory(prefix="porttrace-shared-")
-        self.path = os.path.join(self.folder.name, "stream")
-        with open(self.path, "wb") as out:
-            self.stream = Stream((), stdout=out, probes=options.probes)
-        with open(self.path, encoding="utf-8") as file:
-            print(f"shared porttrace: {file.readline().strip()}", flush=True)
+    def __init__(self, options, home):
+        self.home = home
+        self.confined = options.share != "all"
+        self.free = [self._new() for _ in range(SHARED)] if self.confined else []
+        self.used, self.running = [], 0
+        args = ("-N", ",".join(str(os.fstat(fd).st_ino) for fd in self.free)) if self.confined else ()
+        self.stream = SharedWhole(args, probes=options.probes)
+        self.is_started = False
 
-    def gone(self):
-        return self.stream.process.poll() is not None
+    def _new(self):
+        new_netns()
+        fd = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        enter_netns(self.home)
+        return fd
+
+    def started(self):
+        """Waits until porttrace runs."""
+        if not self.is_started:
+            self.stream.started()
+            self.is_started = True
+            print(f"shared porttrace: {json.dumps(self.stream.start_record)}", flush=True)
+        return self
+
+    def take(self):
+        """A namespace for the next test: a descriptor that the tracer closes."""
+        self.running += 1
+        self.used.append(self.free.pop() if self.confined else self._new())
+        return self.used[-1]
+
+    def give_back(self):
+        """A test has ended. Its namespace stays open for a while: the kernel reuses the inode number of a namespace
+        at once, and late events of the old one would be taken for events of the new one."""
+        self.running -= 1
+        while not self.confined and len(self.used) > self.running + 8:
+            os.close(self.used.pop(0))
+
+    @property
+    def full(self):
+        return self.confined and not self.free
 
     def end(self):
-        """Ends it; what is wrong with how it ended, in words, or None."""
+        """Ends porttrace. Returns a message if it lost events or ended with another status than 0, else None."""
         try:
-            if not self.gone():
-                self.stream.stop()
-            else:
-                self.stream.finish()
+            self.started()
+            self.stream.stop()
             self.stream.verify_end()
         except Failure as failure:
             return str(failure)
         finally:
-            self.stream.stderr_file.close()
-            self.folder.cleanup()
+            for fd in self.used + self.free:
+                os.close(fd)
+            for file in (self.stream.stderr_file, self.stream.out, self.stream.file):
+                file.close()
         return None
 
 
@@ -822,7 +871,6 @@ class Screen:
 
     def __init__(self, args, home=None, pty=False, columns=120):
         self.out, self.err = bytearray(), bytearray()
-        self.changed = threading.Condition()
         self.command = [PORTTRACE, *map(str, args)]
 
         def prepare():
@@ -836,39 +884,41 @@ class Screen:
             fcntl.ioctl(theirs, 0x5414, struct.pack("HHHH", 40, columns, 0, 0))  # TIOCSWINSZ
             self.process = subprocess.Popen(self.command, stdout=theirs, stderr=theirs, **more)
             os.close(theirs)
-            pipes = [(ours, self.out)]
+            self.pipes = {ours: self.out}
         else:
             self.process = subprocess.Popen(
                 self.command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more
             )
-            pipes = [
-                (self.process.stdout.fileno(), self.out),
-                (self.process.stderr.fileno(), self.err),
-            ]
-        self.threads = [
-            threading.Thread(target=self._read, args=pipe, daemon=True) for pipe in pipes
-        ]
-        for thread in self.threads:
-            thread.start()
+            self.pipes = {
+                self.process.stdout.fileno(): self.out,
+                self.process.stderr.fileno(): self.err,
+            }
+        self.poll = select.poll()
+        for fd in self.pipes:
+            self.poll.register(fd, select.POLLIN)
         self.wait("porttrace ", START_LIMIT)  # the first line, which comes when everything is attached
 
-    def _read(self, fd, into):
-        while True:
+    def _read(self, timeout):
+        """Reads the output, and waits up to `timeout` seconds for some; returns whether there was any."""
+        ready = self.poll.poll(timeout * 1000) if self.pipes else []
+        for fd, _ in ready:
             try:
                 data = os.read(fd, 65536)
             except OSError:  # EIO: the last user of a terminal has gone
                 data = b""
-            if not data:
-                return
-            with self.changed:
-                into += data
-                self.changed.notify_all()
+            if data:
+                self.pipes[fd] += data
+            else:
+                self.poll.unregister(fd)
+                del self.pipes[fd]
+        return bool(ready)
 
     @property
     def text(self):
-        """What came so far, stdout first."""
-        with self.changed:
-            return (bytes(self.out) + bytes(self.err)).decode("utf-8", "backslashreplace")
+        """The output so far, stdout first."""
+        while self._read(0):
+            pass
+        return (bytes(self.out) + bytes(self.err)).decode("utf-8", "backslashreplace")
 
     def wait(self, pattern, deadline=DEADLINE):
         """Waits for a regular expression and returns the match."""
@@ -877,25 +927,24 @@ class Screen:
             match = re.search(pattern, self.text, re.M)
             if match:
                 return match
-            with self.changed:
-                left = end - time.monotonic()
-                check(
-                    left > 0 and (self.process.poll() is None or left > deadline - 0.5),
-                    f"{pattern!r} does not appear: {self.command}\n{self.text[-3000:]!r}",
-                )
-                self.changed.wait(min(left, 0.2))
+            left = end - time.monotonic()
+            check(
+                left > 0 and self.pipes,
+                f"{pattern!r} does not appear: {self.command}\n{self.text[-3000:]!r}",
+            )
+            self._read(left)
 
     def stop(self, number=signal.SIGINT):
         """Ends porttrace and returns its exit status; the text is complete then."""
         if self.process.poll() is None:
             self.process.send_signal(number)
+        end = time.monotonic() + DEADLINE
+        while self.pipes and time.monotonic() < end:
+            self._read(end - time.monotonic())
         try:
-            status = self.process.wait(10 * SLOW)
+            return self.process.wait(max(0.1, end - time.monotonic()))
         except subprocess.TimeoutExpired:
             raise Failure(f"{self.command} did not end") from None
-        for thread in self.threads:
-            thread.join(5)
-        return status
 
     def __enter__(self):
         return self
@@ -911,11 +960,11 @@ class Screen:
 
 
 class Test:
-    """What a test gets: its namespace, itself as the stream should tell it, and porttrace."""
+    """What a test gets: its namespace, the fields that name it in records, and ways to run porttrace."""
 
     def __init__(self, options, home, shared=None):
         self.options = options
-        self.shared = shared  # the stream of the porttrace that tests share, if this one may
+        self.shared = shared  # the Stream of the porttrace that tests share, if this one may
         self.home = home  # the namespace that the suite was started in
         self.netns = netns_inode()
         self.processes = []
@@ -937,27 +986,35 @@ class Test:
         """The test process in a list of `pids`."""
         return {"pid": os.getpid(), "comm": comm_of()}
 
-    def trace(self, *args, marker=True, **more):
-        """Starts porttrace in the namespace of the suite; it is ready when this returns."""
-        if self.shared and marker and not args and not more:
+    def confined(self, args, everywhere):
+        """The arguments with a -N for the test's namespace, unless they have one or the test needs every one."""
+        if everywhere or "-N" in args:
+            return args
+        return (*args, "-N", self.netns)
+
+    def trace(self, *args, marker=True, everywhere=False, **more):
+        """Starts porttrace in the namespace of the suite; it is ready when this returns. everywhere: it traces
+        other network namespaces too, and then needs another filter that keeps a busy machine's events out."""
+        if self.shared and marker and not args and not more and not everywhere:
             return Shared(self.shared, self.netns, self._marker)
         return Stream(
-            args,
+            self.confined(args, everywhere),
             netns=self.netns,
             probes=self.options.probes,
             home=self.home,
             marker=self._marker if marker else None,
             **more,
-        )
+        ).started()
 
-    def text(self, *args, pty=False, probes=True, **more):
-        """Starts porttrace in text form; it is ready when this returns."""
+    def text(self, *args, pty=False, probes=True, everywhere=False, **more):
+        """Starts porttrace in text form; it is ready when this returns. everywhere: see trace()."""
+        args = self.confined(args, everywhere)
         if probes and self.options.probes:
             args = (*args, f"--probes={self.options.probes}")
         return Screen(args, home=self.home, pty=pty, **more)
 
     def _marker(self):
-        # A port outside the ephemeral range, so that a test may use that up.
+        # The port is outside the ephemeral range, which a test may exhaust.
         udp(("127.0.0.100", 61999)).close()
         return {"event": "close", "protocol": "udp", "local_port": 61999, "pid": os.getpid()}
 
@@ -978,7 +1035,7 @@ class Test:
         return subprocess.run(
             [PORTTRACE, *map(str, args)],
             stdin=subprocess.DEVNULL,
-            timeout=20 * SLOW,
+            timeout=60 * SLOW,
             capture_output=True,
             check=False,
             **more,
@@ -995,8 +1052,8 @@ TESTS = []
 
 
 def test(netns=True, alone=False, root=True, own=False):
-    """Registers a test. netns: in a namespace of its own; alone: nothing else runs meanwhile; own:
-    with a porttrace of its own, even when others share one."""
+    """Registers a test. netns: it runs in its own network namespace; alone: no other test runs at the same
+    time; own: it does not share a porttrace."""
 
     def register(function):
         group = os.path.basename(inspect.getfile(function))[:-3].removeprefix("test_")
@@ -1009,8 +1066,8 @@ def test(netns=True, alone=False, root=True, own=False):
     return register
 
 
-def run_test(function, options, home, shared, channel):
-    """In the test's own process: never returns."""
+def run_test(function, options, home, shared, netns):
+    """Runs a test in its own process and exits."""
     status = 1
     t = None
     try:
@@ -1025,12 +1082,11 @@ def run_test(function, options, home, shared, channel):
             raise Skip("needs root")
         set_comm("pt-test")
         faulthandler.dump_traceback_later(TEST_LIMIT - 1, exit=True)  # says where it hangs
-        if function.netns:
+        if netns is not None:
+            enter_netns(netns)
+        elif function.netns:
             new_netns()
-            with open("/proc/self/ns/net", "rb") as file:
-                socket.send_fds(channel, [b"netns"], [file.fileno()])
-        channel.close()
-        t = Test(options, home, None if function.own else shared)
+        t = Test(options, home, shared)
         function(t)
         status = 0
     except Skip as skip:
@@ -1056,29 +1112,21 @@ def run_test(function, options, home, shared, channel):
 
 
 class Running:
-    """A test under way."""
+    """A running test."""
 
-    def __init__(self, function, options, home, shared=None):
-        self.function = function
+    def __init__(self, function, options, home, tracer=None):
+        self.function, self.tracer = function, tracer
+        shared, netns = (tracer.stream, tracer.take()) if tracer else (None, None)
         self.output = tempfile.TemporaryFile()
         self.began = time.monotonic()
         self.late = False
-        ours, theirs = socket.socketpair()
         sys.stdout.flush()
         self.pid = os.fork()
         if self.pid == 0:
-            ours.close()
             os.dup2(self.output.fileno(), 1)
             os.dup2(self.output.fileno(), 2)
-            run_test(function, options, home, shared, theirs)
-        theirs.close()
-        self.channel = ours
+            run_test(function, options, home, shared, netns)
         self.pidfd = os.pidfd_open(self.pid)
-
-    def netns(self):
-        """Descriptors of the test's namespace, once it has ended: one or none."""
-        with self.channel:
-            return socket.recv_fds(self.channel, 16, 1)[1]
 
     def kill_if_late(self):
         if not self.late and time.monotonic() - self.began > TEST_LIMIT:
@@ -1087,7 +1135,7 @@ class Running:
 
     def end(self, verbose):
         """Prints the outcome: "passed", "failed" or "skipped"."""
-        _, status = os.waitpid(self.pid, 0)
+        _, status, used = os.wait4(self.pid, 0)
         os.close(self.pidfd)
         try:
             os.killpg(self.pid, signal.SIGKILL)  # children it left behind
@@ -1101,7 +1149,8 @@ class Running:
         if code == SKIPPED:
             print(f"skip {self.function.name}: {said.splitlines()[-1].removeprefix('SKIP: ')}")
             return "skipped"
-        print(f"{'FAIL' if code else 'ok  '} {self.function.name}  {took:.2f} s")
+        cpu = used.ru_utime + used.ru_stime
+        print(f"{'FAIL' if code else 'ok  '} {self.function.name}  {took:.2f} s, {cpu:.2f} s of CPU")
         if self.late:
             said += f"\nkilled after {TEST_LIMIT} s"
         elif code < 0:
@@ -1112,66 +1161,74 @@ class Running:
 
 
 class Suite:
-    """The tests that are to run, and what they share."""
+    """The tests to run, and the porttraces that they share."""
 
-    def __init__(self, options):
+    def __init__(self, functions, options):
         self.options = options
         self.counts = {"passed": 0, "failed": 0, "skipped": 0}
         self.home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        self.tracer = None
-        # With a shared porttrace the namespaces of the last tests stay, for the kernel gives their
-        # numbers to the next ones at once, and what happens late in one would look like the other's.
-        self.kept = collections.deque()
+        self.waiting = sorted(functions, key=lambda f: (f.alone, f.own))
+        self.running = []
+        self.tracer = self.next_tracer = None  # that the next tests take; that is starting meanwhile
 
-    def start(self, function):
-        if self.options.share and not function.own and not self.tracer:
-            self.tracer = Tracer(self.options)
-        return Running(function, self.options, self.home, self.tracer and self.tracer.path)
+    def shares(self, function):
+        return self.options.share != "none" and os.getuid() == 0 and not function.own
+
+    def start(self):
+        """Starts the next test."""
+        function = self.waiting.pop(0)
+        tracer = None
+        if self.shares(function):
+            if self.tracer and self.tracer.stream.gone():
+                self.tracer = None  # the end of its last test reports it
+            if not self.tracer:
+                self.tracer = (self.next_tracer or Tracer(self.options, self.home)).started()
+                self.next_tracer = None
+            tracer = self.tracer
+        self.running.append(Running(function, self.options, self.home, tracer))
+        if tracer and tracer.full:
+            self.tracer = None
+            if any(self.shares(f) for f in self.waiting):
+                self.next_tracer = Tracer(self.options, self.home)
 
     def end(self, running):
-        self.kept.extend(running.netns())
-        while len(self.kept) > (8 if self.tracer else 0):
-            os.close(self.kept.popleft())
+        self.running.remove(running)
         self.counts[running.end(self.options.verbose)] += 1
-        if self.tracer and self.tracer.gone():
-            self.end_tracer()
+        if tracer := running.tracer:
+            tracer.give_back()
+            if not tracer.running and (tracer is not self.tracer or not any(self.shares(f) for f in self.waiting)):
+                self.end_tracer(tracer)
         sys.stdout.flush()
 
-    def end_tracer(self):
-        """Ends the shared porttrace, which is a test too: it must end well and have lost nothing."""
-        if self.tracer:
-            wrong = self.tracer.end()
+    def end_tracer(self, tracer):
+        """Ends a shared porttrace, which is a test too: it must end well and have lost nothing."""
+        if tracer is self.tracer:
             self.tracer = None
-            self.counts["failed" if wrong else "passed"] += 1
-            print("FAIL shared porttrace" if wrong else "ok   shared porttrace")
-            if wrong:
-                print("\n".join("     " + line for line in wrong.splitlines()))
+        wrong = tracer.end()
+        self.counts["failed" if wrong else "passed"] += 1
+        print("FAIL shared porttrace" if wrong else "ok   shared porttrace")
+        if wrong:
+            print("\n".join("     " + line for line in wrong.splitlines()))
 
+    def may_start(self):
+        if not self.waiting or any(r.function.alone for r in self.running):
+            return False
+        return len(self.running) < (1 if self.waiting[0].alone else self.options.jobs)
 
-def run_all(functions, options):
-    suite = Suite(options)
-    waiting = sorted(functions, key=lambda f: (f.alone, options.share and f.own))
-    running = []
-    try:
-        while waiting or running:
-            while (
-                waiting
-                and len(running) < (1 if waiting[0].alone else options.jobs)
-                and not any(r.function.alone for r in running)
-            ):
-                running.append(suite.start(waiting.pop(0)))
-            ready, _, _ = select.select([r.pidfd for r in running], [], [], 1)
-            for item in [r for r in running if r.pidfd in ready]:
-                running.remove(item)
-                suite.end(item)
-            for item in running:
-                item.kill_if_late()
-            if not running and (not waiting or waiting[0].own):
-                suite.end_tracer()
-    finally:
-        for item in running:
-            os.kill(item.pid, signal.SIGKILL)
-    return suite.counts
+    def run(self):
+        try:
+            while self.waiting or self.running:
+                while self.may_start():
+                    self.start()
+                ready, _, _ = select.select([r.pidfd for r in self.running], [], [], 1)
+                for item in [r for r in self.running if r.pidfd in ready]:
+                    self.end(item)
+                for item in self.running:
+                    item.kill_if_late()
+        finally:
+            for item in self.running:
+                os.kill(item.pid, signal.SIGKILL)
+        return self.counts
 
 
 def load(paths):
@@ -1190,7 +1247,8 @@ def main(paths=None):
     parser.add_argument("--probes", help="passed on to porttrace: auto, fentry, kprobe, tracepoint")
     parser.add_argument("-j", "--jobs", type=int, default=min(4, os.cpu_count() or 1))
     parser.add_argument("-v", "--verbose", action="store_true", help="output of passed tests too")
-    parser.add_argument("--share", action="store_true", help="one porttrace for many tests")
+    parser.add_argument("--share", choices=["some", "all", "none"], default="some",
+                        help=f"how many tests share one porttrace (default: some, which are {SHARED})")  # fmt: skip
     parser.add_argument("--list", action="store_true", help="names of the tests, and nothing else")
     parser.add_argument(
         "--without",
@@ -1215,7 +1273,7 @@ def main(paths=None):
     if not os.access(PORTTRACE, os.X_OK):
         print(f"{PORTTRACE} is not there: run make, or set PORTTRACE", file=sys.stderr)
         return 2
-    counts = run_all(functions, options)
+    counts = Suite(functions, options).run()
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
     return 1 if counts["failed"] else 0
 

@@ -24,6 +24,8 @@ from porttrace_test import (
     until,
 )
 
+OWN_TRACER = True  # none shares a stream with others
+
 
 def total(trace, group, field):
     """The sum of a count over all churn records so far."""
@@ -187,7 +189,7 @@ def namespace_that_only_sockets_keep(t):
     enter_netns(home)
     visible = {os.stat(f"/proc/{pid}/ns/net").st_ino for pid in ("self", os.getppid())}
     check(inode not in visible, "the namespace can be seen")
-    with t.trace("-i", 1) as trace:
+    with t.trace("-i", 1, "-N", inode, marker=False) as trace:
         for client in clients:
             client.connect(("127.0.0.1", 5001))
             accepted, _ = listener.accept()
@@ -218,7 +220,7 @@ def namespace_that_goes(t):
             tcp(("127.0.0.1", 0)).close()
         return netns_inode()
 
-    with t.trace("-i", 1) as trace:
+    with t.trace("-e", "churn", "-i", 1, everywhere=True, marker=False) as trace:
         inode = t.fork(bind, comm="pt-brief", netns="new").result()
         record = trace.wait(event="churn", netns=inode)
         equal(record["ephemeral"]["allocated"], 7, "allocated")

@@ -9,7 +9,8 @@ from corpus_kernel import (
     INET4_BIND, INET4_CONNECT, INET4_POST_BIND, PROG_CGROUP_SOCK, PROG_CGROUP_SOCK_ADDR, Cgroup, answer,
     restrict_by_landlock, sockaddr)
 from porttrace_test import (
-    IP_FREEBIND, NOBODY, V6ONLY, Skip, check, libc, libc_check, pair_on, sysctl, tcp, udp)
+    CLONE_NEWUSER, IP_FREEBIND, NOBODY, V6ONLY, Skip, check, libc, libc_check, pair_on, require_userns, sysctl, tcp,
+    udp)
 
 
 def raw_bind(sock, data):
@@ -159,13 +160,14 @@ def _(t):
 def _(t):
     """Root of another user namespace than the one that owns the network."""
     def bind(held):
-        libc_check(libc.unshare(0x10000000))
+        libc_check(libc.unshare(CLONE_NEWUSER))
         with open("/proc/self/setgroups", "w", encoding="ascii") as file:
             file.write("deny")
         with open("/proc/self/uid_map", "w", encoding="ascii") as file:
             file.write("0 0 1")
         binder(tcp, ("127.0.0.1", 80))(held)
 
+    require_userns()
     with t.trace() as trace:
         child = attempt(t, bind, error="EACCES")
         judge(trace.once(event="bind", errno="EACCES", local_port=80, **child.who), "privileged-port", ())

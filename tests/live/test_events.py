@@ -257,7 +257,7 @@ def other_namespace(t):
         with tcp(("127.0.0.1", 5001), backlog=3):
             return netns_inode()
 
-    with t.trace() as trace:
+    with t.trace(5001, 61999, everywhere=True) as trace:
         child = t.fork(bind, comm="pt-elsewhere")
         inode = child.result()
         check(inode != t.netns, "the namespace is the same")
@@ -277,7 +277,7 @@ def namespace_is_that_of_the_socket(t):
             sock.bind(("127.0.0.1", 5001))
             return netns_inode(), me.pid
 
-    with t.trace() as trace:
+    with t.trace(5001, 61999, everywhere=True) as trace:
         child = t.fork(bind, comm="pt-moved")
         inode, _ = child.result()
         check(inode != t.netns, "the namespace is the same")

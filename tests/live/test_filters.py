@@ -30,6 +30,8 @@ from porttrace_test import (
     until,
 )
 
+OWN_TRACER = True  # none shares a stream with others
+
 
 @contextlib.contextmanager
 def filtered(t, *args):

@@ -8,7 +8,7 @@ import subprocess
 import unicodedata
 
 from porttrace_test import (
-    SLOW,
+    DEADLINE,
     Skip,
     cgroup2_mount,
     check,
@@ -103,7 +103,7 @@ def all_names(t, screen):
 
 @test()
 def comm_in_text_on_a_pipe(t):
-    with t.text("-N", t.netns) as screen:
+    with t.text() as screen:
         all_names(t, screen)
         equal(screen.stop(), 0, "exit status")
         clean(bytes(screen.out).decode("utf-8", "strict"))
@@ -114,7 +114,7 @@ def comm_in_text_on_a_pipe(t):
 def comm_in_text_on_a_terminal(t):
     """With --color=never: nothing but text. With colours: nothing but those of porttrace."""
     for args in (("--color=never",), ("--color=always",)):
-        with t.text("-N", t.netns, *args, pty=True) as screen:
+        with t.text(*args, pty=True) as screen:
             all_names(t, screen)
             equal(screen.stop(), 0, "exit status")
             text = bytes(screen.out).decode("utf-8", "strict").replace("\r\n", "\n")
@@ -157,7 +157,7 @@ def hostile_program(*arguments, before=None):
 
 
 def end(process):
-    process.communicate(timeout=10 * SLOW)
+    process.communicate(timeout=DEADLINE)
 
 
 @test()
@@ -168,7 +168,7 @@ def arguments(t):
         record = trace.once(event="bind", local_port=5001, pid=process.pid)
         check("python3" in str(record.get("cmdline")), f"cmdline {record.get('cmdline')!r}")
         end(process)
-    with t.text("-N", t.netns, "-v") as screen:
+    with t.text("-v") as screen:
         process = hostile_program(*hostile)
         screen.wait(r"bind .*:5001\b")
         with tcp() as sock:
@@ -213,7 +213,7 @@ def cgroup_path(t):
                 "ls is empty",
             )
             end(process)
-        with t.text("-N", t.netns, "-v") as screen:
+        with t.text("-v") as screen:
             process = hostile_program(before=join)
             screen.wait(r"bind .*:5001\b")
             end(process)

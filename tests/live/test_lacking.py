@@ -31,6 +31,7 @@ from porttrace_test import (
     pair_on,
     port_of,
     refused,
+    require,
     tcp,
     test,
     udp,
@@ -143,6 +144,7 @@ def commands():
 
 @test()
 def btf_hidden(t):
+    require(without(BTF), what="nothing can be mounted over /sys here")
     for args in commands():
         if args[0] == "--probes=kprobe" and not os.path.exists(KPROBES + "/kprobe"):
             continue
@@ -156,6 +158,7 @@ def btf_hidden(t):
 
 @test()
 def kprobes_hidden(t):
+    require(without(KPROBES), what="nothing can be mounted over /sys here")
     hidden = without(KPROBES)
     refuses(t, ["--probes=kprobe", "--json", "-d", "1"], "no kprobes", preexec_fn=hidden)
     if is_locked_down():
@@ -354,7 +357,7 @@ def fallen_back(t, facts, names):
     """Without these functions: the facts on them come from elsewhere, which porttrace says, and they come."""
     affected = {f: [n for n in on if n in names] for f, on in facts.items() if set(on) & set(names)}
     os.environ["PORTTRACE_HIDE"] = ",".join(names)
-    with Stream((), netns=t.netns, home=t.home, marker=t._marker) as trace:  # pylint: disable=protected-access
+    with Stream(("-N", t.netns), netns=t.netns, home=t.home, marker=t._marker).started() as trace:  # pylint: disable=protected-access
         activity(t, trace)
         lines = trace.stderr().splitlines()
         for fact, on in affected.items():
@@ -429,7 +432,7 @@ def probe_not_run_is_counted(t):
     backend loses by that."""
     count = 4000
     with subprocess.Popen(
-        [PORTTRACE, "--json", *([f"--probes={t.options.probes}"] if t.options.probes else [])],
+        [PORTTRACE, "--json", "-N", str(t.netns), *([f"--probes={t.options.probes}"] if t.options.probes else [])],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         preexec_fn=die_with_parent,

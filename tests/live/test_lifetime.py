@@ -6,10 +6,10 @@ import re
 import resource
 import signal
 import socket
-import threading
 import time
 
 from porttrace_test import (
+    DEADLINE,
     SLOW,
     check,
     close_first,
@@ -32,12 +32,17 @@ OWN_TRACER = True  # these are about porttrace as a process
 
 @test(alone=True)
 def starts_in_half_a_second(t):
+    """Not counting the time in which porttrace waits for a CPU. Where others use the CPUs it also runs slower."""
     times = []
     for _ in range(5):
         with t.trace(marker=False) as trace:
-            times.append(trace.started_in)
-    print("start record after " + ", ".join(f"{s:.2f}" for s in times) + " s")
-    check(min(times) <= 0.5 * SLOW, f"the start record came after {min(times):.2f} s at best")
+            with open(f"/proc/{trace.process.pid}/schedstat", encoding="ascii") as file:
+                waited = int(file.read().split()[1]) / 1e9
+            times.append((trace.started_in - waited, waited))
+    print("start record after " + ", ".join(f"{s:.2f} s (+{w:.2f} s of waiting)" for s, w in times))
+    best, waited = min(times)
+    limit = (0.5 if waited < 0.05 else 1.5) * SLOW
+    check(best <= limit, f"the start record came after {best:.2f} s at best, limit {limit} s")
 
 
 @test()
@@ -98,28 +103,22 @@ def existing_socket_listens(t):
 def sockets_made_while_it_starts(t):
     """Snapshot and events overlap: what was bound meanwhile is closed once, by its owner."""
 
-    def bind_on(_):
+    def bind_on(me):
         sockets = []
-        while not go_on.is_set():
+        while not me.channel.poll() and len(sockets) <= 3000:
             sockets.append(tcp(("127.0.0.1", 0)))
-            if len(sockets) > 3000:
-                break
             time.sleep(0.0002)
-        return sockets
-
-    go_on = threading.Event()
-    made = []
-    thread = threading.Thread(target=lambda: made.extend(bind_on(None)))
-    thread.start()
-    with t.trace() as trace:
-        go_on.set()
-        thread.join()
-        ports = [port_of(sock) for sock in made]
-        for sock in made:
+        ports = [port_of(sock) for sock in sockets]
+        for sock in sockets:
             sock.close()
+        return ports
+
+    binder = t.fork(bind_on, comm="pt-binder")
+    with t.trace() as trace:
+        binder.tell()
+        ports = binder.result()
         trace.mark()
-        told = [r["local_port"] for r in trace.find(event="close", pid=os.getpid())]
-        told = [p for p in told if p != 61999]
+        told = [r["local_port"] for r in trace.find(event="close", pid=binder.pid)]
         equal(len(told), len(ports), "closes of sockets made while porttrace started")
         equal(sorted(told), sorted(ports), "their ports")
         binds = [r["local_port"] for r in trace.find(event="bind")]
@@ -165,7 +164,7 @@ def ends_on_interrupt_and_term(t):
             status, stop = trace.stop(number)
             equal(status, 0, f"exit status after {number.name}")
             check(stop, f"no stop record after {number.name}")
-            check(time.monotonic() - began < 2 * SLOW, f"took long to end after {number.name}")
+            check(time.monotonic() - began < DEADLINE, f"took long to end after {number.name}")
 
 
 @test()
@@ -286,7 +285,7 @@ def namespace_that_goes(t):
         me.tell((netns_inode(), port_of(pair[0])))
         me.hear()
 
-    with t.trace() as trace:
+    with t.trace("-c", "pt-brief", "-c", "pt-test", everywhere=True) as trace:
         child = t.fork(live, comm="pt-brief", netns="new")
         inode, port = child.hear()
         child.kill()
@@ -349,7 +348,7 @@ def many_processes_on_one_socket(t):
 @test()
 def text_shows_the_story(t):
     """The stream as text: the lines of the contract, in their order."""
-    with t.text("-N", t.netns) as screen:
+    with t.text() as screen:
         with tcp(("0.0.0.0", 5001), backlog=5):
             screen.wait(rf"bind +tcp +\*:5001 .*{os.getpid()} +pt-test")
             screen.wait(r"listen +tcp +\*:5001 .*backlog 5")

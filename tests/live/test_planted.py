@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 
-from porttrace_test import PORTTRACE, STORM, check, die_with_parent, equal, sysctl, test, until
+from porttrace_test import DEADLINE, PORTTRACE, STORM, check, die_with_parent, equal, sysctl, test, until
+
+OWN_TRACER = True  # none shares a stream with others
 
 PLANTED = os.path.join(os.path.dirname(STORM), "planted")
 COUNT = int(os.environ.get("PLANTED", "1000"))
@@ -17,7 +19,7 @@ TRUE_SHARE = 0.99
 
 def plant():
     """Conflicts by port: (protocol, cause, kind, pid of the caller, pids of the holders)."""
-    done = subprocess.run([PLANTED, str(COUNT), STORM, str(CHURNERS)], capture_output=True, timeout=120,
+    done = subprocess.run([PLANTED, str(COUNT), STORM, str(CHURNERS)], capture_output=True, timeout=4 * DEADLINE,
                           check=False, preexec_fn=die_with_parent)  # fmt: skip
     check(done.returncode == 0, f"planted: {done.stderr.decode()}")
     truths = {}
@@ -41,7 +43,7 @@ class Tracer:
     def stop(self):
         """(exit status, stop record, refusals)"""
         self.process.send_signal(signal.SIGINT)
-        status = self.process.wait(timeout=20)
+        status = self.process.wait(timeout=DEADLINE)
         refusals, last = [], b""
         with open(self.path, "rb") as file:
             for last in file:

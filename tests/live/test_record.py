@@ -16,6 +16,8 @@ from porttrace_test import (
     udp,
 )
 
+OWN_TRACER = True  # two porttraces are compared, from the first event on
+
 # What two runs of the programs in the kernel measure each for itself.
 PER_RUN = {"time", "boot_ns", "duration_ns", "since", "interval_s"}
 
@@ -51,7 +53,7 @@ def story(t):
 @test()
 def replay_shows_what_was_live(t):
     path = os.path.join(t.temp(), "capture")
-    with t.text("record", path, "-N", t.netns) as record, t.trace("-N", t.netns) as trace:
+    with t.text("record", path) as record, t.trace() as trace:
         story(t)
         trace.mark()
         equal(record.stop(), 0, "the status of record")
@@ -73,8 +75,8 @@ def replay_shows_what_was_live(t):
 def filters_of_replay_are_those_of_the_kernel(t):
     path = os.path.join(t.temp(), "capture")
     filters = (["5001", "-x"], ["--protocol=tcp", "-e", "bind,listen", "-n", "3"], ["-D", "5001"])
-    with t.text("record", path, "-N", t.netns) as record:
-        traces = [t.trace("-N", t.netns, *f, marker=False) for f in filters]
+    with t.text("record", path) as record:
+        traces = [t.trace(*f, marker=False) for f in filters]
         story(t)
         equal(record.stop(), 0, "the status of record")
         for trace in traces:
@@ -92,7 +94,7 @@ def filters_of_replay_are_those_of_the_kernel(t):
 @test()
 def killed_recording_can_be_replayed(t):
     path = os.path.join(t.temp(), "capture")
-    with t.text("record", path, "-N", t.netns) as record, t.trace("-N", t.netns) as trace:
+    with t.text("record", path) as record, t.trace() as trace:
         tcp(("127.0.0.1", 5001)).close()
         trace.once(event="close", local_port=5001)
         # Written with the batch that it came in; killed between two, the file has no end.

@@ -11,6 +11,7 @@ import time
 from porttrace_test import (
     CLONE_NEWNET,
     DUAL,
+    CLONE_NEWUSER,
     NOBODY,
     REUSEADDR,
     REUSEPORT,
@@ -26,6 +27,7 @@ from porttrace_test import (
     new_netns,
     pair_on,
     port_of,
+    require_userns,
     run_text,
     stay,
     sysctl,
@@ -36,7 +38,8 @@ from porttrace_test import (
     until,
 )
 
-CLONE_NEWUSER = 0x10000000
+OWN_TRACER = True  # none shares a stream with others
+
 IPPROTO_MPTCP = 262
 PORT = 5001
 
@@ -252,7 +255,7 @@ def time_wait(t):
             agree(t, question, where, REUSEADDR)
         else:
             agree(t, question, where, REUSEADDR, cause="time-wait-holder-noreuse")
-            subprocess.run(["ss", "-K", "state", "time-wait"], check=False, capture_output=True, timeout=20)
+            subprocess.run(["ss", "-K", "state", "time-wait"], check=False, capture_output=True, timeout=60)
             if timewaits(PORT):
                 raise Skip("ss -K does not end a TIME_WAIT here")
 
@@ -457,6 +460,7 @@ def bind_when_told(me, flags, where):
 @test()
 def as_a_process(t):
     """--pid: its namespace, its user, and its capabilities where they count."""
+    require_userns()
     with tcp(("0.0.0.0", PORT), backlog=1):
         for flags, uid, port, cause in (
             (0, None, PORT, "listener-exists"),

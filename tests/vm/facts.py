@@ -176,7 +176,7 @@ def main():
         udp(("127.0.0.100", port)).close()
         return {"event": "close", "protocol": "udp", "local_port": port, "pid": os.getpid()}
 
-    with live.Stream(("-e", ALL), netns=netns, probes=os.environ["BACKEND"], home=home, marker=marker) as trace:
+    with live.Stream(("-e", ALL), netns=netns, probes=os.environ["BACKEND"], home=home, marker=marker).started() as trace:
         binds()
         connections()
         ports_chosen()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The system of a guest of another machine than this one: of Debian's packages for it, unpacked.
+"""The system of a guest of another architecture, unpacked from Debian's packages.
 
 tools/fetch-debs brings them, with all that they need. No program of it runs here.
 """
@@ -22,7 +22,7 @@ FETCH = os.path.join(HERE, "../../tools/fetch-debs")
 # The last three are what the programs under test are linked with.
 PACKAGES = """busybox-static dash iproute2 procps netbase python3-minimal libpython3-stdlib
 libbpf1 libyajl2 libcmocka0""".split()
-# What the packages need to be installed, which they are not here; and what no test wants.
+# Dependencies that only an installation needs, and packages that no test uses.
 LEFT_OUT = {"perl", "perl5", "perl-base", "doc", "man", "locale", "bug", "lintian", "info", "dpkg",
             "debconf", "gconv", "audit", "engines-3", "ossl-modules", "terminfo", "pixmaps",
             "bash-completion", "systemd", "init.d"}
@@ -39,7 +39,7 @@ def _unpacked(arch):
 
 
 def _left_out(folder, names):
-    """What of a folder is not copied."""
+    """The entries of a folder that are not copied."""
     python = os.path.basename(folder).startswith("python3")
     return [n for n in names
             if n in LEFT_OUT or n.startswith(LIBRARIES_LEFT_OUT)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Boots a kernel under qemu, runs one command in it and gives back what it said and its status.
+"""Boots a kernel under qemu, runs one command in it and returns its output and its status.
 
-No KVM is needed. The settings are those that run stably: with cmpxchg16b or a thread per virtual
-CPU, TCG's guests die now and then (KERNEL-FACTS, section 7). One that dies before it starts its
-command is booted once more.
+No KVM is needed. With cmpxchg16b or one thread per virtual CPU, guests under TCG crash now and then, so both are
+off. A guest that crashes before it starts its command is booted once more.
 """
 
 import ctypes
@@ -22,10 +21,10 @@ from kernels import Missing
 MEMORY = os.environ.get("PORTTRACE_VM_MEMORY", "2048")  # MiB
 QEMU = os.environ.get("PORTTRACE_VM_QEMU", "").split()  # more options for it
 
-# Debian's name of this machine.
+# Debian's name for this architecture.
 OWN = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, "amd64")
 
-# What differs by machine.
+# What differs by architecture.
 MACHINES = {
     "amd64": {
         "qemu": ["qemu-system-x86_64", "-machine", "pc", "-accel", "tcg,thread=single",
@@ -51,7 +50,7 @@ MACHINES = {
 
 
 class Lost(Exception):
-    """A guest that ended without saying its command's status."""
+    """A guest ended without reporting the status of its command."""
 
 
 def _die_with_parent():
@@ -59,7 +58,7 @@ def _die_with_parent():
 
 
 class Guest:
-    """What is booted: made once, run as often as wanted."""
+    """A guest: prepared once, booted for each run()."""
 
     def __init__(self, kernel, build, tree, arch=OWN, append=""):
         self.arch, self.append = arch, append
@@ -73,9 +72,9 @@ class Guest:
                       image.modules(root, deb)]
 
     def run(self, command, output, limit=None, append=""):
-        """Runs a shell command; each piece of what it says goes to output(bytes) as it comes.
+        """Runs a shell command; passes its output to output(bytes) as it comes.
 
-        append: to the kernel's command line, with the guest's own.
+        append: more words for the kernel's command line.
 
         Returns the exit status. Raises Lost when the guest died or did not end in `limit` seconds.
         """

@@ -23,7 +23,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 # Programs of the system: the guest has them where this machine has them.
 TOOLS = ["dash", "ip", "ss", "nstat", "sysctl"]
-# Parts of python's library that no test wants.
+# Parts of Python's library that no test uses.
 PYTHON_LEFT_OUT = {"test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3",
                    "pydoc_data", "site-packages", "dist-packages", "__pycache__", "sqlite3",
                    "distutils", "venv", "unittest", "xml", "xmlrpc", "wsgiref", "curses", "dbm"}
@@ -76,7 +76,7 @@ def pack(root, archive):
 
 
 def _python(root):
-    """This very python, with what of its library the tests may want, compiled."""
+    """This Python, with the parts of its library that the tests use, compiled."""
     program = os.path.realpath(sys.executable)
     library = sysconfig.get_paths()["stdlib"]
     _put_program(root, program)
@@ -85,13 +85,13 @@ def _python(root):
                         n for n in names if n in PYTHON_LEFT_OUT or n.startswith("config-")])
     extensions = glob.glob(root + library + "/lib-dynload/*.so")
     for extension in list(extensions):
-        # Those that need a library from far, for what no test does.
+        # Extension modules that need libraries which no test uses.
         if re.search(r"_(tkinter|curses\w*|sqlite3|dbm|gdbm|test\w*|xx\w*|codecs_\w+)\.", extension):
             os.unlink(extension)
             extensions.remove(extension)
     for path in _libraries(extensions):
         _put(root, path)
-    # Not by time: an initramfs has none to trust.
+    # Not checked by time: file times in an initramfs are not reliable.
     compileall.compile_dir(root + library, quiet=2, workers=2, stripdir=root,
                            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
     os.makedirs(root + "/usr/bin", exist_ok=True)
@@ -160,7 +160,7 @@ def modules(root, deb):
 
 
 def program(build, tree, command, archive, libraries=True):
-    """The archive of what is tested: the build's programs, the tree's tests, the command.
+    """The archive under test: the programs of the build, the tests of the tree, the command.
 
     libraries: those that the programs are linked with, from this machine.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Debian's kernels for the guests: fetched by apt into a cache of ours, and unpacked.
+"""Debian's kernels for the guests: apt fetches them into a cache, where they are unpacked.
 
 The mirror is the one that the machine's own apt uses (or PORTTRACE_VM_MIRROR); what apt knows and
 has installed is not touched: its state, lists and sources are folders of the cache.
@@ -16,7 +16,7 @@ import urllib.parse
 # The kernel's name, and Debian's suite that has it.
 SUITES = {"5.10": "bullseye", "6.1": "bookworm", "6.12": "trixie", "7.2": "sid"}
 
-# Modules that tests want loaded, with all that they need; the kernel asks for them by itself.
+# Modules that the tests need. The kernel loads them by itself.
 MODULES = """af_packet unix_diag inet_diag tcp_diag udp_diag raw_diag sctp sctp_diag mptcp_diag dummy
 veth vxlan vrf bridge tun ip6_tables nf_tables virtio_pci virtio_rng crc32c_generic dccp""".split()
 
@@ -25,11 +25,11 @@ PARTS = r"^\s*Depends: (linux-(?:binary|modules)-\S+)"
 
 
 class Missing(Exception):
-    """What keeps a kernel from being there; the reason of a SKIP."""
+    """A kernel is not available; the message is the reason of a SKIP."""
 
 
 def cache(*parts):
-    """A path in the cache; the folder of it is there."""
+    """A path in the cache; its folder exists."""
     root = os.environ.get("PORTTRACE_VM_CACHE")
     if not root:
         root = "/var/cache" if os.geteuid() == 0 else \
@@ -149,7 +149,7 @@ def fetch(name, arch="amd64"):
 
 
 def _closure(folder, wanted):
-    """The files of the wanted modules, and of those that they need."""
+    """The files of the modules and of their dependencies."""
     paths, needs = {}, {}
     with open(os.path.join(folder, "modules.dep"), encoding="utf-8") as file:
         for line in file:

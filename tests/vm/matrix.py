@@ -5,17 +5,19 @@
     [ARCH=arm64] [BUILD=DIR] [KERNELS="5.10 ..."] [PROBES="fentry kprobe tracepoint"] [FULL=1 | BRIEF=1]
                 tests/vm/matrix.py [--docs] [NAME...]
 
-A guest per kernel and backend, two at a time. Each runs the tests of EVERY on its backend, with one
-porttrace for all that can share it, and the script of facts.py; one backend of a kernel, another for
-each, also asks `porttrace why` before each bind, and runs the differential test and a share of the other
-tests, which start a porttrace each and so cost minutes here: every kernel has its part of them. FULL=1
-runs all of them in each guest; BRIEF=1, which is what `make check` runs, none, and of EVERY those of
-QUICK, on one backend of each kernel but the first, which is slow, those of MORE. One guest more is booted
-with lockdown=confidentiality, where porttrace must end with 3 and say why. What a kernel does not run is
-printed. Where the machine's kernel has no way for a backend (fentry on arm64's 5.10 and 6.1), porttrace
-must say so and exit 3. With NAMEs only tests whose name contains one. --docs writes docs/kernels.md from
-what came out, here and when the other machine was emulated. All that a guest said is in
-BUILD/vm/KERNEL-BACKEND.log. The last line is `N passed, N failed, N skipped`.
+Boots one guest for each kernel and backend, two at a time. Each guest runs facts.py and the test groups EVERY
+on its backend; all tests of a guest that can share a porttrace share one, because a start takes many seconds
+there. One backend of each kernel also runs `porttrace why` before each bind, the differential test, and a
+part of the other groups, which start a porttrace for each test; the kernels divide these groups among them.
+
+    FULL=1   every guest runs all groups
+    BRIEF=1  (.ci/run) the groups QUICK only, and MORE on one backend of each kernel but the first, which is slow
+
+One more guest is booted with lockdown=confidentiality, where porttrace must exit with 3 and give the reason. The
+same holds for a backend that the architecture's kernel lacks (fentry on arm64's 5.10 and 6.1). The groups that
+a kernel does not run are printed. With NAMEs only tests run whose name contains one. --docs writes
+docs/kernels.md from the results of this run and of the last run for the other architecture. The output of each
+guest is in BUILD/vm/KERNEL-BACKEND.log. The last line is `N passed, N failed, N skipped`.
 """
 
 import argparse
@@ -40,14 +42,14 @@ from kernels import Missing, SUITES  # noqa: E402 pylint: disable=wrong-import-p
 
 TREE = os.path.dirname(os.path.dirname(HERE))
 BACKENDS = ["fentry", "kprobe", "tracepoint"]
-# Tests of the facts themselves: on each backend.
+# Groups that run on each backend.
 EVERY = ["events", "failures", "protocols", "corpus", "hostile"]
-# Of these with BRIEF=1: on every backend, and on one of each kernel.
+# Groups with BRIEF=1: on every backend, and on one backend of each kernel.
 QUICK = ["events"]
 MORE = ["events", "failures", "protocols"]
-# Tests of how fast or how small porttrace is say nothing in an emulated machine.
+# Tests of time and memory, which mean nothing under emulation.
 NOT_EMULATED = ["storm.", "planted.", "starts_in_half_a_second", "hundred_thousand_sockets"]
-# Seconds: a guest that takes longer is ended, and counts as failed.
+# Seconds until a guest is killed and counts as failed.
 LIMIT = float(os.environ.get("PORTTRACE_VM_LIMIT", "2700" if os.environ.get("ARCH") == "arm64" else "900"))
 SLOW = os.environ.get("PORTTRACE_SLOW", "3")
 DEADLINE = os.environ.get("PORTTRACE_DEADLINE", "30")
@@ -62,7 +64,7 @@ def say(text):
 
 
 class Job:
-    """One kernel with one backend: what is run there, and what came of it."""
+    """One kernel with one backend: the steps to run, and their results."""
 
     def __init__(self, kernel, probes, steps, append=""):
         self.kernel, self.probes, self.steps, self.append = kernel, probes, steps, append
@@ -79,7 +81,7 @@ class Job:
         return text
 
     def keep(self, folder):
-        """Writes what the guest says to a file of its own there."""
+        """Opens the log file of the guest in this folder."""
         self.log = open(os.path.join(folder, self.name.replace(" ", "-") + ".log"), "wb", buffering=0)
 
     def take(self, piece):
@@ -115,7 +117,7 @@ class Job:
             f"in {time.monotonic() - began:.0f} s")
 
     def add_up(self):
-        """Counts tests, and each other step as one; a step that did not end has failed."""
+        """Counts the tests, and each other step as one test. A step that did not end has failed."""
         for name in self.steps:
             last = [re.fullmatch(r"(\d+) passed, (\d+) failed, (\d+) skipped", line)
                     for line in self.lines[name]]
@@ -131,7 +133,7 @@ class Job:
             elif status == 77:
                 self.counts[2] += 1
             else:
-                # What had ended before the guest did counts.
+                # Tests that ended before the guest did count.
                 if name in ("live", "rest"):
                     self.counts[0] += sum(line.startswith("ok  ") for line in self.lines[name])
                     self.counts[1] += sum(line.startswith("FAIL") for line in self.lines[name])
@@ -148,7 +150,7 @@ class Job:
         return None
 
     def facts(self, with_ring):
-        """What facts.py printed; without io_uring where a backend has no probe for that."""
+        """The records that facts.py printed; without io_uring where a backend has no probe for it."""
         told = [json.loads(line[2:]) for line in self.lines["facts"] if line.startswith("> ")]
         return [json.dumps(r, sort_keys=True) for r in told if with_ring or r["comm"] != "pt-uring"]
 
@@ -157,7 +159,7 @@ class Job:
 
 
 def groups():
-    """The groups of the live tests, by their files."""
+    """The groups of live tests: one for each file, one for all corpus files."""
     found = {f[len("test_"):-len(".py")] for f in os.listdir(os.path.join(TREE, "tests/live"))
              if re.fullmatch(r"test_\w+\.py", f)}
     return sorted({"corpus" if g.startswith("corpus") else g for g in found})
@@ -165,19 +167,19 @@ def groups():
 
 def live(probes, names, share=True, without=(), foretell=True):
     left_out = " ".join(f"--without={n}" for n in without)
-    return (f"PORTTRACE_FORETELL={int(foretell)} python3 tests/live/porttrace_test.py {'--share' if share else ''} --probes={probes} -j1 "
+    return (f"PORTTRACE_FORETELL={int(foretell)} python3 tests/live/porttrace_test.py --share={'all' if share else 'none'} --probes={probes} -j1 "
             f"{left_out} {' '.join(map(shlex.quote, names))}")
 
 
 def refusal(backend):
-    """Ends with 0 when porttrace refuses this backend as it should: status 3, and says why in a line."""
+    """A shell command that ends with 0 when porttrace refuses this backend with status 3 and one line."""
     return (f"build/porttrace --probes={backend} 2>/tmp/said; status=$?; cat /tmp/said; "
             f"[ $status = 3 ] && [ \"$(wc -l </tmp/said)\" = 1 ] && "
             f"grep -q 'kernel refuses {backend}' /tmp/said")
 
 
 def jobs(arch, kernels, backends, names):
-    """What runs where."""
+    """The list of jobs; prints which groups run where."""
     full, brief = bool(os.environ.get("FULL")), bool(os.environ.get("BRIEF"))
     rest = [g for g in groups() if g not in EVERY and f"{g}." not in NOT_EMULATED]
     made = []
@@ -218,7 +220,7 @@ def jobs(arch, kernels, backends, names):
 
 
 def compare(done):
-    """That the backends of a kernel tell the same facts: [passed, failed, skipped]."""
+    """Compares the facts that the backends of a kernel report: [passed, failed, skipped]."""
     counts = [0, 0, 0]
     by_kernel = collections.defaultdict(list)
     for job in done:

@@ -20,7 +20,7 @@ reports the fact; `-`: it does not, and doctor prints the reason. Tests: passed,
 
 
 def facts_of(lines):
-    """What doctor says of each fact: that it is reported, or not."""
+    """For each fact: whether doctor reports it as available."""
     inside, facts = False, {}
     for line in lines:
         if line.startswith("facts, and"):
@@ -33,7 +33,7 @@ def facts_of(lines):
 
 
 def results(jobs, machine):
-    """What the guests said, as plain data."""
+    """The results of the guests, as plain data."""
     facts, rows = [], []
     for job in jobs:
         for name in facts_of(job.lines["doctor"]):
@@ -67,7 +67,7 @@ def join(parts):
 
 
 def read(text):
-    """What render() was given."""
+    """Parses the file back into the data from which render() made it."""
     table = [[cell.strip() for cell in line.strip("|").split("|")]
              for line in text.splitlines() if line.startswith("|")]
     facts = table[0][2:-1]
@@ -84,7 +84,7 @@ def read(text):
 
 
 def write(path, sources):
-    """The file, of vm.json files."""
+    """Writes the file from vm.json files."""
     parts = []
     for source in sources:
         with open(source, encoding="utf-8") as file:
