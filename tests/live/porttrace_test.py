@@ -1084,7 +1084,9 @@ def run_test(function, options, home, shared, netns):
         if function.root and os.getuid() != 0:
             raise Skip("needs root")
         set_comm("pt-test")
-        faulthandler.dump_traceback_later(TEST_LIMIT - 1, exit=True)  # says where it hangs
+        # Shows where it hangs, before the suite kills it. dump_traceback_later() would need a thread.
+        faulthandler.register(signal.SIGALRM)
+        signal.setitimer(signal.ITIMER_REAL, TEST_LIMIT - 1)
         if netns is not None:
             enter_netns(netns)
         elif function.netns:
