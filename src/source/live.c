@@ -126,11 +126,11 @@ static int live_scan(struct source *source, const struct socket_query *query, so
 
 static void live_find_fds(struct source *source, const uint64_t *cookies, size_t count, struct socket_list *found)
 {
-	uint64_t begin = clock_boot_ns();
+	uint64_t begin = clock_thread_ns();
 
 	socket_list_clear(found);
 	snapshot_find_fds(live_of(source)->snapshot, cookies, count, found);
-	found->took_ns = clock_boot_ns() - begin;
+	found->took_ns = clock_thread_ns() - begin;
 }
 
 struct fdless_search {
@@ -150,18 +150,18 @@ static void live_find_fdless_owner(struct source *source, const struct wire_sock
 				   struct socket_list *found)
 {
 	struct fdless_search search = {.socket = *socket, .found = found};
-	uint64_t begin = clock_boot_ns();
+	uint64_t begin = clock_thread_ns();
 
 	(void)source;
 	search.socket.hdr = (struct wire_hdr){
 		.size = sizeof(search.socket),
 		.kind = WIRE_SOCKET,
-		.boot_ns = begin,
+		.boot_ns = clock_boot_ns(),
 	};
 	search.socket.fd = WIRE_FDLESS;
 	socket_list_clear(found);
 	find_fdless_owner(socket->inode, FDLESS_SEARCH_NS, add_fdless_owner, &search);
-	found->took_ns = clock_boot_ns() - begin;
+	found->took_ns = clock_thread_ns() - begin;
 	found->is_complete &= found->took_ns < FDLESS_SEARCH_NS;
 }
 

@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -250,20 +249,11 @@ static void ports_count(struct port_usage_reader *reader, const struct wire_netn
 	}
 }
 
-/* CPU time of this thread: the cost without the time spent waiting. */
-static uint64_t cpu_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
-}
-
 int port_usage_read(struct port_usage_reader *reader, const struct wire_netns *netns, const uint8_t *reserved,
 		const struct port_usage_result **result)
 {
 	struct port_usage *port_usage = reader->port_usage;
-	uint64_t begin = cpu_ns();
+	uint64_t begin = clock_thread_ns();
 	int err;
 
 	*result = &reader->result;
@@ -285,7 +275,7 @@ int port_usage_read(struct port_usage_reader *reader, const struct wire_netns *n
 	if (!err)
 		err = pools_read(reader);
 	reader->result.end_boot_ns = clock_boot_ns();
-	reader->result.took_ns = cpu_ns() - begin;
+	reader->result.took_ns = clock_thread_ns() - begin;
 	if (err)
 		return err;
 	reader->result.timewait_ephemeral = port_usage->timewait_ephemeral;

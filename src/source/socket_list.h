@@ -16,7 +16,7 @@ struct socket_list {
 	struct wire_socket *sockets;
 	size_t count, capacity;
 	bool is_complete; /* false: more was found than fits, or the lookup failed or ran out of time */
-	uint64_t took_ns; /* how long the lookup took */
+	uint64_t took_ns; /* CPU time of the lookup */
 };
 
 void socket_list_done(struct socket_list *list);

@@ -72,7 +72,7 @@ struct source_ops {
 	void (*find_fds)(struct source *source, const uint64_t *cookies, size_t count, struct socket_list *found);
 	/*
 	 * Finds the processes that hold a socket without a descriptor, as wire_socket with WIRE_FDLESS.
-	 * `socket` has an inode number. Takes up to 200 ms: call it only for a socket for which find_fds()
+	 * `socket` has an inode number. Takes up to 200 ms of CPU time: call it only for a socket for which find_fds()
 	 * found nothing.
 	 */
 	void (*find_fdless_owner)(struct source *source, const struct wire_socket *socket,

@@ -14,7 +14,7 @@
 typedef void (*fdless_owner_fn)(void *context, const struct wire_task *task);
 
 /*
- * Scans /proc for holders of the socket with this inode number, for at most `budget_ns`, and calls `found`
+ * Scans /proc for holders of the socket with this inode number, for at most `budget_ns` of CPU time, and calls `found`
  * for each. A mapping, an io_uring (6.13) and the first message of a queue identify the socket. Later
  * messages, system calls and io_urings of older kernels do not: a process is then reported only if the scan
  * was complete, found no certain holder and no other candidate. The task has the fields that

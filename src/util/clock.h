@@ -6,5 +6,7 @@
 #include <stdint.h>
 
 uint64_t clock_boot_ns(void);
+/* CPU time that this thread has used: what work cost, without the time that others made it wait. */
+uint64_t clock_thread_ns(void);
 
 #endif
