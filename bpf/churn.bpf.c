@@ -11,8 +11,8 @@ struct {
 	__type(value, struct churn_counts);
 } churn_namespaces SEC(".maps");
 
-/* LRU: a flow that still grows stays. The counts of evicted flows are the total of the namespace less the sum of
- * its flows. */
+/* LRU: active flows stay. The counts of evicted flows are the total of the namespace minus the sum of its
+ * flows. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
@@ -20,7 +20,7 @@ struct {
 	__type(value, struct churn_counts);
 } churn_flows SEC(".maps");
 
-__u64 churn_flows_made = 0;
+__u64 churn_flows_added = 0;
 
 SEC("?iter/bpf_map_elem")
 int churn_namespaces_read(struct bpf_iter__bpf_map_elem *ctx)
@@ -41,7 +41,7 @@ static void count(struct churn_counts *counts, __u32 counter)
 }
 
 /* The value of a new entry: too large for the stack. */
-static const struct churn_counts nothing = {};
+static const struct churn_counts zero_counts = {};
 
 static void count_flow(const struct wire_sock *sock, const struct wire_task *task, __u32 counter)
 {
@@ -60,9 +60,9 @@ static void count_flow(const struct wire_sock *sock, const struct wire_task *tas
 		__builtin_memcpy(flow.remote_addr, sock->remote_addr, sizeof(flow.remote_addr));
 		flow.remote_port = sock->remote_port;
 	}
-	counts = map_entry(&churn_flows, &flow, &nothing, &added);
+	counts = map_entry(&churn_flows, &flow, &zero_counts, &added);
 	if (added)
-		__sync_fetch_and_add(&churn_flows_made, 1);
+		__sync_fetch_and_add(&churn_flows_added, 1);
 	if (!counts)
 		return;
 	if (!counts->start_boot_ns) {
@@ -80,7 +80,7 @@ GLOBAL_SUBPROG int churn_count(const struct wire_sock *sock, const struct wire_t
 
 	if (!sock)
 		return 0;
-	counts = map_entry(&churn_namespaces, &netns, &nothing, &added);
+	counts = map_entry(&churn_namespaces, &netns, &zero_counts, &added);
 	if (counts)
 		count(counts, counter);
 	else
@@ -90,8 +90,8 @@ GLOBAL_SUBPROG int churn_count(const struct wire_sock *sock, const struct wire_t
 	return 0;
 }
 
-/* Ports that have or had a listener: connections from it have its port, and so did not take an ephemeral one.
- * Key: network namespace, port. */
+/* Ports that have or had a listener. Its accepted connections use the same port, so they did not take an
+ * ephemeral one. Key: network namespace, port. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
@@ -99,7 +99,7 @@ struct {
 	__type(value, __u8);
 } churn_listens SEC(".maps");
 
-__hidden void churn_listen(__u32 netns, __u16 port)
+__hidden void churn_add_listener(__u32 netns, __u16 port)
 {
 	__u64 key = (__u64)netns << 16 | port;
 	__u8 listened = 1;
@@ -108,14 +108,14 @@ __hidden void churn_listen(__u32 netns, __u16 port)
 		bpf_map_update_elem(&churn_listens, &key, &listened, BPF_ANY);
 }
 
-__hidden bool churn_was_listened(__u32 netns, __u16 port)
+__hidden bool churn_had_listener(__u32 netns, __u16 port)
 {
 	__u64 key = (__u64)netns << 16 | port;
 
 	return bpf_map_lookup_elem(&churn_listens, &key);
 }
 
-static __always_inline bool is_to_itself(const struct wire_sock *sock)
+static __always_inline bool is_self_connect(const struct wire_sock *sock)
 {
 	const __u64 *local = (const void *)sock->local_addr, *remote = (const void *)sock->remote_addr;
 
@@ -127,14 +127,14 @@ __hidden void churn_connect(const struct wire_sock *sock, const struct wire_task
 	if (sock->protocol == IPPROTO_UDP || sock->protocol == IPPROTO_UDPLITE ||
 	    !(sock->flags & WIRE_PORT_EPHEMERAL))
 		return;
-	/* With IP_BIND_ADDRESS_NO_PORT bind() takes no port, and so leaves no record. */
+	/* With IP_BIND_ADDRESS_NO_PORT bind() takes no port, so no record exists before connect(). */
 	if (was_bound)
 		churn_count(sock, task, CHURN_BIND_CONNECT);
-	else if (is_to_itself(sock))
+	else if (is_self_connect(sock))
 		churn_count(sock, task, CHURN_SELF_CONNECT);
 }
 
-/* Two LRUs: evicted destinations must not evict the sums of namespaces. */
+/* Two LRUs, so that many destinations do not evict the sums of namespaces. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
@@ -148,7 +148,7 @@ int churn_searches_read(struct bpf_iter__bpf_map_elem *ctx)
 	return element_write(ctx, sizeof(struct churn_search_key), sizeof(struct churn_search));
 }
 
-/* Set by the first long search; before it, connect() does not look up its destination. */
+/* Set by the first long search. Until then connect() does not search the map of destinations. */
 static bool has_long_searches = false;
 
 static const struct churn_search no_search = {};
@@ -166,28 +166,28 @@ static __u32 log2_of(__u64 value)
 	return result < CHURN_SEARCH_BUCKETS ? result : CHURN_SEARCH_BUCKETS - 1;
 }
 
-/* makes: adds a missing entry. */
-static __always_inline void search_add(void *map, const struct churn_search_key *key, __u64 duration_ns, bool makes)
+/* may_add: adds a missing entry. */
+static __always_inline void search_add(void *map, const struct churn_search_key *key, __u64 duration_ns, bool may_add)
 {
 	__u32 bucket = log2_of(duration_ns);
 	struct churn_search *search;
 	bool added;
 
-	search = makes ? map_entry(map, key, &no_search, &added) : bpf_map_lookup_elem(map, key);
+	search = may_add ? map_entry(map, key, &no_search, &added) : bpf_map_lookup_elem(map, key);
 	if (!search)
 		return;
 	if (bucket < CHURN_SEARCH_BUCKETS)
 		__sync_fetch_and_add(&search->buckets[bucket], 1);
 	__sync_fetch_and_add(&search->total_ns, duration_ns);
-	/* Two CPUs at once may leave the smaller value, which is accepted. */
+	/* If two CPUs write at the same time, the smaller value may stay; that is accepted. */
 	if (duration_ns > search->max_ns)
 		search->max_ns = duration_ns;
 }
 
-__hidden void churn_search(struct sock *of, __u64 duration_ns, bool connects)
+__hidden void churn_search(struct sock *untyped, __u64 duration_ns, bool connects)
 {
 	struct churn_search_key key = {.connects = connects};
-	struct sock *sk = AS(struct sock, of);
+	struct sock *sk = TYPED(struct sock, untyped);
 	bool is_long = duration_ns >= CHURN_SEARCH_LONG_NS;
 
 	key.netns = READ(sk, __sk_common.skc_net.net, ns.inum);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Kernel differences, each with the change that made it. Code asks whether a field exists, never which
- * version this is; CO-RE drops the ___suffix of a type.
+ * Types of older kernels, each with the commit that changed them. The code tests whether a field exists
+ * (CO-RE), never the kernel version. CO-RE ignores the ___suffix of a type name.
  */
 #ifndef PORTTRACE_COMPAT_BPF_H
 #define PORTTRACE_COMPAT_BPF_H
@@ -19,14 +19,14 @@ struct cgroup___ancestor_ids {
 	u64 ancestor_ids[];
 } __attribute__((preserve_access_index));
 
-/* Until "tcp: Link sk and twsk to tb2->owners using skc_bind_node" (6.8) the sockets of a port hung on
- * its bhash bucket; since then on the bhash2 buckets (port and address) below it. */
+/* Until "tcp: Link sk and twsk to tb2->owners using skc_bind_node" (6.8) the sockets of a port were linked to
+ * its bhash bucket; since then to the bhash2 buckets (port and address) below it. */
 struct inet_bind_bucket___owners {
 	struct hlist_head owners;
 } __attribute__((preserve_access_index));
 
-/* Until "tcp: Access &tcp_hashinfo via net" (6.1) and "udp: Access &udp_table via net" (6.2) only the
- * protocol knew its table. */
+/* Until "tcp: Access &tcp_hashinfo via net" (6.1) and "udp: Access &udp_table via net" (6.2) only struct
+ * proto pointed to the table. */
 struct proto___tables {
 	union {
 		struct inet_hashinfo *hashinfo;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The ring buffer, through which every event leaves the kernel, and the counters of lost events. */
+/* The ring buffer, which carries every event except those of iterators, and the counters of lost events. */
 #include "porttrace.bpf.h"
 #include "ring.bpf.h"
 
 struct ring_map ring SEC(".maps");
 
-/* By wire_lost_reason. In .bss, so user space reads it without a system call. */
+/* Index: enum wire_lost_reason. In .bss, so that user space reads it without a system call. */
 __u64 lost_counts[8];
 
 __hidden void emit_lost(__u32 reason)
@@ -14,10 +14,10 @@ __hidden void emit_lost(__u32 reason)
 		__sync_fetch_and_add(&lost_counts[reason], 1);
 }
 
-/* Ring space is reserved for failures: a flood of calls that worked must not drop them. */
+/* Part of the ring is reserved for failures, so that many successful calls do not drop them. */
 static bool is_nearly_full(void)
 {
-	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > RING_SIZE - RING_FOR_REFUSALS;
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > RING_SIZE - RING_FOR_ERRORS;
 }
 
 __hidden void emit(void *event, __u16 kind, __u16 size)

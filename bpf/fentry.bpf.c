@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Backend "fentry": entry points only. fentry and fexit programs on the functions that every path passes:
- * system calls, io_uring, MPTCP, TCP Fast Open and callers inside the kernel. A return has its call's
- * arguments, and none is ever missed.
+ * Backend "fentry": entry points only. fentry and fexit programs on the functions that every caller passes:
+ * system calls, io_uring, MPTCP, TCP Fast Open and callers in the kernel. An fexit program gets the arguments
+ * of the call and runs at every return.
  */
 #include "porttrace.bpf.h"
 #include "function.bpf.h"
 
 /*
- * A bind or listen under way. The functions that system calls and io_uring share are compiled into the
- * former on some kernels (6.12), and called by them on others (7.2): the first to run reports it.
- * The address is kept at the entry, for a cgroup program may rewrite the kernel's copy before the return.
+ * A bind or listen that has not returned. Some kernels (6.12) inline the functions that system calls and
+ * io_uring share into the system call, others (7.2) call them: the first one entered reports the call. The
+ * address is copied at the entry, because a cgroup program may change the kernel's copy before the return.
  */
 struct fentry_call {
-	struct sockaddr_in6 asked;
-	__u32 by; /* FENTRY_SYSCALL, FENTRY_SHARED */
+	struct sockaddr_in6 requested;
+	__u32 reporter; /* FENTRY_SYSCALL, FENTRY_SHARED */
 };
 #define FENTRY_SYSCALL 1
 #define FENTRY_SHARED  2
@@ -30,20 +30,20 @@ static __always_inline int call_enter(struct fentry_call *call)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 
-	bpf_map_update_elem(&fentry_calls, &id, call, call->by == FENTRY_SHARED ? BPF_NOEXIST : BPF_ANY);
+	bpf_map_update_elem(&fentry_calls, &id, call, call->reporter == FENTRY_SHARED ? BPF_NOEXIST : BPF_ANY);
 	return 0;
 }
 
-/* The call that is to be reported here; call_done() must follow. NULL: not here. */
-static __always_inline struct fentry_call *call_of(__u32 by)
+/* The call, if `reporter` reports it; call_end() must follow. NULL: another function reports it. */
+static __always_inline struct fentry_call *call_find(__u32 reporter)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	struct fentry_call *call = bpf_map_lookup_elem(&fentry_calls, &id);
 
-	return call && call->by == by ? call : NULL;
+	return call && call->reporter == reporter ? call : NULL;
 }
 
-static __always_inline int call_done(void)
+static __always_inline int call_end(void)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 
@@ -54,59 +54,59 @@ static __always_inline int call_done(void)
 SEC("?fentry/__sys_bind")
 int BPF_PROG(fentry_bind_enter, int fd, void *addr, int size)
 {
-	struct fentry_call call = {.by = FENTRY_SYSCALL};
+	struct fentry_call call = {.reporter = FENTRY_SYSCALL};
 
-	addr_read_user(&call.asked, addr, size);
+	addr_read_user(&call.requested, addr, size);
 	return call_enter(&call);
 }
 
 SEC("?fexit/__sys_bind")
 int BPF_PROG(fentry_bind, int fd, void *addr, int size, int result)
 {
-	struct fentry_call *call = call_of(FENTRY_SYSCALL);
+	struct fentry_call *call = call_find(FENTRY_SYSCALL);
 	struct sock *sk;
 
 	if (!call)
 		return 0;
 	sk = sock_of_fd(fd);
 	if (sk)
-		on_bind(sk, &call->asked, NULL, -result);
-	return call_done();
+		on_bind(sk, &call->requested, NULL, -result);
+	return call_end();
 }
 
 SEC("?fentry/__sys_bind_socket")
 int BPF_PROG(fentry_bind_socket_enter, struct socket *socket, void *addr, int size)
 {
-	struct fentry_call call = {.by = FENTRY_SHARED};
+	struct fentry_call call = {.reporter = FENTRY_SHARED};
 
-	addr_read(&call.asked, addr, size);
+	addr_read(&call.requested, addr, size);
 	return call_enter(&call);
 }
 
 SEC("?fexit/__sys_bind_socket")
 int BPF_PROG(fentry_bind_socket, struct socket *socket, void *addr, int size, int result)
 {
-	struct fentry_call *call = call_of(FENTRY_SHARED);
+	struct fentry_call *call = call_find(FENTRY_SHARED);
 	struct sock *sk;
 
 	if (!call)
 		return 0;
 	sk = sock_of_socket(socket);
 	if (sk)
-		on_bind(sk, &call->asked, NULL, -result);
-	return call_done();
+		on_bind(sk, &call->requested, NULL, -result);
+	return call_end();
 }
 
 SEC("?fexit/kernel_bind")
 int BPF_PROG(fentry_kernel_bind, struct socket *socket, void *addr, int size, int result)
 {
 	struct sock *sk = sock_of_socket(socket);
-	struct sockaddr_in6 asked = {};
+	struct sockaddr_in6 requested = {};
 
 	if (!sk || is_subflow(sk))
 		return 0;
-	addr_read(&asked, addr, size);
-	on_bind(sk, &asked, NULL, -result);
+	addr_read(&requested, addr, size);
+	on_bind(sk, &requested, NULL, -result);
 	return 0;
 }
 
@@ -120,7 +120,7 @@ static __always_inline int listen_exit(struct sock *sk, int backlog, int result)
 SEC("?fentry/__sys_listen")
 int BPF_PROG(fentry_listen_enter, int fd)
 {
-	struct fentry_call call = {.by = FENTRY_SYSCALL};
+	struct fentry_call call = {.reporter = FENTRY_SYSCALL};
 
 	return call_enter(&call);
 }
@@ -128,16 +128,16 @@ int BPF_PROG(fentry_listen_enter, int fd)
 SEC("?fexit/__sys_listen")
 int BPF_PROG(fentry_listen, int fd, int backlog, int result)
 {
-	if (!call_of(FENTRY_SYSCALL))
+	if (!call_find(FENTRY_SYSCALL))
 		return 0;
 	listen_exit(sock_of_fd(fd), backlog, result);
-	return call_done();
+	return call_end();
 }
 
 SEC("?fentry/__sys_listen_socket")
 int BPF_PROG(fentry_listen_socket_enter, struct socket *socket)
 {
-	struct fentry_call call = {.by = FENTRY_SHARED};
+	struct fentry_call call = {.reporter = FENTRY_SHARED};
 
 	return call_enter(&call);
 }
@@ -145,10 +145,10 @@ int BPF_PROG(fentry_listen_socket_enter, struct socket *socket)
 SEC("?fexit/__sys_listen_socket")
 int BPF_PROG(fentry_listen_socket, struct socket *socket, int backlog, int result)
 {
-	if (!call_of(FENTRY_SHARED))
+	if (!call_find(FENTRY_SHARED))
 		return 0;
 	listen_exit(sock_of_socket(socket), backlog, result);
-	return call_done();
+	return call_end();
 }
 
 SEC("?fexit/kernel_listen")
@@ -160,9 +160,8 @@ int BPF_PROG(fentry_kernel_listen, struct socket *socket, int backlog, int resul
 }
 
 /*
- * The port of an outgoing TCP connection, or the lack of one. A refusal is reported by the outcome of
- * connect(), but for the connections that come about without it: by a send (TCP Fast Open) and in the
- * kernel.
+ * An outgoing TCP connection took a port, or none was free. fentry_connect reports a refused connect(). This
+ * reports the refusals that have no connect(): of a send (TCP Fast Open) and of sockets of the kernel.
  */
 static __always_inline int hash_connect_exit(struct sock *sk, int result)
 {
@@ -189,21 +188,22 @@ int BPF_PROG(fentry_hash_connect6, void *death_row, struct sock *sk, int result)
 	return hash_connect_exit(sk, result);
 }
 
-/* Every connect() but the kernel's own, io_uring's included; TCP's may return long after it took a port. */
+/* Every connect() except the kernel's own, io_uring included. That of TCP may return long after it took a
+ * port. */
 SEC("?fexit/__sys_connect_file")
 int BPF_PROG(fentry_connect, struct file *file, void *addr, int size, int flags, int result)
 {
 	struct sock *sk = sock_of_file(file);
-	struct sockaddr_in6 asked = {};
+	struct sockaddr_in6 requested = {};
 
 	if (!sk)
 		return 0;
-	addr_read(&asked, addr, size);
-	on_connect_result(sk, &asked, -result);
+	addr_read(&requested, addr, size);
+	on_connect_result(sk, &requested, -result);
 	return 0;
 }
 
-/* Threads in connect() of UDP, whose result reports the port that it took. */
+/* Threads inside connect() of UDP. fentry_connect reports the port that it takes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
@@ -230,7 +230,7 @@ int BPF_PROG(fentry_dgram_connect_exit, struct socket *socket)
 	return 0;
 }
 
-/* A send that bound an unbound socket, or could not. */
+/* A UDP send bound an unbound socket, or no port was free. */
 SEC("?fexit/inet_autobind")
 int BPF_PROG(fentry_autobind, struct sock *sk, int result)
 {
@@ -252,7 +252,8 @@ int BPF_PROG(fentry_accept, struct socket *listener, struct socket *socket, stru
 	return 0;
 }
 
-/* Before "tcp: make inet_accept() a wrapper ..." there was no common function below accept() but this. */
+/* For kernels before "tcp: make inet_accept() a wrapper ...", where this is the only function that every
+ * accept() calls. */
 SEC("?fentry/security_sock_graft")
 int BPF_PROG(fentry_graft, struct sock *sk, struct socket *parent)
 {
@@ -261,7 +262,7 @@ int BPF_PROG(fentry_graft, struct sock *sk, struct socket *parent)
 	return 0;
 }
 
-/* Runs when the last descriptor is closed, in the process that closes it; for IPv6 too. */
+/* Runs when the last descriptor is closed, in the process that closes it; IPv6 sockets included. */
 SEC("?fentry/inet_release")
 int BPF_PROG(fentry_release, struct socket *socket)
 {
@@ -327,7 +328,8 @@ int BPF_PROG(fentry_twsk_unique, struct sock *sk, struct sock *tw, void *timesta
 	return twsk_unique(tw, result);
 }
 
-/* A new prototype now and then, so bpf_get_func_ret() (5.17), before which it had three arguments. */
+/* The prototype differs between kernels, so the result is read by bpf_get_func_ret() (5.17). Kernels before
+ * that have the three arguments of the program below. */
 SEC("?fexit/tcp_timewait_state_process")
 int fentry_twsk_process(__u64 *ctx)
 {

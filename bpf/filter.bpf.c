@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Is this process, socket or fact wanted? The filters of the command line, decided before an event is
- * sent, and meaning the same on every backend. */
+/* The filters of the command line, applied before an event is sent. Every backend uses them. */
 #include "porttrace.bpf.h"
 
 const volatile struct settings settings = {};
@@ -86,17 +85,17 @@ __hidden bool filter_kind(__u32 kind, __u32 error)
 	return settings.kinds & (1U << kind);
 }
 
-static __always_inline bool is_wanted(const struct wire_task *task, struct task_struct *of)
+static __always_inline bool is_wanted(const struct wire_task *task, struct task_struct *kernel_task)
 {
 	if (!number_listed(&settings.pids, task->pid) || !number_listed(&settings.uids, task->uid) ||
 	    !name_listed(&settings.comms, task->comm))
 		return false;
-	return !settings.cgroup_id || task_under_cgroup(of);
+	return !settings.cgroup_id || task_under_cgroup(kernel_task);
 }
 
-__hidden bool filter_task(const struct wire_task *task, struct task_struct *of)
+__hidden bool filter_task(const struct wire_task *task, struct task_struct *kernel_task)
 {
-	return is_wanted(task, of);
+	return is_wanted(task, kernel_task);
 }
 
 __hidden bool filter_current(const struct wire_task *task)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Shared by the backends on kernel functions, fentry and kprobe: reading the arguments of those functions. */
+/* Reads the arguments of kernel functions, for the backends fentry and kprobe. */
 #ifndef PORTTRACE_FUNCTION_BPF_H
 #define PORTTRACE_FUNCTION_BPF_H
 
 #include "porttrace.bpf.h"
 
-/* As much of an address as there is; *out is zero before. */
+/* Copies an address; one that is too short for its family leaves *out, which is zero, unchanged. */
 static __always_inline void addr_read(struct sockaddr_in6 *out, const void *addr, int size)
 {
 	if (size >= (int)sizeof(*out))
@@ -22,7 +22,8 @@ static __always_inline void addr_read_user(struct sockaddr_in6 *out, const void 
 		bpf_probe_read_user(out, sizeof(struct sockaddr_in), addr);
 }
 
-/* A subflow is part of an MPTCP socket, which is what the process bound, listened on or closed. */
+/* A subflow of an MPTCP socket. The process binds, listens on and closes the MPTCP socket, so subflows are
+ * not reported. */
 static __always_inline bool is_subflow(struct sock *sk)
 {
 	return sock_of_user(sk) != sk;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reports the sockets that have a port, from the kernel's own tables: the bind bucket of TCP (listeners, bound
- * and idle sockets, connections, orphans, TIME_WAIT) and the hash slot of UDP. A refused call runs this at
- * once; `porttrace why` runs it by BPF_PROG_TEST_RUN. No lock is taken: a chain that changes meanwhile can
- * end the walk early, but what is reported is right. Walks are rare, so all reads are bpf_probe_read_kernel().
+ * Sends the sockets that have a port, read from the kernel's tables: the TCP bind bucket (listeners, bound
+ * and inactive sockets, connections, orphans, TIME_WAIT) and the UDP hash slot. A refused call runs this at
+ * once; `porttrace why` runs it by BPF_PROG_TEST_RUN. No lock is taken: if a chain changes meanwhile, the
+ * walk may end early, but every socket sent is correct. Walks are rare, so all reads use
+ * bpf_probe_read_kernel().
  */
 #include "porttrace.bpf.h"
 #include "compat.bpf.h"
@@ -13,27 +14,28 @@ extern struct ring_map ring SEC(".maps");
 
 struct bucket_dump bucket_dump = {};
 
-/* A walk of WALK_PARTS * PART_STEPS sockets and buckets. */
+/* A walk takes at most WALK_PARTS * PART_STEPS steps, one per socket or bucket. */
 #define WALK_PARTS	2048
 #define PART_STEPS	32
 #define DUMP_STEPS	(8 * 1024 * 1024) /* BPF_MAX_LOOPS */
-#define WALK_SOCKETS	64   /* reported after a refusal: FAILURE_HOLDERS_MAX */
-#define WALK_CONNECTED	16   /* of these: connections, of which a busy server has thousands */
-#define DUMP_SOCKETS	8192 /* reported to `porttrace why`: as many as the ring holds */
-#define DUMP_CONNECTED	1024 /* of these: connections of a process, which a scan of descriptors finds as well */
+#define WALK_SOCKETS	64   /* sent after a refusal: FAILURE_HOLDERS_MAX */
+#define WALK_CONNECTED	16   /* of these: connections; a busy server has thousands */
+#define DUMP_SOCKETS	8192 /* sent to `porttrace why`: the ring has space for these */
+#define DUMP_CONNECTED	1024 /* of these: connections of a process, which a scan of descriptors finds too */
 
 struct walk {
 	/* the next node on each level of the chain, NULL when a level is done */
 	struct hlist_node *buckets, *buckets2, *sockets;
 	struct sock *caller; /* a socket of the network namespace that is walked */
 	__u64 failure_id;
-	/* No larger: kernels before 6.x round every frame up to 32 bytes, and all frames together have 512. */
+	/* Keep the walk this small: kernels before 6.x round each stack frame up to 32 bytes, and all frames
+	 * of a call chain together have 512 bytes. */
 	__u16 port;
 	__u8 connected, sent;
-	bool udp, done, is_dump; /* is_dump: for bucket_dump, else for a refusal */
+	bool udp, done, is_dump; /* is_dump: the result is for bucket_dump; else for a refusal */
 };
 
-/* The walk of each thread that runs one in parts. */
+/* The walk of each thread that runs one in parts (walk_in_parts()). */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
@@ -48,7 +50,7 @@ static bool is_connected(__u8 state)
 	return state != WIRE_TCP_LISTEN && state != WIRE_TCP_CLOSE;
 }
 
-static __always_inline bool refusal_is_full(struct walk *walk, __u8 state)
+static __always_inline bool refusal_limit_reached(struct walk *walk, __u8 state)
 {
 	if (is_connected(state)) {
 		if (walk->connected >= WALK_CONNECTED)
@@ -59,10 +61,10 @@ static __always_inline bool refusal_is_full(struct walk *walk, __u8 state)
 }
 
 /*
- * A connection without a process is reported whatever their number, because nothing else finds it. The
- * counters are in a map, whose values the verifier does not track.
+ * Connections without a process are always sent, because no other scan finds them. The counters are in a map,
+ * because the verifier does not track map values.
  */
-static __always_inline bool dump_is_full(struct sock *sk, __u8 state)
+static __always_inline bool dump_limit_reached(struct sock *sk, __u8 state)
 {
 	bucket_dump.found++;
 	if (is_connected(state) && state != WIRE_TCP_TIME_WAIT && BPF_CORE_READ(sk, sk_socket, file)) {
@@ -76,8 +78,8 @@ static __always_inline bool dump_is_full(struct sock *sk, __u8 state)
 	return false;
 }
 
-/* Global, as holders_emit() is. udp: whether the socket was found in the table of UDP. Returns 0. */
-__noinline int holder_tell(__u64 address, __u64 failure_id, __u32 udp)
+/* Global, as is holders_send(). udp: the socket is from the UDP table. Returns 0. */
+__noinline int holder_send(__u64 address, __u64 failure_id, __u32 udp)
 {
 	struct sock *sk = (struct sock *)address;
 	struct sock_record *record;
@@ -98,16 +100,17 @@ __noinline int holder_tell(__u64 address, __u64 failure_id, __u32 udp)
 	sock_fill(&event->sock, sk);
 	if (udp)
 		event->sock.protocol = sock_protocol(sk);
-	sock_fill_more(event, sk);
+	sock_fill_details(event, sk);
 	sock_mark_accepted(&event->sock, sk);
 	event->sock.flags |= sock_bucket_flags(&event->sock, sk);
 	sock_fold_subflow(&event->sock, sk);
 	record = record_find(event->sock.cookie);
-	/* A socket of the kernel has a process that created it, but no process that holds it. */
+	/* A process created a socket of the kernel, but no process holds it. */
 	if (record && !(event->sock.flags & WIRE_KERNEL_OWNED)) {
 		event->task = record->owner;
 		event->since_boot_ns = record->since_ns;
-		/* A TIME_WAIT has no uid; that of a socket may have changed since it took its port (fchown()). */
+		/* A TIME_WAIT has no uid. The uid of a socket may have changed since it took its port
+		 * (fchown()). */
 		if (event->sock.state == WIRE_TCP_TIME_WAIT)
 			event->sock.uid = record->sock.uid;
 		event->sock.flags |= record->sock.flags & WIRE_ACCEPTED;
@@ -116,19 +119,19 @@ __noinline int holder_tell(__u64 address, __u64 failure_id, __u32 udp)
 	return 0;
 }
 
-static __always_inline void holder_emit(struct walk *walk, struct sock *sk)
+static __always_inline void holder_send_limited(struct walk *walk, struct sock *sk)
 {
 	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
 
-	if (walk->is_dump ? !dump_is_full(sk, state) : !refusal_is_full(walk, state))
-		holder_tell((__u64)sk, walk->failure_id, walk->udp);
+	if (walk->is_dump ? !dump_limit_reached(sk, state) : !refusal_limit_reached(walk, state))
+		holder_send((__u64)sk, walk->failure_id, walk->udp);
 }
 
 static struct hlist_node *next_of(struct hlist_node *node)
 {
 	struct hlist_node *next = BPF_CORE_READ(node, next);
 
-	/* On some kernels a slot of UDP ends in an odd value in place of NULL (hlist_nulls). */
+	/* Some kernels end a UDP slot with an odd value instead of NULL (hlist_nulls). */
 	return (unsigned long)next & 1 ? NULL : next;
 }
 
@@ -146,11 +149,11 @@ static __always_inline __u32 device_of(const struct walk *walk)
 	return BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if);
 }
 
-static bool same_net(struct walk *walk, possible_net_t *of)
+static bool same_net(struct walk *walk, possible_net_t *net_field)
 {
 	struct net *net = NULL;
 
-	bpf_core_read(&net, sizeof(net), &of->net);
+	bpf_core_read(&net, sizeof(net), &net_field->net);
 	return net == net_of(walk);
 }
 
@@ -163,10 +166,11 @@ static __always_inline void socket_step(struct walk *walk)
 	walk->sockets = next_of(walk->sockets);
 	if (sk != walk->caller && sock_port(sk) == walk->port &&
 	    same_net(walk, &sk->__sk_common.skc_net))
-		holder_emit(walk, sk);
+		holder_send_limited(walk, sk);
 }
 
-/* The fields by which inet_csk_get_port() lets the next socket in without a check of the others. */
+/* The fields by which inet_csk_get_port() in net/ipv4/inet_connection_sock.c accepts a socket without
+ * comparing it with the others on the port. */
 static __always_inline void bucket_dump_fill(struct inet_bind_bucket *bucket)
 {
 	struct bucket_dump *dump = &bucket_dump;
@@ -188,7 +192,8 @@ static __always_inline void bucket_dump_fill(struct inet_bind_bucket *bucket)
 	}
 }
 
-/* A function of its own, so that its frame is not below holder_tell(): all frames together have 512 bytes. */
+/* Not inlined, so that its stack frame is released before holder_send(): all frames of a call chain together
+ * have 512 bytes. */
 static __noinline void bucket_step(struct walk *walk)
 {
 	struct inet_bind_bucket *bucket = NODE_ENTRY(walk->buckets, struct inet_bind_bucket, node);
@@ -198,8 +203,8 @@ static __noinline void bucket_step(struct walk *walk)
 	walk->buckets = next_of(walk->buckets);
 	if (BPF_CORE_READ(bucket, port) != walk->port || !same_net(walk, &bucket->ib_net))
 		return;
-	/* Each VRF has its own ports (inet_bind_bucket_match()); a socket without a device is in none. After
-	 * a refusal only the device is known, not its VRF. */
+	/* Each VRF has its own ports (inet_bind_bucket_match() in net/ipv4/inet_hashtables.c); a socket
+	 * without a device is in no VRF. After a refusal only the device is known, not its VRF. */
 	if (walk->is_dump ? l3mdev != bucket_dump.l3mdev : l3mdev && !device_of(walk))
 		return;
 	if (walk->is_dump)
@@ -218,8 +223,8 @@ static __always_inline void bucket2_step(struct walk *walk)
 	walk->sockets = BPF_CORE_READ(bucket, owners.first);
 }
 
-/* bhash2 of a bucket, and its nodes by bhash_node, came together (6.8); the verifier must see that older kernels
- * never reach bucket2_step(). Returns 1: the walk is done. */
+/* bhash2 in struct inet_bind_bucket and bhash_node came in the same release (6.8). The verifier must see that
+ * older kernels never reach bucket2_step(). Returns 1 when the walk is done. */
 static __always_inline long step(struct walk *walk)
 {
 	if (!walk->is_dump && walk->sent > WALK_SOCKETS)
@@ -243,9 +248,9 @@ static long walk_step(__u32 index, void *context)
 }
 
 /*
- * Kernels before 5.17 have no bpf_loop(), and verify a loop step by step. The walk is in a map, whose values
- * the verifier does not track, and a part of it is a global function, which the verifier reads once: so the
- * number of steps does not multiply what is verified. Returns 1: the walk is done.
+ * Kernels before 5.17 have no bpf_loop(), and verify a loop iteration by iteration. So the walk is in a map,
+ * whose values the verifier does not track, and each part of it is a global function, which the verifier
+ * checks once. Returns 1 when the walk is done.
  */
 __noinline int walk_part(__u64 id)
 {
@@ -260,7 +265,7 @@ __noinline int walk_part(__u64 id)
 	return 0;
 }
 
-/* The copy of *walk in the map is the one that goes on. */
+/* Copies *walk into the map and continues on the copy. */
 static __always_inline void walk_in_parts(const struct walk *walk, __u64 id)
 {
 	bpf_map_update_elem(&walks, &id, walk, BPF_ANY);
@@ -307,7 +312,7 @@ static bool udp_start(struct walk *walk, struct sock *sk)
 	else if (bpf_core_field_exists(proto->h.udp_table))
 		table = BPF_CORE_READ(proto, h.udp_table);
 	else
-		return false; /* UDP-Lite went when the field did (7.1) */
+		return false; /* 7.1 removed UDP-Lite and this field */
 	slot = BPF_CORE_READ(table, hash);
 	if (!slot)
 		return false;
@@ -317,7 +322,7 @@ static bool udp_start(struct walk *walk, struct sock *sk)
 	return true;
 }
 
-/* For a refused call. A kernel that takes reads by bpf_rdonly_cast() has bpf_loop(), which needs a frame less. */
+/* For a refused call. Kernels with bpf_rdonly_cast() have bpf_loop(), which needs one stack frame less. */
 static __always_inline void walk_run(struct walk *walk)
 {
 #ifdef PROBE_READ
@@ -328,10 +333,10 @@ static __always_inline void walk_run(struct walk *walk)
 }
 
 /*
- * Global, so that the verifier reads it once and not from every state of every caller; the socket is a number
- * because kernels before 5.12 do not take pointers as arguments of such a function.
+ * Global, so that the verifier checks it once, not again from every state of every caller. The socket is
+ * passed as a number, because kernels before 5.12 refuse pointers as arguments of a global function.
  */
-int holders_emit(__u64 address, __u16 port, __u16 protocol, __u64 failure_id)
+int holders_send(__u64 address, __u16 port, __u16 protocol, __u64 failure_id)
 {
 	struct walk walk = {.port = port, .failure_id = failure_id};
 	struct sock *sk = (struct sock *)address;
@@ -345,7 +350,7 @@ int holders_emit(__u64 address, __u16 port, __u16 protocol, __u64 failure_id)
 	return 0;
 }
 
-/* bucket_dump names the port and a socket of the caller. false: there is nothing to walk. */
+/* bucket_dump has the port and a socket of the caller. Returns false if there is nothing to walk. */
 static __always_inline bool dump_begin(struct walk *walk)
 {
 	struct sock *sk = sock_of_fd(bucket_dump.fd);
@@ -361,7 +366,7 @@ static __always_inline bool dump_begin(struct walk *walk)
 	return walk->udp ? udp_start(walk, sk) : tcp_start(walk, sk);
 }
 
-/* Run by BPF_PROG_TEST_RUN, never attached. Of the two programs the kernel side loads one. */
+/* Run by BPF_PROG_TEST_RUN, never attached. The loader (src/probe/kernel.c) loads one of the two programs. */
 SEC("?syscall")
 int holder_walk(void *context)
 {

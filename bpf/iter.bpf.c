@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The snapshot: walks the sockets that exist and writes the same events as a probe would. task_file
- * finds every descriptor of every process in any namespace, bound and idle sockets included; tcp and udp
- * find sockets without a descriptor, in the network namespace of the reader.
+ * The snapshot iterators: write each existing socket as an event. task_file visits every descriptor of every
+ * process in any namespace, so it finds bound and inactive sockets too; tcp and udp find sockets without a
+ * descriptor, in the network namespace of the reader.
  */
 #include "porttrace.bpf.h"
 
@@ -11,7 +11,7 @@ struct scan_settings scan = {};
 
 __u64 own_exe = 0;
 
-/* Checked first: in a scan for one port most sockets cost no more than this. */
+/* Checked first, because a scan for one port skips most sockets. */
 static bool port_wanted(struct sock *sk)
 {
 	__u16 port;
@@ -22,7 +22,8 @@ static bool port_wanted(struct sock *sk)
 	return scan.port_high ? port >= scan.port && port <= scan.port_high : port == scan.port;
 }
 
-/* Without branches: the verifier would follow each of the 64 to the end of the program, which takes 40 ms. */
+/* Without branches: the verifier would follow the 64 comparisons as separate paths to the end of the program,
+ * which takes 40 ms. */
 static bool cookie_wanted(__u64 cookie)
 {
 	__u64 missing = 1;
@@ -36,7 +37,7 @@ static bool cookie_wanted(__u64 cookie)
 	return !missing;
 }
 
-/* Cookies limit a scan of descriptors only. */
+/* The cookie list applies to scans of descriptors only. */
 static bool wanted(const struct wire_sock *sock, bool has_fd)
 {
 	if (scan.netns && (!scan.port || scan.port_high) && sock->netns != scan.netns)
@@ -44,7 +45,7 @@ static bool wanted(const struct wire_sock *sock, bool has_fd)
 	return !has_fd || !scan.cookie_count || cookie_wanted(sock->cookie);
 }
 
-/* The user's filters do not apply to a scan for the holders of one refusal. */
+/* A scan for the holders of one refusal ignores the filters of the command line. */
 static bool unfiltered(void)
 {
 	return scan.cookie_count || scan.netns || scan.port;
@@ -56,13 +57,13 @@ static bool no_task_filter(void)
 	       !settings.cgroup_id;
 }
 
-/* The verifier lets a typed pointer become a number only through memory. */
+/* The verifier allows a typed pointer to become a number only through memory. */
 static __always_inline __u64 address_of(const void *pointer)
 {
-	const void *there = pointer;
+	const void *typed = pointer;
 	__u64 address = 0;
 
-	bpf_probe_read_kernel(&address, sizeof(address), &there);
+	bpf_probe_read_kernel(&address, sizeof(address), &typed);
 	return address;
 }
 
@@ -74,9 +75,9 @@ static void socket_write(struct seq_file *seq, struct sock *sk, struct task_stru
 	sock_fill(&event.sock, sk);
 	if (!event.sock.local_port || !sock_fold_subflow(&event.sock, sk) || !wanted(&event.sock, task))
 		return;
-	sock_fill_more(&event, sk);
+	sock_fill_details(&event, sk);
 	if (settings.record_existing_owners && event.sock.state == WIRE_TCP_LISTEN)
-		churn_listen(event.sock.netns, event.sock.local_port);
+		churn_add_listener(event.sock.netns, event.sock.local_port);
 	sock_mark_accepted(&event.sock, sk);
 	event.sock.flags |= sock_bucket_flags(&event.sock, sk);
 	record = record_find(event.sock.cookie);
@@ -102,7 +103,7 @@ static void socket_write(struct seq_file *seq, struct sock *sk, struct task_stru
 	bpf_seq_write(seq, &event, sizeof(event));
 }
 
-/* Typed where the kernel has the helper, because bpf_get_socket_cookie() takes a typed pointer. */
+/* Returns a typed pointer if the kernel has the helper, because bpf_get_socket_cookie() needs one. */
 static __always_inline struct sock *file_sock(struct file *file)
 {
 	struct socket *socket;

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The length of a jiffy (1/CONFIG_HZ), which a BPF program cannot ask for. Also compiled by a unit test. */
+/* Measures the length of a jiffy (1/CONFIG_HZ), because no BPF helper returns it. A unit test compiles this
+ * file too. */
 #ifndef PORTTRACE_JIFFIES_H
 #define PORTTRACE_JIFFIES_H
 
-/* At boot jiffies are 300 s before 2^32 (INITIAL_JIFFIES in include/linux/jiffies.h), and CLOCK_MONOTONIC is 0. */
+/* At boot, when CLOCK_MONOTONIC is 0, jiffies are 300 s before 2^32 (INITIAL_JIFFIES in
+ * include/linux/jiffies.h). */
 #define JIFFIES_ORIGIN	  (1ULL << 32)
 #define JIFFIES_ORIGIN_US 300000000LL
 
-/* With fewer jiffies the quotient is too coarse: up to 1 % wrong at this number. */
+/* With fewer jiffies the quotient is inexact; with this many its error is at most 1 %. */
 #define JIFFIES_MIN 100
 
 /*
- * Microseconds. Both clocks' distances from the moment when jiffies are 2^32 (uptime 300 s) give the
- * quotient; a value within 5 % of a usual CONFIG_HZ (1000, 300, 250, 100) is rounded to it.
- * 0: not known, because the uptime is within JIFFIES_MIN jiffies of 300 s.
+ * Returns microseconds: the time between now and the moment when jiffies are 2^32 (uptime 300 s), divided by
+ * the jiffies between the two. A value within 5 % of a usual CONFIG_HZ (1000, 300, 250, 100) is rounded to
+ * it. Returns 0 (not known) while the uptime is within JIFFIES_MIN jiffies of 300 s.
  */
 static inline __attribute__((always_inline)) __u32 jiffy_length_us(__u64 monotonic_ns, __u64 jiffies64)
 {

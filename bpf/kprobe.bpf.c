@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Backend "kprobe": entry points, and the stash from entry to return. For kernels without BPF trampolines.
- * A return probe has a limited number of calls under way and misses the rest, so none is on a function
- * that waits for the network: what connect() came to is taken from the functions within it.
+ * Backend "kprobe": entry points, and a map that keeps the arguments of a call until its return. For kernels
+ * without BPF trampolines. A return probe can follow a limited number of concurrent calls and misses the
+ * others. So no return probe is on a function that waits for the network; the result of connect() is reported
+ * by functions inside it.
  */
 #include "porttrace.bpf.h"
 #include "function.bpf.h"
 
-/* One for each function that needs its arguments at its return: they nest. */
+/* One slot for each function whose return program needs its arguments, because calls of them nest. */
 enum stash_slot {
 	STASH_BIND,
 	STASH_BIND_SOCKET,
@@ -24,19 +25,20 @@ enum stash_slot {
 	STASH_TWSK_PROCESS,
 };
 
-/* TIME_WAITs are handled with softirqs off, by whatever runs: the processor is the thread. */
+/* TIME_WAIT functions run in any context, with softirqs disabled: the CPU number identifies the call, not the
+ * thread. */
 #define STASH_OF_CPU(slot) ((slot) | 1ULL << 32)
 
 struct stash_key {
-	__u64 thread; /* pid_tgid, or the processor */
+	__u64 thread; /* pid_tgid, or the CPU number */
 	__u64 slot;
 };
 
 struct stash {
-	__u64 of;   /* struct sock *, struct socket * or a descriptor */
+	__u64 object;   /* struct sock *, struct socket * or a descriptor */
 	__u64 addr; /* struct sockaddr *, or a number */
 	__u64 size;
-	struct sockaddr_in6 asked;
+	struct sockaddr_in6 requested;
 	__u32 reserved;
 };
 
@@ -58,29 +60,29 @@ static __always_inline int stash_put(__u64 slot, struct stash *stash)
 
 	if (!bpf_map_update_elem(&stashes, &key, stash, BPF_NOEXIST))
 		return 0;
-	/* The return of this thread's last such call was missed. */
+	/* The return probe missed the previous such call of this thread. */
 	emit_lost(WIRE_LOST_MISSED);
 	bpf_map_update_elem(&stashes, &key, stash, BPF_ANY);
 	return 0;
 }
 
-static __always_inline int stash_args(__u64 slot, const void *of, const void *addr, __u64 size)
+static __always_inline int stash_args(__u64 slot, const void *object, const void *addr, __u64 size)
 {
-	struct stash stash = {.of = (__u64)of, .addr = (__u64)addr, .size = size};
+	struct stash stash = {.object = (__u64)object, .addr = (__u64)addr, .size = size};
 
 	return stash_put(slot, &stash);
 }
 
-/* With the address as it is now: a cgroup program may rewrite the kernel's copy. */
-static __always_inline int stash_cgroup_seen(__u64 slot, const void *of, const void *addr, int size)
+/* Copies the address at the entry, because a cgroup program may change the kernel's copy. */
+static __always_inline int stash_with_addr(__u64 slot, const void *object, const void *addr, int size)
 {
-	struct stash stash = {.of = (__u64)of, .addr = (__u64)addr, .size = size};
+	struct stash stash = {.object = (__u64)object, .addr = (__u64)addr, .size = size};
 
-	addr_read(&stash.asked, addr, size);
+	addr_read(&stash.requested, addr, size);
 	return stash_put(slot, &stash);
 }
 
-/* false: the entry was missed. */
+/* Returns false if the entry probe missed the call. */
 static __always_inline bool stash_take(__u64 slot, struct stash *out)
 {
 	struct stash_key key = {.thread = stash_thread(slot), .slot = slot};
@@ -93,7 +95,8 @@ static __always_inline bool stash_take(__u64 slot, struct stash *out)
 	return true;
 }
 
-/* The same in its place, which holds its thread's next call at the earliest. NULL: the entry was missed. */
+/* Returns the entry without copying it; it is valid until the next such call of this thread. NULL: the entry
+ * probe missed the call. */
 static __always_inline struct stash *stash_find(__u64 slot)
 {
 	struct stash_key key = {.thread = stash_thread(slot), .slot = slot};
@@ -117,27 +120,27 @@ static __always_inline bool stash_has(__u64 slot)
 SEC("?kprobe/__sys_bind_socket")
 int BPF_KPROBE(kprobe_bind_socket, struct socket *socket, void *addr, int size)
 {
-	/* What a system call called, and did not have compiled in, it reports itself. */
-	return stash_has(STASH_BIND) ? 0 : stash_cgroup_seen(STASH_BIND_SOCKET, socket, addr, size);
+	/* If a system call called this function, kprobe_bind_exit reports the call. */
+	return stash_has(STASH_BIND) ? 0 : stash_with_addr(STASH_BIND_SOCKET, socket, addr, size);
 }
 
 SEC("?kretprobe/__sys_bind_socket")
 int BPF_KRETPROBE(kprobe_bind_socket_exit, int result)
 {
 	struct stash *stash = stash_find(STASH_BIND_SOCKET);
-	struct sock *sk = stash ? sock_of_socket((void *)stash->of) : NULL;
+	struct sock *sk = stash ? sock_of_socket((void *)stash->object) : NULL;
 
 	if (sk)
-		on_bind(sk, &stash->asked, NULL, -result);
+		on_bind(sk, &stash->requested, NULL, -result);
 	return stash_drop(STASH_BIND_SOCKET);
 }
 
 SEC("?kprobe/__sys_bind")
 int BPF_KPROBE(kprobe_bind, int fd, void *addr, int size)
 {
-	struct stash stash = {.of = fd};
+	struct stash stash = {.object = fd};
 
-	addr_read_user(&stash.asked, addr, size);
+	addr_read_user(&stash.requested, addr, size);
 	return stash_put(STASH_BIND, &stash);
 }
 
@@ -145,27 +148,27 @@ SEC("?kretprobe/__sys_bind")
 int BPF_KRETPROBE(kprobe_bind_exit, int result)
 {
 	struct stash *stash = stash_find(STASH_BIND);
-	struct sock *sk = stash ? sock_of_fd(stash->of) : NULL;
+	struct sock *sk = stash ? sock_of_fd(stash->object) : NULL;
 
 	if (sk)
-		on_bind(sk, &stash->asked, NULL, -result);
+		on_bind(sk, &stash->requested, NULL, -result);
 	return stash_drop(STASH_BIND);
 }
 
 SEC("?kprobe/kernel_bind")
 int BPF_KPROBE(kprobe_kernel_bind, struct socket *socket, void *addr, int size)
 {
-	return stash_cgroup_seen(STASH_KERNEL_BIND, socket, addr, size);
+	return stash_with_addr(STASH_KERNEL_BIND, socket, addr, size);
 }
 
 SEC("?kretprobe/kernel_bind")
 int BPF_KRETPROBE(kprobe_kernel_bind_exit, int result)
 {
 	struct stash *stash = stash_find(STASH_KERNEL_BIND);
-	struct sock *sk = stash ? sock_of_socket((void *)stash->of) : NULL;
+	struct sock *sk = stash ? sock_of_socket((void *)stash->object) : NULL;
 
 	if (sk && !is_subflow(sk))
-		on_bind(sk, &stash->asked, NULL, -result);
+		on_bind(sk, &stash->requested, NULL, -result);
 	return stash_drop(STASH_KERNEL_BIND);
 }
 
@@ -189,7 +192,7 @@ int BPF_KRETPROBE(kprobe_listen_socket_exit, int result)
 
 	if (!stash_take(STASH_LISTEN_SOCKET, &stash))
 		return 0;
-	return listen_exit(sock_of_socket((void *)stash.of), stash.size, result);
+	return listen_exit(sock_of_socket((void *)stash.object), stash.size, result);
 }
 
 SEC("?kprobe/__sys_listen")
@@ -205,7 +208,7 @@ int BPF_KRETPROBE(kprobe_listen_exit, int result)
 
 	if (!stash_take(STASH_LISTEN, &stash))
 		return 0;
-	return listen_exit(sock_of_fd(stash.of), stash.size, result);
+	return listen_exit(sock_of_fd(stash.object), stash.size, result);
 }
 
 SEC("?kprobe/kernel_listen")
@@ -222,32 +225,32 @@ int BPF_KRETPROBE(kprobe_kernel_listen_exit, int result)
 
 	if (!stash_take(STASH_KERNEL_LISTEN, &stash))
 		return 0;
-	sk = sock_of_socket((void *)stash.of);
+	sk = sock_of_socket((void *)stash.object);
 	return sk && is_subflow(sk) ? 0 : listen_exit(sk, stash.size, result);
 }
 
-/* tcp_v4_connect(), tcp_v6_connect(): every caller of connect(), also inside the kernel. */
+/* tcp_v4_connect(), tcp_v6_connect(): called by every connect(), of the kernel too. */
 static __always_inline int connect_enter(struct sock *sk, const void *addr, int size)
 {
-	/* tcp_v6_connect() calls tcp_v4_connect() for an IPv4-mapped address: the inner one takes over. */
+	/* tcp_v6_connect() calls tcp_v4_connect() for an IPv4-mapped address: the inner call reports it. */
 	stash_drop(STASH_CONNECT);
 	return stash_args(STASH_CONNECT, sk, addr, size);
 }
 
-/* What a call on a socket came to that was stashed with the address it was given. */
+/* Reports the result of a call on a socket whose entry stored the address. */
 static __always_inline int connect_exit(__u64 slot, int result)
 {
-	struct sockaddr_in6 asked = {};
+	struct sockaddr_in6 requested = {};
 	struct stash stash;
 
 	if (!stash_take(slot, &stash))
 		return 0;
-	addr_read(&asked, (void *)stash.addr, stash.size);
-	on_connect_result((struct sock *)stash.of, &asked, -result);
+	addr_read(&requested, (void *)stash.addr, stash.size);
+	on_connect_result((struct sock *)stash.object, &requested, -result);
 	return 0;
 }
 
-/* For functions whose success is reported by another one. */
+/* For functions whose success another program reports. */
 static __always_inline int connect_refused_exit(__u64 slot, int result)
 {
 	return result ? connect_exit(slot, result) : stash_drop(slot);
@@ -262,7 +265,7 @@ int BPF_KPROBE(kprobe_connect, struct sock *sk, void *addr, int size)
 SEC("?kretprobe/tcp_v4_connect")
 int BPF_KRETPROBE(kprobe_connect_exit, int result)
 {
-	/* The outer of two, tcp_v6_connect() to an IPv4-mapped address, finds nothing any more. */
+	/* tcp_v6_connect() to an IPv4-mapped address finds no entry here, because the inner call took it. */
 	return connect_refused_exit(STASH_CONNECT, result);
 }
 
@@ -278,7 +281,7 @@ int BPF_KRETPROBE(kprobe_connect6_exit, int result)
 	return connect_refused_exit(STASH_CONNECT, result);
 }
 
-/* Refused before the protocol was asked, by a security module or a cgroup's program. */
+/* A security module or a cgroup program refuses before the protocol is called. */
 SEC("?kprobe/security_socket_connect")
 int BPF_KPROBE(kprobe_connect_security, struct socket *socket, void *addr, int size)
 {
@@ -317,17 +320,18 @@ int BPF_KRETPROBE(kprobe_pre_connect6_exit, int result)
 	return connect_refused_exit(STASH_DENIED, result);
 }
 
-/* A listener cannot connect: refused before its protocol is asked. */
+/* A listener cannot connect: __inet_stream_connect() in net/ipv4/af_inet.c refuses before it calls the
+ * protocol. */
 SEC("?kprobe/__inet_stream_connect")
 int BPF_KPROBE(kprobe_stream_connect, struct socket *socket, void *addr, int size)
 {
 	struct sock *sk = sock_of_socket(socket);
-	struct sockaddr_in6 asked = {};
+	struct sockaddr_in6 requested = {};
 
 	if (!sk || BPF_CORE_READ(sk, __sk_common.skc_state) != WIRE_TCP_LISTEN)
 		return 0;
-	addr_read(&asked, addr, size);
-	on_connect_result(sk, &asked, EISCONN);
+	addr_read(&requested, addr, size);
+	on_connect_result(sk, &requested, EISCONN);
 	return 0;
 }
 
@@ -351,7 +355,8 @@ int BPF_KPROBE(kprobe_autobind, struct sock *sk)
 	return stash_args(STASH_AUTOBIND, sk, NULL, 0);
 }
 
-/* A send that bound an unbound socket, or could not. A bind by connect() is reported by its result. */
+/* A UDP send bound an unbound socket, or no port was free. kprobe_dgram_connect_exit reports a bind by
+ * connect(). */
 SEC("?kretprobe/inet_autobind")
 int BPF_KRETPROBE(kprobe_autobind_exit, int result)
 {
@@ -361,14 +366,14 @@ int BPF_KRETPROBE(kprobe_autobind_exit, int result)
 
 	if (!stash_take(STASH_AUTOBIND, &stash) || stash_has(STASH_DGRAM_CONNECT))
 		return 0;
-	sk = (struct sock *)stash.of;
+	sk = (struct sock *)stash.object;
 	protocol = sock_protocol(sk);
 	if (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)
 		on_udp_send(sk, result);
 	return 0;
 }
 
-/* The port of an outgoing TCP connection; the lack of one is reported by kprobe_connect_exit. */
+/* An outgoing TCP connection took a port. kprobe_connect_exit reports that none was free. */
 static __always_inline int hash_connect_exit(int result)
 {
 	struct sock *sk = search_exit();
@@ -471,7 +476,7 @@ int BPF_KRETPROBE(kprobe_twsk_alloc_exit, struct sock *tw)
 
 	if (!stash_take(STASH_OF_CPU(STASH_TWSK_ALLOC), &stash))
 		return 0;
-	return twsk_alloc((struct sock *)stash.of, tw, stash.size);
+	return twsk_alloc((struct sock *)stash.object, tw, stash.size);
 }
 
 SEC("?kprobe/tcp_twsk_unique")
@@ -487,7 +492,7 @@ int BPF_KRETPROBE(kprobe_twsk_unique_exit, int result)
 
 	if (!stash_take(STASH_OF_CPU(STASH_TWSK_UNIQUE), &stash))
 		return 0;
-	return twsk_unique((struct sock *)stash.of, result);
+	return twsk_unique((struct sock *)stash.object, result);
 }
 
 SEC("?kprobe/tcp_timewait_state_process")
@@ -503,7 +508,7 @@ int BPF_KRETPROBE(kprobe_twsk_process_exit, int result)
 
 	if (!stash_take(STASH_OF_CPU(STASH_TWSK_PROCESS), &stash))
 		return 0;
-	return twsk_process((struct sock *)stash.of, result);
+	return twsk_process((struct sock *)stash.object, result);
 }
 
 SEC("?kprobe/inet_twsk_deschedule_put")

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Finds the entry of a BPF hash map, and adds it when it is not there. Included after a declaration of
+ * Finds an entry of a BPF hash map, and adds a missing one. Include it after a declaration of
  * bpf_map_lookup_elem() and bpf_map_update_elem(): the BPF helpers, or the stubs of a unit test.
  */
 #ifndef PORTTRACE_MAP_ENTRY_H
@@ -8,8 +8,8 @@
 
 /*
  * Returns the value for `key`. A missing entry is added with the value at `initial`. NULL: the map is full.
- * *added says whether this call added the entry: of several CPUs that miss the same key at the same time,
- * BPF_NOEXIST succeeds on exactly one.
+ * *added: this call added the entry. If several CPUs miss the same key at the same time, BPF_NOEXIST succeeds
+ * on exactly one.
  */
 static inline __attribute__((always_inline)) void *map_entry(void *map, const void *key, const void *initial,
 							      _Bool *added)

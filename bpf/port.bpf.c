@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The facts about ports, one handler each, whichever backend saw it: a port was asked for, listened on,
- * taken by a connection, closed. Counters first, then records, then filters, then the event. */
+/* One handler for each fact about a port, called by every backend: bind, listen, connect, accept, close. Each
+ * handler updates counters, then records, then applies the filters, then sends the event. */
 #include "porttrace.bpf.h"
 #include "read.bpf.h"
 
@@ -10,22 +10,22 @@ static __always_inline bool wanted(const struct wire_sock *sock, const struct wi
 	return filter_kind(kind, error) && filter_sock(sock) && filter_current(task);
 }
 
-/* What happened without a process of its own is its owner's: wanted if the owner was. */
-static bool wanted_of(const struct sock_record *record, const struct wire_sock *sock)
+/* An event outside the owner's context passes the process filters if its owner did. */
+static bool owner_is_wanted(const struct sock_record *record, const struct wire_sock *sock)
 {
 	return record->flags & RECORD_WANTED && filter_sock(sock);
 }
 
-/* What was remembered of a socket, in numbers: the verifier follows every record that there may be to the
- * end of a program that keeps a pointer to it. */
-struct known {
-	__u64 since_ns; /* 0: not, or before porttrace */
-	__u16 port;	/* 0: nothing is known */
+/* A copy of some fields of a record. A pointer to the record would make the verifier follow each of the three
+ * maps that it may come from to the end of the program. */
+struct record_copy {
+	__u64 since_ns; /* 0: not known, or before porttrace */
+	__u16 port;	/* 0: there is no record */
 	__u16 remote_port;
 	__u32 reserved;
 };
 
-static __always_inline void known_fill(struct known *out, __u64 cookie)
+static __always_inline void record_copy_fill(struct record_copy *out, __u64 cookie)
 {
 	const struct sock_record *record = record_find(cookie);
 
@@ -36,16 +36,16 @@ static __always_inline void known_fill(struct known *out, __u64 cookie)
 	out->remote_port = record->sock.remote_port;
 }
 
-/* The current process has taken a port, or goes on with one that it has (`before`) since it took it. */
-static __always_inline void record_take(const struct wire_sock *sock, const struct wire_task *task,
-					const struct known *before, __u64 now)
+/* The current process took a port, or (with `before`) still has the port that it took before. */
+static __always_inline void record_taken_port(const struct wire_sock *sock, const struct wire_task *task,
+					      const struct record_copy *before, __u64 now)
 {
 	bool same = before && before->port && before->port == sock->local_port;
 
 	record_store(sock, task, bpf_get_current_task(), same ? before->since_ns : now, 0);
 }
 
-/* The socket's port is free again, or was never really taken: user space must not keep it. */
+/* Reports that the port of the socket is free, so that user space drops it. */
 static __noinline void release_emit(const struct wire_sock *sock, const struct wire_task *task)
 {
 	struct wire_release event = {};
@@ -60,18 +60,19 @@ static bool is_udp(const struct wire_sock *sock)
 	return sock->protocol == IPPROTO_UDP || sock->protocol == IPPROTO_UDPLITE;
 }
 
-/* What a socket without a record was: inet_put_port() clears inet_num and leaves inet_sport. */
-static void ended_sock_fill(struct wire_sock *out, struct sock *sk)
+/* Fills in a closed socket that has no record. inet_put_port() in net/ipv4/inet_hashtables.c clears inet_num
+ * and keeps inet_sport. */
+static void closed_sock_fill(struct wire_sock *out, struct sock *sk)
 {
-	struct inet_sock *inet = AS(struct inet_sock, sk);
+	struct inet_sock *inet = TYPED(struct inet_sock, sk);
 
 	sock_fill(out, sk);
 	if (!out->local_port)
 		out->local_port = bpf_ntohs(READ(inet, inet_sport));
-	/* An outgoing connection has a record, unless many others made it go; this one came in, on its
-	 * listener's port. */
+	/* An outgoing connection has a record unless that was evicted. Without one, a connection on the port
+	 * of a listener was accepted. */
 	if (out->remote_port && !is_udp(out) && !(out->flags & WIRE_CONNECT_BIND) &&
-	    churn_was_listened(out->netns, out->local_port)) {
+	    churn_had_listener(out->netns, out->local_port)) {
 		out->flags |= WIRE_ACCEPTED;
 		out->flags &= ~WIRE_PORT_EPHEMERAL;
 	}
@@ -82,22 +83,22 @@ static bool port_is_ephemeral(const struct wire_sock *sock)
 	return sock->flags & WIRE_PORT_EPHEMERAL && sock->local_port;
 }
 
-/* What was asked for, as the kernel's own code saw it, and how far the call came. */
-static __noinline void bind_refused(struct wire_sock *out, struct sock *sk, const struct sockaddr_in6 *addr,
-				    const struct sockaddr_in6 *effective)
+/* The address that a refused bind() used, after the programs of its cgroup, and how far the call got. */
+static __noinline void bind_refused_fill(struct wire_sock *out, struct sock *sk, const struct sockaddr_in6 *addr,
+					 const struct sockaddr_in6 *effective)
 {
-	struct asked *asked = addr ? cgroup_seen_take(sk) : NULL;
+	struct cgroup_seen *seen = addr ? cgroup_seen_take(sk) : NULL;
 
-	out->flags |= refused_flags(asked ? asked->flags : 0, addr);
+	out->flags |= refusal_flags(seen ? seen->flags : 0, addr);
 	if (!effective)
-		effective = asked ? &asked->addr : addr;
+		effective = seen ? &seen->addr : addr;
 	if (!effective)
 		return;
 	out->local_port = bpf_ntohs(effective->sin6_port);
 	sock_set_addr(out->local_addr, effective);
 }
 
-/* addr: what bind() was given; NULL: a send took, or wanted, any port. */
+/* addr: the argument of bind(); NULL: a send took, or failed to take, any port. */
 static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6 *addr,
 				      const struct sockaddr_in6 *effective, __u32 error, __u16 how)
 {
@@ -117,8 +118,8 @@ static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6
 		sock_set_addr(event.requested_addr, addr);
 	}
 	if (error) {
-		event.sock.flags &= ~WIRE_PORT_EPHEMERAL; /* nothing was chosen */
-		bind_refused(&event.sock, sk, addr, effective);
+		event.sock.flags &= ~WIRE_PORT_EPHEMERAL; /* no port was selected */
+		bind_refused_fill(&event.sock, sk, addr, effective);
 	} else if (addr) {
 		cgroup_seen_take(sk);
 	}
@@ -129,13 +130,13 @@ static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6
 		if (port_is_ephemeral(&event.sock))
 			churn_count(&event.sock, &event.task,
 				    how & WIRE_BIND_IMPLICIT ? CHURN_BY_AUTOBIND : CHURN_BY_BIND);
-		record_take(&event.sock, &event.task, NULL, event.hdr.boot_ns);
+		record_taken_port(&event.sock, &event.task, NULL, event.hdr.boot_ns);
 	}
 	if (!wanted(&event.sock, &event.task, WIRE_BIND, error))
 		return;
 	if (addr && error == EADDRINUSE && event.sock.local_port) {
 		event.failure_id = event.hdr.boot_ns;
-		holders_emit((__u64)sk, event.sock.local_port, event.sock.protocol, event.failure_id);
+		holders_send((__u64)sk, event.sock.local_port, event.sock.protocol, event.failure_id);
 	}
 	emit_outcome(&event, WIRE_BIND, sizeof(event), error);
 }
@@ -149,21 +150,21 @@ __hidden void on_bind(struct sock *sk, const struct sockaddr_in6 *addr, const st
 __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
 {
 	struct wire_listen event = {.error = error, .backlog = backlog};
-	struct known before = {};
+	struct record_copy before = {};
 
 	sock_fill(&event.sock, sk);
 	if (!task_fill(&event.task))
 		event.task.uid = event.sock.uid;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
 	search_take();
-	known_fill(&before, event.sock.cookie);
+	record_copy_fill(&before, event.sock.cookie);
 	if (!error) {
 		if (!before.port && port_is_ephemeral(&event.sock))
 			churn_count(&event.sock, &event.task, CHURN_BY_AUTOBIND);
-		churn_listen(event.sock.netns, event.sock.local_port);
-		record_take(&event.sock, &event.task, &before, event.hdr.boot_ns);
+		churn_add_listener(event.sock.netns, event.sock.local_port);
+		record_taken_port(&event.sock, &event.task, &before, event.hdr.boot_ns);
 	} else {
-		event.sock.flags |= refused_flags(0, false);
+		event.sock.flags |= refusal_flags(0, false);
 		if (error == EADDRINUSE && !event.sock.local_port)
 			churn_count(&event.sock, &event.task, CHURN_FAILED_LISTEN);
 	}
@@ -171,19 +172,19 @@ __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
 		return;
 	if (error == EADDRINUSE && event.sock.local_port) {
 		event.failure_id = event.hdr.boot_ns;
-		holders_emit((__u64)sk, event.sock.local_port, event.sock.protocol, event.failure_id);
+		holders_send((__u64)sk, event.sock.local_port, event.sock.protocol, event.failure_id);
 	}
 	emit_outcome(&event, WIRE_LISTEN, sizeof(event), error);
 }
 
-/* sk has its port; of MPTCP it may be the subflow, whose port the MPTCP socket gets later. */
+/* sk has its port. It may be a subflow of MPTCP; the MPTCP socket gets the port later. */
 static __always_inline void connect_fact(struct sock *sk)
 {
 	struct wire_connect event = {};
-	struct known before = {};
+	struct record_copy before = {};
 
 	sock_fill(&event.sock, sk);
-	/* A subflow that MPTCP adds to a connection by itself is not another connection. */
+	/* Not an additional subflow of an existing MPTCP connection. */
 	if (!sock_fold_subflow(&event.sock, sk))
 		return;
 	if (!task_fill(&event.task))
@@ -191,14 +192,14 @@ static __always_inline void connect_fact(struct sock *sk)
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
 	event.duration_ns = search_take();
 	event.requested_port = event.sock.flags & WIRE_PORT_EPHEMERAL ? 0 : event.sock.local_port;
-	known_fill(&before, event.sock.cookie);
-	/* A UDP socket may connect() as often as it likes; the port is the one it had. */
+	record_copy_fill(&before, event.sock.cookie);
+	/* A UDP socket may call connect() repeatedly and keep its port. */
 	if (port_is_ephemeral(&event.sock) && before.port != event.sock.local_port)
 		churn_count(&event.sock, &event.task,
 			    is_udp(&event.sock) ? CHURN_BY_AUTOBIND : CHURN_BY_CONNECT);
 	churn_connect(&event.sock, &event.task,
 		      before.port == event.sock.local_port && !before.remote_port);
-	record_take(&event.sock, &event.task, &before, event.hdr.boot_ns);
+	record_taken_port(&event.sock, &event.task, &before, event.hdr.boot_ns);
 	if (wanted(&event.sock, &event.task, WIRE_CONNECT, 0))
 		emit(&event, WIRE_CONNECT, sizeof(event));
 }
@@ -208,14 +209,14 @@ __hidden void on_connect(struct sock *sk)
 	connect_fact(sk);
 }
 
-/* As bind_refused(). */
-static __noinline void connect_refused(struct wire_sock *out, struct sock *sk, const struct sockaddr_in6 *addr)
+/* As bind_refused_fill(). */
+static __noinline void connect_refused_fill(struct wire_sock *out, struct sock *sk, const struct sockaddr_in6 *addr)
 {
-	struct asked *asked = addr ? cgroup_seen_take(sk) : NULL;
+	struct cgroup_seen *seen = addr ? cgroup_seen_take(sk) : NULL;
 
-	out->flags |= refused_flags(asked ? asked->flags : 0, addr);
-	if (asked)
-		addr = &asked->addr;
+	out->flags |= refusal_flags(seen ? seen->flags : 0, addr);
+	if (seen)
+		addr = &seen->addr;
 	if (!addr)
 		return;
 	sock_set_addr(out->remote_addr, addr);
@@ -227,7 +228,7 @@ static __always_inline void connect_failed_fact(struct sock *sk, const struct so
 	struct wire_connect event = {.error = error};
 
 	sock_fill(&event.sock, sk);
-	connect_refused(&event.sock, sk, addr);
+	connect_refused_fill(&event.sock, sk, addr);
 	if (!task_fill(&event.task))
 		event.task.uid = event.sock.uid;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
@@ -240,7 +241,7 @@ static __always_inline void connect_failed_fact(struct sock *sk, const struct so
 		return;
 	event.failure_id = event.hdr.boot_ns;
 	if (addr && error == EADDRNOTAVAIL && event.sock.local_port)
-		holders_emit((__u64)sk, event.sock.local_port, event.sock.protocol, event.failure_id);
+		holders_send((__u64)sk, event.sock.local_port, event.sock.protocol, event.failure_id);
 	emit_outcome(&event, WIRE_CONNECT, sizeof(event), error);
 }
 
@@ -249,7 +250,7 @@ __hidden void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr
 	connect_failed_fact(sk, addr, error);
 }
 
-/* The kernel follows eight calls and no more: hence the inlining. */
+/* Inlined, because the kernel limits call chains to eight frames. */
 __hidden void on_connect_result(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
 {
 	__u16 protocol = sock_protocol(sk);
@@ -270,7 +271,7 @@ __hidden void on_connect_result(struct sock *sk, const struct sockaddr_in6 *addr
 	case EADDRNOTAVAIL:
 		connect_failed_fact(sk, addr, error);
 		break;
-	case EISCONN: /* of a connection it is how programs ask whether it stands */
+	case EISCONN: /* on a connection it only means that it is established */
 		if (BPF_CORE_READ(sk, __sk_common.skc_state) == WIRE_TCP_LISTEN)
 			connect_failed_fact(sk, addr, error);
 	}
@@ -285,18 +286,19 @@ __hidden void on_accept(struct sock *sk)
 	event.sock.flags |= WIRE_ACCEPTED;
 	event.sock.flags &= ~WIRE_PORT_EPHEMERAL;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
-	record_take(&event.sock, &event.task, NULL, event.hdr.boot_ns);
+	record_taken_port(&event.sock, &event.task, NULL, event.hdr.boot_ns);
 	if (wanted(&event.sock, &event.task, WIRE_ACCEPT, 0))
 		emit(&event, WIRE_ACCEPT, sizeof(event));
 }
 
 /*
- * Whether the port stays taken after the last process has closed the socket: the state decides, as in __tcp_close()
- * and tcp_close_state(). A reset that ends it early is reported by a release event.
+ * Whether the port stays in use after the last process has closed the socket. The state decides, as in
+ * __tcp_close() and tcp_close_state() in net/ipv4/tcp.c. If a reset ends the connection early, a release
+ * event reports it.
  */
-static bool leaves_timewait(struct sock *of, __u8 state)
+static bool leaves_timewait(struct sock *untyped, __u8 state)
 {
-	struct sock *sk = AS(struct sock, of);
+	struct sock *sk = TYPED(struct sock, untyped);
 
 	switch (state) {
 	case WIRE_TCP_ESTABLISHED:
@@ -310,22 +312,22 @@ static bool leaves_timewait(struct sock *of, __u8 state)
 	}
 	if (sock_protocol(sk) == IPPROTO_MPTCP)
 		return true;
-	/* Unread data is answered by a reset, as is SO_LINGER with no time. */
+	/* Unread data, or SO_LINGER with time 0, makes the kernel send a reset. */
 	if (READ(sk, sk_receive_queue.qlen))
 		return false;
 	return !(READ(sk, __sk_common.skc_flags) & 1UL << SOCK_LINGER) ||
 	       READ(sk, sk_lingertime);
 }
 
-/* Whether the current process runs the executable of porttrace, whose scan holds a reference to each file. */
+/* Whether the current process is a porttrace, whose scan holds a reference to each file for a moment. */
 static __noinline bool is_own_executable(void)
 {
 	return own_exe && task_exe() == own_exe;
 }
 
-__hidden void on_close(struct sock *of)
+__hidden void on_close(struct sock *untyped)
 {
-	struct sock *sk = AS(struct sock, of);
+	struct sock *sk = TYPED(struct sock, untyped);
 	__u64 cookie = sock_cookie(sk);
 	struct sock_record *record = record_find(cookie);
 	__u32 flags = record ? record->flags : 0;
@@ -338,25 +340,25 @@ __hidden void on_close(struct sock *of)
 		event.sock.state = state;
 		event.error = record->error;
 	} else {
-		ended_sock_fill(&event.sock, sk);
+		closed_sock_fill(&event.sock, sk);
 	}
 	if (!event.sock.local_port)
 		return;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
 	if (record && record->since_ns)
 		event.life_ns = event.hdr.boot_ns - record->since_ns;
-	/* Whoever puts the last reference may be a kernel thread, or one that just looked: then the owner let
-	 * go earlier. */
+	/* The process that drops the last reference may be a kernel thread, or a porttrace that scans the
+	 * descriptors: then the owner closed the socket earlier. */
 	if (!task_fill(&event.task) || (!(record && record->owner.pid == event.task.pid) && is_own_executable()))
 		event.task = record ? record->owner : (struct wire_task){};
 	if (!is_udp(&event.sock) && (flags & RECORD_TIMEWAIT || leaves_timewait(sk, state)))
 		event.next_state = WIRE_TCP_TIME_WAIT;
-	/* Of UDP, and of TCP without a connection, nothing outlives the socket. */
+	/* UDP sockets, and TCP sockets without a connection, release the port at once. */
 	ends = !event.next_state && (is_udp(&event.sock) || state == WIRE_TCP_CLOSE || state == WIRE_TCP_LISTEN);
 	released = ends && !(flags & RECORD_RELEASED);
 	if (released && port_is_ephemeral(&event.sock))
 		churn_count(&event.sock, record ? &record->owner : &event.task, CHURN_RELEASED);
-	/* An orphan that still has data to send may hold the port for minutes: know whose it was. */
+	/* An orphan with unsent data may hold the port for minutes, so keep its owner. */
 	if (!record && (event.next_state || (!ends && READ(sk, sk_wmem_queued))))
 		record_store(&event.sock, &event.task, bpf_get_current_task(), 0, RECORD_CLOSED);
 	else if (record && ends)
@@ -375,7 +377,7 @@ __hidden void on_close(struct sock *of)
 		release_emit(&event.sock, &event.task);
 }
 
-/* connect(AF_UNSPEC) of UDP: a port that the kernel chose goes back, the socket stays. */
+/* connect(AF_UNSPEC) of UDP releases a port that the kernel selected; the socket stays. */
 __hidden void on_disconnect(struct sock *sk)
 {
 	__u64 cookie = sock_cookie(sk);
@@ -384,15 +386,16 @@ __hidden void on_disconnect(struct sock *sk)
 	if (!record || sock_port(sk))
 		return;
 	churn_count(&record->sock, &record->owner, CHURN_RELEASED);
-	if (wanted_of(record, &record->sock))
+	if (owner_is_wanted(record, &record->sock))
 		release_emit(&record->sock, &record->owner);
 	record_drop(cookie);
 }
 
-/* A send binds an unbound UDP socket (inet_autobind() in inet_send_prepare()), or says EAGAIN. */
-__hidden void on_udp_send(struct sock *of, int result)
+/* A send binds an unbound UDP socket (inet_autobind() in inet_send_prepare(), net/ipv4/af_inet.c), or fails
+ * with EAGAIN. */
+__hidden void on_udp_send(struct sock *untyped, int result)
 {
-	struct sock *sk = AS(struct sock, of);
+	struct sock *sk = TYPED(struct sock, untyped);
 	bool failed = !READ(sk, __sk_common.skc_num);
 
 	if (failed ? result != -EAGAIN :
@@ -401,7 +404,7 @@ __hidden void on_udp_send(struct sock *of, int result)
 	bind_fact(sk, NULL, NULL, failed ? EAGAIN : 0, WIRE_BIND_IMPLICIT);
 }
 
-/* A port that was bound explicitly outlives its connection or its listening, until close(). */
+/* A socket keeps an explicitly bound port after its connection or listening ends, until close(). */
 static __noinline void still_bound_emit(struct sock *sk, const struct sock_record *record)
 {
 	struct wire_socket event = {.fd = -1};
@@ -414,19 +417,19 @@ static __noinline void still_bound_emit(struct sock *sk, const struct sock_recor
 	emit(&event, WIRE_SOCKET, sizeof(event));
 }
 
-/* An accepted connection that is still open: no process was seen to take its port, but how it ends
- * is what its close must tell. */
-static __noinline void ownerless_end(struct sock *sk, __u32 error)
+/* A connection without a record ends while a process still has it, for example one that was accepted before
+ * porttrace started. Records the errno for its close event. */
+static __noinline void ownerless_close(struct sock *sk, __u32 error)
 {
 	struct sock_record *record;
 	struct wire_task no_task = {};
 	struct wire_sock sock = {};
 
-	ended_sock_fill(&sock, sk);
+	closed_sock_fill(&sock, sk);
 	if (!sock.local_port || !sock.cookie)
 		return;
 	if (!error) {
-		timewait_ownerless(&sock);
+		timewait_begin_ownerless(&sock);
 		return;
 	}
 	record_store(&sock, &no_task, 0, 0, 0);
@@ -435,46 +438,49 @@ static __noinline void ownerless_end(struct sock *sk, __u32 error)
 		record->error = error;
 }
 
-/* Whether a connection that ends leaves its port to the socket: as tcp_set_state(TCP_CLOSE) decides. */
-static __always_inline bool keeps_port(struct sock *of)
+/* Whether the socket keeps its port when the connection ends: see tcp_set_state() with TCP_CLOSE in
+ * net/ipv4/tcp.c. */
+static __always_inline bool keeps_port(struct sock *untyped)
 {
-	struct sock *sk = AS(struct sock, of);
+	struct sock *sk = TYPED(struct sock, untyped);
 
 	return READ(sk, __sk_common.skc_num) && READ_BITS(sk, sk_userlocks) & SOCK_BINDPORT_LOCK;
 }
 
-/* No process will close it any more: many others made its record go, and its port comes back here. */
-static void orphan_end(struct sock *sk)
+/* An orphan whose record was evicted ends. No close event follows, so its port is counted as released here. */
+static void orphan_close(struct sock *sk)
 {
 	struct wire_sock sock = {};
 
-	ended_sock_fill(&sock, sk);
+	closed_sock_fill(&sock, sk);
 	if (!keeps_port(sk) && port_is_ephemeral(&sock))
 		churn_count(&sock, NULL, CHURN_RELEASED);
 }
 
-/* The connection's end, mostly in softirq: everything here is its owner's. */
-__hidden void on_tcp_closed(struct sock *of, int old_state)
+/* A connection ended, usually in softirq context: counters and events are attributed to its owner. */
+__hidden void on_tcp_closed(struct sock *untyped, int old_state)
 {
-	struct sock *sk = AS(struct sock, of);
+	struct sock *sk = TYPED(struct sock, untyped);
 	struct sock_record *record = record_find(sock_cookie(sock_of_user(sk)));
 	__u32 error = READ(sk, sk_err);
-	/* tcp_time_wait() makes a small socket of its own and ends this one: no state says TIME_WAIT. */
+	/* tcp_time_wait() creates an inet_timewait_sock and closes this socket, whose state never becomes
+	 * TIME_WAIT. */
 	bool may_wait = old_state == WIRE_TCP_FIN_WAIT2 || old_state == WIRE_TCP_CLOSING;
 	bool is_hooked = timewait_hooked && record && record->flags & RECORD_TIMEWAIT;
-	bool timewait, wanted_here, still_bound;
+	bool timewait, owner_wanted, still_bound;
 	__u32 substate = 0;
 
-	/* The hook may have been left out: a kprobe's program is not run where it would interrupt another's, as
-	 * the softirq of a timer's interrupt does that goes on with what the network has brought. */
+	/* The hook may have been skipped: the kernel does not run a kprobe program while another one runs on
+	 * the same CPU, for example when a timer interrupt runs a softirq that handles network packets
+	 * (trace_call_bpf() in kernel/trace/bpf_trace.c). */
 	if (may_wait && (!timewait_hooked || (record && !is_hooked)))
-		substate = timewait_left(of);
+		substate = timewait_find(untyped);
 	timewait = substate || is_hooked;
 	if (!record) {
 		if (!timewait && READ(sk, __sk_common.skc_flags) & 1UL << SOCK_DEAD)
-			orphan_end(sk);
+			orphan_close(sk);
 		else if (error || (timewait && !timewait_hooked))
-			ownerless_end(sk, timewait ? 0 : error);
+			ownerless_close(sk, timewait ? 0 : error);
 		return;
 	}
 	if (timewait) {
@@ -489,18 +495,18 @@ __hidden void on_tcp_closed(struct sock *of, int old_state)
 		on_timewait_overflow(sk);
 	if (error)
 		record->error = error;
-	wanted_here = wanted_of(record, &record->sock);
+	owner_wanted = owner_is_wanted(record, &record->sock);
 	still_bound = keeps_port(sk);
 	if (!still_bound && !(record->flags & RECORD_RELEASED)) {
 		record->flags |= RECORD_RELEASED;
 		if (port_is_ephemeral(&record->sock))
 			churn_count(&record->sock, &record->owner, CHURN_RELEASED);
-		/* Told when user space would otherwise keep the port: a process still has the socket, or
-		 * its close promised a TIME_WAIT that a reset has cut short. */
-		if (wanted_here && (!(record->flags & RECORD_CLOSED) || old_state != WIRE_TCP_LAST_ACK ||
-				    filter_kind(WIRE_RELEASE, 0)))
+		/* Reported if user space would otherwise keep the port: a process still has the socket, or
+		 * its close announced a TIME_WAIT that a reset prevented. */
+		if (owner_wanted && (!(record->flags & RECORD_CLOSED) || old_state != WIRE_TCP_LAST_ACK ||
+				     filter_kind(WIRE_RELEASE, 0)))
 			release_emit(&record->sock, &record->owner);
-	} else if (still_bound && wanted_here && !(record->flags & RECORD_CLOSED)) {
+	} else if (still_bound && owner_wanted && !(record->flags & RECORD_CLOSED)) {
 		still_bound_emit(sk, record);
 	}
 	if (record->flags & RECORD_CLOSED)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The ports of one namespace, counted in the kernel's own tables: towards each destination, for each local
- * address, and the ports that connect() skips because bind() made their bucket. Iterators run in the namespace of
- * their reader, so that only counts are copied to user space, and an event for each listener that bind() put into
- * the range.
+ * Counts the ports of one namespace in the kernel's tables: per destination, per local address, and the ports
+ * that connect() skips because bind() created their bucket. Iterators run in the network namespace of their
+ * reader. Only counts are copied to user space, and an event for each listener on a port of the range that
+ * bind() selected.
  */
 #include "porttrace.bpf.h"
 #include "compat.bpf.h"
@@ -21,7 +21,7 @@ struct inet_sock___ends {
 struct port_usage port_usage = {};
 __u8 port_usage_ports[PORT_USAGE_PORTS] = {};
 
-/* Emptied by its reader: memory is taken while a port_usage runs. */
+/* Emptied by its reader, so that it uses memory only during a count. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
@@ -36,25 +36,26 @@ int port_usage_pools_read(struct bpf_iter__bpf_map_elem *ctx)
 	return element_write(ctx, sizeof(struct port_usage_key), sizeof(struct port_usage_pool));
 }
 
-/* Writes nothing, for a walk that had to go on in a second read() would pass by what comes behind it. */
+/* Writes nothing, so that one read() covers the map: an iterator that continues in a second read() skips the
+ * elements behind a deleted one. */
 SEC("?iter/bpf_map_elem")
 int port_usage_pools_clear(struct bpf_iter__bpf_map_elem *ctx)
 {
-	struct port_usage_key *there = ctx->key, key;
+	struct port_usage_key *current = ctx->key, key;
 
-	if (!there)
+	if (!current)
 		return 0;
-	key = *there;
+	key = *current;
 	bpf_map_delete_elem(&port_usage_pools, &key);
 	return 0;
 }
 
-static const struct port_usage_pool empty = {};
+static const struct port_usage_pool empty_pool = {};
 
 static struct port_usage_pool *pool_of(const struct port_usage_key *key)
 {
 	bool added;
-	struct port_usage_pool *pool = map_entry(&port_usage_pools, key, &empty, &added);
+	struct port_usage_pool *pool = map_entry(&port_usage_pools, key, &empty_pool, &added);
 
 	if (!pool)
 		port_usage.pools_missed++;
@@ -66,9 +67,9 @@ static bool in_range(__u16 port)
 	return port >= port_usage.low && port <= port_usage.high;
 }
 
-static __always_inline void mark(__u16 port, __u8 as)
+static __always_inline void mark(__u16 port, __u8 bits)
 {
-	port_usage_ports[port] |= as;
+	port_usage_ports[port] |= bits;
 }
 
 static __always_inline void timewait_add(struct port_usage_pool *pool, struct inet_timewait_sock *tw)
@@ -76,17 +77,18 @@ static __always_inline void timewait_add(struct port_usage_pool *pool, struct in
 	long jiffies = READ(tw, tw_timer.expires) - bpf_jiffies64();
 	__u64 index = 0;
 
-	/* tw_timer.expires is an unsigned long like jiffies, which bpf_jiffies64() extends. */
+	/* tw_timer.expires is an unsigned long, as jiffies is; bpf_jiffies64() extends jiffies to 64 bits. */
 	if (jiffies > 0)
 		index = (__u64)jiffies * jiffy_us / (WIRE_POOL_STEP_MS * 1000);
-	barrier_var(index); /* the verifier must see that it is this which is compared */
+	barrier_var(index); /* so that the verifier tracks the value that is compared */
 	if (index >= WIRE_POOL_ENDS)
 		index = WIRE_POOL_ENDS - 1;
 	pool->timewait++;
 	pool->ends[index]++;
 }
 
-/* The first half of connect()'s search is of the parity of the lower end (__inet_hash_connect()). */
+/* connect() first tries the ports that have the parity of the lower end of the range (__inet_hash_connect()
+ * in net/ipv4/inet_hashtables.c). */
 static __always_inline bool is_first_parity(__u16 port)
 {
 	return !((port - port_usage.low) & 1);
@@ -106,7 +108,7 @@ static __always_inline void tuple_add(struct sock *sk, __u16 port, bool timewait
 	struct port_usage_pool *pool;
 	__u32 narrowed = 0;
 
-	/* Not sock_fill(): this is once for each of perhaps a hundred thousand. */
+	/* sock_fill() would be too slow: this runs for each of up to 100,000 sockets. */
 	key.remote_port = bpf_ntohs(READ(sk, __sk_common.skc_dport));
 	if (READ(sk, __sk_common.skc_family) == AF_INET) {
 		addr_map_ipv4(key.local_addr, READ(sk, __sk_common.skc_rcv_saddr));
@@ -125,11 +127,11 @@ static __always_inline void tuple_add(struct sock *sk, __u16 port, bool timewait
 	if (is_first_parity(port))
 		pool->first_parity++;
 	if (timewait) {
-		timewait_add(pool, AS(struct inet_timewait_sock, sk));
+		timewait_add(pool, TYPED(struct inet_timewait_sock, sk));
 		return;
 	}
 	if (bpf_core_field_exists(((struct inet_sock *)sk)->local_port_range))
-		narrowed = READ(AS(struct inet_sock, sk), local_port_range);
+		narrowed = READ(TYPED(struct inet_sock, sk), local_port_range);
 	else if (bpf_core_field_exists(((struct inet_sock___ends *)sk)->local_port_range))
 		narrowed = BPF_CORE_READ((struct inet_sock___ends *)sk, local_port_range.lo) |
 			   (__u32)BPF_CORE_READ((struct inet_sock___ends *)sk, local_port_range.hi) << 16;
@@ -139,24 +141,25 @@ static __always_inline void tuple_add(struct sock *sk, __u16 port, bool timewait
 	}
 }
 
-static __always_inline bool bucket_is_connects(struct inet_bind_bucket *of)
+static __always_inline bool bucket_made_by_connect(struct inet_bind_bucket *untyped)
 {
-	struct inet_bind_bucket *bucket = AS(struct inet_bind_bucket, of);
+	struct inet_bind_bucket *bucket = TYPED(struct inet_bind_bucket, untyped);
 
 	return READ(bucket, fastreuse) < 0 && READ(bucket, fastreuseport) < 0;
 }
 
-/* Whether the kernel chose the port that a TIME_WAIT has: if connect() made the bucket it did; else the
- * connection's record knows; else it is, if it cannot have come out of a listener. */
+/* Whether the kernel selected the port of a TIME_WAIT: it did if connect() created the bucket. Otherwise the
+ * record of the connection says so. Without a record the port counts as ephemeral unless it had a
+ * listener. */
 static __always_inline bool timewait_is_ephemeral(struct sock *sk, __u16 port, bool connects)
 {
 	struct sock_record *record;
 
 	if (connects)
 		return true;
-	if (!in_range(port) || churn_was_listened(READ(sk, __sk_common.skc_net.net, ns.inum), port))
+	if (!in_range(port) || churn_had_listener(READ(sk, __sk_common.skc_net.net, ns.inum), port))
 		return false;
-	/* Last, for whatever is asked for stays, and another record makes room. */
+	/* Last, because a lookup keeps the record in its LRU map, and another record is evicted instead. */
 	record = record_find(READ(sk, __sk_common.skc_cookie.counter));
 	return !record || (record->sock.flags & WIRE_PORT_EPHEMERAL && !(record->sock.flags & WIRE_ACCEPTED));
 }
@@ -178,9 +181,9 @@ static void listener_write(struct seq_file *seq, struct sock *sk)
 	bpf_seq_write(seq, &event, sizeof(event));
 }
 
-static __always_inline void socket_count(struct seq_file *seq, struct sock *of)
+static __always_inline void socket_count(struct seq_file *seq, struct sock *untyped)
 {
-	struct sock *sk = AS(struct sock, of);
+	struct sock *sk = TYPED(struct sock, untyped);
 	__u8 state = READ(sk, __sk_common.skc_state);
 	struct inet_bind_bucket *bucket;
 	__u16 port = sock_port(sk);
@@ -189,25 +192,25 @@ static __always_inline void socket_count(struct seq_file *seq, struct sock *of)
 	if (state == WIRE_TCP_NEW_SYN_RECV)
 		return;
 	if (state == WIRE_TCP_LISTEN) {
-		churn_listen(READ(sk, __sk_common.skc_net.net, ns.inum), port);
+		churn_add_listener(READ(sk, __sk_common.skc_net.net, ns.inum), port);
 		if (in_range(port))
-			listener_write(seq, of);
+			listener_write(seq, untyped);
 		return;
 	}
 	if (state == WIRE_TCP_TIME_WAIT)
-		bucket = READ(AS(struct inet_timewait_sock, sk), tw_tb);
+		bucket = READ(TYPED(struct inet_timewait_sock, sk), tw_tb);
 	else
-		bucket = READ(AS(struct inet_connection_sock, sk), icsk_bind_hash);
+		bucket = READ(TYPED(struct inet_connection_sock, sk), icsk_bind_hash);
 	if (!bucket)
 		return;
-	connects = bucket_is_connects(bucket);
+	connects = bucket_made_by_connect(bucket);
 	if (state == WIRE_TCP_TIME_WAIT && timewait_is_ephemeral(sk, port, connects))
 		port_usage.timewait_ephemeral++;
 	if (connects && in_range(port))
 		tuple_add(sk, port, state == WIRE_TCP_TIME_WAIT);
 }
 
-/* The next node on each level of the table; 0 when a level is done. */
+/* The next node on each level of the table; 0 at the end of a level. */
 struct bucket_walk {
 	__u64 node, node2;
 	__u64 net;
@@ -216,11 +219,11 @@ struct bucket_walk {
 	__u32 port;
 };
 
-/* Not on the stack: the verifier does not follow what is in a map, so all steps are one to it. */
+/* Not on the stack: the verifier does not track map values, so it verifies one step instead of all. */
 static struct bucket_walk walk;
 
 #define WALK_STEPS    (1U << 20)
-#define BOUNDED_STEPS 64 /* of one run of port_usage_buckets_bounded */
+#define BOUNDED_STEPS 64 /* steps in one run of port_usage_buckets_bounded */
 
 static __always_inline __u64 next_of(__u64 node)
 {
@@ -230,16 +233,16 @@ static __always_inline __u64 next_of(__u64 node)
 	return next;
 }
 
-/* In its IPv6 form since "tcp: Save v4 address as v4-mapped-v6 in inet_bind2_bucket.v6_rcv_saddr" (6.9), which
- * is where this begins. */
-#define HAS_ADDRESSES                                                                                    \
+/* inet_bind2_bucket.v6_rcv_saddr holds IPv4 addresses too since "tcp: Save v4 address as v4-mapped-v6 in
+ * inet_bind2_bucket.v6_rcv_saddr" (6.9). Addresses are counted on such kernels only. */
+#define HAS_BUCKET_ADDRESSES                                                                             \
 	(bpf_core_field_exists(struct inet_bind2_bucket, addr_type) &&                                  \
 	 bpf_core_field_exists(((struct inet_bind_bucket *)0)->bhash2))
 
-/* One address that has the port. */
+/* Counts one address on which the port is bound. */
 static __always_inline void address_step(void)
 {
-	struct inet_bind2_bucket *bucket = AS(struct inet_bind2_bucket,
+	struct inet_bind2_bucket *bucket = TYPED(struct inet_bind2_bucket,
 		walk.node2 - bpf_core_field_offset(struct inet_bind2_bucket, bhash_node));
 	struct port_usage_key key = {.protocol = IPPROTO_TCP};
 	struct in6_addr address = READ(bucket, v6_rcv_saddr);
@@ -254,7 +257,7 @@ static __always_inline void address_step(void)
 
 static __always_inline void bucket_step(void)
 {
-	struct inet_bind_bucket *bucket = AS(struct inet_bind_bucket,
+	struct inet_bind_bucket *bucket = TYPED(struct inet_bind_bucket,
 		walk.node - bpf_core_field_offset(struct inet_bind_bucket, node));
 	__u64 net = 0;
 
@@ -262,8 +265,8 @@ static __always_inline void bucket_step(void)
 	bpf_core_read(&net, sizeof(net), &bucket->ib_net.net);
 	if (READ(bucket, port) != walk.port || net != walk.net)
 		return;
-	mark(walk.port, bucket_is_connects(bucket) ? PORT_USAGE_TCP : PORT_USAGE_TCP | PORT_USAGE_BOUND);
-	if (HAS_ADDRESSES)
+	mark(walk.port, bucket_made_by_connect(bucket) ? PORT_USAGE_TCP : PORT_USAGE_TCP | PORT_USAGE_BOUND);
+	if (HAS_BUCKET_ADDRESSES)
 		bpf_core_read(&walk.node2, sizeof(walk.node2), &bucket->bhash2.first);
 }
 
@@ -278,10 +281,10 @@ static __always_inline void slot_step(void)
 	bpf_core_read(&walk.node, sizeof(walk.node), &((struct inet_bind_hashbucket *)slot)->chain.first);
 }
 
-/* Without loops of its own, which the verifier would follow from every state. */
+/* No loop here: the verifier would follow it from every state. */
 static long walk_step(__u32 index, void *context)
 {
-	if (HAS_ADDRESSES && walk.node2) {
+	if (HAS_BUCKET_ADDRESSES && walk.node2) {
 		address_step();
 		return 0;
 	}
@@ -296,17 +299,17 @@ static long walk_step(__u32 index, void *context)
 	return 0;
 }
 
-/* Finds the table of the caller's namespace. false: there is none. */
+/* Finds the table of the caller's namespace. Returns false if there is none. */
 static __always_inline bool walk_begin(void)
 {
-	struct task_struct *task = AS(struct task_struct, bpf_get_current_task());
-	struct net *net = AS(struct net, READ(task, nsproxy, net_ns));
+	struct task_struct *task = TYPED(struct task_struct, bpf_get_current_task());
+	struct net *net = TYPED(struct net, READ(task, nsproxy, net_ns));
 	struct inet_hashinfo *table =
-		AS(struct inet_hashinfo, READ(net, ipv4.tcp_death_row.hashinfo));
+		TYPED(struct inet_hashinfo, READ(net, ipv4.tcp_death_row.hashinfo));
 	struct nsproxy *proxy = NULL;
 
 	walk.node = walk.node2 = 0;
-	walk.port = port_usage.at - 1U;
+	walk.port = port_usage.next_port - 1U;
 	bpf_core_read(&proxy, sizeof(proxy), &task->nsproxy);
 	bpf_core_read(&walk.net, sizeof(walk.net), &proxy->net_ns);
 	bpf_core_read(&walk.slots, sizeof(walk.slots), &table->bhash);
@@ -316,9 +319,9 @@ static __always_inline bool walk_begin(void)
 }
 
 /*
- * Walks the bind buckets of the caller's namespace. Run by BPF_PROG_TEST_RUN, never attached; of the two
- * programs the kernel side loads one. No lock is taken: a chain that changes meanwhile ends early, and a
- * bucket that comes or goes meanwhile may be counted or not.
+ * Walks the bind buckets of the caller's namespace. Run by BPF_PROG_TEST_RUN, never attached; the loader
+ * (src/probe/kernel.c) loads one of the two programs. No lock is taken: if a chain changes meanwhile, its
+ * walk ends early, and buckets that are created or destroyed meanwhile may be missed.
  */
 SEC("?syscall")
 int port_usage_buckets(void *context)
@@ -329,9 +332,9 @@ int port_usage_buckets(void *context)
 }
 
 /*
- * For kernels before bpf_loop() (5.17) or programs of type syscall (5.14): a part of the walk in each run. The
- * next run begins again at the port where this one ended; if that was its first port, its chain is too long
- * for one run, and the next run skips the rest of it.
+ * For kernels before bpf_loop() (5.17) or programs of type syscall (5.14): each run walks a part. The next
+ * run restarts at the port where this one ended. If that was the first port of the run, its chain is too long
+ * for one run, and the rest of the chain is skipped.
  */
 SEC("?raw_tp")
 int port_usage_buckets_bounded(void *context)
@@ -342,7 +345,7 @@ int port_usage_buckets_bounded(void *context)
 		if (walk_step(i, NULL))
 			break;
 	}
-	port_usage.at = walk.port > port_usage.at ? walk.port : port_usage.at + 1;
+	port_usage.next_port = walk.port > port_usage.next_port ? walk.port : port_usage.next_port + 1;
 	return 0;
 }
 
@@ -370,7 +373,7 @@ int port_usage_udp(struct bpf_iter__udp *ctx)
 	sock_fill(&sock, sk);
 	if (!in_range(sock.local_port))
 		return 0;
-	/* Of those that share a port one counts. */
+	/* Sockets that share a port count once. */
 	if (port_usage_ports[sock.local_port] & PORT_USAGE_UDP && sock.flags & (WIRE_REUSEPORT | WIRE_REUSEADDR))
 		return 0;
 	mark(sock.local_port, PORT_USAGE_UDP);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The prototypes that the kernel side offers itself, grouped by file. Entry points (tracepoint.bpf.c,
- * iter.bpf.c) turn what their hook gives into the arguments of one handler per fact.
+ * The functions that the BPF programs share, grouped by file. Entry points (fentry, kprobe, tracepoint, iter)
+ * convert the arguments of their hook and call one handler per fact.
  *
- * Handlers are __hidden: the verifier follows them from each caller, so they take a typed pointer and
- * a plain address alike, and read the kernel through BPF_CORE_READ.
+ * Handlers are __hidden: the verifier checks them from each caller, so they accept both a typed pointer and
+ * an untyped address, and read the kernel by READ() (read.bpf.h) or BPF_CORE_READ().
  */
 #ifndef PORTTRACE_BPF_H
 #define PORTTRACE_BPF_H
@@ -33,7 +33,7 @@
 #define EADDRNOTAVAIL 99
 #define EISCONN	      106
 
-/* include/net/sock.h, include/linux/sched.h: macros, so not in BTF */
+/* include/net/sock.h, include/linux/sched.h, include/uapi/linux/stat.h: macros, so not in BTF */
 #define SOCK_BINDPORT_LOCK 8
 #define SOCK_CONNECT_BIND  16
 #define SK_FORCE_REUSE	   2
@@ -42,10 +42,10 @@
 #define S_IFSOCK	   0140000
 
 /*
- * A function that the verifier reads once for each program, and not again from every state of every caller,
- * which shortens the start. The verifier assumes that its pointer arguments may be NULL, and it returns an int.
- * Not where reads are PROBE_READ: kernels before 5.12 ("bpf: Support pointers in global func args") refuse
- * such a function with pointers, and those before 6.x lack the stack for another frame.
+ * A function that the verifier checks once for each program, not again from every state of every caller,
+ * which shortens the start. The verifier requires an int as result and NULL checks of pointer arguments. Not
+ * with PROBE_READ: kernels before 5.12 ("bpf: Support pointers in global func args") refuse pointers as
+ * arguments of such a function, and those before 6.x have no stack left for another frame.
  */
 #ifdef PROBE_READ
 #define GLOBAL_SUBPROG __hidden
@@ -56,7 +56,7 @@
 /* Whether tracing programs may call bpf_get_socket_cookie() (5.12). */
 extern const volatile bool has_cookies;
 
-/* iter.bpf.c: the executable that scans sockets, as task_exe() returns it; 0: no scan has run yet. */
+/* iter.bpf.c: the executable of porttrace, as task_exe() returns it; 0: no scan has run yet. */
 extern __u64 own_exe;
 
 /* sock.bpf.c: microseconds; 0: not known. jiffies.h says when that is. */
@@ -68,9 +68,9 @@ static __always_inline void jiffy_measure(void)
 		jiffy_us = jiffy_length_us(bpf_ktime_get_ns(), bpf_jiffies64());
 }
 
-/* filter.bpf.c: whether the filters let it through. Called before an event is built. */
+/* filter.bpf.c: true: the event passes the filters of the command line. Called before an event is built. */
 extern const volatile struct settings settings;
-bool filter_task(const struct wire_task *task, struct task_struct *of);
+bool filter_task(const struct wire_task *task, struct task_struct *kernel_task);
 bool filter_current(const struct wire_task *task);
 bool filter_sock(const struct wire_sock *sock);
 bool filter_kind(__u32 kind, __u32 error);
@@ -88,9 +88,9 @@ static __always_inline int element_write(struct bpf_iter__bpf_map_elem *ctx, __u
 	return 0;
 }
 
-/* emit.bpf.c: the one way out. `event` begins with a wire_hdr, which is filled here. */
+/* emit.bpf.c: sends an event to user space. `event` begins with a wire_hdr, which emit() fills in. */
 void emit(void *event, __u16 kind, __u16 size);
-/* The same for a call: part of the ring is reserved for refusals. */
+/* The same for the result of a call. Part of the ring is reserved for errors. */
 void emit_outcome(void *event, __u16 kind, __u16 size, __u32 error);
 void emit_lost(__u32 reason);
 
@@ -100,19 +100,21 @@ void sock_fill(struct wire_sock *out, struct sock *sk);
 void sock_mark_accepted(struct wire_sock *out, struct sock *sk);
 /* WIRE_SHARED_BUCKET or WIRE_UNSHARED_BUCKET; 0: not TCP, or not in any bucket. */
 __u32 sock_bucket_flags(const struct wire_sock *out, struct sock *sk);
-/* Adds what only a socket at rest has: TIME_WAIT's remaining time and state, a listener's queue. */
-void sock_fill_more(struct wire_socket *out, struct sock *sk);
-/* Turns the fields of subflow `sk` into those of its MPTCP socket. false: not the first subflow. */
+/* Adds the fields of struct wire_socket: time left and state of a TIME_WAIT, queue length of a listener,
+ * inode number of the file. */
+void sock_fill_details(struct wire_socket *out, struct sock *sk);
+/* Replaces the fields of the subflow `sk` by those of its MPTCP socket. Returns false if `sk` is not the
+ * first subflow. */
 bool sock_fold_subflow(struct wire_sock *out, struct sock *sk);
-/* An address as a process gave it, IPv4 mapped. */
+/* Copies an address; IPv4 is mapped. */
 void sock_set_addr(__u8 *out, const struct sockaddr_in6 *addr);
 struct sock *sock_of_fd(int fd);
-/* Both: NULL where there is no internet socket with ports. */
+/* Both return NULL if it is not an internet socket with ports. */
 struct sock *sock_of_file(struct file *file);
 struct sock *sock_of_socket(struct socket *socket);
-/* The socket that user space knows: an MPTCP subflow's is its MPTCP socket. */
+/* The socket that the process has: for a subflow its MPTCP socket, else `sk`. */
 struct sock *sock_of_user(struct sock *sk);
-/* The other way round: of an MPTCP socket its first subflow, else itself. */
+/* The first subflow of an MPTCP socket, else `sk`. */
 struct sock *sock_of_subflow(struct sock *sk);
 bool sock_is_traced(struct sock *sk);
 __u64 sock_cookie(struct sock *sk);
@@ -120,24 +122,24 @@ __u16 sock_port(struct sock *sk);
 __u16 sock_protocol(struct sock *sk);
 __u32 sock_backlog(struct sock *sk);
 
-/* task.bpf.c: the current process. false: a kernel thread. */
+/* task.bpf.c: fills in the current process. Returns false for a kernel thread. */
 bool task_fill(struct wire_task *out);
 bool task_fill_from(struct wire_task *out, struct task_struct *task);
 bool task_under_cgroup(struct task_struct *task);
-/* The executable of the current process, by the address of its inode. 0: it has none, or not any more. */
+/* The executable of the current process, as the address of its inode. 0: it has none, or is exiting. */
 __u64 task_exe(void);
 
-/* record.bpf.c: the owner is recorded in process context, for events that happen in none. */
+/* record.bpf.c: the owner of a socket, recorded in process context for events that run in no process. */
 struct sock_record {
-	struct wire_sock sock; /* as it was when it took its port */
+	struct wire_sock sock; /* its state when it took its port */
 	struct wire_task owner;
 	__u64 since_ns;
-	__u32 error; /* what ended the connection */
+	__u32 error; /* errno that ended the connection */
 	__u32 flags;
 };
-#define RECORD_WANTED	1 /* the filters want its process */
+#define RECORD_WANTED	1 /* its process passes the filters */
 #define RECORD_CLOSED	2 /* the last process closed the socket */
-#define RECORD_TIMEWAIT 4 /* its port stays taken by a TIME_WAIT */
+#define RECORD_TIMEWAIT 4 /* a TIME_WAIT holds its port */
 #define RECORD_RELEASED 8 /* its port was released while a process still has the socket */
 
 struct sock_record *record_find(__u64 cookie);
@@ -146,60 +148,65 @@ int record_store(const struct wire_sock *sock, const struct wire_task *owner, __
 		 __u32 flags);
 void record_drop(__u64 cookie);
 
-/* churn.bpf.c: counters, exact even when events are lost. task: the process; NULL: counted for the namespace only. */
+/* churn.bpf.c: counters, correct even when events are lost. task: the process; NULL: counts for the namespace
+ * only. */
 int churn_count(const struct wire_sock *sock, const struct wire_task *task, __u32 counter);
-/* Counts how a connection got its port. was_bound: by a bind() before connect(). */
+/* Counts the ways in which a connection got its port. was_bound: by a bind() before connect(). */
 void churn_connect(const struct wire_sock *sock, const struct wire_task *task,
 		   bool was_bound);
-/* A port has a listener, or had one not so long ago. */
-void churn_listen(__u32 netns, __u16 port);
-bool churn_was_listened(__u32 netns, __u16 port);
-/* Counts the duration of a search for any port. connects: by connect() of TCP, which has set its destination. */
+/* Records that a port has a listener, and whether it has or recently had one. */
+void churn_add_listener(__u32 netns, __u16 port);
+bool churn_had_listener(__u32 netns, __u16 port);
+/* Counts the duration of a search for any port. connects: by connect() of TCP, with the destination in `sk`. */
 void churn_search(struct sock *sk, __u64 duration_ns, bool connects);
 
-/* timewait.bpf.c: TIME_WAIT, from hooks on inet_twsk_*() where timewait_hooked says that there are. */
+/* timewait.bpf.c: TIME_WAIT. timewait_hooked: hooks on inet_twsk_*() report it ... */
 extern const volatile bool timewait_hooked;
 extern __u64 timewait_missed_recovered;
 void on_timewait_enter(struct sock *sk, __u32 substate);
 void on_timewait_end(struct sock *tw, __u32 action);
 void on_timewait_overflow(struct sock *sk);
-/* ... and from the end of a connection where not. */
+/* ... otherwise the end of a connection does. */
 void timewait_begin(struct sock_record *record, __u32 substate);
-void timewait_ownerless(const struct wire_sock *sock);
-__u32 timewait_left(struct sock *sk); /* as wire_timewait.substate; 0: none was left */
+void timewait_begin_ownerless(const struct wire_sock *sock);
+__u32 timewait_find(struct sock *sk); /* wire_timewait.substate; 0: there is none */
 bool timewait_is_full(struct sock *sk);
 
-/* twsk.bpf.c: the same from what the kernel's functions on a struct inet_timewait_sock came to. Return 0. */
+/* twsk.bpf.c: the hooks of timewait_hooked: calls of kernel functions on a struct inet_timewait_sock, with
+ * their results. All return 0. */
 int twsk_alloc(struct sock *sk, struct sock *tw, int state);
-int twsk_unique(struct sock *tw, int may);
+int twsk_unique(struct sock *tw, int may_reuse);
 int twsk_process(struct sock *tw, int result);
 int twsk_deschedule(struct sock *tw);
 int twsk_kill(struct sock *tw);
 
-/* holder.bpf.c: every socket that has this port in the namespace of the socket at `address`, sent as
- * wire_socket events. Returns 0. */
-int holders_emit(__u64 address, __u16 port, __u16 protocol, __u64 failure_id);
+/* holder.bpf.c: sends every socket that has this port, in the namespace of the socket at `address`, as
+ * wire_socket. Returns 0. */
+int holders_send(__u64 address, __u16 port, __u16 protocol, __u64 failure_id);
 
-/* search.bpf.c: how long the current thread's call has spent looking for a port. port: the one asked for, 0: any. */
+/* search.bpf.c: the time that the current thread's call spends in the search for a port. port: the requested
+ * one, 0: any. */
 void search_enter(struct sock *sk, __u16 port);
 void search_enter_connect(struct sock *sk);
-struct sock *search_exit(void); /* as a plain address; NULL: its entry was not seen */
-__u64 search_take(void); /* nanoseconds since the last such; 0: not measured */
+struct sock *search_exit(void); /* an untyped address; NULL: its entry was missed */
+__u64 search_take(void); /* ns since the previous search_take(); 0: not measured */
 
-/* cgroup.bpf.c: a bind() or connect() as it was after the programs of every cgroup. */
-struct asked {
-	__u64 cookie; /* of the socket; 0: taken already */
+/* cgroup.bpf.c: a bind() or connect() as the programs of every cgroup left it. */
+struct cgroup_seen {
+	__u64 cookie; /* of the socket; 0: already returned by cgroup_seen_take() */
 	struct sockaddr_in6 addr;
 	__u32 flags; /* WIRE_REACHED_CGROUP, WIRE_REFUSED_BY_CGROUP */
 };
-/* The address of the running call of this thread, once. NULL: it did not reach the hook, or there is no hook. */
-struct asked *cgroup_seen_take(struct sock *sk);
-/* wire_sock.flags of a refused call. asked: its flags, or 0; has_hook: a cgroup is asked about calls of this kind. */
-__u32 refused_flags(__u32 asked, bool has_hook);
+/* Returns the call that this thread is in, once. NULL: it did not reach the cgroup hook, or no hook is
+ * attached. */
+struct cgroup_seen *cgroup_seen_take(struct sock *sk);
+/* wire_sock.flags of a refused call. seen_flags: cgroup_seen.flags, or 0. has_cgroup_hook: cgroup programs
+ * run for calls of this kind. */
+__u32 refusal_flags(__u32 seen_flags, bool has_cgroup_hook);
 
 /*
- * port.bpf.c: the facts. `error` is positive or 0. `effective`: what a bind() of `addr` became after the
- * programs of its cgroup; NULL: the backend does not see that.
+ * port.bpf.c: the handlers. `error`: a positive errno, or 0. `effective`: the address of a bind() after the
+ * programs of its cgroup; NULL: the backend does not see it.
  */
 void on_bind(struct sock *sk, const struct sockaddr_in6 *addr, const struct sockaddr_in6 *effective,
 	     __u32 error);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A plain address -> a pointer with a type, where the kernel can (read.bpf.h says why). */
+/* Makes a typed pointer from an untyped address, on kernels that can (read.bpf.h). */
 #include "read.bpf.h"
 
 #ifndef PROBE_READ
 extern void *bpf_rdonly_cast(const void *pointer, __u32 btf_id) __ksym __weak;
 
-__hidden void *read_cast(const void *pointer, __u32 btf_id)
+__hidden void *typed_pointer(const void *pointer, __u32 btf_id)
 {
 	return bpf_rdonly_cast(pointer, btf_id);
 }

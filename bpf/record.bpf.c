@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Records which process took each port, for events without a process: softirq, orphans, TIME_WAIT, and holders of
- * a refused port that are gone before user space scans. */
+/* Records which process took each port, for events without a process: in softirq context, of orphans, of
+ * TIME_WAITs, and of holders of a refused port that exit before user space scans. */
 #include "porttrace.bpf.h"
 
 /*
- * LRUs: a TIME_WAIT's record has no last event to drop it, and must not crowd out the living. Ports that
- * the kernel chose, and the connections of a busy server, come and go by the ten thousand a second: they
- * have maps of their own, so that they crowd out neither each other nor the ports that were asked for.
+ * LRUs, because no event deletes the record of a TIME_WAIT. Ephemeral ports and the connections of a busy
+ * server change 10,000 times per second; they have maps of their own, so that they evict neither each other
+ * nor the records of explicitly bound ports.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -27,7 +27,8 @@ __hidden struct sock_record *record_find(__u64 cookie)
 	return record ?: bpf_map_lookup_elem(&records_accepted, &cookie);
 }
 
-/* Filled in its place in the map: old kernels give all frames together 512 bytes. */
+/* The initial value. Records are filled in the map, because old kernels limit the stack of a call chain to
+ * 512 bytes. */
 static const struct sock_record no_record = {};
 
 static __always_inline struct sock_record *slot_in(void *map, __u64 cookie)

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The time that a call spends in the kernel's search for a port, kept by thread from the search to the
- * event that reports it. Only backends that see the search (fentry, kprobe) fill it. */
+/* Measures the time that a call spends in the kernel's search for a port, and keeps it per thread until the
+ * event of the call is sent. Only the backends fentry and kprobe see the search. */
 #include "porttrace.bpf.h"
 
-/* Set where the programs around the searches are loaded. */
+/* Set by user space if programs on the searches are loaded. */
 const volatile bool searches_timed = false;
 
 struct search {
-	__u64 sk; /* whose, by address: a kretprobe has no arguments */
-	__u64 start_ns; /* CLOCK_MONOTONIC; 0: it is over */
+	__u64 sk; /* an address; kept because a kretprobe has no arguments */
+	__u64 start_ns; /* CLOCK_MONOTONIC; 0: the search has ended */
 	__u64 spent_ns;
 	__u32 connects; /* by connect() of TCP */
-	__u32 chooses;	/* for any port, not for whether one may be had */
+	__u32 any_port;	/* for any port, not a check of a requested one */
 };
 
-/* An LRU: a search that no event takes, of a kernel thread, say, must not stay for ever. */
+/* An LRU, because no event takes some searches (of kernel threads). */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
@@ -22,13 +22,13 @@ struct {
 	__type(value, struct search);
 } searches SEC(".maps");
 
-static __always_inline void search_begin(struct sock *sk, bool connects, bool chooses)
+static __always_inline void search_begin(struct sock *sk, bool connects, bool any_port)
 {
 	struct search search = {
 		.sk = (__u64)sk,
 		.start_ns = bpf_ktime_get_ns(),
 		.connects = connects,
-		.chooses = chooses,
+		.any_port = any_port,
 	};
 	__u64 id = bpf_get_current_pid_tgid();
 
@@ -50,12 +50,12 @@ __hidden struct sock *search_exit(void)
 	__u64 id = bpf_get_current_pid_tgid();
 	struct search *search = bpf_map_lookup_elem(&searches, &id);
 
-	/* A return probe whose entry was missed finds the thread's last search. */
+	/* If the entry probe missed this search, the entry is of the thread's previous one. */
 	if (!search || !search->start_ns)
 		return NULL;
 	search->spent_ns = bpf_ktime_get_ns() - search->start_ns;
 	search->start_ns = 0;
-	if (searches_timed && search->chooses)
+	if (searches_timed && search->any_port)
 		churn_search((struct sock *)search->sk, search->spent_ns, search->connects);
 	return (struct sock *)search->sk;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* struct sock -> struct wire_sock: addresses, ports, options, namespace. The only converter: everything
- * that leaves the kernel side has 16-byte addresses and host-order ports from here. */
+/* Converts struct sock to struct wire_sock: addresses (16 bytes), ports (host order), options, namespace. All
+ * events use this conversion. */
 #include "porttrace.bpf.h"
 #include "read.bpf.h"
 #include "compat.bpf.h"
@@ -16,31 +16,32 @@ static __always_inline void addr_map_ipv4(__u8 *out, __u32 addr)
 	words[3] = addr;
 }
 
-/* CONFIG_MPTCP: struct mptcp_sock is known. */
+/* The kernel has CONFIG_MPTCP. */
 #define HAS_MPTCP bpf_core_field_exists(struct tcp_sock, is_mptcp)
 
-/* Inlined within this file: a call more would be a frame more, and they are counted. */
-static __always_inline __u16 protocol_of(struct sock *of)
+/* Inlined in this file: each call needs a stack frame, and their number is limited. */
+static __always_inline __u16 protocol_of(struct sock *untyped)
 {
-	struct sock *sk = AS(struct sock, of);
+	struct sock *sk = TYPED(struct sock, untyped);
 
 	return READ_BITS(sk, sk_protocol);
 }
 
 /*
- * An accepted MPTCP socket is a copy of its listener, cookie included (mptcp_sk_clone_init() calls
- * sk_clone_lock(), which leaves it): the connection's token tells the two apart.
+ * An accepted MPTCP socket has the cookie of its listener, because mptcp_sk_clone_init() in
+ * net/mptcp/protocol.c copies the listener by sk_clone_lock(), which keeps the cookie. The token of the
+ * connection distinguishes the two.
  */
-__hidden __u64 sock_cookie(struct sock *of)
+__hidden __u64 sock_cookie(struct sock *untyped)
 {
-	struct sock *sk = AS(struct sock, of);
+	struct sock *sk = TYPED(struct sock, untyped);
 	__u64 cookie = READ(sk, __sk_common.skc_cookie.counter);
-	struct mptcp_sock *msk = AS(struct mptcp_sock, of);
+	struct mptcp_sock *msk = TYPED(struct mptcp_sock, untyped);
 	__u8 state = READ(sk, __sk_common.skc_state);
 
 	/* No cookie equals a kernel address. Sockets created later have cookies, so a reused address is no risk. */
 	if (!has_cookies && !cookie)
-		return (__u64)of;
+		return (__u64)untyped;
 	if (!HAS_MPTCP || state == WIRE_TCP_TIME_WAIT || state == WIRE_TCP_NEW_SYN_RECV ||
 	    protocol_of(sk) != IPPROTO_MPTCP)
 		return cookie;
@@ -49,28 +50,28 @@ __hidden __u64 sock_cookie(struct sock *of)
 	return cookie;
 }
 
-__hidden __u16 sock_port(struct sock *of)
+__hidden __u16 sock_port(struct sock *untyped)
 {
-	struct sock *sk = AS(struct sock, of);
+	struct sock *sk = TYPED(struct sock, untyped);
 
 	return READ(sk, __sk_common.skc_num);
 }
 
-__hidden __u16 sock_protocol(struct sock *of)
+__hidden __u16 sock_protocol(struct sock *untyped)
 {
-	return protocol_of(of);
+	return protocol_of(untyped);
 }
 
-/* Internet sockets that have ports: not raw, ICMP or anything of another family. */
-__hidden bool sock_is_traced(struct sock *of)
+/* Whether it is an internet socket with ports: not raw, not ICMP. */
+__hidden bool sock_is_traced(struct sock *untyped)
 {
-	struct sock *sk = AS(struct sock, of);
+	struct sock *sk = TYPED(struct sock, untyped);
 	__u16 family = READ(sk, __sk_common.skc_family);
 	__u16 protocol;
 
 	if (family != AF_INET && family != AF_INET6)
 		return false;
-	/* A raw socket of IPPROTO_TCP is not one of TCP; what it calls its port is the protocol. */
+	/* A raw socket of IPPROTO_TCP is not TCP: its inet_num is the protocol. */
 	if (READ_BITS(sk, sk_type) == SOCK_RAW)
 		return false;
 	protocol = protocol_of(sk);
@@ -80,7 +81,7 @@ __hidden bool sock_is_traced(struct sock *of)
 
 static __always_inline __u32 inet_flags_fill(struct sock *sk)
 {
-	struct inet_sock *inet = AS(struct inet_sock, sk);
+	struct inet_sock *inet = TYPED(struct inet_sock, sk);
 	__u32 flags = 0;
 
 	if (bpf_core_field_exists(inet->inet_flags)) {
@@ -95,7 +96,7 @@ static __always_inline __u32 inet_flags_fill(struct sock *sk)
 	} else {
 		struct inet_sock___bitfields *old = (void *)sk;
 
-		/* A kernel this old has no direct reads. */
+		/* Kernels this old have no bpf_rdonly_cast(). */
 		if (BPF_CORE_READ_BITFIELD_PROBED(old, freebind))
 			flags |= WIRE_FREEBIND;
 		if (BPF_CORE_READ_BITFIELD_PROBED(old, transparent))
@@ -106,7 +107,7 @@ static __always_inline __u32 inet_flags_fill(struct sock *sk)
 	return flags;
 }
 
-/* What a full socket has beyond struct sock_common; a TIME_WAIT or a request has not. */
+/* Fills in the fields that a TIME_WAIT and a request socket do not have (struct sock_common only). */
 static __always_inline void full_sock_fill(struct wire_sock *out, struct sock *sk)
 {
 	__u8 locks = READ_BITS(sk, sk_userlocks);
@@ -126,9 +127,9 @@ static __always_inline void full_sock_fill(struct wire_sock *out, struct sock *s
 		out->flags |= WIRE_REUSEPORT_PROG;
 }
 
-__hidden void sock_fill(struct wire_sock *out, struct sock *of)
+__hidden void sock_fill(struct wire_sock *out, struct sock *untyped)
 {
-	struct sock *sk = AS(struct sock, of);
+	struct sock *sk = TYPED(struct sock, untyped);
 	__u8 reuse = READ_BITS(sk, __sk_common.skc_reuse);
 
 	out->cookie = sock_cookie(sk);
@@ -168,22 +169,22 @@ static __u32 jiffies_to_ms(long delta)
 	return delta > 0 ? (__u64)delta * jiffy_us / 1000 : 0;
 }
 
-/* 0: nothing holds it open. */
-static __always_inline __u64 file_inode(struct sock *of)
+/* 0: the socket has no file. */
+static __always_inline __u64 file_inode(struct sock *untyped)
 {
-	struct sock *sk = AS(struct sock, of);
+	struct sock *sk = TYPED(struct sock, untyped);
 	struct file *file = READ(sk, sk_socket, file);
 
 	if (!file)
 		return 0;
-	file = AS(struct file, file);
+	file = TYPED(struct file, file);
 	return READ(file, f_inode, i_ino);
 }
 
-__hidden void sock_fill_more(struct wire_socket *out, struct sock *sk)
+__hidden void sock_fill_details(struct wire_socket *out, struct sock *sk)
 {
 	if (out->sock.state == WIRE_TCP_TIME_WAIT) {
-		struct inet_timewait_sock *tw = AS(struct inet_timewait_sock, sk);
+		struct inet_timewait_sock *tw = TYPED(struct inet_timewait_sock, sk);
 
 		out->substate = READ(tw, tw_substate);
 		out->expires_ms = jiffies_to_ms(READ(tw, tw_timer.expires) - bpf_jiffies64());
@@ -195,21 +196,21 @@ __hidden void sock_fill_more(struct wire_socket *out, struct sock *sk)
 		out->inode = file_inode(sk);
 }
 
-static __always_inline struct sock *user_of(struct sock *of)
+static __always_inline struct sock *user_of(struct sock *untyped)
 {
-	struct sock *sk = AS(struct sock, of);
+	struct sock *sk = TYPED(struct sock, untyped);
 	struct mptcp_subflow_context *subflow;
 	struct inet_connection_sock *icsk;
 	struct tcp_sock *tcp;
 
 	if (!HAS_MPTCP)
-		return of;
-	tcp = AS(struct tcp_sock, sk);
+		return untyped;
+	tcp = TYPED(struct tcp_sock, sk);
 	if (READ_BITS(sk, sk_protocol) != IPPROTO_TCP || !READ_BITS(tcp, is_mptcp))
-		return of;
-	icsk = AS(struct inet_connection_sock, sk);
-	subflow = AS(struct mptcp_subflow_context, READ(icsk, icsk_ulp_data));
-	return READ(subflow, conn) ?: of;
+		return untyped;
+	icsk = TYPED(struct inet_connection_sock, sk);
+	subflow = TYPED(struct mptcp_subflow_context, READ(icsk, icsk_ulp_data));
+	return READ(subflow, conn) ?: untyped;
 }
 
 __hidden bool sock_fold_subflow(struct wire_sock *out, struct sock *sk)
@@ -226,7 +227,7 @@ __hidden bool sock_fold_subflow(struct wire_sock *out, struct sock *sk)
 	out->protocol = IPPROTO_MPTCP;
 	if (BPF_CORE_READ(user, sk_socket, file))
 		out->flags &= ~WIRE_KERNEL_OWNED;
-	msk = AS(struct mptcp_sock, user);
+	msk = TYPED(struct mptcp_sock, user);
 	return (__u64)READ(msk, first) == (__u64)sk;
 }
 
@@ -234,24 +235,24 @@ __hidden void sock_set_addr(__u8 *out, const struct sockaddr_in6 *addr)
 {
 	if (addr->sin6_family == AF_INET6)
 		__builtin_memcpy(out, &addr->sin6_addr, 16);
-	else /* AF_INET, and AF_UNSPEC which IPv4 takes for 0.0.0.0 */
+	else /* AF_INET, and AF_UNSPEC, which IPv4 accepts for 0.0.0.0 */
 		addr_map_ipv4(out, ((const struct sockaddr_in *)addr)->sin_addr.s_addr);
 }
 
-__hidden struct sock *sock_of_socket(struct socket *of)
+__hidden struct sock *sock_of_socket(struct socket *untyped)
 {
-	struct socket *socket = AS(struct socket, of);
+	struct socket *socket = TYPED(struct socket, untyped);
 	struct sock *sk;
 
-	/* Not READ(): a plain address can be passed to any kind of function. */
+	/* Not READ(): an untyped address can be passed to every kind of function. */
 	if (bpf_core_read(&sk, sizeof(sk), &socket->sk) || !sk)
 		return NULL;
 	return sock_is_traced(sk) ? sk : NULL;
 }
 
-__hidden struct sock *sock_of_file(struct file *of)
+__hidden struct sock *sock_of_file(struct file *untyped)
 {
-	struct file *file = AS(struct file, of);
+	struct file *file = TYPED(struct file, untyped);
 
 	if ((READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
 		return NULL;
@@ -260,7 +261,7 @@ __hidden struct sock *sock_of_file(struct file *of)
 
 __hidden struct sock *sock_of_fd(int fd)
 {
-	struct task_struct *task = AS(struct task_struct, bpf_get_current_task());
+	struct task_struct *task = TYPED(struct task_struct, bpf_get_current_task());
 	struct fdtable *table = READ(task, files, fdt);
 	struct file **files = READ(table, fd);
 	struct file *file = NULL;
@@ -277,24 +278,24 @@ __hidden struct sock *sock_of_user(struct sock *sk)
 	return user_of(sk);
 }
 
-__hidden struct sock *sock_of_subflow(struct sock *of)
+__hidden struct sock *sock_of_subflow(struct sock *untyped)
 {
-	struct sock *sk = AS(struct sock, of);
-	struct mptcp_sock *msk = AS(struct mptcp_sock, of);
+	struct sock *sk = TYPED(struct sock, untyped);
+	struct mptcp_sock *msk = TYPED(struct mptcp_sock, untyped);
 
 	if (!HAS_MPTCP || READ_BITS(sk, sk_protocol) != IPPROTO_MPTCP)
-		return of;
-	return READ(msk, first) ?: of;
+		return untyped;
+	return READ(msk, first) ?: untyped;
 }
 
 /*
- * A connection with a port that no bind() named came from a listener, or got it by connect() (SOCK_CONNECT_BIND since
- * 6.18) or by a bind() of port 0. It has the backlog of the listener that it is a copy of
- * (sk_clone_lock()): other sockets never had one.
+ * A connection whose port no bind() requested was accepted by a listener, or got the port by connect()
+ * (SOCK_CONNECT_BIND since 6.18) or by bind() to port 0. An accepted one has the backlog of its listener, of
+ * which it is a copy (sk_clone_lock()); the others have none.
  */
-__hidden void sock_mark_accepted(struct wire_sock *out, struct sock *of)
+__hidden void sock_mark_accepted(struct wire_sock *out, struct sock *untyped)
 {
-	struct sock *sk = AS(struct sock, of);
+	struct sock *sk = TYPED(struct sock, untyped);
 
 	if (!out->remote_port || out->protocol != IPPROTO_TCP || out->state == WIRE_TCP_TIME_WAIT ||
 	    out->state == WIRE_TCP_NEW_SYN_RECV || !(out->flags & WIRE_PORT_EPHEMERAL) ||
@@ -304,8 +305,9 @@ __hidden void sock_mark_accepted(struct wire_sock *out, struct sock *of)
 	out->flags &= ~WIRE_PORT_EPHEMERAL;
 }
 
-/* Until "tcp: Save v4 address as v4-mapped-v6 in inet_bind2_bucket.v6_rcv_saddr" (6.9), which brought
- * addr_type, the bucket of any address was that of :: or of IPv4's 0.0.0.0. */
+/* Before "tcp: Save v4 address as v4-mapped-v6 in inet_bind2_bucket.v6_rcv_saddr" (6.9), which added
+ * addr_type, the lookup of the wildcard bucket compared with :: or with IPv4's 0.0.0.0, never with
+ * ::ffff:0.0.0.0. */
 static __always_inline __u32 mapped_any_flags(const struct wire_sock *out)
 {
 	const __u32 *words = (const __u32 *)out->local_addr;
@@ -316,34 +318,34 @@ static __always_inline __u32 mapped_any_flags(const struct wire_sock *out)
 	return !words[0] && !words[1] && words[2] == bpf_htonl(0xffff) && !words[3] ? WIRE_MAPPED_ANY_UNSEEN : 0;
 }
 
-__hidden __u32 sock_bucket_flags(const struct wire_sock *out, struct sock *of)
+__hidden __u32 sock_bucket_flags(const struct wire_sock *out, struct sock *untyped)
 {
 	struct inet_bind_bucket *bucket;
 
 	if (out->protocol != IPPROTO_TCP || out->state == WIRE_TCP_NEW_SYN_RECV)
 		return 0;
 	if (out->state == WIRE_TCP_TIME_WAIT) {
-		struct inet_timewait_sock *tw = AS(struct inet_timewait_sock, of);
+		struct inet_timewait_sock *tw = TYPED(struct inet_timewait_sock, untyped);
 
-		bucket = AS(struct inet_bind_bucket, READ(tw, tw_tb));
+		bucket = TYPED(struct inet_bind_bucket, READ(tw, tw_tb));
 	} else {
-		struct inet_connection_sock *icsk = AS(struct inet_connection_sock, of);
+		struct inet_connection_sock *icsk = TYPED(struct inet_connection_sock, untyped);
 
-		bucket = AS(struct inet_bind_bucket, READ(icsk, icsk_bind_hash));
+		bucket = TYPED(struct inet_bind_bucket, READ(icsk, icsk_bind_hash));
 	}
 	if (!bucket)
 		return 0;
-	/* As __inet_hash_connect() asks. */
+	/* The test of __inet_hash_connect() in net/ipv4/inet_hashtables.c. */
 	return mapped_any_flags(out) |
 	       (READ(bucket, fastreuse) >= 0 || READ(bucket, fastreuseport) >= 0 ? WIRE_SHARED_BUCKET :
 										   WIRE_UNSHARED_BUCKET);
 }
 
-/* An MPTCP socket leaves the queue to its first subflow. */
-__hidden __u32 sock_backlog(struct sock *of)
+/* The first subflow of an MPTCP socket has its queue. */
+__hidden __u32 sock_backlog(struct sock *untyped)
 {
-	struct sock *sk = AS(struct sock, of);
-	struct mptcp_sock *msk = AS(struct mptcp_sock, of);
+	struct sock *sk = TYPED(struct sock, untyped);
+	struct mptcp_sock *msk = TYPED(struct mptcp_sock, untyped);
 
 	if (HAS_MPTCP && READ_BITS(sk, sk_protocol) == IPPROTO_MPTCP)
 		sk = READ(msk, first);

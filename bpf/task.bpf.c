@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* struct task_struct -> struct wire_task, by reading alone: not every program type has the helpers. */
+/* Converts struct task_struct to struct wire_task by reads only, because not every program type has the
+ * helpers for the current task. */
 #include "porttrace.bpf.h"
 #include "read.bpf.h"
 #include "compat.bpf.h"
 
-__hidden bool task_fill_from(struct wire_task *out, struct task_struct *of)
+__hidden bool task_fill_from(struct wire_task *out, struct task_struct *untyped)
 {
-	struct task_struct *task = AS(struct task_struct, of);
+	struct task_struct *task = TYPED(struct task_struct, untyped);
 	struct task_struct *leader = READ(task, group_leader);
 	struct cred *cred = (struct cred *)READ(task, cred);
 
@@ -29,14 +30,14 @@ __hidden bool task_fill(struct wire_task *out)
 
 __hidden __u64 task_exe(void)
 {
-	struct task_struct *task = AS(struct task_struct, bpf_get_current_task());
+	struct task_struct *task = TYPED(struct task_struct, bpf_get_current_task());
 
 	return (__u64)READ(task, mm, exe_file, f_inode);
 }
 
-__hidden bool task_under_cgroup(struct task_struct *of)
+__hidden bool task_under_cgroup(struct task_struct *untyped)
 {
-	struct task_struct *task = AS(struct task_struct, of);
+	struct task_struct *task = TYPED(struct task_struct, untyped);
 	struct cgroup *cgroup = READ(task, cgroups, dfl_cgrp);
 	__u32 level = settings.cgroup_level;
 	__u64 id = 0;

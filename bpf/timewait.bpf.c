@@ -1,39 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The life of a TIME_WAIT: the handlers of backends that have hooks on inet_twsk_*(), and for the others
- * the look that tells whether a connection that has just ended left one. It has no process: what was
- * remembered of the connection under the same cookie says whose it is.
+ * Counts and reports the begin and end of TIME_WAITs: handlers for backends with hooks on inet_twsk_*(), and
+ * for the others a search for the TIME_WAIT that an ended connection left. A TIME_WAIT belongs to no process;
+ * the record of the connection, which has the same cookie, gives its owner.
  */
 #include "porttrace.bpf.h"
 #include "read.bpf.h"
 
-/* Set where the handlers below are called: then the end of a connection counts nothing itself. */
+/* Set by user space if hooks call the handlers below. Then the end of a connection does not count TIME_WAITs. */
 const volatile bool timewait_hooked = false;
 
-/* Whether TcpExt TW counts what begins, as tw_refcount does since the same time (5.18); before, what ended by
- * time. Known once a connection has ended. */
+/* Whether TcpExt TW counts TIME_WAITs when they begin (5.18), and not when their time is over. tw_refcount
+ * came with the same release. Set at the first TIME_WAIT, or end of a connection that may have left one. */
 bool timewait_begins_counted = false;
 
-/* TIME_WAITs that the hook missed and that the end of their connection reported instead. */
+/* TIME_WAITs that the hook missed and the end of their connection reported. */
 __u64 timewait_missed_recovered = 0;
 
-static __always_inline void learn_counter(void)
+static __always_inline void detect_counter(void)
 {
 	if (bpf_core_field_exists(((struct net *)0)->ipv4.tcp_death_row.tw_refcount))
 		timewait_begins_counted = true;
 }
 
-static bool chosen(const struct wire_sock *sock)
+static bool is_ephemeral(const struct wire_sock *sock)
 {
 	return sock->flags & WIRE_PORT_EPHEMERAL && !(sock->flags & WIRE_ACCEPTED) && sock->local_port;
 }
 
-static bool wants_processes(void)
+static bool has_task_filter(void)
 {
 	return settings.pids.count || settings.uids.count || settings.comms.count || settings.cgroup_id;
 }
 
-/* record NULL: no process was seen to take the port. */
+/* record NULL: the owner is not known. */
 static __noinline void timewait_emit(const struct sock_record *record, const struct wire_sock *sock, __u32 action,
 				     __u32 substate)
 {
@@ -41,7 +41,7 @@ static __noinline void timewait_emit(const struct sock_record *record, const str
 
 	if (!filter_kind(WIRE_TIMEWAIT, 0) || !filter_sock(sock))
 		return;
-	if (record ? !(record->flags & RECORD_WANTED) : wants_processes())
+	if (record ? !(record->flags & RECORD_WANTED) : has_task_filter())
 		return;
 	event.sock = *sock;
 	event.sock.state = WIRE_TCP_TIME_WAIT;
@@ -50,11 +50,11 @@ static __noinline void timewait_emit(const struct sock_record *record, const str
 	emit(&event, WIRE_TIMEWAIT, sizeof(event));
 }
 
-/* Counted whether there is a record or not: many others may have made it go. */
+/* Counted even without a record, which may have been evicted. */
 static void timewait_count(const struct wire_sock *sock, const struct wire_task *owner)
 {
 	churn_count(sock, owner, CHURN_TIMEWAIT);
-	if (chosen(sock))
+	if (is_ephemeral(sock))
 		churn_count(sock, NULL, CHURN_TIMEWAIT_EPHEMERAL);
 }
 
@@ -62,24 +62,24 @@ __hidden void timewait_begin(struct sock_record *record, __u32 substate)
 {
 	record->flags |= RECORD_TIMEWAIT;
 	timewait_count(&record->sock, &record->owner);
-	/* Without an owner only the socket is reported. */
+	/* Without an owner no event is sent. */
 	if (record->owner.pid)
 		timewait_emit(record, &record->sock, WIRE_TIMEWAIT_ENTER, substate);
 }
 
-/* Of a connection that no process was seen to make or accept. */
-static bool ownerless_fill(struct wire_sock *out, struct sock *sk, __u64 cookie)
+/* Fills in a connection without a record. */
+static bool recordless_fill(struct wire_sock *out, struct sock *sk, __u64 cookie)
 {
 	sock_fill(out, sk);
 	out->cookie = cookie;
-	if (!(out->flags & WIRE_CONNECT_BIND) && churn_was_listened(out->netns, out->local_port)) {
+	if (!(out->flags & WIRE_CONNECT_BIND) && churn_had_listener(out->netns, out->local_port)) {
 		out->flags |= WIRE_ACCEPTED;
 		out->flags &= ~WIRE_PORT_EPHEMERAL;
 	}
 	return out->local_port && cookie;
 }
 
-__hidden void timewait_ownerless(const struct wire_sock *sock)
+__hidden void timewait_begin_ownerless(const struct wire_sock *sock)
 {
 	const struct wire_task no_task = {};
 
@@ -87,20 +87,20 @@ __hidden void timewait_ownerless(const struct wire_sock *sock)
 	timewait_count(sock, NULL);
 }
 
-/* sk gives way to a struct inet_timewait_sock, and still has its port. substate: WIRE_TCP_FIN_WAIT2, when the
- * peer has not closed yet, or WIRE_TCP_TIME_WAIT. */
+/* An inet_timewait_sock replaces sk, which still has its port. substate: WIRE_TCP_FIN_WAIT2 if the peer has
+ * not closed yet, else WIRE_TCP_TIME_WAIT. */
 __hidden void on_timewait_enter(struct sock *sk, __u32 substate)
 {
 	__u64 cookie = sock_cookie(sock_of_user(sk)), own = sock_cookie(sk);
 	struct sock_record *record = record_find(cookie);
 	struct wire_sock sock = {};
 
-	learn_counter();
+	detect_counter();
 	if (record)
 		timewait_begin(record, substate);
-	else if (ownerless_fill(&sock, sk, cookie))
-		timewait_ownerless(&sock);
-	/* Of MPTCP the subflow leaves it, under its own identity. */
+	else if (recordless_fill(&sock, sk, cookie))
+		timewait_begin_ownerless(&sock);
+	/* A subflow of MPTCP leaves a TIME_WAIT that has its own cookie, not that of the MPTCP socket. */
 	if (record && own != cookie) {
 		sock = record->sock;
 		sock.cookie = own;
@@ -109,21 +109,21 @@ __hidden void on_timewait_enter(struct sock *sk, __u32 substate)
 	}
 }
 
-static bool bucket_is_connects(struct inet_timewait_sock *tw)
+static bool bucket_made_by_connect(struct inet_timewait_sock *tw)
 {
-	struct inet_bind_bucket *bucket = AS(struct inet_bind_bucket, READ(tw, tw_tb));
+	struct inet_bind_bucket *bucket = TYPED(struct inet_bind_bucket, READ(tw, tw_tb));
 
 	return bucket && READ(bucket, fastreuse) < 0 && READ(bucket, fastreuseport) < 0;
 }
 
-/* The tw goes, and its port with it if it was the last that had it. */
-__hidden void on_timewait_end(struct sock *of, __u32 action)
+/* The TIME_WAIT ends, and releases its port unless another socket has it too. */
+__hidden void on_timewait_end(struct sock *untyped, __u32 action)
 {
-	struct inet_timewait_sock *tw = AS(struct inet_timewait_sock, of);
+	struct inet_timewait_sock *tw = TYPED(struct inet_timewait_sock, untyped);
 	__u64 cookie = READ(tw, __tw_common.skc_cookie.counter);
 	struct sock_record *record = record_find(cookie);
 	struct wire_sock sock = {};
-	bool was_chosen;
+	bool was_ephemeral;
 	__u32 counter;
 
 	switch (action) {
@@ -138,25 +138,25 @@ __hidden void on_timewait_end(struct sock *of, __u32 action)
 	}
 	if (record) {
 		sock = record->sock;
-		was_chosen = chosen(&sock);
+		was_ephemeral = is_ephemeral(&sock);
 	} else {
-		sock_fill(&sock, of);
-		was_chosen = bucket_is_connects(tw);
+		sock_fill(&sock, untyped);
+		was_ephemeral = bucket_made_by_connect(tw);
 	}
 	churn_count(&sock, record ? &record->owner : NULL, counter);
-	if (was_chosen)
+	if (was_ephemeral)
 		churn_count(&sock, NULL, CHURN_TIMEWAIT_RELEASED);
 	timewait_emit(record, &sock, action, READ(tw, tw_substate));
 	if (!record)
 		return;
-	/* After shutdown() a process may have the husk of the connection still. */
+	/* After shutdown() a process may still have the closed socket of the connection. */
 	if (record->flags & RECORD_CLOSED)
 		record_drop(cookie);
 	else
 		record->flags &= ~RECORD_TIMEWAIT;
 }
 
-/* tcp_time_wait() got no inet_timewait_sock: the connection just ends. */
+/* tcp_time_wait() got no inet_timewait_sock: the connection ends without a TIME_WAIT. */
 __hidden void on_timewait_overflow(struct sock *sk)
 {
 	__u64 cookie = sock_cookie(sock_of_user(sk));
@@ -165,7 +165,7 @@ __hidden void on_timewait_overflow(struct sock *sk)
 
 	if (record)
 		sock = record->sock;
-	else if (!ownerless_fill(&sock, sk, cookie))
+	else if (!recordless_fill(&sock, sk, cookie))
 		return;
 	churn_count(&sock, record ? &record->owner : NULL, CHURN_TIMEWAIT_OVERFLOW);
 	timewait_emit(record, &sock, WIRE_TIMEWAIT_OVERFLOW, 0);
@@ -173,35 +173,35 @@ __hidden void on_timewait_overflow(struct sock *sk)
 
 #define CHAIN_MAX 24
 
-/* The sub-state of the TIME_WAIT of this connection; 0: it has none. Global, so that the verifier looks at it
- * once, and so with numbers for arguments. */
-int timewait_find(__u64 netns, __u32 hash, __u64 cookie, __u16 dport)
+/* Returns the substate of the TIME_WAIT of this connection; 0: it has none. Global, so that the verifier
+ * checks it once; such a function takes numbers on all kernels. */
+int timewait_find_in_chain(__u64 netns, __u32 hash, __u64 cookie, __u16 dport)
 {
-	struct net *net = AS(struct net, netns);
+	struct net *net = TYPED(struct net, netns);
 	struct inet_hashinfo *table =
-		AS(struct inet_hashinfo, READ(net, ipv4.tcp_death_row.hashinfo));
+		TYPED(struct inet_hashinfo, READ(net, ipv4.tcp_death_row.hashinfo));
 	__u64 index = hash & READ(table, ehash_mask);
 	struct inet_ehash_bucket *bucket =
-		AS(struct inet_ehash_bucket, (char *)READ(table, ehash) +
+		TYPED(struct inet_ehash_bucket, (char *)READ(table, ehash) +
 						     index * bpf_core_type_size(struct inet_ehash_bucket));
-	__u64 node = 0; /* a number: an odd one ends the chain, and says which it was (hlist_nulls) */
+	__u64 node = 0; /* an odd value ends the chain and holds the number of its slot (hlist_nulls) */
 
 	bpf_core_read(&node, sizeof(node), &bucket->chain.first);
 	for (__u32 i = 0; i < CHAIN_MAX && node; i++) {
 		if (node & 1) {
 			if (node >> 1 == index)
 				break;
-			/* A node was freed and taken for another chain while this stood on it: again. */
+			/* The node was freed and reused in another chain during the walk: restart. */
 			bpf_core_read(&node, sizeof(node), &bucket->chain.first);
 			continue;
 		}
-		struct sock *sk = AS(struct sock, node - bpf_core_field_offset(struct sock_common,
-									       skc_nulls_node));
+		struct sock *sk = TYPED(struct sock, node - bpf_core_field_offset(struct sock_common,
+										  skc_nulls_node));
 
 		if (READ(sk, __sk_common.skc_hash) == hash && READ(sk, __sk_common.skc_dport) == dport &&
 		    READ(sk, __sk_common.skc_cookie.counter) == cookie &&
 		    READ(sk, __sk_common.skc_state) == WIRE_TCP_TIME_WAIT)
-			return READ(AS(struct inet_timewait_sock, sk), tw_substate);
+			return READ(TYPED(struct inet_timewait_sock, sk), tw_substate);
 		if (bpf_core_read(&node, sizeof(node), &((struct hlist_nulls_node *)node)->next))
 			break;
 	}
@@ -209,27 +209,28 @@ int timewait_find(__u64 netns, __u32 hash, __u64 cookie, __u16 dport)
 }
 
 /*
- * Whether sk, which has just become TCP_CLOSE, left a TIME_WAIT: no tracepoint says so, and its state
- * before is not enough (tcp_max_tw_buckets, TCP_LINGER2). But tcp_time_wait() puts the one that it makes
- * at the head of the same chain of ehash before it ends sk (inet_twsk_hashdance(), then tcp_done()).
+ * Whether sk, which has just changed to TCP_CLOSE, left a TIME_WAIT. No tracepoint reports that, and its
+ * previous state does not prove it (tcp_max_tw_buckets, TCP_LINGER2). tcp_time_wait() in
+ * net/ipv4/tcp_minisocks.c adds the TIME_WAIT to the head of the same ehash chain (inet_twsk_hashdance())
+ * before it closes sk (tcp_done()), so the search finds it there.
  */
-__hidden __u32 timewait_left(struct sock *of)
+__hidden __u32 timewait_find(struct sock *untyped)
 {
-	struct sock *sk = AS(struct sock, of);
+	struct sock *sk = TYPED(struct sock, untyped);
 	__u64 net = 0;
 
-	learn_counter();
-	if (bpf_core_read(&net, sizeof(net), &of->__sk_common.skc_net.net))
+	detect_counter();
+	if (bpf_core_read(&net, sizeof(net), &untyped->__sk_common.skc_net.net))
 		return 0;
-	return timewait_find(net, READ(sk, __sk_common.skc_hash),
-			     READ(sk, __sk_common.skc_cookie.counter), READ(sk, __sk_common.skc_dport));
+	return timewait_find_in_chain(net, READ(sk, __sk_common.skc_hash),
+				      READ(sk, __sk_common.skc_cookie.counter), READ(sk, __sk_common.skc_dport));
 }
 
-/* Why it did not leave one: the namespace has all that it may have. */
-__hidden bool timewait_is_full(struct sock *of)
+/* Whether the namespace has reached tcp_max_tw_buckets, so that the connection left no TIME_WAIT. */
+__hidden bool timewait_is_full(struct sock *untyped)
 {
-	struct sock *sk = AS(struct sock, of);
-	struct net *net = AS(struct net, READ(sk, __sk_common.skc_net.net));
+	struct sock *sk = TYPED(struct sock, untyped);
+	struct net *net = TYPED(struct net, READ(sk, __sk_common.skc_net.net));
 	int live = 0;
 
 	if (!bpf_core_field_exists(net->ipv4.tcp_death_row.tw_refcount))

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Backend "tracepoint": entry points only, and the one that needs least of a kernel: no fentry, no
- * kprobes. System calls give a call's outcome with its errno; cgroup and sockops programs run where the
- * socket is touched, in the process that does it; the state tracepoint shows how connections end.
+ * Backend "tracepoint": entry points only. It runs on kernels without fentry and kprobes. The returns of
+ * system calls have the errno; cgroup and sockops programs run in the process that uses the socket; the state
+ * tracepoint reports the ends of connections.
  */
 #include "porttrace.bpf.h"
 
-/* Whether a return can still read the call's registers: bpf_task_pt_regs() (5.15). Then nothing runs at
- * the entry, which spares every system call of the machine half of the traced path. */
+/* Whether the return of a system call can read its registers: bpf_task_pt_regs() (5.15). Then no program runs
+ * at the entry, which halves the cost for every system call of the machine. */
 const volatile bool has_call_regs = false;
 
-/* Bit per wire_kind that io_uring's tracepoints must tell, for nothing else that is attached sees it. */
+/* One bit per wire_kind that only the io_uring tracepoints report. */
 const volatile __u32 uring_kinds = ~0U;
 
-/* The arguments of a call; between its entry and its return where the latter does not have them. */
+/* The arguments of a call; kept from the entry to the return if the return cannot read them. */
 struct call {
 	__u64 addr;
 	__u32 fd;
 	__u32 value; /* length of the address, or backlog */
 };
 
-/* An LRU, for a thread may die inside connect(). */
+/* An LRU, because a thread may exit inside connect(). */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
@@ -28,7 +28,7 @@ struct {
 	__type(value, struct call);
 } calls SEC(".maps");
 
-/* Reads just the arguments that a call has: the kernel refuses a program that would read past them. */
+/* The caller reads only the arguments that the system call has: the kernel refuses a program that reads more. */
 static int call_enter(__u32 fd, __u64 addr, __u32 value)
 {
 	struct call call = {.fd = fd, .addr = addr, .value = value};
@@ -38,7 +38,7 @@ static int call_enter(__u32 fd, __u64 addr, __u32 value)
 	return 0;
 }
 
-/* false: its entry was not seen. */
+/* Returns false if the entry of the call was not seen. */
 static __always_inline bool call_take(struct call *out)
 {
 	__u64 id = bpf_get_current_pid_tgid();
@@ -70,7 +70,7 @@ static __always_inline void addr_read(struct sockaddr_in6 *out, const struct cal
 		bpf_probe_read_user(out, sizeof(struct sockaddr_in), addr);
 }
 
-/* The socket that a returning call was about, and the address that it was given; NULL: not one of ours. */
+/* Returns the socket of a call that returns, and its address argument. NULL: not a traced socket. */
 static __always_inline struct sock *sock_of_call(struct call *call, struct sockaddr_in6 *addr)
 {
 	struct sock *sk = call_take(call) ? sock_of_fd(call->fd) : NULL;
@@ -136,13 +136,13 @@ int tracepoint_exit_connect(struct trace_event_raw_sys_exit *ctx)
 	return 0;
 }
 
-/* io_uring passes no system call: IORING_OP_ numbers are ABI (include/uapi/linux/io_uring.h). */
+/* io_uring does not use these system calls. The IORING_OP_ numbers are ABI (include/uapi/linux/io_uring.h). */
 #define URING_OP_ACCEPT	 13
 #define URING_OP_CONNECT 16
 #define URING_OP_BIND	 56
 #define URING_OP_LISTEN	 57
 
-/* The address of a request, which is gone when it completes. */
+/* The address of a request, which the kernel frees before the request completes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
@@ -163,7 +163,8 @@ int BPF_PROG(tracepoint_uring_submit, struct io_kiocb *request)
 	message = BPF_CORE_READ(request, async_data);
 	if (!message)
 		return 0;
-	/* Newer kernels keep just the address there; a message begins with a pointer, never with a family. */
+	/* Newer kernels keep only the address in async_data; older ones a message, which begins with a
+	 * pointer and never with a valid family. */
 	bpf_probe_read_kernel(&addr, sizeof(addr), message);
 	if (addr.sin6_family != AF_INET && addr.sin6_family != AF_INET6)
 		bpf_core_read(&addr, sizeof(addr), &message->addr);
@@ -173,7 +174,7 @@ int BPF_PROG(tracepoint_uring_submit, struct io_kiocb *request)
 
 static __always_inline int uring_done(struct io_kiocb *request, int result)
 {
-	struct sockaddr_in6 addr = {}, *asked;
+	struct sockaddr_in6 addr = {}, *requested;
 	__u64 key = (__u64)request;
 	struct sock *sk;
 	__u8 op;
@@ -192,9 +193,9 @@ static __always_inline int uring_done(struct io_kiocb *request, int result)
 	sk = sock_of_file(BPF_CORE_READ(request, file));
 	if (!sk)
 		return 0;
-	asked = bpf_map_lookup_elem(&uring_addrs, &key);
-	if (asked) {
-		addr = *asked;
+	requested = bpf_map_lookup_elem(&uring_addrs, &key);
+	if (requested) {
+		addr = *requested;
 		bpf_map_delete_elem(&uring_addrs, &key);
 	}
 	switch (op) {
@@ -213,7 +214,7 @@ static __always_inline int uring_done(struct io_kiocb *request, int result)
 	return 0;
 }
 
-/* The completion of a request, in the task that submitted it or its workers. */
+/* A request completes, in the task that submitted it or in one of its workers. */
 SEC("?tp_btf/io_uring_complete")
 int BPF_PROG(tracepoint_uring, struct io_ring_ctx *ring_ctx, void *request, struct io_uring_cqe *entry)
 {
@@ -221,9 +222,9 @@ int BPF_PROG(tracepoint_uring, struct io_ring_ctx *ring_ctx, void *request, stru
 }
 
 /*
- * Before "io_uring: pass in struct io_uring_cqe to io_uring_complete tracepoint" (6.15) the result was an
- * argument of its own. The last two arguments came with the request (5.19):
- * asking for one keeps the kernels away that have only its user_data.
+ * Before "io_uring: pass in struct io_uring_cqe to io_uring_complete tracepoint" (6.15) the result was a
+ * separate argument. The request came in the same release as the last two arguments (5.19): a program that
+ * uses the last one is refused by kernels whose tracepoint has only the user_data.
  */
 SEC("?tp_btf/io_uring_complete")
 int BPF_PROG(tracepoint_uring_old, void *ring_ctx, void *request, __u64 user_data, int result,
@@ -254,7 +255,7 @@ int tracepoint_exit_accept4(struct trace_event_raw_sys_exit *ctx)
 	return accept_exit(ctx);
 }
 
-/* sk has its port and the SYN is about to go: BPF_SOCK_OPS_TCP_CONNECT_CB in tcp_connect(). */
+/* sk has its port, and tcp_connect() is about to send the SYN: BPF_SOCK_OPS_TCP_CONNECT_CB. */
 SEC("?sockops")
 int tracepoint_sockops(struct bpf_sock_ops *ctx)
 {
@@ -270,7 +271,7 @@ int tracepoint_sockops(struct bpf_sock_ops *ctx)
 	return 1;
 }
 
-/* Where the state tracepoint cannot ask for it, an accepted connection gets its cookie here. */
+/* Creates the cookie of an accepted connection, on kernels where the state tracepoint cannot. */
 SEC("?sockops")
 int tracepoint_accept_cookie(struct bpf_sock_ops *ctx)
 {
@@ -279,7 +280,7 @@ int tracepoint_accept_cookie(struct bpf_sock_ops *ctx)
 	return 1;
 }
 
-/* A cookie from birth on, so that every other hook has the same identity. */
+/* Creates the cookie together with the socket, so that all events of a socket have the same cookie. */
 SEC("?cgroup/sock_create")
 int tracepoint_sock_create(struct bpf_sock *ctx)
 {
@@ -287,21 +288,22 @@ int tracepoint_sock_create(struct bpf_sock *ctx)
 	return 1;
 }
 
-/* Where a context is put to lose its type: what the kernel passes is the socket itself, and a number can
- * be read through where a context (before bpf_cast_to_kern_ctx(), 6.2) cannot. */
+/* Removes the type of a context. The kernel passes the struct sock itself, and programs can read memory
+ * through an untyped number but not through this context (before bpf_cast_to_kern_ctx(), 6.2). */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, __u64);
-} plain_address SEC(".maps");
+} untyped_address SEC(".maps");
 
-/* Runs when the last descriptor is closed, in the process that closes it (inet_release()). */
+/* Runs when the last descriptor is closed, in the process that closes it (inet_release() in
+ * net/ipv4/af_inet.c). */
 SEC("?cgroup/sock_release")
 int tracepoint_sock_release(struct bpf_sock *ctx)
 {
 	__u32 zero = 0;
-	volatile __u64 *address = bpf_map_lookup_elem(&plain_address, &zero);
+	volatile __u64 *address = bpf_map_lookup_elem(&untyped_address, &zero);
 	struct sock *sk;
 
 	if (!address)
@@ -316,38 +318,39 @@ int tracepoint_sock_release(struct bpf_sock *ctx)
 }
 
 /*
- * The ends of connections that were reported already. A tracepoint's program does not run where it would interrupt
- * itself (prog->active in __bpf_trace_run()): of a softirq that ends a connection in the middle of another
- * change of state on the same processor one of two programs knows, whichever was not under way. Some ends
- * neither is reported, and the kernel counts no miss. The sockops callback, a few lines before in tcp_set_state(),
- * has them all, but of connections only that began since it is there: the tracepoint has the others.
+ * The ends of connections that were already reported. A tracepoint program does not run while it would
+ * interrupt itself (prog->active in __bpf_trace_run(), kernel/trace/bpf_trace.c). If a softirq ends a
+ * connection during another state change on the same CPU, only one of two programs on the tracepoint may run,
+ * and sometimes neither; the kernel does not count such misses. The sockops callback, which runs a few lines
+ * earlier in tcp_set_state(), never misses one, but covers only connections that began after it was attached.
+ * The tracepoint covers the others.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
 	__type(key, __u64);   /* struct sock * */
-	__type(value, __u64); /* its cookie, for another may have the memory later */
-} tcp_ends SEC(".maps");
+	__type(value, __u64); /* its cookie: a later socket may have the same address */
+} reported_tcp_ends SEC(".maps");
 
 static __always_inline void tcp_end_mark_reported(struct sock *sk)
 {
 	__u64 key = (__u64)sk, cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
 
-	bpf_map_update_elem(&tcp_ends, &key, &cookie, BPF_ANY);
+	bpf_map_update_elem(&reported_tcp_ends, &key, &cookie, BPF_ANY);
 }
 
 static __always_inline bool tcp_end_is_reported(struct sock *sk)
 {
-	__u64 key = (__u64)sk, *cookie = bpf_map_lookup_elem(&tcp_ends, &key);
+	__u64 key = (__u64)sk, *cookie = bpf_map_lookup_elem(&reported_tcp_ends, &key);
 
 	return cookie && *cookie == BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
 }
 
-static __always_inline int tcp_state(struct sock *sk, int old_state, int new_state, bool last)
+static __always_inline int tcp_state(struct sock *sk, int old_state, int new_state, bool is_last)
 {
 	__u64 key = (__u64)sk;
 
-	/* MPTCP reports each change twice; its subflow's (TCP) is the one that has the port. */
+	/* MPTCP reports each change twice; only its subflow (TCP) has the port. */
 	if (old_state == new_state || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	if (has_cookies && old_state == WIRE_TCP_SYN_RECV && new_state == WIRE_TCP_ESTABLISHED)
@@ -355,11 +358,11 @@ static __always_inline int tcp_state(struct sock *sk, int old_state, int new_sta
 	if (new_state != WIRE_TCP_CLOSE)
 		return 0;
 	if (tcp_end_is_reported(sk)) {
-		if (last)
-			bpf_map_delete_elem(&tcp_ends, &key);
+		if (is_last)
+			bpf_map_delete_elem(&reported_tcp_ends, &key);
 		return 0;
 	}
-	if (!last)
+	if (!is_last)
 		tcp_end_mark_reported(sk);
 	on_tcp_closed(sk, old_state);
 	return 0;
@@ -371,7 +374,7 @@ int BPF_PROG(tracepoint_tcp_state, struct sock *sk, int old_state, int new_state
 	return tcp_state(sk, old_state, new_state, false);
 }
 
-/* Attached after the other, and so called after it. */
+/* Attached after the first one, so it runs after it. */
 SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(tracepoint_tcp_state_second, struct sock *sk, int old_state, int new_state)
 {
@@ -414,12 +417,13 @@ int BPF_PROG(tracepoint_send, struct sock *sk, int result)
 		return 0;
 	if (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)
 		on_udp_send(sk, result);
-	else if (result == -EADDRNOTAVAIL && protocol == IPPROTO_TCP) /* TCP Fast Open connects in a send */
+	else if (result == -EADDRNOTAVAIL && protocol == IPPROTO_TCP) /* TCP Fast Open connects inside a send */
 		on_connect_failed(sk, NULL, EADDRNOTAVAIL);
 	return 0;
 }
 
-/* Before "net: Introduce sock_send_length/sock_recv_length tracepoints" (6.3): the sends themselves. */
+/* For kernels before "net: Introduce sock_send_length/sock_recv_length tracepoints" (6.3): traces the system
+ * calls. */
 static __always_inline int send_exit(struct trace_event_raw_sys_exit *ctx)
 {
 	struct call call;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * A port_usage: the ports of the ephemeral range of one network namespace, as the kernel's tables have them.
- * bpf/port_usage.bpf.c counts, source/port_usage.c asks for it and reads the result.
+ * A count of the ports in the ephemeral range of one network namespace, from the kernel's tables.
+ * bpf/port_usage.bpf.c counts; source/port_usage.c runs it and reads the result.
  */
 #ifndef PORTTRACE_PORT_USAGE_H
 #define PORTTRACE_PORT_USAGE_H
@@ -12,22 +12,22 @@
 
 #include "porttrace/wire.h"
 
-/* port_usage_ports: what a port is. */
-#define PORT_USAGE_TCP   1 /* has a bind bucket: a socket or a TIME_WAIT */
-#define PORT_USAGE_BOUND 2 /* bind() or listen() made the bucket: connect() passes it by */
+/* Flags in port_usage_ports. */
+#define PORT_USAGE_TCP   1 /* has a bind bucket: a socket or a TIME_WAIT uses it */
+#define PORT_USAGE_BOUND 2 /* bind() or listen() created the bucket: connect() skips the port */
 #define PORT_USAGE_UDP   4
 
 #define PORT_USAGE_PORTS 65536
 
 struct port_usage {
-	__u16 low, high;	  /* in: the range */
-	__u16 walked;		  /* out: the bind buckets were all looked at; else run it once more */
-	__u16 at;		  /* from here on; in, at first: low */
-	__u32 timewait_ephemeral;	  /* out: TIME_WAITs on ports that the kernel chose */
-	__u32 pools_missed;	  /* out: sockets that found no room in the map */
+	__u16 low, high;	  /* input: the range */
+	__u16 walked;		  /* output: all bind buckets were read; 0: run the program again */
+	__u16 next_port;	  /* where the next run begins; initially low */
+	__u32 timewait_ephemeral;	  /* output: TIME_WAITs on ports that the kernel selected */
+	__u32 pools_missed;	  /* output: sockets that were not counted because the map was full */
 };
 
-/* From one address to one; remote zero: bound to the local address alone. */
+/* One pair of addresses. Remote end zero: sockets that are bound to the local address. */
 struct port_usage_key {
 	__u8 local_addr[16];
 	__u8 remote_addr[16];
@@ -39,9 +39,9 @@ struct port_usage_key {
 struct port_usage_pool {
 	__u32 in_use;		 /* TIME_WAIT included */
 	__u32 timewait;
-	__u32 first_parity;	 /* of those in use: connect() looks at these ports first */
+	__u32 first_parity;	 /* of those in use: on the ports that connect() tries first */
 	__u16 range_low, range_high; /* IP_LOCAL_PORT_RANGE of a socket that has one; 0: none seen */
-	__u16 ends[WIRE_POOL_ENDS];  /* as in wire_pool */
+	__u16 ends[WIRE_POOL_ENDS];  /* as wire_pool.ends */
 };
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Settings of the kernel side, written before it is loaded: the filters and what to follow. They are constant
- * from then on, so the verifier removes every branch that a run does not need.
+ * Settings of the BPF programs, written before they are loaded: the filters and what to report. They are
+ * constant afterwards, so the verifier removes the branches that a run does not need.
  */
 #ifndef PORTTRACE_SETTINGS_H
 #define PORTTRACE_SETTINGS_H
@@ -13,7 +13,7 @@
 #define SETTINGS_LIST_MAX 16
 #define SETTINGS_PORTS	  65536
 
-/* The list of processes, users, names ... that an option took; count 0: all. */
+/* The values of a filter option; count 0: no filter. */
 struct settings_numbers {
 	__u32 count;
 	__u32 values[SETTINGS_LIST_MAX];
@@ -42,26 +42,26 @@ struct settings_ports {
 };
 
 struct settings {
-	__u32 kinds;	     /* bit per wire_kind that the user wants to see */
+	__u32 kinds;	     /* bit per wire_kind that is reported */
 	__u32 failed_only;
-	__u32 ipv4, ipv6;    /* -4, -6; both or neither: all */
-	__u32 record_existing_owners;   /* a snapshot fills the records too; 0: no probes will use them */
-	__u64 cgroup_id;     /* 0: all; else this cgroup and those below it */
-	__u32 cgroup_level;  /* its depth in the hierarchy */
+	__u32 ipv4, ipv6;    /* options -4 and -6; both or neither: all */
+	__u32 record_existing_owners;   /* a snapshot adds records of owners; 0: no probe uses records */
+	__u64 cgroup_id;     /* this cgroup and its descendants; 0: all */
+	__u32 cgroup_level;  /* depth of that cgroup */
 	struct settings_numbers pids, uids, netns, protocols;
 	struct settings_names comms;
 	struct settings_cidrs local, remote;
 	struct settings_ports local_ports, remote_ports;
 };
 
-/* What a scan of existing sockets is limited to; changes between scans. */
+/* Limits of a scan of existing sockets; user space changes them between scans. */
 struct scan_settings {
 	__u32 netns;		/* 0: all */
-	__u32 cookie_count;	/* 0: all sockets, under the filters; else only these, without filters */
+	__u32 cookie_count;	/* not 0: only sockets with these cookies, without filters */
 	__u64 cookies[64];	/* those beyond the count are 0 */
-	__u16 port;		/* 0: all; else only this local port, in every namespace, without filters */
-	__u16 port_high;	/* not 0: all from `port` to this one, in `netns` only */
-	__u16 idle;		/* of descriptors only TCP that neither listens nor is connected */
+	__u16 port;		/* not 0: only this local port, in every namespace, without filters */
+	__u16 port_high;	/* not 0: the ports from `port` to this one, in `netns` only */
+	__u16 idle;		/* of sockets with a descriptor only those in state CLOSE (bound or idle) */
 	__u16 reserved;
 };
 

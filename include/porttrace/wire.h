@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Every event that reaches porttrace: its kind, layout and meaning.
+ * Every event: its kind, layout and meaning.
  *
- * The kernel side fills these, the ring buffer, the iterators and the capture file carry them
- * unchanged, and the model reads nothing else. A kind names a fact about a socket, never the kernel
- * function that showed it.
+ * The BPF programs fill events in; the ring buffer, the iterators and the capture file carry them unchanged;
+ * the model reads only events. A kind is named after a fact about a socket, not after the kernel function
+ * that reported it.
  *
- * Layout: fixed-width types, largest first, padding written out and zero, size a multiple of eight.
- * Addresses are 16 bytes with IPv4 mapped (::ffff:a.b.c.d), ports are host order. An event grows at
- * its end only; a reader takes min(size, its own) and zeroes the rest.
+ * Layout: fixed-width types, largest first, explicit zero padding, size a multiple of 8. Addresses have 16
+ * bytes with IPv4 mapped (::ffff:a.b.c.d); ports are in host order. New fields are added at the end only; a
+ * reader copies min(size, its own size) bytes and zeroes the rest.
  */
 #ifndef PORTTRACE_WIRE_H
 #define PORTTRACE_WIRE_H
@@ -21,32 +21,32 @@
 /*
  * X(number, NAME, name, last, has, meaning). Append only; a retired number stays a hole.
  *
- * last: the field up to which an event must reach to be used; what follows may be missing, as in an older
- *       capture, and reads as zero.
- * has:  CALL    sock, task, error and failure_id: the outcome of a call
+ * last: the last required field: a shorter event is invalid. Later fields may be missing, in older captures,
+ *       and are then zero.
+ * has:  CALL    sock, task, error and failure_id: the result of a call
  *       HOLDER  sock, task and failure_id
  *       SOCK    sock and task
  *       TASK    task
  *       NONE    none of these
- * The enum, the sizes, the required part and the access to these fields are generated from it.
+ * enum wire_kind, struct wire_layout and the functions in src/model/wire_event.c are generated from this list.
  */
 #define WIRE_KINDS(X) \
-	X(1,  BIND,      bind,      task,        CALL,   "a port was asked for, by bind() or implicitly, with the outcome")    \
-	X(2,  LISTEN,    listen,    task,        CALL,   "a socket was made to listen, with the outcome")                      \
-	X(3,  CONNECT,   connect,   task,        CALL,   "an outgoing connection took a local port, or could not")             \
-	X(4,  ACCEPT,    accept,    task,        SOCK,   "an incoming connection was handed to a process")                     \
+	X(1,  BIND,      bind,      task,        CALL,   "bind(), or a send that bound the socket, with its result")           \
+	X(2,  LISTEN,    listen,    task,        CALL,   "listen(), with its result")                                          \
+	X(3,  CONNECT,   connect,   task,        CALL,   "an outgoing connection took a local port, or got none")              \
+	X(4,  ACCEPT,    accept,    task,        SOCK,   "accept() returned a connection to a process")                        \
 	X(5,  CLOSE,     close,     task,        SOCK,   "the last process closed a socket that had a port")                   \
 	X(6,  TIMEWAIT,  timewait,  action,      SOCK,   "a TIME_WAIT began or ended")                                         \
-	X(7,  RELEASE,   release,   task,        SOCK,   "a port is free again")                                               \
-	X(8,  SOCKET,    socket,    fd,          HOLDER, "a socket that exists, as a scan of the kernel found it")             \
-	X(9,  PROCESS,   process,   cmdline_len, TASK,   "what /proc says about a process")                                    \
+	X(7,  RELEASE,   release,   task,        SOCK,   "a port was released")                                                \
+	X(8,  SOCKET,    socket,    fd,          HOLDER, "a scan found this existing socket")                                  \
+	X(9,  PROCESS,   process,   cmdline_len, TASK,   "executable, arguments and cgroup of a process, from /proc")          \
 	X(10, NETNS,     netns,     range_high,  NONE,   "settings and counters of one network namespace")                     \
-	X(11, TRAFFIC,   traffic,   remote_port, TASK,   "ports taken by one process towards one destination")                 \
+	X(11, TRAFFIC,   traffic,   remote_port, TASK,   "ports that one process took for one destination")                    \
 	X(12, LOST,      lost,      reason,      NONE,   "events that did not reach the reader")                               \
 	X(13, INTERFACE, interface, name,        NONE,   "the name of a network device")                                       \
-	X(14, POOL,      pool,      ends,        NONE,   "how many ports are taken from one address towards one destination")  \
-	X(15, MISUSE,    misuse,    limit,       SOCK,   "a process uses ports in a way that makes them run out")              \
-	X(16, SEARCH,    search,    buckets,     NONE,   "how long searches for a port took")
+	X(14, POOL,      pool,      ends,        NONE,   "ports in use from one address to one destination")                   \
+	X(15, MISUSE,    misuse,    limit,       SOCK,   "a process uses ports in a way that exhausts them")                   \
+	X(16, SEARCH,    search,    buckets,     NONE,   "the duration of port searches")
 /* clang-format on */
 
 enum wire_kind {
@@ -55,7 +55,7 @@ enum wire_kind {
 #undef X
 };
 
-/* Every event begins with this. `size` counts it too; `boot_ns` is CLOCK_BOOTTIME. */
+/* Every event begins with this. `size` includes it; `boot_ns` is CLOCK_BOOTTIME. */
 struct wire_hdr {
 	__u16 size;
 	__u16 kind;
@@ -64,7 +64,7 @@ struct wire_hdr {
 	__u64 boot_ns;
 };
 
-/* wire_sock.flags: the socket options that a user sets ... */
+/* wire_sock.flags: socket options that a program sets ... */
 #define WIRE_REUSEADDR		   (1U << 0)
 #define WIRE_REUSEPORT		   (1U << 1)
 #define WIRE_V6ONLY		   (1U << 2)
@@ -72,24 +72,26 @@ struct wire_hdr {
 #define WIRE_TRANSPARENT	   (1U << 4)
 #define WIRE_BIND_ADDRESS_NO_PORT  (1U << 5)
 #define WIRE_OPTIONS		   0x0000ffffU
-/* ... and what the kernel knows about it. */
-#define WIRE_PORT_EPHEMERAL	   (1U << 16) /* the kernel chose the port: no SOCK_BINDPORT_LOCK */
-#define WIRE_KERNEL_OWNED	   (1U << 17) /* no file, and the kernel made it (sk_kern_sock) */
-#define WIRE_ORPHAN		   (1U << 18) /* SOCK_DEAD: no process has it any more */
-#define WIRE_REUSEPORT_PROG	   (1U << 19) /* a reuseport group of its own (sk_reuseport_cb) */
-#define WIRE_CONNECT_BIND	   (1U << 20) /* connect() chose the port (SOCK_CONNECT_BIND, 6.18) */
+/* ... properties of the socket in the kernel ... */
+#define WIRE_PORT_EPHEMERAL	   (1U << 16) /* the kernel selected the port: no SOCK_BINDPORT_LOCK */
+#define WIRE_KERNEL_OWNED	   (1U << 17) /* created by the kernel, and without a file (sk_kern_sock) */
+#define WIRE_ORPHAN		   (1U << 18) /* SOCK_DEAD: every process has closed it */
+#define WIRE_REUSEPORT_PROG	   (1U << 19) /* has a reuseport group (sk_reuseport_cb) */
+#define WIRE_CONNECT_BIND	   (1U << 20) /* connect() selected the port (SOCK_CONNECT_BIND, 6.18) */
 #define WIRE_FORCE_REUSE	   (1U << 21) /* TCP_REPAIR: sk_reuse is SK_FORCE_REUSE */
-#define WIRE_UNSHARED_BUCKET	   (1U << 22) /* bucket fastreuse -1: other connect()s may have the port too */
-#define WIRE_ACCEPTED		   (1U << 23) /* seen to come out of a listener */
-#define WIRE_SHARED_BUCKET	   (1U << 29) /* a bind() has had the port: closed to every connect() */
-#define WIRE_MAPPED_ANY_UNSEEN	   (1U << 30) /* at ::ffff:0.0.0.0, where this kernel's bhash2 does not look for
-					       * an IPv6 caller of a single mapped address (6.1 to 6.8) */
-/* ... and of a refused call, how far it came. */
-#define WIRE_REACHED_CGROUP		   (1U << 24) /* to the cgroup's hook: past seccomp and security modules */
-#define WIRE_STOPPED_BEFORE_CGROUP		   (1U << 25) /* the hook is there and did not run */
-#define WIRE_REFUSED_BY_CGROUP	   (1U << 26) /* a BPF program of a cgroup said no */
-#define WIRE_FILTERED		   (1U << 27) /* the thread's seccomp filter does not simply allow it */
-#define WIRE_TENTATIVE		   (1U << 28) /* IFA_F_TENTATIVE: its address is being checked */
+#define WIRE_UNSHARED_BUCKET	   (1U << 22) /* fastreuse of the bucket is -1: other connect()s share it */
+#define WIRE_ACCEPTED		   (1U << 23) /* accepted by a listener */
+#define WIRE_SHARED_BUCKET	   (1U << 29) /* a bind() used the bucket: every connect() skips the port */
+#define WIRE_MAPPED_ANY_UNSEEN	   (1U << 30) /* bound to ::ffff:0.0.0.0; the bhash2 lookup of this kernel
+					       * misses it for an IPv6 caller with a single mapped address
+					       * (6.1 to 6.8) */
+/* ... and for a refused call, how far it got. */
+#define WIRE_REACHED_CGROUP		(1U << 24) /* reached the cgroup hook, past seccomp and security
+						    * modules */
+#define WIRE_STOPPED_BEFORE_CGROUP	(1U << 25) /* the cgroup hook is attached and did not run */
+#define WIRE_REFUSED_BY_CGROUP		(1U << 26) /* a BPF program of a cgroup refused */
+#define WIRE_FILTERED			(1U << 27) /* a seccomp filter of the thread may have refused it */
+#define WIRE_TENTATIVE			(1U << 28) /* duplicate address detection is running (IFA_F_TENTATIVE) */
 
 /* wire_sock.state: the kernel's TCP states (include/net/tcp_states.h). UDP uses ESTABLISHED and CLOSE. */
 enum wire_state {
@@ -108,9 +110,8 @@ enum wire_state {
 };
 
 /*
- * A socket. `cookie` identifies it over its life and over the boot (SO_COOKIE, `sk:` of `ss -e`); a
- * TIME_WAIT keeps the cookie of the connection that it came from. 0: unknown.
- * An MPTCP socket is itself, never its subflow.
+ * A socket. `cookie` identifies it until the machine restarts (SO_COOKIE, `sk:` of `ss -e`); a TIME_WAIT
+ * keeps the cookie of its connection. 0: not known. An MPTCP subflow is reported as its MPTCP socket.
  */
 struct wire_sock {
 	__u64 cookie;
@@ -118,7 +119,7 @@ struct wire_sock {
 	__u8 remote_addr[16];
 	__u32 netns;   /* inode number of the network namespace */
 	__u32 uid;     /* of the socket (sk_uid), in the initial user namespace */
-	__u32 ifindex; /* SO_BINDTODEVICE, 0: none */
+	__u32 ifindex; /* device of SO_BINDTODEVICE; 0: none */
 	__u32 flags;
 	__u16 family;	/* AF_INET, AF_INET6 */
 	__u16 protocol; /* IPPROTO_TCP, _UDP, _MPTCP (262), _UDPLITE */
@@ -128,9 +129,9 @@ struct wire_sock {
 	__u8 reserved[7];
 };
 
-/* A process: pid is the thread group, comm its leader's name. pid 0: unknown. */
+/* A process: pid is the thread group, comm the name of its leader. pid 0: not known. */
 struct wire_task {
-	__u64 start_boot_ns; /* with pid, the identity of the process */
+	__u64 start_boot_ns; /* pid and start identify a process */
 	__u64 cgroup_id;     /* cgroup v2 */
 	__u32 pid;
 	__u32 tid;
@@ -139,24 +140,24 @@ struct wire_task {
 	char comm[16];
 };
 
-/* `error` is an errno, positive; 0: the call worked. */
+/* `error`: a positive errno; 0: the call succeeded. */
 
 /* wire_bind.how: flags */
 #define WIRE_BIND_IMPLICIT 1 /* no bind(): a send took the port */
-#define WIRE_BIND_HAD_PORT 2 /* refused, and the socket had a port already */
+#define WIRE_BIND_HAD_PORT 2 /* refused, because the socket already had a port */
 
-/* sock.local_*: the address in effect; of a refused bind, the one asked for. */
+/* sock.local_*: the address in use; of a refused bind the requested one, after cgroup programs. */
 struct wire_bind {
 	struct wire_hdr hdr;
 	struct wire_sock sock;
 	struct wire_task task;
-	__u64 failure_id;  /* joins the wire_socket events of its holders; 0: they were not scanned for */
-	__u64 duration_ns; /* spent in the port search; 0: not measured */
+	__u64 failure_id;  /* same in the wire_socket events of its holders; 0: holders were not scanned */
+	__u64 duration_ns; /* in the port search */
 	__u8 requested_addr[16];
 	__u32 error;
 	__u16 requested_port;
 	__u16 how;
-	__u16 bound_port; /* WIRE_BIND_HAD_PORT: the port that it had */
+	__u16 bound_port; /* the port it had, with WIRE_BIND_HAD_PORT */
 	__u16 reserved[3];
 };
 
@@ -169,8 +170,8 @@ struct wire_listen {
 	__u32 backlog;
 };
 
-/* sock.remote_*: where to. An `error` says why no port was available; what happens to the connection
- * afterwards is reported by its close. */
+/* sock.remote_*: the destination. An `error` says why no local port was available; the close event reports
+ * what happens to the connection later. */
 struct wire_connect {
 	struct wire_hdr hdr;
 	struct wire_sock sock;
@@ -178,7 +179,7 @@ struct wire_connect {
 	__u64 failure_id;
 	__u64 duration_ns;
 	__u32 error;
-	__u16 requested_port; /* the port it was bound to before; 0: the kernel was to choose */
+	__u16 requested_port; /* the port that it was bound to before; 0: the kernel selects one */
 	__u16 reserved;
 };
 
@@ -192,9 +193,9 @@ struct wire_close {
 	struct wire_hdr hdr;
 	struct wire_sock sock;
 	struct wire_task task;
-	__u64 life_ns;	  /* since the port was taken; 0: not known */
-	__u32 error;	  /* what ended the connection when not orderly */
-	__u32 next_state; /* WIRE_TCP_TIME_WAIT when the port stays taken, else 0 */
+	__u64 life_ns;	  /* ns since the port was taken; 0: not known */
+	__u32 error;	  /* errno that ended the connection; 0: an orderly end */
+	__u32 next_state; /* WIRE_TCP_TIME_WAIT: the TIME_WAIT keeps the port; else 0 */
 };
 
 enum wire_timewait_action {
@@ -205,13 +206,13 @@ enum wire_timewait_action {
 	WIRE_TIMEWAIT_OVERFLOW = 5,
 };
 
-/* task: the process that left it. */
+/* task: the process that had the connection. */
 struct wire_timewait {
 	struct wire_hdr hdr;
 	struct wire_sock sock;
 	struct wire_task task;
 	__u32 action;
-	__u32 substate; /* FIN_WAIT2 until the peer has closed too, then TIME_WAIT; 0: not known */
+	__u32 substate; /* FIN_WAIT2 until the peer has closed, then TIME_WAIT; 0: not known */
 };
 
 struct wire_release {
@@ -220,38 +221,39 @@ struct wire_release {
 	struct wire_task task;
 };
 
-/* hdr.purpose of a SOCKET event: why it was read. Append only. */
+/* hdr.purpose of a SOCKET event: why the socket was read. Append only. */
 enum wire_purpose {
-	WIRE_PURPOSE_UNSET = 0,	     /* an older capture: failure_id tells, see wire_check() */
+	WIRE_PURPOSE_UNSET = 0,	     /* in older captures: derived from failure_id, see wire_check() */
 	WIRE_PURPOSE_SNAPSHOT = 1,   /* the socket exists */
-	WIRE_PURPOSE_HOLDER = 2,     /* it held the port when the refusal `failure_id` happened */
-	WIRE_PURPOSE_PORT_USAGE = 3, /* counted, with all others of its namespace, because a refusal was for want
-				      * of any port */
-	WIRE_PURPOSE_PREFETCH = 4,   /* older captures only: repeated as HOLDER where it was used */
-	WIRE_PURPOSE_OWNER_GONE = 5, /* a HOLDER whose owner had exited when the refusal was explained */
+	WIRE_PURPOSE_HOLDER = 2,     /* it held the port when call `failure_id` was refused */
+	WIRE_PURPOSE_PORT_USAGE = 3, /* counted with all sockets of its namespace, because a call was refused
+				      * for lack of a free port */
+	WIRE_PURPOSE_PREFETCH = 4,   /* in older captures only; a HOLDER event repeats it */
+	WIRE_PURPOSE_OWNER_GONE = 5, /* a HOLDER whose owner exited before the refusal was explained */
 };
 
 /*
- * One descriptor of one socket (fd >= 0, task has it), or a socket without any (fd -1; task is then the process
- * that took the port, if that was seen).
+ * One descriptor of one socket (fd >= 0; task has it), or a socket without a descriptor (fd -1; task is the
+ * process that took the port, if known).
  */
-/* wire_socket.fd: task has it, by a mapping, an io_uring, a message or a call instead of a descriptor */
+/* wire_socket.fd: task holds the socket without a descriptor: by a mapping, an io_uring, an unread message or
+ * a system call */
 #define WIRE_FDLESS 0x7fffffff
 struct wire_socket {
 	struct wire_hdr hdr;
 	struct wire_sock sock;
 	struct wire_task task;
-	__u64 failure_id;    /* the refusal that a holder belongs to, else 0 */
-	__u64 since_boot_ns; /* when the port was taken, if seen; 0: before porttrace */
+	__u64 failure_id;    /* wire_bind.failure_id of the refused call; 0: not a holder */
+	__u64 since_boot_ns; /* when the port was taken; 0: before porttrace */
 	__s32 fd;
 	__u32 expires_ms;    /* TIME_WAIT: time left; 0: not known */
 	__u32 backlog;	     /* LISTEN */
-	__u32 substate;	     /* TIME_WAIT: the state it stands for, FIN_WAIT2 or TIME_WAIT */
-	__u64 inode;	     /* of its file, as /proc/PID/fd has it; 0: no file, or not known */
+	__u32 substate;	     /* TIME_WAIT: FIN_WAIT2 or TIME_WAIT */
+	__u64 inode;	     /* of its file, as in /proc/PID/fd; 0: no file, or not known */
 };
 
-/* Texts are bytes as the process or the file system gave them, cut at the size, NUL-terminated.
- * cmdline: arguments separated by NUL, cmdline_len bytes. */
+/* Texts are the bytes of the process or file system, truncated to the size and NUL-terminated. cmdline:
+ * cmdline_len bytes, arguments separated by NUL. */
 struct wire_process {
 	struct wire_hdr hdr;
 	struct wire_task task;
@@ -262,7 +264,7 @@ struct wire_process {
 	char cmdline[512];
 };
 
-/* Totals since boot or since the probes were attached, never rates: a reader subtracts. */
+/* Totals since boot or since the probes were attached; a reader computes differences. */
 struct wire_netns {
 	struct wire_hdr hdr;
 	__u64 timewait_entered;	   /* TcpExt TW + TWKilled: the kernel's own counters */
@@ -270,21 +272,21 @@ struct wire_netns {
 	__u64 timewait_killed;	   /* TcpExt TWKilled */
 	__u64 timewait_overflowed; /* TcpExt TCPTimeWaitOverflow */
 	__u64 timewait_live;	   /* sockstat tw */
-	__u64 ephemeral_allocated; /* porttrace's own, counted in the kernel */
+	__u64 ephemeral_allocated; /* counted by the BPF programs, as are the next two */
 	__u64 ephemeral_released;
 	__u64 ephemeral_failed;
 	__u32 netns;
 	__u32 tw_reuse;		  /* sysctl net.ipv4.tcp_tw_reuse */
 	__u32 unprivileged_start; /* net.ipv4.ip_unprivileged_port_start */
-	__u32 reserved_count;	  /* ports of the range that ip_local_reserved_ports takes out */
+	__u32 reserved_count;	  /* ports of the range in ip_local_reserved_ports */
 	__u16 range_low;	  /* net.ipv4.ip_local_port_range */
 	__u16 range_high;
-	__u32 ends_interval;	  /* 0: asked for in between, or the totals to begin from */
-	/* Of ephemeral_allocated: by connect() of TCP, by bind() to port 0, without either. */
+	__u32 ends_interval;	  /* 0: read between intervals, or the totals at the start */
+	/* Parts of ephemeral_allocated: by connect() of TCP, by bind() to port 0, without either. */
 	__u64 by_connect;
 	__u64 by_bind;
 	__u64 by_autobind;
-	/* Of ephemeral_failed: by call and errno. */
+	/* Parts of ephemeral_failed, by call and errno. */
 	__u64 failed_connect;	    /* EADDRNOTAVAIL */
 	__u64 failed_connect_again; /* EAGAIN: UDP */
 	__u64 failed_bind;	    /* EADDRINUSE */
@@ -292,19 +294,20 @@ struct wire_netns {
 	__u64 failed_send;	    /* EAGAIN: UDP */
 	__u64 timewait_expired;	    /* with WIRE_NETNS_HOOKED */
 	__u32 has;		    /* WIRE_NETNS_* */
-	__u32 tw_reuse_delay_ms;    /* net.ipv4.tcp_tw_reuse_delay; where there is none, what it was before */
+	__u32 tw_reuse_delay_ms;    /* net.ipv4.tcp_tw_reuse_delay, or 1000 on kernels without it */
 	__u32 tw_max_buckets;	    /* net.ipv4.tcp_max_tw_buckets */
-	/* With WIRE_NETNS_PORT_USAGE: ports of the range with a socket, and those that connect() passes by. */
+	/* With WIRE_NETNS_PORT_USAGE: ports of the range with a socket, and those that connect() skips. */
 	__u32 tcp_in_use;
 	__u32 udp_in_use;
 	__u32 tcp_bound;
-	__u64 flows_forgotten; /* of all namespaces: processes and destinations whose counts made room */
+	__u64 flows_forgotten; /* of all namespaces: flows that the map evicted */
 };
 
-#define WIRE_NETNS_READ	  1 /* its settings and the kernel's counters were read: it was there */
-#define WIRE_NETNS_PORT_USAGE 2 /* the ports were counted; ephemeral_released is of now, not of the last count */
-#define WIRE_NETNS_HOOKED 4 /* timewait_*: what hooks have seen, not what the kernel counts itself */
-#define WIRE_NETNS_TIMED  8 /* searches for a port are measured (WIRE_SEARCH) */
+#define WIRE_NETNS_READ	  1 /* settings and kernel counters were read: the namespace exists */
+#define WIRE_NETNS_PORT_USAGE 2 /* the ports were counted now; otherwise ephemeral_released is from the last
+				 * count */
+#define WIRE_NETNS_HOOKED 4 /* timewait_*: counted by hooks, not by the kernel */
+#define WIRE_NETNS_TIMED  8 /* port searches are measured (WIRE_SEARCH) */
 
 /* Totals since the probes were attached. */
 struct wire_traffic {
@@ -323,8 +326,8 @@ struct wire_traffic {
 };
 
 /*
- * The ports that a search may take from local_addr towards the remote end; remote_port 0: by bind() to port
- * 0, listen() or UDP, for which only the local address counts. At one moment, counted in the kernel's tables.
+ * A pool: the ports that a search may select for local_addr and the remote end, at one moment. remote_port 0:
+ * for bind() to port 0, listen() or UDP, where only the local address counts. Counted in the kernel's tables.
  */
 #define WIRE_POOL_ENDS	  32
 #define WIRE_POOL_STEP_MS 2000
@@ -335,57 +338,58 @@ struct wire_pool {
 	__u32 netns;
 	__u16 remote_port;
 	__u16 protocol;
-	__u32 capacity;	 /* ports that it has: without those reserved, and for connect() those bound */
+	__u32 capacity;	 /* its ports: without reserved ones, and for connect() without bound ones */
 	__u32 in_use;	 /* TIME_WAIT included */
 	__u32 timewait;
 	__u32 first_parity; /* of those in use: on the half of the range that connect() tries first */
-	__u16 range_low, range_high; /* as narrowed by IP_LOCAL_PORT_RANGE */
+	__u16 range_low, range_high; /* the range, or the part that IP_LOCAL_PORT_RANGE selects */
 	__u32 reserved;
-	__u16 ends[WIRE_POOL_ENDS]; /* TIME_WAITs by the time left, in steps of WIRE_POOL_STEP_MS */
+	__u16 ends[WIRE_POOL_ENDS]; /* TIME_WAITs by time left, in steps of WIRE_POOL_STEP_MS */
 };
 
 enum wire_misuse_kind {
 	WIRE_MISUSE_BIND_CONNECT = 1, /* bind(address, 0) before connect(), without IP_BIND_ADDRESS_NO_PORT */
-	WIRE_MISUSE_SERVICE_PORT = 2, /* listens on a port of the range that is not reserved */
+	WIRE_MISUSE_SERVICE_PORT = 2, /* listens on a port of the ephemeral range that is not reserved */
 	WIRE_MISUSE_SELF_CONNECT = 3, /* a TCP connection to itself */
-	WIRE_MISUSE_OVERFLOW = 4,     /* TIME_WAITs that did not fit tcp_max_tw_buckets */
+	WIRE_MISUSE_OVERFLOW = 4,     /* TIME_WAITs dropped at tcp_max_tw_buckets */
 };
 
-/* Once for a process and a kind. */
+/* Sent once per process and kind. */
 struct wire_misuse {
 	struct wire_hdr hdr;
-	struct wire_sock sock; /* what is known of it: the listener, or the two ends */
+	struct wire_sock sock; /* the known fields: of the listener, or of both ends */
 	struct wire_task task; /* pid 0: not known */
-	__u64 count;	       /* so far */
+	__u64 count;	       /* until now */
 	__u32 misuse;	       /* enum wire_misuse_kind */
 	__u32 limit;	       /* WIRE_MISUSE_OVERFLOW: tcp_max_tw_buckets */
 };
 
-/* Totals since the probes were attached; where a backend measures it. */
+/* Totals since the probes were attached. Only if the backend measures searches. */
 #define WIRE_SEARCH_BUCKETS 32
 struct wire_search {
 	struct wire_hdr hdr;
-	__u8 remote_addr[16]; /* with remote_port 0: all of the namespace; else since the first long one */
+	__u8 remote_addr[16]; /* with remote_port 0: all destinations; else one destination, since its first
+			       * long search */
 	__u32 netns;
 	__u16 remote_port;
 	__u16 connects; /* 1: by connect() of TCP; 0: by bind(), listen() or UDP */
 	__u64 total_ns;
 	__u64 max_ns;
-	__u64 buckets[WIRE_SEARCH_BUCKETS]; /* [n]: 2^n ns and more */
+	__u64 buckets[WIRE_SEARCH_BUCKETS]; /* [n]: from 2^n ns to 2^(n+1) */
 };
 
 enum wire_lost_reason {
 	WIRE_LOST_RING = 1,    /* the ring buffer was full */
 	WIRE_LOST_MAP = 2,     /* a kernel map was full: an owner or a counter is missing */
-	WIRE_LOST_INVALID = 3, /* bytes that are no event */
+	WIRE_LOST_INVALID = 3, /* not a valid event */
 	WIRE_LOST_TABLE = 4,   /* the port table was full: an entry was evicted */
-	WIRE_LOST_MISSED = 5,  /* a return probe missed a call (kprobe) */
-	WIRE_LOST_NOT_RUN = 6, /* a probe was hit, and its program not run (probe/missed.h): at most this many */
+	WIRE_LOST_MISSED = 5,  /* a return probe missed the call (kprobe) */
+	WIRE_LOST_NOT_RUN = 6, /* a probe was hit and its program was not run (probe/missed.h); an upper limit */
 };
 
 struct wire_lost {
 	struct wire_hdr hdr;
-	__u64 count; /* since the last such event */
+	__u64 count; /* since the previous LOST event */
 	__u32 reason;
 	__u32 reserved;
 };
@@ -397,7 +401,7 @@ struct wire_interface {
 	char name[16];
 };
 
-/* Large enough for any event of the kernel side; PROCESS is made in user space. */
+/* The largest event that the BPF programs send; user space makes PROCESS. */
 #define WIRE_KERNEL_EVENT_MAX 256
 
 #define WIRE_CHECK_SIZE(NAME, name)                                                      \

@@ -37,9 +37,7 @@ static int entry_get(struct model *model, const struct wire_hdr *hdr, const stru
 	return *entry ? 0 : -ENOMEM;
 }
 
-/*
- * A TIME_WAIT is a socket of its own, without a uid and most options. Keep those of the connection that it was.
- */
+/* A TIME_WAIT is a separate socket, without a uid and most options. Keep those of its connection. */
 static void entry_update(struct model *model, struct port_entry *entry, const struct wire_hdr *hdr,
 			const struct wire_sock *sock)
 {
@@ -66,7 +64,8 @@ static void entry_fill_gaps(struct port_entry *entry, const struct wire_task *ow
 		entry->since_boot_ns = since_boot_ns;
 }
 
-/* `task` took the port. A scan can only guess the owner, so this event overrides it, even if it is older. */
+/* `task` took the port. A scan can only guess the owner, so this event replaces it even if the event is
+ * older. */
 static void entry_set_owner(struct port_entry *entry, const struct wire_task *task, uint64_t boot_ns)
 {
 	if (task->pid)
@@ -131,7 +130,7 @@ static int apply_connect(struct model *model, const struct wire_connect *event)
 		return err;
 	if (is_newer(entry, &event->hdr))
 		entry_update(model, entry, &event->hdr, &event->sock);
-	/* The port of a bound socket was taken by the process that called bind(). */
+	/* For a bound socket, the process that called bind() took the port. */
 	if (event->requested_port)
 		entry_fill_gaps(entry, &event->task, 0);
 	else
@@ -153,7 +152,7 @@ static int apply_accept(struct model *model, const struct wire_accept *event)
 	return 0;
 }
 
-/* Applied even if the entry is newer: only probes report ends, and theirs are in order. */
+/* Applied even if the entry is newer: only probes report ends, and their events are in order. */
 static int timewait_enter(struct model *model, const struct wire_hdr *hdr,
 			  const struct wire_sock *sock, const struct wire_task *task,
 			  uint64_t since_boot_ns, struct port_entry **entry)
@@ -249,7 +248,8 @@ static void entry_update_scanned(struct model *model, struct port_entry *entry,
 	if (event->sock.state != WIRE_TCP_TIME_WAIT)
 		return;
 	port_table_clear_fds(model->ports, entry);
-	/* Without the time left, keep the known end, else assume the longest: every TIME_WAIT must end. */
+	/* If the time left is not known, keep the known end, else assume the maximum: every TIME_WAIT must
+	 * end. */
 	if (event->expires_ms || !entry->expires_boot_ns)
 		port_table_set_expiry(model->ports, entry, event->hdr.boot_ns + left_ns);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * When recently closed sockets were closed. A scan takes a while, and probes report meanwhile: a record of a socket
- * may arrive after its close although it was made before, and must not add the socket again. The model does not
+ * The times when recent sockets were closed. A scan takes time, and probes report meanwhile: a scan result
+ * that is older than the close may arrive after it, and must not add the socket again. The model does not
  * know when a scan runs, so it always keeps this cache.
  */
 #ifndef PORTTRACE_MODEL_CLOSED_CACHE_H
@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 /*
- * One slot per hash of a cookie; a later close overwrites it. Cookies count up and the hash spreads neighbours, so
- * the cache holds most of the last 8,192 closes: about 1 s of a storm, while a scan takes about 0.1 s. An
- * overwritten close may leave a wrong entry in the port table until that is evicted.
+ * One slot per hash of a cookie; a later close overwrites it. Cookies are consecutive and the hash spreads
+ * them, so the cache holds most of the last 8,192 closes: about 1 s at the highest load, while a scan takes
+ * about 0.1 s. After an overwrite a closed socket may stay in the port table until it is evicted.
  */
 #define CLOSED_CACHE_BITS 13
 

@@ -13,7 +13,7 @@ void failure_ring_done(struct failure_ring *ring)
 
 const struct failure *failure_ring_find(const struct failure_ring *ring, uint64_t id)
 {
-	/* Newest first: that is the usual one. */
+	/* Newest first: that is usually the one requested. */
 	for (unsigned int age = 1; id && age <= FAILURES_MAX; age++) {
 		unsigned int i = (ring->next + FAILURES_MAX - age) % FAILURES_MAX;
 
@@ -36,7 +36,7 @@ static struct failure *failure_get(struct failure_ring *ring, uint64_t id)
 	return failure;
 }
 
-/* Sockets without a cookie cannot be matched: each becomes a holder of its own. */
+/* Sockets without a cookie cannot be matched: each becomes a separate holder. */
 static struct holder *holder_find(const struct failure *failure, uint64_t cookie)
 {
 	for (size_t i = 0; cookie && i < failure->holder_count; i++) {
@@ -76,8 +76,8 @@ static void holder_add_pid(struct holder *holder, const struct wire_task *task)
 		holder->pid_more++;
 }
 
-/* The port table saw who took the port, so its owner is preferred. The process that made the kernel create a socket
- * (`ip link add ... type vxlan`) does not hold that socket. */
+/* The port table knows the process that took the port, so its owner is preferred. The process that made the
+ * kernel create a socket (`ip link add ... type vxlan`) does not hold that socket. */
 static void holder_fill(struct holder *holder, const struct wire_socket *event,
 			const struct port_entry *known)
 {

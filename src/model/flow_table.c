@@ -17,7 +17,7 @@ struct flow_key {
 	uint64_t start_boot_ns;
 	uint32_t netns;
 	uint32_t pid;
-	uint32_t remote_port; /* this wide to leave no padding */
+	uint32_t remote_port; /* 32 bits, to avoid padding */
 	uint32_t protocol;
 };
 
@@ -111,8 +111,8 @@ static bool is_any(const uint8_t addr[16])
 	return !memcmp(addr, any, sizeof(any)) || !memcmp(addr, any_ipv4, sizeof(any_ipv4));
 }
 
-/* A refused connect() has no local address, and a bind to a wildcard takes the port of every address. */
-static bool goes_towards(const struct flow *flow, const struct wire_pool *pool)
+/* A refused connect() has no local address; a bind to a wildcard takes the port on every address. */
+static bool belongs_to_pool(const struct flow *flow, const struct wire_pool *pool)
 {
 	bool is_bind = !pool->remote_port;
 
@@ -136,7 +136,7 @@ void flow_table_towards(const struct flow_table *table, const struct wire_pool *
 {
 	memset(towards, 0, sizeof(*towards));
 	for (const struct flow *flow = table->flows; flow; flow = flow->hh.next) {
-		if (!goes_towards(flow, pool))
+		if (!belongs_to_pool(flow, pool))
 			continue;
 		if (flow->now.allocated > towards->most.allocated_total)
 			diff_make(flow, &towards->most);

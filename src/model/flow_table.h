@@ -11,7 +11,7 @@
 
 #include "porttrace/wire.h"
 
-/* What one process did towards one destination in an interval. */
+/* The ports that one process used for one destination in an interval. */
 struct churn_top {
 	struct wire_task task;
 	uint8_t remote_addr[16]; /* remote_port 0: of binds and accepted connections, which have no destination */
@@ -24,10 +24,10 @@ struct churn_top {
 	uint64_t allocated_total; /* since porttrace began */
 };
 
-/* All processes together, from one address towards one destination. */
+/* All processes together, from one address to one destination. */
 struct churn_towards {
 	uint64_t allocated, failed;
-	struct churn_top most; /* the process that took most since porttrace began; pid 0: not known */
+	struct churn_top most; /* the process that took most ports since porttrace began; pid 0: not known */
 };
 
 struct flow_table;
@@ -41,7 +41,8 @@ void flow_table_free(struct flow_table *table);
  */
 int flow_table_add(struct flow_table *table, const struct wire_traffic *event, uint64_t interval,
 		   struct churn_top *diff);
-/* Sums the flows to the destination of `pool` in that interval; remote_port 0: those that bind() to its address. */
+/* Sums the flows to the destination of `pool` in that interval. remote_port 0: the flows that bind() to its
+ * address. */
 void flow_table_towards(const struct flow_table *table, const struct wire_pool *pool, uint64_t interval,
 			struct churn_towards *towards);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * uthash, set up so that it does not end the program when memory runs out: HASH_ADD leaves hh.tbl NULL in an item
- * that it could not add.
+ * uthash, configured not to exit when memory runs out: HASH_ADD leaves hh.tbl NULL in an item that it could
+ * not add.
  */
 #ifndef PORTTRACE_MODEL_HASH_H
 #define PORTTRACE_MODEL_HASH_H
@@ -13,9 +13,9 @@
 #include <uthash.h>
 
 /*
- * Sets `item` to the item of the key `wanted` and moves it to the end of the insertion order. If there is none, adds
- * one that is zero apart from the key; at `max` items it replaces the oldest. NULL: no memory. Items have a member
- * `key`, of the type of `wanted` and without padding.
+ * Sets `item` to the item with the key `wanted`, and moves it to the end of the insertion order. If there is
+ * none, adds one that is zero except for the key; with `max` items it replaces the oldest. NULL: no memory.
+ * Items have a member `key` of the type of `wanted`, without padding.
  */
 #define HASH_GET_NEWEST(head, wanted, max, item)                                           \
 	do {                                                                           \

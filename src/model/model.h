@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is true now: the tables, which only model_apply() and model_advance() change.
+ * The current state: the tables, which only model_apply() and model_advance() change.
  *
- * The model depends on nothing but the events: no libbpf, no clock, no terminal. The current time is the boot_ns of
- * events and the argument of model_advance(). Applying the same fact twice is harmless, so the events of a live start
- * may overlap its snapshot.
+ * The model depends on events only: no libbpf, no clock, no terminal. The current time is the boot_ns of
+ * events and the argument of model_advance(). Applying the same fact twice changes nothing, so the events of
+ * a live start may overlap its snapshot.
  */
 #ifndef PORTTRACE_MODEL_MODEL_H
 #define PORTTRACE_MODEL_MODEL_H
@@ -29,8 +29,8 @@ struct model_limits {
 #define HOLDER_PIDS_MAX 32
 struct holder {
 	struct wire_sock sock;
-	struct wire_task owner;	      /* who took the port; pid 0: not seen */
-	uint64_t since_boot_ns;	      /* 0: not seen */
+	struct wire_task owner;	      /* the process that took the port; pid 0: not known */
+	uint64_t since_boot_ns;	      /* 0: not known */
 	uint32_t expires_ms;	      /* TIME_WAIT: time left; 0: not known */
 	uint32_t substate;
 	uint32_t backlog;
@@ -49,7 +49,7 @@ struct failure {
 	uint64_t id;
 	struct holder *holders;
 	size_t holder_count;
-	size_t holder_more;	      /* found but not kept */
+	size_t holder_more;	      /* holders beyond FAILURE_HOLDERS_MAX */
 };
 
 struct model;
@@ -67,8 +67,8 @@ struct process_table *model_processes(struct model *model);
 struct netns_table *model_namespaces(struct model *model);
 struct pool_table *model_pools(struct model *model);
 
-/* The holders of a refused port so far, borrowed until the next model_apply(); NULL: none. The last 64 failures are
- * kept. */
+/* The holders of a refused port that are known so far, borrowed until the next model_apply(); NULL: none. The
+ * last 64 failures are kept. */
 const struct failure *model_failure(struct model *model, uint64_t failure_id);
 
 /* The name of a network interface; "": not known. */
@@ -77,10 +77,10 @@ const char *model_interface(const struct model *model, uint32_t netns, uint32_t 
 /* Socket and task of any event that has them, else NULL. */
 const struct wire_sock *wire_sock_of(const struct wire_hdr *event);
 const struct wire_task *wire_task_of(const struct wire_hdr *event);
-/* errno of bind, listen, connect; 0 for everything else. */
+/* errno of a bind, listen or connect event; 0 for all others. */
 uint32_t wire_error_of(const struct wire_hdr *event);
 uint64_t wire_failure_of(const struct wire_hdr *event);
-/* "bind", "listen" ...; NULL for a number that is no kind. */
+/* "bind", "listen" ...; NULL: no such kind. */
 const char *wire_kind_name(unsigned int kind);
 
 #endif

@@ -27,7 +27,8 @@ struct netns_table {
 	struct node *nodes;
 	struct flow_table *flows;
 	struct search_table *searches;
-	/* One sequence for all namespaces, so that a namespace that was dropped and returns has a new number. */
+	/* One sequence for all namespaces, so that a namespace that was dropped and returns gets a new
+	 * number. */
 	uint64_t last_interval;
 };
 
@@ -92,7 +93,7 @@ void netns_table_drop(struct netns_table *table, uint32_t netns)
 		node_drop(table, node);
 }
 
-/* The kernel reuses inode numbers. Totals only grow, so one that shrank belongs to a new namespace. */
+/* The kernel reuses inode numbers. Totals only grow, so a smaller total belongs to a new namespace. */
 static bool is_continued(const struct wire_netns *now, const struct wire_netns *before)
 {
 	return now->timewait_entered >= before->timewait_entered &&
@@ -105,8 +106,8 @@ static bool is_continued(const struct wire_netns *now, const struct wire_netns *
 }
 
 /*
- * The end of a namespace is not reported. Drop a namespace that had no report for 10 intervals of the one that
- * was just reported, and for at least 60 s: one that is read more often than the others must not drop them.
+ * The end of a namespace is not reported. Drop a namespace without a report for 10 intervals of the one just
+ * reported, and for at least 60 s, so that one that is read more often does not drop the others.
  */
 static void drop_inactive(struct netns_table *table, const struct netns_entry *entry)
 {
@@ -168,7 +169,8 @@ static bool is_same_flow(const struct churn_top *a, const struct churn_top *b)
 	       !memcmp(a->remote_addr, b->remote_addr, sizeof(a->remote_addr));
 }
 
-/* The differences of a flow only grow during an interval, so one that was cut off can return with its full count. */
+/* The differences of a flow only grow during an interval, so a flow that was removed from the list can return
+ * with its full count. */
 static void top_insert(struct netns_entry *entry, const struct churn_top *top)
 {
 	struct churn_top *list = entry->traffic;
@@ -218,11 +220,11 @@ void netns_table_towards(const struct netns_table *table, const struct wire_pool
 }
 
 /*
- * TIME_WAITs that expired since the last report of this namespace. Only hooks count them (WIRE_NETNS_HOOKED).
- * Without hooks: what began and is not live any more was reused by a connect(), killed (TWKilled: its timer was
- * set to 4 s or less when it began), or expired; the last includes those that a SYN or a reset ended. The kernel's
- * counters are read one after the other while they change, so one interval alone may come out negative: subtract
- * the sums of all intervals, and report a shortfall in a later one.
+ * TIME_WAITs that expired since the last report of this namespace. Hooks count them (WIRE_NETNS_HOOKED).
+ * Without hooks, those that began and are not live any more were reused by a connect(), killed (TWKilled: the
+ * timer was set to 4 s or less at the begin), or expired; the last include those that a SYN or a reset ended.
+ * The kernel's counters change while they are read one by one, so the result of one interval may be negative:
+ * compute it from the sums of all intervals, and report the rest in a later one.
  */
 static uint64_t expired(struct node *node)
 {

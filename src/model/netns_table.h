@@ -17,7 +17,7 @@
 #include "porttrace/wire.h"
 
 #define CHURN_TOP_COUNT 5  /* shown at most */
-#define CHURN_TOP_KEPT	64 /* kept, so that filters have a choice */
+#define CHURN_TOP_KEPT	64 /* kept, because filters remove some */
 #define CHURN_SEARCHES	16 /* kept, likewise */
 
 /* What changed in an interval of a namespace. */
@@ -34,7 +34,7 @@ struct churn {
 	uint64_t failed_connect, failed_connect_again, failed_bind, failed_listen, failed_send;
 	uint64_t flows_forgotten;
 	uint64_t ephemeral_in_use;	/* ports of the range with a socket, TCP plus UDP */
-	bool in_use_known;		/* they were counted at the end of this interval */
+	bool in_use_known;		/* ports were counted at the end of this interval */
 	uint16_t range_low, range_high;
 	struct churn_top top[CHURN_TOP_KEPT]; /* most allocated first */
 	size_t top_count;
@@ -57,11 +57,11 @@ struct netns_table;
 struct netns_table *netns_table_new(void);
 void netns_table_free(struct netns_table *table);
 const struct netns_entry *netns_table_find(const struct netns_table *table, uint32_t netns);
-/* Each takes an event. 0 or -ENOMEM. */
+/* Each applies an event. 0 or -ENOMEM. */
 int netns_table_add(struct netns_table *table, const struct wire_netns *event);
 int netns_table_add_traffic(struct netns_table *table, const struct wire_traffic *event);
 int netns_table_add_search(struct netns_table *table, const struct wire_search *event);
-/* Sums what went to a destination in an interval that netns_table_churn() has returned. */
+/* Sums the ports used for a destination in an interval that netns_table_churn() returned. */
 void netns_table_towards(const struct netns_table *table, const struct wire_pool *pool, uint64_t interval,
 			 struct churn_towards *towards);
 void netns_table_drop(struct netns_table *table, uint32_t netns);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Port pools, each from one local address to one destination: how many ports are in use, and how that changes. A pool
- * is dropped 60 s after its last report; at 4,096 pools the one whose last report is oldest is evicted.
+ * Port pools, each from one local address to one destination: how many ports are in use, and how the number
+ * changes. A pool is dropped 60 s after its last report; with 4,096 pools the one with the oldest report is
+ * evicted.
  */
 #ifndef PORTTRACE_MODEL_POOL_TABLE_H
 #define PORTTRACE_MODEL_POOL_TABLE_H
@@ -16,7 +17,8 @@
 
 struct pool_sample {
 	uint64_t boot_ns;
-	int64_t taken;	/* since the first sample: ports taken, less those released other than by expiry of a TIME_WAIT */
+	int64_t taken;	/* ports taken since the first sample, minus those released other than by expiry of a
+			 * TIME_WAIT */
 	int64_t others; /* in use, but not in TIME_WAIT */
 };
 
@@ -25,8 +27,8 @@ struct pool_entry {
 	/* The last samples, the newest at sample_count - 1. */
 	struct pool_sample samples[POOL_SAMPLES];
 	size_t sample_count;
-	/* Ports per second, mean over up to 5 s, may be negative. inflow: growth of `taken`; growth: of `others`. Known
-	 * from the second sample on. */
+	/* Ports per second, averaged over up to 5 s; may be negative. inflow: growth of `taken`; growth: of
+	 * `others`. Known from the second sample on. */
 	double inflow, growth;
 	bool is_rate_known;
 };

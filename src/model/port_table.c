@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A hash by cookie, and two orders of eviction: entries that expire are in a heap by that time, all others in a list
- * by when they were last seen.
+ * A hash by cookie, and two orders of eviction: entries that expire are in a heap by expiry time, all others
+ * in a list by the time when they were last seen.
  */
 #include "model/port_table.h"
 
@@ -60,7 +60,7 @@ static struct slot *heap_meld(struct slot *a, struct slot *b)
 	return a;
 }
 
-/* Melds siblings in pairs, then the pairs from last to first: these two passes bound the amortised cost. */
+/* Melds siblings in pairs, then the pairs from last to first: the two passes bound the amortised cost. */
 static struct slot *heap_join(struct slot *sibling)
 {
 	struct slot *pairs = NULL, *top = NULL;
@@ -222,7 +222,7 @@ void port_table_set_expiry(struct port_table *table, struct port_entry *entry,
 	if (entry->expires_boot_ns == expires_boot_ns)
 		return;
 	order_remove(table, slot);
-	/* While the entry is in neither order, so that it is not the one that is evicted. */
+	/* Done while the entry is in neither order, so that it is not evicted itself. */
 	if (expires_boot_ns && table->expiring_count >= table->expiring_capacity)
 		evict(table);
 	entry->expires_boot_ns = expires_boot_ns;

@@ -27,10 +27,10 @@ struct port_fd {
 struct port_entry {
 	struct wire_sock sock;
 	struct wire_task owner;	   /* the process that took the port; pid 0: not known */
-	uint64_t since_boot_ns;	   /* when it did; 0: before porttrace began */
+	uint64_t since_boot_ns;	   /* when it took the port; 0: before porttrace began */
 	uint64_t seen_boot_ns;	   /* time of the newest event about the socket */
 	uint64_t expires_boot_ns;  /* TIME_WAIT: when it ends; 0: not a TIME_WAIT. Set by port_table_set_expiry() */
-	struct port_fd *fds;	   /* as the last scan found them; NULL: none, or not scanned */
+	struct port_fd *fds;	   /* of the last scan; NULL: none, or not scanned */
 	uint32_t backlog;	   /* LISTEN */
 	uint32_t substate;	   /* TIME_WAIT: FIN_WAIT2 or TIME_WAIT; 0: not known */
 };

@@ -10,14 +10,14 @@
 #include "model/hash.h"
 
 /*
- * Start times are compared in ticks of /proc/PID/stat (USER_HZ: 100 per second on x86-64 and arm64), the unit that
- * both sources have: BPF programs report nanoseconds, procfs ticks.
+ * Start times are compared in ticks of /proc/PID/stat (USER_HZ: 100 per second on x86-64 and arm64): the BPF
+ * programs report nanoseconds, procfs only ticks.
  */
 #define START_TICK_NS 10000000ULL
 
 struct process_key {
 	uint64_t start_ticks;
-	uint64_t pid; /* this wide to leave no padding */
+	uint64_t pid; /* 64 bits, to avoid padding */
 };
 
 struct process_node {
@@ -56,13 +56,15 @@ void process_unit_of(const char *cgroup, char *unit, size_t size)
 		length = strcspn(cgroup, "/");
 		if (!ends_in_unit(cgroup, length))
 			continue;
-		/* A name that does not fit is left empty: neither a cut name nor the outer unit would be right. */
+		/* A name that does not fit is left empty: a truncated name, or that of the outer unit, would
+		 * be wrong. */
 		snprintf(unit, size, "%.*s", length < size ? (int)length : 0, cgroup);
 	}
 }
 
-/* The id is a path component of its own (docker with cgroupfs), or follows "docker-", "libpod-", "crio-" or
- * "cri-containerd-" and precedes ".scope". The last one wins: the innermost of nested containers. */
+/* The id is a whole path component (docker with cgroupfs), or follows "docker-", "libpod-", "crio-" or
+ * "cri-containerd-" and precedes ".scope". The last one in the path is used: that of the innermost
+ * container. */
 void process_container_of(const char *cgroup, char *container, size_t size)
 {
 	size_t length;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Processes by pid and start time, with what procfs says of them. When full, the oldest report is evicted. */
+/* Processes by pid and start time, with their facts from procfs. When full, the oldest report is evicted. */
 #ifndef PORTTRACE_MODEL_PROCESS_TABLE_H
 #define PORTTRACE_MODEL_PROCESS_TABLE_H
 

@@ -12,7 +12,7 @@
 struct search_key {
 	uint8_t remote_addr[16];
 	uint32_t netns;
-	uint32_t remote_port; /* this wide to leave no padding */
+	uint32_t remote_port; /* 32 bits, to avoid padding */
 };
 
 struct node {

@@ -19,7 +19,7 @@ struct slab_chunk {
 	struct slab_chunk *prev, *next;
 	struct free_object *free; /* objects that were released */
 	size_t used;		  /* objects in use */
-	size_t touched;		  /* the objects from this number on were never used, and are still zero */
+	size_t touched;		  /* objects from this number on were never used, and are still zero */
 };
 
 static struct slab_chunk *chunk_of(void *object)

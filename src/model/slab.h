@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Allocates objects of one size from chunks, which return to the system when they are empty. malloc() would keep the
- * memory of a storm: one long-lived object at the top of the heap keeps everything below it.
+ * Allocates objects of one size from chunks, which are returned to the system when empty. malloc() would keep
+ * the peak memory: one long-lived object at the top of the heap keeps everything below it.
  */
 #ifndef PORTTRACE_MODEL_SLAB_H
 #define PORTTRACE_MODEL_SLAB_H
@@ -13,7 +13,7 @@ struct slab_chunk;
 struct slab {
 	size_t object_size;
 	struct slab_chunk *chunks; /* those with free objects first */
-	struct slab_chunk *spare;  /* the one chunk that is kept although empty; also in `chunks` */
+	struct slab_chunk *spare;  /* an empty chunk that is kept; also in `chunks` */
 };
 
 /* object_size: a multiple of eight, far below the 64 KiB of a chunk. */

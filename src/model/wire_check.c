@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Sizes and shared fields are checked by the layout of the kind; what is special to a kind, in check_fields(). */
+/* Checks sizes and shared fields by the layout of the kind, and the fields of one kind in check_fields(). */
 #include "model/wire_check.h"
 
 #include <errno.h>
@@ -39,7 +39,7 @@ static bool check_process(struct wire_process *process)
 
 /*
  * Captures of porttrace 0.1 have no purpose; their failure_id is 0 for a snapshot, 1 for a prefetch, all ones
- * for a count of ports, and else the refusal of a holder. From here on the purpose says so alone.
+ * for a count of ports, and otherwise the refusal of a holder. Later code reads only the purpose.
  */
 #define OLD_PREFETCH   1
 #define OLD_PORT_USAGE UINT64_MAX

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Checks and copies bytes from the kernel or a capture: what comes out is a valid event of this program's layout. */
+/* Checks and copies bytes from the kernel or a capture: the result is a valid event with this program's
+ * layout. */
 #ifndef PORTTRACE_MODEL_WIRE_CHECK_H
 #define PORTTRACE_MODEL_WIRE_CHECK_H
 
@@ -8,7 +9,7 @@
 
 #include "porttrace/wire.h"
 
-/* Room for any event. */
+/* Has space for any event. */
 union wire_event {
 	struct wire_hdr hdr;
 #define X(number, NAME, name, last, has, meaning) struct wire_##name name;
@@ -20,7 +21,7 @@ union wire_event {
 struct wire_layout {
 	const char *name;
 	uint16_t size;
-	uint16_t required; /* bytes that an event must have at least */
+	uint16_t required; /* minimum size of an event in bytes */
 	uint16_t sock, task, error, failure_id;
 };
 
@@ -28,10 +29,10 @@ struct wire_layout {
 const struct wire_layout *wire_layout_of(unsigned int kind);
 
 /*
- * Copies the event at `data` into *event: min(size, ours) bytes, the rest zeroed, hdr.size set to
- * ours, texts NUL-terminated, enumerations and lengths within bounds. A SOCKET event of an older capture gets
- * its purpose, and its failure_id is a refusal's or 0.
- * Returns 0; -EINVAL: not an event; -EPROTONOSUPPORT: a kind or purpose that a newer porttrace made.
+ * Copies the event at `data` into *event: min(size, own size) bytes, the rest zeroed, hdr.size set to the own
+ * size, texts NUL-terminated, enumerations and lengths checked. A SOCKET event of an older capture gets its
+ * purpose, and its failure_id becomes that of the refusal, or 0. Returns 0; -EINVAL: not a valid event;
+ * -EPROTONOSUPPORT: a kind or purpose of a newer porttrace.
  */
 int wire_check(const void *data, size_t size, union wire_event *event);
 

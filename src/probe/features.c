@@ -44,7 +44,8 @@ static int try_load(enum bpf_prog_type type)
 	return 0;
 }
 
-/* CAP_SYS_ADMIN has all that CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN have for BPF (bpf_capable() and so on). */
+/* CAP_SYS_ADMIN includes CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN for bpf() (bpf_capable() in
+ * include/linux/capability.h). */
 static bool has_capability(int capability)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};

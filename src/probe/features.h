@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What this kernel and these privileges allow, found by trying, never by the kernel's version. */
+/* What this kernel and these privileges allow: each feature is tried, the kernel version is never compared. */
 #ifndef PORTTRACE_PROBE_FEATURES_H
 #define PORTTRACE_PROBE_FEATURES_H
 
@@ -15,7 +15,7 @@
 struct feature {
 	const char *name;
 	bool works;
-	char says[192]; /* what it is used for; when it does not work: why, and what to do */
+	char says[192]; /* what uses it; if it does not work: why, and what to do */
 };
 
 struct features {
@@ -28,21 +28,22 @@ void features_find(struct features *features);
 
 struct functions;
 
-/* What decides which programs are loaded: each is tried before. */
+/* The features that decide which programs are loaded. Each is tried. */
 struct probe_features {
 	bool rdonly_cast;   /* bpf_rdonly_cast() (6.2): programs may read the kernel by loads */
 	bool syscall_loops; /* programs of type syscall (5.14) and bpf_loop() (5.17) */
 	bool cookies;	    /* bpf_get_socket_cookie() in tracing programs (5.12) */
-	/* Only with facts, else false. */
+	/* Tried only with_facts; else false. */
 	bool call_regs;	    /* bpf_task_pt_regs() (5.15): the return of a system call has its arguments */
 	bool func_ret;	    /* bpf_get_func_ret() in fexit programs (5.17) */
 	bool map_iterators; /* programs of "iter/bpf_map_elem"; some kernels refuse them with EPERM */
 };
 
-/* with_facts: programs that report facts will be loaded, not only snapshots. */
+/* with_facts: programs that report facts will be loaded, not only the snapshot. */
 void features_probe(struct probe_features *features, struct functions *functions, bool with_facts);
 
-/* Before "net: remove sock_i_uid()" (6.17) a connection without a process counts as root's, whatever uid it had. */
+/* Whether the kernel treats an orphan as a socket of root, whatever uid it had: before "net: remove
+ * sock_i_uid()" (6.17). */
 bool features_orphan_is_root(void);
 
 /* The number of capabilities that porttrace needs and does not have; `names` gets their names, joined by ", ". */
@@ -52,13 +53,13 @@ size_t features_missing_privileges(char *names, size_t size);
 bool features_is_locked_down(void);
 
 /*
- * Writes a sentence about why loading and attaching failed with err (negative). program: the first one that was
- * refused, or ""; bind: why no backend reports bind, or "". Returns -ENOTSUP when the kernel lacks something,
- * -EPERM or -EACCES when privileges are missing, else err.
+ * Writes one sentence why loading and attaching failed with err (negative). program: the first refused one,
+ * or ""; bind: why no backend reports bind, or "". Returns -ENOTSUP if the kernel lacks a feature, -EPERM or
+ * -EACCES if privileges are missing, else err.
  */
 int features_explain(int err, const char *program, const char *bind, char *reason, size_t size);
 
-/* Whether the kernel allows a backend (enum backend) at all; `reason` says why not. */
+/* Whether the kernel allows a backend (enum backend); `reason` says why not. */
 bool features_backend(int backend, char *reason, size_t size);
 
 #endif

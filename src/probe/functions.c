@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Finds kernel functions and tracepoints by name, and loads small programs to find out what the kernel takes. */
+/* Finds kernel functions and tracepoints by name, and loads small programs to test what the kernel accepts. */
 #include "probe/functions.h"
 
 #include <errno.h>
@@ -21,7 +21,7 @@ struct functions {
 	const char *hidden;
 };
 
-/* BTF is read when it is first needed. NULL with errno. */
+/* Reads BTF at the first call. NULL with errno. */
 static const struct btf *btf_of(struct functions *functions)
 {
 	if (!functions->btf)
@@ -45,13 +45,13 @@ struct functions *functions_open(void)
 	functions->hidden = getenv("PORTTRACE_HIDE");
 	if (btf_of(functions))
 		return functions;
-	if (errno != ENOMEM) /* libbpf returns several when it finds no BTF: ESRCH, EINVAL */
+	if (errno != ENOMEM) /* libbpf returns ESRCH or EINVAL when it finds no BTF */
 		errno = ENOTSUP;
 	free(functions);
 	return NULL;
 }
 
-void functions_rest(struct functions *functions)
+void functions_free_btf(struct functions *functions)
 {
 	btf__free(functions->btf);
 	functions->btf = NULL;
@@ -79,8 +79,8 @@ static bool is_hidden(const struct functions *functions, const char *name)
 }
 
 /*
- * A kprobe needs no BTF, and BTF may lack functions that can be probed: that of Debian's 5.10 on arm64 has no
- * static ones (tcp_v6_connect(), inet_autobind()). So a kprobe is tried.
+ * A kprobe needs no BTF, and BTF may lack functions that can be probed: Debian's 5.10 on arm64 has no static
+ * functions in BTF (tcp_v6_connect(), inet_autobind()). So create a kprobe to find out.
  */
 int functions_try_kprobe(const char *function)
 {
@@ -210,7 +210,8 @@ bool functions_try_cookies(struct functions *functions)
 					       BTF_KIND_TYPEDEF)) == 0;
 }
 
-/* bpf_tracing_func_proto() has no such helper under LOCKDOWN_BPF_READ_KERNEL. */
+/* Under LOCKDOWN_BPF_READ_KERNEL the kernel does not offer this helper (bpf_tracing_func_proto() or, on newer
+ * kernels, bpf_base_func_proto()). */
 int functions_try_reading(void)
 {
 	/* r1 = 8 bytes of the stack; r2 = 8; r3 = 0; call; r0 = 0; exit */
@@ -234,6 +235,6 @@ int functions_try_reading(void)
 
 const char *functions_strerror(int err)
 {
-	/* ENOTSUPP is not meant for user space, and reaches it: arch_prepare_bpf_trampoline(). */
+	/* arch_prepare_bpf_trampoline() returns ENOTSUPP, which strerror() does not know. */
 	return err == 524 ? "not supported on this machine" : strerror(err);
 }

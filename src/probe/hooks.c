@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The table: fact x backend -> programs. A row is a fact, a column is a backend. Kernels differ in their
- * functions, so a field has several sets of programs, best first. */
+/* The table fact x backend -> programs. Functions differ between kernels, so a cell has several sets of
+ * programs, best first. */
 #include "probe/hooks.h"
 
 /* clang-format off */

@@ -29,7 +29,7 @@ enum fact {
 #define PROBE_SETS_MAX	   3
 #define PROBE_PROGRAMS_MAX 16
 
-/* The programs that together report a fact; NULL past the last. */
+/* The programs that together report one fact; NULL after the last. */
 struct probe_set {
 	const char *programs[PROBE_PROGRAMS_MAX];
 	enum probe_need {
@@ -42,10 +42,10 @@ struct probe_set {
 
 struct hook {
 	enum fact fact;
-	const char *name;	/* as `start.missing` and `doctor` print it */
+	const char *name;	/* in `start.missing` and `doctor` */
 	const char *loses;	/* what the user does not see without it */
 	const char *price;	/* of the tracepoint backend, for `doctor`; NULL: none */
-	/* Best first. None: covered_by or unsupported_why says why. */
+	/* Best first. No sets: covered_by or unsupported_why gives the reason. */
 	struct probe_set sets[BACKEND_COUNT][PROBE_SETS_MAX];
 	const char *covered_by[BACKEND_COUNT];	    /* why the backend needs no programs of its own for this fact */
 	const char *unsupported_why[BACKEND_COUNT]; /* why the backend never reports this fact */

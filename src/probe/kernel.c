@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Loads and attaches the selected programs. features.c has tried beforehand what the kernel is known to lack;
- * a program that is refused all the same is replaced by the next of its fact or left out, and all is loaded
+ * Loads and attaches the selected programs. features.c tries the features beforehand. If the kernel refuses a
+ * program all the same, the next set for its fact replaces it, or it is left out, and all programs are loaded
  * again.
  */
 #include "probe/kernel.h"
@@ -28,7 +28,8 @@
 #include "probe/verifier_log.h"
 #include "system/kernel_fs.h"
 
-/* Only pages that the kernel writes take memory. Before Linux 6.4 a log that does not fit hides the error. */
+/* Only pages that the kernel writes use memory. Before Linux 6.4 a truncated log hides the error of the
+ * program. */
 #define LOG_SIZE   (16 * 1024 * 1024)
 #define LOG_STRIDE 64
 
@@ -95,8 +96,8 @@ struct bucket_dump *kernel_bucket_dump(const struct kernel *kernel)
 }
 
 /*
- * Of facts that are events. FACT_TCP_END is not counted: two programs report what ended a connection, and each
- * replaces what the other missed.
+ * Counts missed runs for facts that are events. FACT_TCP_END is not counted: two programs report the end of a
+ * connection, and each covers misses of the other.
  */
 static uint64_t not_run(const struct kernel *kernel)
 {
@@ -115,7 +116,7 @@ static uint64_t not_run(const struct kernel *kernel)
 		misses = probe_missed_count(attached->program, attached->link);
 		if (!strstr(bpf_program__name(attached->program), "_twsk_alloc"))
 			count += misses;
-		else if (misses > begins) /* when its entry is missed, so is its return */
+		else if (misses > begins) /* a missed entry implies a missed return: count once */
 			begins = misses;
 	}
 	missed_recovered = __atomic_load_n(&kernel->skeleton->bss->timewait_missed_recovered, __ATOMIC_RELAXED);
@@ -142,9 +143,9 @@ struct port_usage *kernel_port_usage(const struct kernel *kernel, uint8_t **port
 	return &kernel->skeleton->bss->port_usage;
 }
 
-uint64_t kernel_flows_made(const struct kernel *kernel)
+uint64_t kernel_flows_added(const struct kernel *kernel)
 {
-	return __atomic_load_n(&kernel->skeleton->bss->churn_flows_made, __ATOMIC_RELAXED);
+	return __atomic_load_n(&kernel->skeleton->bss->churn_flows_added, __ATOMIC_RELAXED);
 }
 
 bool kernel_counts_timewaits(const struct kernel *kernel)
@@ -192,7 +193,7 @@ static void autoload_all(struct kernel *kernel, const char *const *names, size_t
 
 #define AUTOLOAD(kernel, names) autoload_all(kernel, names, sizeof(names) / sizeof((names)[0]))
 
-/* The kinds whose io_uring requests only the io_uring tracepoints show: the tracepoints of system calls do not. */
+/* The kinds that only the io_uring tracepoints report: system call tracepoints do not see io_uring. */
 static uint32_t uring_kinds(const struct selection *selection)
 {
 	return (selection_is_by(selection, FACT_BIND, BACKEND_TRACEPOINT) ? 1U << WIRE_BIND : 0) |
@@ -214,7 +215,7 @@ static void programs_select(struct kernel *kernel)
 
 	if (kernel->holder_walk)
 		autoload_form(kernel, "holder_walk", "holder_walk_bounded");
-	/* Without tcp and udp, the last two: a walk that always comes to its end replaces them. */
+	/* A walk without a step limit replaces the iterators tcp and udp, the last two. */
 	if (kernel->holder_walk && features->syscall_loops)
 		snapshots = 1;
 	autoload_all(kernel, snapshot_programs, snapshots);
@@ -235,8 +236,8 @@ static void programs_select(struct kernel *kernel)
 }
 
 /*
- * The kernel writes the log of one program only, the first that it refuses. So all programs share one buffer in
- * which the log of each begins at another place: where the text begins says which program was refused.
+ * libbpf loads programs one by one until one is refused, so only that one leaves a log. All programs share a
+ * buffer in which each log has its own offset: the offset of the text identifies the program.
  */
 static int log_share(struct kernel *kernel)
 {
@@ -304,8 +305,8 @@ static bool begins_with(const char *text, const char *start)
 }
 
 /*
- * The first of the programs that the kernel refuses when it is loaded alone: a refusal before verification
- * (an attach type that the kernel does not have) leaves no log. Slow, and rare. NULL: none is.
+ * Loads each program alone and returns the first that the kernel refuses: a refusal before verification (an
+ * unknown attach type) leaves no log. Slow, but rare. NULL: none is refused.
  */
 static const struct bpf_program *refused_alone(const struct kernel *kernel)
 {
@@ -331,7 +332,7 @@ static const struct bpf_program *refused_alone(const struct kernel *kernel)
 	return NULL;
 }
 
-/* Leaves a refused program out, or puts another in its place. 0, or err: there is nothing left to try. */
+/* Leaves out or replaces a refused program. 0, or err: nothing is left to try. */
 static int refusal_handle(struct kernel *kernel, const char *program, const char *reason, int err)
 {
 	enum fact fact = selection_fact_of(&kernel->selection, program);
@@ -349,7 +350,7 @@ static int refusal_handle(struct kernel *kernel, const char *program, const char
 	return 0;
 }
 
-/* 0, -EAGAIN: something was left out or replaced, and is to be loaded again, or -errno. */
+/* 0; -EAGAIN: a program was left out or replaced, load again; or -errno. */
 static int try_load(struct kernel *kernel, const struct settings *settings)
 {
 	char reason[120], text[100];
@@ -371,7 +372,7 @@ static int try_load(struct kernel *kernel, const struct settings *settings)
 	if (!verifier_log_reason(log, text, sizeof(text)) && err == -ENOSPC)
 		snprintf(text, sizeof(text), "the verifier refused it, with a log of more than %d MiB", LOG_SIZE >> 20);
 	snprintf(reason, sizeof(reason), "not loaded: %s", text);
-	/* The same privileges refuse the rest as well. */
+	/* Missing privileges refuse the other programs as well. */
 	result = err == -EPERM ? err : refusal_handle(kernel, name, reason, err);
 	if (result)
 		return result;
@@ -379,7 +380,7 @@ static int try_load(struct kernel *kernel, const struct settings *settings)
 	return -EAGAIN;
 }
 
-/* As bpf_program__attach_tracepoint(), but tracefs need not be mounted. */
+/* As bpf_program__attach_tracepoint(), for a tracefs that is not mounted. */
 static struct bpf_link *attach_tracepoint(struct kernel *kernel, struct bpf_program *program)
 {
 	const char *section = bpf_program__section_name(program);

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reads the kernel's counts of a program and of its link. */
+/* Reads the counters in struct bpf_prog_info and struct bpf_link_info. */
 #include "probe/missed.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-/* struct bpf_link_info of a kprobe by way of perf, as it is since 6.7: libbpf's own may be older. */
+/* struct bpf_link_info of a perf event kprobe since 6.7: the definition of libbpf may be older. */
 struct kprobe_link {
 	__u32 type, id, prog_id, : 32;
 	__u32 perf_type, : 32;
 	__aligned_u64 func_name;
 	__u32 name_len, offset;
 	__u64 addr;
-	__u64 missed; /* of the probe, and of the return probe */
+	__u64 missed; /* of the probe; for a return probe also the missed returns */
 	__u64 cookie;
 };
 

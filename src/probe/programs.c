@@ -14,7 +14,7 @@
 #include "porttrace_probe_read.skel.h"
 #include "porttrace_rdonly_cast.skel.h"
 
-/* Of a struct of both skeletons, as `__rodata`; part is empty for the skeleton itself. */
+/* Asserts that a member of both skeletons, or of a part such as `__rodata`, has the same place. */
 #define SAME(part, member)                                                                                  \
 	_Static_assert(offsetof(struct porttrace_probe_read##part, member) ==                               \
 				       offsetof(struct porttrace_rdonly_cast##part, member) &&              \
@@ -35,7 +35,7 @@ SAME(__rodata, uring_kinds);
 SAME(__bss, scan);
 SAME(__bss, bucket_dump);
 SAME(__bss, cgroup_seen_hooks);
-SAME(__bss, churn_flows_made);
+SAME(__bss, churn_flows_added);
 SAME(__bss, lost_counts);
 SAME(__bss, port_usage);
 SAME(__bss, port_usage_ports);

@@ -12,13 +12,13 @@
 #ifndef PORTTRACE_PROBE_PROGRAMS_H
 #define PORTTRACE_PROBE_PROGRAMS_H
 
-/* They differ in code only: maps, settings and names of programs are the same. */
+/* The variants differ in code only: maps, settings and program names are the same. */
 enum programs_variant { PROGRAMS_RDONLY_CAST, PROGRAMS_PROBE_READ };
 
 struct porttrace_rdonly_cast;
 
-/* Opens one of them, through the skeleton of the first. Not loaded; the caller destroys it with
- * porttrace_rdonly_cast__destroy(). NULL with errno. */
+/* Opens a variant, as the skeleton type of the first. The programs are not loaded; the caller destroys it
+ * with porttrace_rdonly_cast__destroy(). NULL with errno. */
 struct porttrace_rdonly_cast *programs_open(enum programs_variant variant);
 
 #endif

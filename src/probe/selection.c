@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Compares the rows of hooks.c with what this kernel has. */
+/* Compares the table in hooks.c with the functions of this kernel. */
 #include "probe/selection.h"
 
 #include <errno.h>
@@ -57,7 +57,7 @@ static bool need_is_met(const struct selection *selection, const struct probe_se
 	return false;
 }
 
-/* reason: the function that is missing; unchanged when none is, but a helper. */
+/* reason: the missing function; unchanged if a BPF helper is missing. */
 static bool set_is_available(const struct selection *selection, const struct probe_set *set,
 			 const struct bpf_object *object, char *reason, size_t size)
 {
@@ -115,8 +115,8 @@ void probe_fallback(struct selection *selection, enum fact which, const char *re
 	advance(selection, which);
 }
 
-/* Requests of io_uring run the functions that fentry and kprobe are on. Only facts that are reported by the
- * tracepoints of system calls need those of io_uring as well. */
+/* io_uring requests run the functions that fentry and kprobe programs are on. Only facts reported by system
+ * call tracepoints need the io_uring tracepoints as well. */
 static void select_io_uring(struct selection *selection)
 {
 	struct kernel_fact *fact = &selection->facts[FACT_IO_URING];
@@ -127,7 +127,7 @@ static void select_io_uring(struct selection *selection)
 		fact->backend = BACKEND_TRACEPOINT;
 }
 
-/* The duration of a search is part of the bind or connect event: the same backend must report those. */
+/* The bind or connect event carries the duration of the search, so the same backend must report both. */
 static void select_search(struct selection *selection)
 {
 	struct kernel_fact *fact = &selection->facts[FACT_SEARCH];
@@ -140,8 +140,8 @@ static void select_search(struct selection *selection)
 		probe_fallback(selection, FACT_SEARCH, "bind or connect is reported by another backend");
 }
 
-/* Only the return of a system call shows a refusal by seccomp: such a call never reaches the tracepoint of its
- * entry (syscall_trace_enter()). */
+/* Only the return of a system call shows a refusal by seccomp: a refused call does not reach the tracepoint
+ * of its entry (syscall_trace_enter() in kernel/entry/). */
 static void select_seccomp(struct selection *selection)
 {
 	struct kernel_fact *fact = &selection->facts[FACT_SECCOMP];
@@ -184,8 +184,8 @@ void probe_select(struct selection *selection, const struct bpf_object *object)
 {
 	for (int i = 0; i < FACT_COUNT; i++)
 		select_fact(selection, (enum fact)i, object);
-	/* libbpf is about to read BTF itself: two copies at a time would take more memory. */
-	functions_rest(selection->functions);
+	/* libbpf reads BTF next: two copies at a time would use more memory. */
+	functions_free_btf(selection->functions);
 }
 
 const char *selection_program(const struct selection *selection, enum fact which, int index)
@@ -260,5 +260,5 @@ void selection_examine(struct selection *selection, const struct bpf_object *obj
 	for (int i = 0; i < FACT_COUNT; i++)
 		for (int j = 0; j < BACKEND_COUNT; j++)
 			examine(selection, (enum fact)i, (enum backend)j, object);
-	functions_rest(selection->functions);
+	functions_free_btf(selection->functions);
 }

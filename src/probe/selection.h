@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Selects the backend and the set of programs for each fact: the best that this kernel has, and the next best
- * when the kernel refuses that. kernel.c loads and attaches what is selected here, and reports what was refused.
+ * Selects the backend and the set of programs for each fact: the best that this kernel has, or the next best
+ * if the kernel refuses it. kernel.c loads and attaches the selection and reports refusals to it.
  */
 #ifndef PORTTRACE_PROBE_SELECTION_H
 #define PORTTRACE_PROBE_SELECTION_H
@@ -20,9 +20,9 @@ struct functions;
 /* How one fact is reported. */
 struct kernel_fact {
 	bool wanted, works;
-	enum backend backend; /* that reports it, when it works */
-	int set;	      /* index in hooks[].sets[backend]; a fact that is covered_by has no programs */
-	bool fell_back;	      /* a better backend was refused; when the fact does not work: every backend */
+	enum backend backend; /* the backend that reports it, if it works */
+	int set;	      /* index in hooks[].sets[backend]; a fact with covered_by has no programs */
+	bool fell_back;	      /* a better backend was refused; if the fact does not work: every backend */
 	char reason[320];     /* why each better set of programs was not used, with its backend; "": none is better */
 	char lacks[BACKEND_COUNT][PROBE_LACKS_SIZE]; /* by selection_examine() */
 };
@@ -56,15 +56,15 @@ enum fact selection_fact_of(const struct selection *selection, const char *progr
 /* Whether this backend reports the fact, with programs for it. */
 bool selection_is_by(const struct selection *selection, enum fact fact, enum backend backend);
 
-/* Fills kernel_fact.lacks: which function each fact lacks on each backend; "": none. Whether the kernel allows
- * the backend at all is found by features_backend(). Slow: some 100 searches of BTF. */
+/* Fills kernel_fact.lacks: the function that each fact lacks on each backend; "": none. features_backend()
+ * finds whether the kernel allows the backend. Slow: about 100 searches of BTF. */
 void selection_examine(struct selection *selection, const struct bpf_object *object);
 
-/* A wanted fact does not work because of this kernel or these privileges, and not because its backend never
- * reports it (hooks[].unsupported_why). */
+/* Whether a wanted fact does not work because of this kernel or these privileges, not because its backend
+ * never reports it (hooks[].unsupported_why). */
 bool probe_unavailable(const struct kernel_fact *facts, enum fact which);
 
-/* No fact works that is reported by events of its own: a trace would wait for nothing. */
+/* Whether no fact that has events works: then a trace would show nothing. */
 bool selection_is_empty(const struct selection *selection);
 
 #endif

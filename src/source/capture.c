@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* stdio: the header is rewritten when more is known; an event has at most 64 KiB. */
+/* Uses stdio. The header is rewritten when its fields are known; an event has at most 64 KiB. */
 #include "source/capture.h"
 
 #include <errno.h>

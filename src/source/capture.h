@@ -23,7 +23,7 @@ int capture_finish(struct capture_writer *writer);
 
 struct capture_reader;
 
-/* NULL with errno. EINVAL: not a capture; EPROTO: of another byte order or version; or that of fopen(). */
+/* NULL with errno: EINVAL not a capture; EPROTO another byte order or version; or errno of fopen(). */
 struct capture_reader *capture_open(const char *path);
 void capture_close(struct capture_reader *reader);
 const struct capture_header *capture_header_of(const struct capture_reader *reader);

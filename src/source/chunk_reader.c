@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A cut element is moved to the front of the buffer, and the rest of it read behind it. */
+/* An incomplete element is moved to the front of the buffer, and its rest is read behind it. */
 #include "source/chunk_reader.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@ int chunks_read(int fd, chunk_take_fn take, void *context)
 	ssize_t got;
 
 	for (;;) {
-		/* Without room, read() returns 0, which is not the end. */
+		/* Without space read() would return 0, which is not the end of the file. */
 		if (held == sizeof(buffer))
 			return -EMSGSIZE;
 		got = read(fd, buffer + held, sizeof(buffer) - held);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reads, at the end of an interval, the BPF counters and the kernel's own for each namespace, and derives
+ * At the end of an interval, reads the BPF counters and the kernel's counters of each namespace, and computes
  * from both how many TIME_WAITs began and ended.
  */
 #include "source/counters.h"
@@ -20,22 +20,25 @@
 #include "util/clock.h"
 
 #define HOOKED_COUNTERS 4
-#define OWNERS_MAX 8	    /* processes searched for a socket in a namespace that nothing else leads into */
-#define PORT_USAGE_PAUSE 25 /* times the duration of a count of ports pass before the next: 4 % of the time */
+#define OWNERS_MAX 8	    /* processes whose sockets are searched for one in a namespace that no process or
+			     * mount leads to */
+#define PORT_USAGE_PAUSE 25 /* pause between counts of ports, in durations of the last count: 4 % of the time */
 
 /* What is known of one namespace. */
 struct netns_counters {
-	struct wire_netns event;    /* as sent last; hdr.boot_ns 0: none was */
+	struct wire_netns event;    /* the last one sent; hdr.boot_ns 0: none */
 	struct churn_counts counts; /* of that event */
-	struct churn_counts now;    /* as read last */
+	struct churn_counts now;    /* the last ones read */
 	bool is_gone;		    /* it could not be entered */
 	uint64_t baseline_boot_ns;  /* not 0: the start of its first interval, which was not sent yet */
-	/* TIME_WAITs on ephemeral ports: begun before porttrace was (if has_before); ended since. */
+	/* TIME_WAITs on ephemeral ports: those that began before porttrace (with has_before); those that
+	 * ended since. */
 	uint64_t timewait_before, timewait_released;
 	bool has_before;
-	/* TcpExt TW when it was last read, and what the BPF programs had counted then. */
+	/* TcpExt TW at its last reading, and the count of the BPF programs at that time. */
 	uint64_t entered_read, entered_seen;
-	uint64_t base[HOOKED_COUNTERS]; /* the kernel's counters minus ours, when first read */
+	uint64_t base[HOOKED_COUNTERS]; /* the kernel's counters minus those of the BPF programs, at the first
+					 * reading */
 	bool has_base;
 	uint64_t port_usage_boot_ns, port_usage_took_ns; /* end and CPU time of the last count of ports */
 };
@@ -165,18 +168,18 @@ static void counts_fill(struct wire_netns *event, const struct churn_counts *cou
 }
 
 /*
- * How many TIME_WAITs began, without hooks on their end. The kernel's counter is preferred, if it has one
- * (kernel_counts_timewaits()): our programs at the end of a connection can miss one. Otherwise, and while
- * the namespace cannot be entered, ours is added to the kernel's value as it was read last (0 for a
- * namespace that appeared during the trace).
+ * How many TIME_WAITs began, for backends without hooks on their end. The kernel's counter is used if it
+ * counts them at the begin (kernel_counts_timewaits()), because the BPF programs at the end of a connection
+ * can miss one. Otherwise, and if the namespace cannot be entered, the BPF count since the last reading is
+ * added to the kernel's value at that reading (0 for a namespace that appeared during the trace).
  */
 static void entered_fill(const struct counters *counters, struct netns_counters *entry, struct wire_netns *event,
 			 uint64_t seen)
 {
 	uint64_t added = seen > entry->entered_seen ? seen - entry->entered_seen : 0;
-	bool is_there_at_start = !entry->event.hdr.boot_ns && !counters->interval_boot_ns;
+	bool existed_at_start = !entry->event.hdr.boot_ns && !counters->interval_boot_ns;
 
-	if (!entry->is_gone && (kernel_counts_timewaits(counters->kernel) || is_there_at_start)) {
+	if (!entry->is_gone && (kernel_counts_timewaits(counters->kernel) || existed_at_start)) {
 		entry->entered_read = event->timewait_entered;
 		entry->entered_seen = seen;
 	} else {
@@ -276,7 +279,7 @@ static void port_usage_fill(struct counters *counters, struct netns_counters *en
 		misuse_of_listeners(counters, found);
 }
 
-/* A namespace that no process is in may be kept by a socket of a process that took ports there. */
+/* A socket of a process that took ports there may keep a namespace that no process is in. */
 static bool enter(struct counters *counters, uint32_t netns)
 {
 	int err = netns_enter(counters->namespaces, netns);
@@ -305,8 +308,8 @@ static void namespace_read(struct counters *counters, struct netns_counters *ent
 		event->timewait_live = 0;
 	} else {
 		netns_read(event, counters->reserved);
-		/* Without a TIME_WAIT now, none began before porttrace did, and ports need not be counted
-		 * for it. */
+		/* If no TIME_WAIT exists now, none from before porttrace is left, and the ports need not be
+		 * counted for it. */
 		if (!entry->has_before && !event->timewait_live)
 			entry->has_before = true;
 		if (with_port_usage && counters->port_usage &&
@@ -381,7 +384,7 @@ int counters_read_one(struct counters *counters, uint32_t netns, struct netns_re
 	return 0;
 }
 
-/* What could not be entered is removed only once its counts stay the same: something unseen may keep it. */
+/* A namespace that cannot be entered is removed only when its counts stay the same: a socket may keep it. */
 static void entry_remove_gone(struct counters *counters, struct netns_counters *entry)
 {
 	if (!entry->is_gone)

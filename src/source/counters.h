@@ -16,15 +16,15 @@
 
 struct counters;
 
-/* All but `context` are borrowed until counters_free(). NULL with errno. */
+/* Borrows all but `context` until counters_free(). NULL with errno. */
 struct counters *counters_new(struct kernel *kernel, struct netns_list *namespaces, source_event_fn event,
 			    void *context);
 void counters_free(struct counters *counters);
 
 /*
  * Ends an interval: sends the namespaces in which something changed. The first call begins the first
- * interval. Ports are counted while that takes at most 4 % of the time. last: the final interval, counted
- * at any cost.
+ * interval. Ports are counted as long as that uses at most 4 % of the time. last: the final interval; ports
+ * are always counted.
  */
 void counters_report(struct counters *counters, bool last);
 /* Reads one namespace between two intervals; sends no event. 0 or -ENOMEM. */

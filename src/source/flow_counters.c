@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reads whole maps: a system call for each of some thousand flows would cost more than everything else in
- * an interval. */
+/* Reads whole maps: one system call for each of a few thousand flows would cost more than the rest of the
+ * interval. */
 #include "source/flow_counters.h"
 
 #include <errno.h>
@@ -48,7 +48,7 @@ struct flow_counters {
 struct flow_counters *flow_counters_new(struct kernel *kernel, source_event_fn event, void *context)
 {
 	struct bpf_program *read = kernel_program(kernel, "churn_searches_read");
-	const struct bpf_map *made = kernel_map(kernel, "churn_flows");
+	const struct bpf_map *flows_map = kernel_map(kernel, "churn_flows");
 	const struct bpf_map *searches = kernel_map(kernel, "churn_searches");
 	struct flow_counters *flows = calloc(1, sizeof(*flows));
 	int err;
@@ -56,11 +56,11 @@ struct flow_counters *flow_counters_new(struct kernel *kernel, source_event_fn e
 	if (!flows)
 		return NULL;
 	flows->kernel = kernel;
-	flows->flows = bpf_map__fd(made);
+	flows->flows = bpf_map__fd(flows_map);
 	flows->searches = bpf_map__fd(searches);
 	flows->event = event;
 	flows->context = context;
-	flows->flows_reader = map_reader_new(kernel_program(kernel, "churn_flows_read"), NULL, made);
+	flows->flows_reader = map_reader_new(kernel_program(kernel, "churn_flows_read"), NULL, flows_map);
 	if (flows->flows_reader)
 		flows->searches_reader = map_reader_new(read, NULL, searches);
 	if (flows->searches_reader)
@@ -125,7 +125,7 @@ void flow_counters_misuse(struct flow_counters *flows, const struct wire_sock *s
 	misuse_event(flows, sock, task, kind, count, 0);
 }
 
-/* What all sockets of the flow have in common, as a socket. */
+/* The fields that all sockets of the flow have in common. */
 static struct wire_sock sock_of(const struct churn_flow *flow)
 {
 	struct wire_sock sock = {
@@ -209,13 +209,13 @@ static void read_flow(void *context, const char *element)
 
 static void read_flows(struct flow_counters *flows)
 {
-	uint64_t made = kernel_flows_made(flows->kernel);
+	uint64_t added = kernel_flows_added(flows->kernel);
 
 	flows->present = 0;
 	if (map_reader_each(flows->flows_reader, read_flow, flows))
 		return;
-	if (made > flows->present && made - flows->present > flows->evicted)
-		flows->evicted = made - flows->present;
+	if (added > flows->present && added - flows->present > flows->evicted)
+		flows->evicted = added - flows->present;
 }
 
 uint64_t flow_counters_evicted(const struct flow_counters *flows)

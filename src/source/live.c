@@ -51,8 +51,9 @@ static struct live *live_of(const struct source *source)
 }
 
 /*
- * An IPv6 address that cannot be bound does not exist, or duplicate address detection has not finished
- * (IFA_F_TENTATIVE): only its namespace can say which. The answer is valid for 100 ms, for a storm of refusals.
+ * An IPv6 address that cannot be bound does not exist, or its duplicate address detection has not finished
+ * (IFA_F_TENTATIVE); only its namespace tells which. The answer is kept for 100 ms, for many refusals in a
+ * row.
  */
 static bool is_tentative(struct live *live, const struct wire_sock *sock, uint64_t now)
 {
@@ -107,28 +108,29 @@ static int live_drain(struct source *source, size_t max)
 static int live_scan(struct source *source, const struct socket_query *query, source_event_fn event, void *context)
 {
 	struct live *live = live_of(source);
-	source_event_fn usual_event = live->event;
-	void *usual_context = live->context;
+	source_event_fn saved_event = live->event;
+	void *saved_context = live->context;
 	int err = snapshot_scan(live->snapshot, query, event, context);
 
 	if (err || !query->walk || !query->walk->done)
 		return err;
-	/* The dump sends its sockets by the ring, which has nothing else: a source with a port has no probes. */
+	/* The dump sends its sockets through the ring, which has no other events: a source for one port has
+	 * no probes. */
 	live->event = event;
 	live->context = context;
 	live_drain(source, SIZE_MAX);
-	live->event = usual_event;
-	live->context = usual_context;
+	live->event = saved_event;
+	live->context = saved_context;
 	return 0;
 }
 
 static void live_find_fds(struct source *source, const uint64_t *cookies, size_t count, struct socket_list *found)
 {
-	uint64_t begin = clock_boot_ns();
+	uint64_t begin = clock_thread_ns();
 
 	socket_list_clear(found);
 	snapshot_find_fds(live_of(source)->snapshot, cookies, count, found);
-	found->took_ns = clock_boot_ns() - begin;
+	found->took_ns = clock_thread_ns() - begin;
 }
 
 struct fdless_search {
@@ -148,18 +150,18 @@ static void live_find_fdless_owner(struct source *source, const struct wire_sock
 				   struct socket_list *found)
 {
 	struct fdless_search search = {.socket = *socket, .found = found};
-	uint64_t begin = clock_boot_ns();
+	uint64_t begin = clock_thread_ns();
 
 	(void)source;
 	search.socket.hdr = (struct wire_hdr){
 		.size = sizeof(search.socket),
 		.kind = WIRE_SOCKET,
-		.boot_ns = begin,
+		.boot_ns = clock_boot_ns(),
 	};
 	search.socket.fd = WIRE_FDLESS;
 	socket_list_clear(found);
 	find_fdless_owner(socket->inode, FDLESS_SEARCH_NS, add_fdless_owner, &search);
-	found->took_ns = clock_boot_ns() - begin;
+	found->took_ns = clock_thread_ns() - begin;
 	found->is_complete &= found->took_ns < FDLESS_SEARCH_NS;
 }
 

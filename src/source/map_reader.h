@@ -15,7 +15,7 @@ struct bpf_map;
 struct bpf_program;
 struct map_reader;
 
-/* Gets the key and, right behind it, the value of one element. Both may be unaligned. */
+/* Gets the key of an element, followed by its value. Both may be unaligned. */
 typedef void (*map_reader_fn)(void *context, const char *element);
 
 /* `read` writes key and value of each element, `clear` deletes each. NULL: not loaded (or, for `clear`, not

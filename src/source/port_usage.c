@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Runs the BPF programs that count ports, and computes from the counts what a port search would find. */
+/* Runs the BPF programs that count ports, and computes the pools that a port search has. */
 #include "source/port_usage.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -96,13 +95,13 @@ static int buckets_walk(struct port_usage_reader *reader)
 	LIBBPF_OPTS(bpf_test_run_opts, options);
 	struct port_usage *port_usage = reader->port_usage;
 
-	port_usage->at = port_usage->low;
+	port_usage->next_port = port_usage->low;
 	while (!port_usage->walked) {
-		__u16 at = port_usage->at;
+		__u16 at = port_usage->next_port;
 
 		if (bpf_prog_test_run_opts(reader->buckets, &options))
 			return -errno;
-		if (!port_usage->walked && (port_usage->at == at || port_usage->at > port_usage->high))
+		if (!port_usage->walked && (port_usage->next_port == at || port_usage->next_port > port_usage->high))
 			return -ENOTSUP;
 	}
 	return 0;
@@ -176,7 +175,7 @@ static bool is_any_address(const uint8_t addr[16])
 	return !memcmp(addr, any, sizeof(any)) || !memcmp(addr, any_ipv4, sizeof(any_ipv4));
 }
 
-/* A wildcard conflicts with all addresses, and an address also with the wildcards. */
+/* A wildcard conflicts with every address, and an address with the wildcards. */
 static uint32_t bound_in_use(const struct port_usage_reader *reader, const struct counted *counted)
 {
 	bool is_udp = counted->key.protocol == IPPROTO_UDP;
@@ -217,8 +216,8 @@ static void pool_event(struct port_usage_reader *reader, const struct counted *c
 		pool->in_use = bound_in_use(reader, counted);
 }
 
-/* Of each kind the fullest pools are sent: always POOLS_MIN, and more if they use 1/64 of the range or
- * more. */
+/* Of each kind the pools with most ports in use are sent: POOLS_MIN at least, more if they use 1/64 of the
+ * range or more. */
 #define POOLS_MIN     4
 #define POOL_PART_MIN 64
 
@@ -250,20 +249,11 @@ static void ports_count(struct port_usage_reader *reader, const struct wire_netn
 	}
 }
 
-/* CPU time of this thread: the cost without the time spent waiting. */
-static uint64_t cpu_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
-}
-
 int port_usage_read(struct port_usage_reader *reader, const struct wire_netns *netns, const uint8_t *reserved,
 		const struct port_usage_result **result)
 {
 	struct port_usage *port_usage = reader->port_usage;
-	uint64_t begin = cpu_ns();
+	uint64_t begin = clock_thread_ns();
 	int err;
 
 	*result = &reader->result;
@@ -285,7 +275,7 @@ int port_usage_read(struct port_usage_reader *reader, const struct wire_netns *n
 	if (!err)
 		err = pools_read(reader);
 	reader->result.end_boot_ns = clock_boot_ns();
-	reader->result.took_ns = cpu_ns() - begin;
+	reader->result.took_ns = clock_thread_ns() - begin;
 	if (err)
 		return err;
 	reader->result.timewait_ephemeral = port_usage->timewait_ephemeral;

@@ -24,7 +24,7 @@ struct snapshot {
 	struct kernel *kernel;
 	struct netns_list *namespaces;
 	struct bpf_link *links[SCAN_PROGRAMS];
-	struct bpf_program *walk; /* dumps a port instead of tcp and udp; NULL: this kernel cannot */
+	struct bpf_program *walk; /* dumps a port, instead of tcp and udp; NULL: this kernel cannot */
 };
 
 struct delivery {
@@ -99,7 +99,7 @@ static int run(struct delivery *to, int program)
 	return iterator_run(to->snapshot->links[program], deliver, to);
 }
 
-/* The program runs in this process and finds the namespace through a socket that this process makes in it. */
+/* The program runs in this process. It finds the namespace through a socket that this process creates there. */
 static int walk_in(const struct delivery *to, const struct socket_query *query)
 {
 	struct netns_list *namespaces = to->snapshot->namespaces;
@@ -110,7 +110,7 @@ static int walk_in(const struct delivery *to, const struct socket_query *query)
 
 	if (netns_enter(namespaces, query->netns))
 		return 0;
-	/* The kernel has the same tables for IPv4 and IPv6. */
+	/* IPv4 and IPv6 use the same tables. */
 	fd = socket(AF_INET, type | SOCK_CLOEXEC, type == SOCK_STREAM ? IPPROTO_TCP : query->protocol);
 	err = fd < 0 ? -errno : 0;
 	*walk = (struct bucket_dump){
@@ -155,7 +155,8 @@ int snapshot_scan(struct snapshot *snapshot, const struct socket_query *query, s
 		.port_high = query->port_high,
 		.idle = query->idle,
 	};
-	/* Before the namespaces are entered: a descriptor can lead into one that only a socket keeps. */
+	/* Scanned before the namespaces are entered: a descriptor may lead into a namespace that only a
+	 * socket keeps. */
 	netns_list_scan(snapshot->namespaces);
 	err = run(&to, SCAN_FILES);
 	if (err)

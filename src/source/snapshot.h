@@ -9,12 +9,12 @@
 
 struct snapshot;
 
-/* Both are borrowed until snapshot_free(). NULL with errno. */
+/* Borrows both until snapshot_free(). NULL with errno. */
 struct snapshot *snapshot_new(struct kernel *kernel, struct netns_list *namespaces);
 void snapshot_free(struct snapshot *snapshot);
 
-/* As source_ops.scan and .find_fds. 0 or -errno. A namespace that could not be entered is left out:
- * see netns_list_error(). */
+/* As source_ops.scan and .find_fds. 0 or -errno. Skips a namespace that cannot be entered: see
+ * netns_list_error(). */
 int snapshot_scan(struct snapshot *snapshot, const struct socket_query *query, source_event_fn event,
 		  void *context);
 int snapshot_find_fds(struct snapshot *snapshot, const uint64_t *cookies, size_t count,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The answer of a lookup: an array of bounded size that says whether it holds everything that was found. */
+/* The result of a lookup: an array of bounded size that tells whether it is complete. */
 #ifndef PORTTRACE_SOURCE_SOCKET_LIST_H
 #define PORTTRACE_SOURCE_SOCKET_LIST_H
 
@@ -16,13 +16,13 @@ struct socket_list {
 	struct wire_socket *sockets;
 	size_t count, capacity;
 	bool is_complete; /* false: more was found than fits, or the lookup failed or ran out of time */
-	uint64_t took_ns; /* how long the lookup took */
+	uint64_t took_ns; /* CPU time of the lookup */
 };
 
 void socket_list_done(struct socket_list *list);
 /* Empties the list and marks it as complete. */
 void socket_list_clear(struct socket_list *list);
-/* Adds a copy. When the list is full, or there is no memory, the list is not complete any more. */
+/* Adds a copy. If the list is full or no memory is left, marks the list as incomplete. */
 void socket_list_add(struct socket_list *list, const struct wire_socket *socket);
 
 #endif

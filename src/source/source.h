@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where events come from: the running kernel, or in a unit test a fake.
+ * The source of events: the running kernel, or a fake in unit tests.
  *
- * drain() and report_interval() hand events to the callback that the source was opened with. Every other
- * operation is a question: the answer is in its result when the call returns, and the callback is not called.
+ * drain() and report_interval() pass events to the callback that the source was opened with. All other
+ * operations return their result to the caller and do not call that callback.
  */
 #ifndef PORTTRACE_SOURCE_SOURCE_H
 #define PORTTRACE_SOURCE_SOURCE_H
@@ -19,28 +19,28 @@
 /* `data` is aligned to 8 and valid during the call only. The callback must not use the source. */
 typedef void (*source_event_fn)(void *context, const void *data, size_t size);
 
-/* Which of the existing sockets scan() returns. All zero: those that pass the filters of the source, in every
- * network namespace. With any field set the filters do not count. */
+/* Selects the sockets that scan() returns. All zero: the sockets in every network namespace that pass the
+ * filters of the source. If any field is set, the filters are not applied. */
 struct socket_query {
 	uint32_t netns;		 /* 0: every network namespace */
-	/* 0: every port; else only sockets on this one. With `netns`, sockets of other namespaces come too
-	 * where a process has them open: these cost nothing more. */
+	/* not 0: only sockets on this port. With `netns`, sockets of other namespaces are returned too if a
+	 * process has them open, because that costs nothing. */
 	uint16_t port;
 	uint16_t port_high; /* not 0: all from `port` to this one, in `netns` only */
-	bool idle;	    /* of the sockets with a descriptor only those in state CLOSE; the others are found
-			     * in the kernel's tables */
-	/* Of `port` in `netns`: dump the kernel's table of `protocol`, if the kernel lets it be read. `done` is
-	 * 0 afterwards if it does not, and the sockets were found another way. NULL: no dump. */
+	bool idle;	    /* of the sockets with a descriptor only those in state CLOSE; the kernel's tables
+			     * have the others */
+	/* Dumps the kernel's table of `protocol` for `port` in `netns`, if the kernel can. If it cannot,
+	 * `done` is 0 afterwards and iterators found the sockets. NULL: no dump. */
 	uint16_t protocol;
-	const char *device; /* that the caller is bound to, by name or number; "": to none */
+	const char *device; /* the device that the caller is bound to, by name or number; "": none */
 	struct bucket_dump *walk;
 };
 
-/* How many sockets find_fds() takes at once. */
+/* The most sockets that one find_fds() accepts. */
 #define SCAN_COOKIES_MAX 64
 
-/* The counters of one network namespace between two intervals, as wire_netns to be applied in this order: the
- * counters at the start of its first interval, if those were not sent yet, then the current ones. */
+/* The counters of one network namespace, read during an interval. Apply the events in this order: the
+ * counters at the start of its first interval, if not sent yet, then the current ones. */
 struct netns_reading {
 	struct wire_netns events[2];
 	size_t count;
@@ -50,44 +50,45 @@ struct source;
 
 struct source_ops {
 	const char *name;
-	/* Readable when drain() has something to do. */
+	/* A descriptor that is readable when drain() has events. */
 	int (*fd)(const struct source *source);
-	/* Hands over the events that have arrived, at most `max`; returns their number, or -errno. */
+	/* Passes on the events that have arrived, at most `max`; returns their number, or -errno. */
 	int (*drain)(struct source *source, size_t max);
 	/*
-	 * Ends an interval: hands over the counters and settings of the namespaces in which something changed
-	 * (source/counters.h). The first call begins the first interval. last: nothing follows, so the ports
-	 * are counted whatever that costs.
+	 * Ends an interval: passes on the counters and settings of the namespaces in which something changed
+	 * (source/counters.h). The first call begins the first interval. last: the final interval; the ports
+	 * are counted regardless of cost.
 	 */
 	void (*report_interval)(struct source *source, bool last);
 	/*
-	 * Finds the sockets that exist now. They may be many, so each goes to `event` as a wire_socket instead of
-	 * into a list. 0 or -errno. A namespace that has gone meanwhile is skipped.
+	 * Finds the existing sockets. They may be many, so each is passed to `event` as a wire_socket and not
+	 * collected in a list. 0 or -errno. A namespace that ends meanwhile is skipped.
 	 */
 	int (*scan)(struct source *source, const struct socket_query *query, source_event_fn event, void *context);
 	/*
-	 * Finds every descriptor of up to SCAN_COOKIES_MAX sockets, in every process: one wire_socket for each.
-	 * Reads the descriptor table of every process, some milliseconds for some thousand processes.
+	 * Finds every descriptor of up to SCAN_COOKIES_MAX sockets in every process: one wire_socket each.
+	 * Reads the descriptor table of every process; a few ms for a few thousand processes.
 	 */
 	void (*find_fds)(struct source *source, const uint64_t *cookies, size_t count, struct socket_list *found);
 	/*
-	 * Finds the processes that have a socket without a descriptor of it, as wire_socket with WIRE_FDLESS.
-	 * `socket` has an inode number. Takes up to 200 ms: only for a socket of which find_fds() finds nothing.
+	 * Finds the processes that hold a socket without a descriptor, as wire_socket with WIRE_FDLESS.
+	 * `socket` has an inode number. Takes up to 200 ms of CPU time: call it only for a socket for which find_fds()
+	 * found nothing.
 	 */
 	void (*find_fdless_owner)(struct source *source, const struct wire_socket *socket,
 				  struct socket_list *found);
-	/* Reads /proc/PID of a process; 0, or -ESRCH when it has gone. */
+	/* Reads /proc/PID of a process; 0, or -ESRCH: it has exited. */
 	int (*read_process)(struct source *source, const struct wire_task *task, struct wire_process *process);
-	/* Whether the process (pid and start time) still exists; true when that cannot be told. */
+	/* Whether the process (pid and start time) exists; true if that is not known. */
 	bool (*process_is_alive)(struct source *source, const struct wire_task *task);
 	/* Reads the name of a network device; 0 or -errno. */
 	int (*read_interface)(struct source *source, uint32_t netns, uint32_t ifindex,
 			      struct wire_interface *interface);
-	/* Reads counters and settings of one network namespace; its interval goes on. 0 or -errno. */
+	/* Reads counters and settings of one network namespace without ending its interval. 0 or -errno. */
 	int (*read_counters)(struct source *source, uint32_t netns, struct netns_reading *reading);
 	/* A path by which a command can enter the network namespace; "": it is porttrace's own. 0, or -ESRCH. */
 	int (*netns_path)(struct source *source, uint32_t netns, char *path, size_t size);
-	/* Events lost so far, by wire_lost_reason. */
+	/* Events lost since the start, for a wire_lost_reason. */
 	uint64_t (*lost)(const struct source *source, uint32_t reason);
 	void (*close)(struct source *source);
 };

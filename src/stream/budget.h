@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The most that is saved while there are no lookups, since refusals come in bursts; and the largest debt. */
+/* The most time that is saved while there are no lookups, because refusals come in bursts; also the largest
+ * debt. */
 #define BUDGET_MAX_NS 200000000LL
 
 /* Begins zeroed, and full at the first call. */
@@ -17,7 +18,7 @@ struct budget {
 
 /* Adds half of the time since the last call; true when a lookup may start. `now_boot_ns` never decreases. */
 bool budget_available(struct budget *budget, uint64_t now_boot_ns);
-/* A lookup took so long. */
+/* Subtracts the duration of a lookup. */
 void budget_charge(struct budget *budget, uint64_t took_ns);
 
 #endif

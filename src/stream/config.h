@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a command asks of the stream. The command fills it from its options; it is constant from then on. */
+/* The options of a command that the stream needs. Constant once the command has filled it in. */
 #ifndef PORTTRACE_STREAM_CONFIG_H
 #define PORTTRACE_STREAM_CONFIG_H
 
@@ -13,11 +13,11 @@ struct stream_config {
 	bool show_churn;
 	double duration_s;     /* 0: no limit */
 	double interval_s;     /* between port-usage reports */
-	uint64_t count;	       /* end after so many events, or intervals; 0: no limit */
+	uint64_t count;	       /* end after this many events or intervals; 0: no limit */
 	bool counts_intervals; /* `count` counts intervals, not events */
 };
 
-/* Whether a filter leaves out sockets, so that counts over the port table would be too low. */
+/* Whether a filter excludes sockets, so that counts over the port table are too low. */
 bool stream_config_filters_sockets(const struct stream_config *config);
 /* Whether the filter --netns accepts this network namespace. */
 bool stream_config_wants_netns(const struct stream_config *config, uint32_t netns);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel side sends the sockets that held the port at the moment of the refusal. Which processes have each
- * of them open now it cannot know: a scan of all descriptors says so.
+ * The BPF programs send the sockets that held the port when the call was refused. They cannot know which
+ * processes have those sockets open; a scan of all descriptors finds these.
  */
 #include "stream/explain.h"
 
@@ -86,7 +86,7 @@ void explainer_expire(struct explainer *explainer, uint64_t now_boot_ns)
 	port_usage_cache_expire(&explainer->port_usage, now_boot_ns);
 }
 
-/* An answer about a holder of this refusal. */
+/* Keeps a lookup result about a holder of this refusal. */
 static void keep_holder(struct explainer *explainer, const struct wire_socket *found, uint64_t failure_id)
 {
 	struct wire_socket event = *found;
@@ -96,7 +96,7 @@ static void keep_holder(struct explainer *explainer, const struct wire_socket *f
 	lookup_keep(explainer->lookup, &event.hdr);
 }
 
-/* Adds the descriptors of the holders. true: those are as new as the refusal. */
+/* Adds the descriptors of the holders. true: they are as new as the refusal. */
 static bool add_fds(struct explainer *explainer, const struct failure *failure, uint32_t pid,
 		    uint64_t refused_boot_ns)
 {
@@ -119,7 +119,7 @@ static bool add_fds(struct explainer *explainer, const struct failure *failure, 
 	return is_current;
 }
 
-/* No descriptor of it was found, and the process that took the port was not seen. */
+/* A holder without a descriptor and without a known owner. */
 static bool needs_fdless_search(const struct explainer *explainer, const struct holder *holder,
 				uint64_t refused_boot_ns)
 {
@@ -130,7 +130,7 @@ static bool needs_fdless_search(const struct explainer *explainer, const struct 
 	       !(holder->sock.flags & WIRE_KERNEL_OWNED) && !was_searched;
 }
 
-/* Searches for the processes that have such a holder by other means, within the same budget. */
+/* Searches for the processes that hold such a socket, within the same budget. */
 static void add_fdless_owners(struct explainer *explainer, uint64_t failure_id, uint64_t refused_boot_ns)
 {
 	const struct failure *failure = model_failure(explainer->lookup->model, failure_id);
@@ -154,14 +154,14 @@ static void add_fdless_owners(struct explainer *explainer, uint64_t failure_id, 
 	}
 }
 
-/* A privileged port is refused by a setting. It may have changed a moment ago, or the namespace has the inode
- * number of one that has gone. */
+/* A refusal of a privileged port depends on a setting. The setting may have changed just now, or the
+ * namespace may have the reused inode number of one that ended. */
 static bool settings_are_fresh(const struct netns_entry *netns, const struct claim *claim, uint64_t now_boot_ns)
 {
 	return netns && (claim->error != EACCES || netns->now.hdr.boot_ns + SETTINGS_VALID_NS > now_boot_ns);
 }
 
-/* The port of a connection, or port 0, is refused for want of any: all sockets of the namespace count. */
+/* A connection or bind() to port 0 is refused because no port is free: all sockets of the namespace count. */
 static bool is_about_range(const struct claim *claim)
 {
 	return !claim->sock.local_port &&
@@ -190,7 +190,8 @@ static void count_sockets(struct explainer *explainer, uint32_t netns, uint64_t 
 	counters_lookup(explainer->lookup, netns);
 }
 
-/* The sockets of the namespace, counted at most once a second. Those of the stream if they were not counted. */
+/* The sockets of the namespace, counted at most once per second; those of the stream if they cannot be
+ * counted. */
 static struct model *sockets_of(struct explainer *explainer, uint32_t netns, uint64_t now_boot_ns)
 {
 	struct lookup *lookup = explainer->lookup;
@@ -208,7 +209,7 @@ static struct model *sockets_of(struct explainer *explainer, uint32_t netns, uin
 	return counted;
 }
 
-/* A replay cannot ask whether the owner is alive. */
+/* A replay cannot check whether the owner is alive, so record it. */
 static void record_gone_owners(struct explainer *explainer, const struct failure *failure, uint64_t now_boot_ns)
 {
 	for (size_t i = 0; i < failure->holder_count; i++) {

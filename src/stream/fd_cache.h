@@ -16,7 +16,7 @@ struct fd_cache {
 };
 
 void fd_cache_done(struct fd_cache *cache);
-/* Drops what is older than FD_CACHE_VALID_NS, and the descriptors of these sockets: they are scanned for anew. */
+/* Drops entries older than FD_CACHE_VALID_NS, and those of these sockets, which the next scan finds again. */
 void fd_cache_drop(struct fd_cache *cache, const uint64_t *cookies, size_t count, uint64_t now_boot_ns);
 void fd_cache_add(struct fd_cache *cache, const struct socket_list *found);
 /* The next descriptor of a socket, in the order in which they were found; `previous` NULL: the first. Borrowed

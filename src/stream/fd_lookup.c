@@ -2,7 +2,7 @@
 #include "stream/fd_lookup.h"
 
 #define VALID_NS   FD_CACHE_VALID_NS
-#define SCAN_PAUSE 4 /* times as long as the last scan took */
+#define SCAN_PAUSE 4 /* in durations of the last scan */
 
 void fd_lookup_done(struct fd_lookup *lookup)
 {
@@ -46,7 +46,8 @@ bool fd_lookup_run_prefetch(struct fd_lookup *lookup, struct source *source, boo
 	bool is_allowed = budget_available(&lookup->budget, now_boot_ns) || !may_wait;
 
 	if (is_needed && is_allowed) {
-		/* As of the first refusal: what earlier scans found for others of the batch is kept. */
+		/* As old as the first refusal: keeps the results of earlier scans for other holders of the
+		 * batch. */
 		fd_cache_drop(&lookup->cache, prefetch->cookies, prefetch->count, prefetch->first_boot_ns);
 		scan(lookup, source, prefetch->cookies, prefetch->count, now_boot_ns);
 	}
@@ -55,8 +56,8 @@ bool fd_lookup_run_prefetch(struct fd_lookup *lookup, struct source *source, boo
 }
 
 /*
- * Whether a scan fits the budget. It may use half of the time for holders that are new, and a fifth for callers
- * that are new: a storm is one caller that is refused by one holder, and the last scan serves all of it.
+ * Whether a scan fits the budget. New holders may use 50 % of the time for scans, new callers 20 %. Repeated
+ * refusals of one caller by one holder use the last scan.
  */
 static bool may_scan(struct fd_lookup *lookup, const uint64_t *cookies, size_t count, uint32_t pid,
 		     uint64_t now_boot_ns)

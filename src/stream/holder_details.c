@@ -24,7 +24,7 @@ void holder_details_fill(struct lookup *lookup, struct holder *holders, size_t c
 	struct source *source = lookup->source;
 	size_t left = PROCESSES_MAX;
 
-	/* Two passes: to learn of one process may move another in the table. */
+	/* Two passes, because adding a process to the model may move the others. */
 	for (size_t i = 0; i < count; i++) {
 		struct holder *holder = &holders[i];
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Completes the holders of a port with what the model does not have. */
+/* Adds facts about the holders of a port that the model does not have. */
 #ifndef PORTTRACE_STREAM_HOLDER_DETAILS_H
 #define PORTTRACE_STREAM_HOLDER_DETAILS_H
 
@@ -8,8 +8,8 @@
 #include "stream/lookup.h"
 
 /*
- * Fills owner_gone, process and interface of each holder. A holder's process is borrowed until the model next
- * learns of a process.
+ * Fills in owner_gone, process and interface of each holder. The process is borrowed until a process is added
+ * to the model.
  */
 void holder_details_fill(struct lookup *lookup, struct holder *holders, size_t count);
 

@@ -11,9 +11,9 @@
 #include "stream/session.h"
 #include "util/clock.h"
 
-/* Under load the ring is read at this pace, not at every event: a wakeup costs more than an event. */
+/* Under load the ring is read at this interval, not at each event: a wakeup costs more than an event. */
 #define BATCH_NS      5000000ULL
-/* A batch waits so long at most for the budget of lookups. */
+/* The longest time that a batch waits for the budget of lookups. */
 #define BATCH_WAIT_NS 500000000ULL
 
 struct live_stream {
@@ -21,7 +21,7 @@ struct live_stream {
 	const struct stream_config *config;
 	struct loop *loop;
 	struct batch *batch;
-	uint64_t batch_boot_ns; /* when the first event came that waits in the batch */
+	uint64_t batch_boot_ns; /* when the first event of the batch arrived */
 	bool is_draining;
 	int ring_id, batch_id; /* in the loop */
 	int output_err, capture_err;
@@ -80,7 +80,7 @@ void live_stream_set_capture(struct live_stream *stream, struct capture_writer *
 	stream->session.lookup.capture = writer;
 }
 
-/* The ring's events are collected; the counters of an interval go on at once. */
+/* Collects the events of the ring in the batch; passes other events on at once. */
 void live_stream_event(void *context, const void *data, size_t size)
 {
 	const struct wire_hdr *event = data;
@@ -92,8 +92,8 @@ void live_stream_event(void *context, const void *data, size_t size)
 }
 
 /*
- * Finds the descriptors of all holders in the batch, then takes its events. Without a budget for that the batch
- * waits for a moment, if it may, and more refusals join it.
+ * Finds the descriptors of all holders in the batch, then processes its events. Without budget the batch
+ * waits for a while, if it may, and more refusals join it.
  */
 static void run_batch(struct live_stream *stream, bool may_wait)
 {
@@ -113,11 +113,11 @@ static void run_batch(struct live_stream *stream, bool may_wait)
 	batch_clear(stream->batch);
 }
 
-/* Whether anything came. A batch that is full cannot wait. */
+/* Returns whether events arrived. A full batch cannot wait. */
 static bool drain(struct live_stream *stream, bool may_wait)
 {
 	struct source *source = stream->session.lookup.source;
-	bool is_full, came = false;
+	bool is_full, has_events = false;
 
 	do {
 		size_t room = batch_room(stream->batch);
@@ -128,11 +128,11 @@ static bool drain(struct live_stream *stream, bool may_wait)
 		stream->is_draining = true;
 		count = source->ops->drain(source, room);
 		stream->is_draining = false;
-		came |= count > 0;
+		has_events |= count > 0;
 		is_full = count >= 0 && (size_t)count >= room;
 		run_batch(stream, may_wait && !is_full);
 	} while (is_full);
-	return came;
+	return has_events;
 }
 
 static uint64_t lost_of(struct live_stream *stream, uint32_t reason)
@@ -146,7 +146,7 @@ static uint64_t lost_of(struct live_stream *stream, uint32_t reason)
 	return lookup->source->ops->lost(lookup->source, reason);
 }
 
-/* As an event like any other, so that a capture has them too. */
+/* Sent as events, so that a capture contains them. */
 static void report_losses(struct live_stream *stream)
 {
 	for (uint32_t reason = WIRE_LOST_RING; reason <= WIRE_LOST_NOT_RUN; reason++) {
@@ -157,7 +157,7 @@ static void report_losses(struct live_stream *stream)
 			.reason = reason,
 		};
 
-		if (lost <= reported) /* fewer: what was lost has been recovered since */
+		if (lost <= reported) /* the count is lower after lost events were recovered */
 			continue;
 		stream->lost_reported[reason] = lost;
 		session_event(&stream->session, &event, sizeof(event));
@@ -177,14 +177,14 @@ static void flush(struct live_stream *stream)
 		loop_stop(stream->loop);
 }
 
-/* Under load the ring is left alone until the timer; else the loop waits for the ring. */
+/* Under load the next read waits for the timer; otherwise the loop waits for the ring. */
 static void on_ring(void *context)
 {
 	struct live_stream *stream = context;
-	bool came = drain(stream, true);
+	bool has_events = drain(stream, true);
 
 	flush(stream);
-	if (came || !batch_is_empty(stream->batch)) {
+	if (has_events || !batch_is_empty(stream->batch)) {
 		loop_pause(stream->loop, stream->ring_id);
 		loop_set_timer(stream->loop, stream->batch_id, BATCH_NS);
 	} else {
@@ -237,7 +237,8 @@ int live_stream_watch(struct live_stream *stream)
 	return err < 0 ? err : 0;
 }
 
-/* What a replay needs to report the same start; written now, so that a run that is killed can be replayed. */
+/* Writes what a replay needs for the same start report. Written now, so that the capture of a killed run can
+ * be replayed. */
 static void begin_capture(struct live_stream *stream, const struct start_report *report)
 {
 	struct capture_header *header = &stream->header;

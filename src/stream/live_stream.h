@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The session of a live source: reads the ring in batches, ends the intervals, reports what was lost, and writes
- * the capture if there is one. Prints nothing: the command reports errors.
+ * The session of a live source: reads the ring in batches, ends the intervals, reports losses, and writes the
+ * capture if there is one. Prints nothing: the command reports errors.
  */
 #ifndef PORTTRACE_STREAM_LIVE_STREAM_H
 #define PORTTRACE_STREAM_LIVE_STREAM_H
@@ -26,14 +26,14 @@ void live_stream_free(struct live_stream *stream);
 
 /* A source_event_fn to open the source with; context is the stream. */
 void live_stream_event(void *context, const void *data, size_t size);
-/* Takes the source. */
+/* Takes ownership of the source. */
 void live_stream_set_source(struct live_stream *stream, struct source *source);
-/* Takes the writer: every event goes to it from now on. */
+/* Takes ownership of the writer, which gets every event from now on. */
 void live_stream_set_capture(struct live_stream *stream, struct capture_writer *writer);
 
 /* Reads the sockets that exist, without reporting them. 0, or -errno: not all could be read. */
 int live_stream_snapshot(struct live_stream *stream);
-/* Begins the first interval and has the loop call the stream. 0 or -errno. */
+/* Begins the first interval and registers the stream in the loop. 0 or -errno. */
 int live_stream_watch(struct live_stream *stream);
 /* Reports the start, writes the header of the capture, and reports every event from now on. Fills in
  * report->sockets. */
@@ -44,7 +44,7 @@ void live_stream_stop(struct live_stream *stream, struct stop_report *report);
 /* -errno of the first write that failed, which ended the loop; 0: none. */
 int live_stream_output_error(const struct live_stream *stream);
 int live_stream_capture_error(const struct live_stream *stream);
-/* Of the events that were lost: those whose probe was not run. */
+/* Lost events whose probe was not run. */
 uint64_t live_stream_not_run(const struct live_stream *stream);
 
 #endif

@@ -47,7 +47,7 @@ const struct process *process_lookup(struct lookup *lookup, const struct wire_ta
 	if (!task->pid)
 		return NULL;
 	process = process_table_find(table, task->pid, task->start_boot_ns);
-	/* An execve() changes the name, and with it everything else that was known. */
+	/* An execve() changes the name and the rest of the known facts. */
 	if (!lookup->source || (process && memcmp(process->task.comm, task->comm, sizeof(task->comm)) == 0))
 		return process;
 	if (lookup->source->ops->read_process(lookup->source, task, &answer) == 0)

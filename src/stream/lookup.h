@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Facts that the model has, or that the source is asked for once. What the source answers goes into the model
- * and into the capture, so that a replay knows it too.
+ * Finds facts in the model, or reads them from the source once. Results from the source are added to the
+ * model and to the capture, so that a replay has them too.
  */
 #ifndef PORTTRACE_STREAM_LOOKUP_H
 #define PORTTRACE_STREAM_LOOKUP_H
@@ -14,24 +14,25 @@
 
 struct lookup {
 	struct model *model;
-	struct source *source;		/* NULL: a replay, so the model has all there is */
+	struct source *source;		/* NULL: a replay, whose facts are all in the model */
 	struct capture_writer *capture; /* NULL: not recording */
-	uint64_t invalid;		/* answers that are no valid event, or did not fit the model */
+	uint64_t invalid;		/* results that are not valid events, or did not fit into the model */
 };
 
-/* Borrowed until the model next learns of a process. NULL: no process is known, or it has gone. */
+/* Borrowed until a process is added to the model. NULL: no process is known, or it has exited. */
 const struct process *process_lookup(struct lookup *lookup, const struct wire_task *task);
-/* The device that the socket is bound to (SO_BINDTODEVICE). "": none, or it has gone. Borrowed likewise. */
+/* The device that the socket is bound to (SO_BINDTODEVICE). "": none, or it does not exist any more. Borrowed
+ * likewise. */
 const char *interface_lookup(struct lookup *lookup, const struct wire_sock *sock);
 /* Reads counters and settings of a network namespace into the model. Needs a source. */
 void counters_lookup(struct lookup *lookup, uint32_t netns);
 
-/* Applies an answer to the model and records it. */
+/* Applies a result to the model and records it. */
 void lookup_keep(struct lookup *lookup, const struct wire_hdr *event);
-/* Records an answer that is not for the model. */
+/* Records a result that is not for the model. */
 void lookup_record(struct lookup *lookup, const struct wire_hdr *event);
 
-/* Applies the counters of a namespace. *is_first: they begin its first interval. 0 or -ENOMEM. */
+/* Applies the counters of a namespace. *is_first: its first interval begins. 0 or -ENOMEM. */
 int counters_apply(struct model *model, const struct wire_netns *event, bool *is_first);
 
 #endif

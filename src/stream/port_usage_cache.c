@@ -41,7 +41,7 @@ void port_usage_cache_replay(struct port_usage_cache *cache, const struct wire_s
 
 struct model *port_usage_cache_find(const struct port_usage_cache *cache, uint32_t netns, uint64_t now_boot_ns)
 {
-	/* In a replay a count may begin a little later than the refusal that it was made for. */
+	/* In a replay a count may begin slightly after the refusal that caused it. */
 	bool is_valid = now_boot_ns < cache->begin_boot_ns || now_boot_ns - cache->begin_boot_ns < VALID_NS;
 
 	return cache->netns == netns && is_valid ? cache->model : NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * All sockets of one network namespace, counted for a refusal for want of any port and valid for 1 s. They are
- * in a model of their own: they may be many, and most of them pass no filter of the stream.
+ * All sockets of one network namespace, counted because a call was refused for lack of a free port; valid for
+ * 1 s. They have a model of their own: they may be many, and most do not pass the filters of the stream.
  */
 #ifndef PORTTRACE_STREAM_PORT_USAGE_CACHE_H
 #define PORTTRACE_STREAM_PORT_USAGE_CACHE_H
@@ -15,7 +15,7 @@
 struct port_usage_cache {
 	struct model *model; /* NULL: empty */
 	uint32_t netns;
-	uint64_t begin_boot_ns, last_boot_ns; /* when the count began; of its last socket */
+	uint64_t begin_boot_ns, last_boot_ns; /* when the count began; time of its last socket */
 };
 
 void port_usage_cache_done(struct port_usage_cache *cache);
@@ -23,12 +23,12 @@ void port_usage_cache_done(struct port_usage_cache *cache);
 int port_usage_cache_begin(struct port_usage_cache *cache, uint32_t netns, uint64_t now_boot_ns);
 /* Adds a socket to the count that has begun. */
 void port_usage_cache_add(struct port_usage_cache *cache, const struct wire_socket *socket);
-/* Adds a socket of a capture, which does not say where a count begins: counts of one namespace are almost a
- * second apart, so a gap of half a second begins one, and so does another namespace. */
+/* Adds a socket of a capture, which does not mark the start of a count. Counts of one namespace are almost 1
+ * s apart, so a gap of 0.5 s or another namespace begins a new one. */
 void port_usage_cache_replay(struct port_usage_cache *cache, const struct wire_socket *socket);
 /* The sockets of the namespace; NULL: not counted within the last second. */
 struct model *port_usage_cache_find(const struct port_usage_cache *cache, uint32_t netns, uint64_t now_boot_ns);
-/* Gives back the memory of a count that is too old. */
+/* Frees a count that is too old. */
 void port_usage_cache_expire(struct port_usage_cache *cache, uint64_t now_boot_ns);
 
 #endif

@@ -14,13 +14,13 @@ struct prefetch {
 	uint64_t cookies[SCAN_COOKIES_MAX];
 	size_t count;
 	uint64_t first_boot_ns; /* of the first holder event */
-	bool is_needed;		/* one of the sockets was not scanned for lately */
+	bool is_needed;		/* one of the sockets was not scanned recently */
 };
 
 bool prefetch_is_full(const struct prefetch *prefetch);
 /* Whether the socket is in it already. */
 bool prefetch_has(const struct prefetch *prefetch, uint64_t cookie);
-/* Not when it is full. is_known: the socket was scanned for lately, so it alone needs no scan. */
+/* Must not be full. is_known: the socket was scanned recently, so no scan is needed for it. */
 void prefetch_add(struct prefetch *prefetch, uint64_t cookie, uint64_t boot_ns, bool is_known);
 void prefetch_clear(struct prefetch *prefetch);
 

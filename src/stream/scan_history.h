@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* When the descriptors of a socket were last scanned for, and when for a refusal of which caller. */
+/* The times when the descriptors of a socket were last scanned, and when a caller's refusal last caused a
+ * scan. */
 #ifndef PORTTRACE_STREAM_SCAN_HISTORY_H
 #define PORTTRACE_STREAM_SCAN_HISTORY_H
 
@@ -26,7 +27,7 @@ struct scan_history {
 
 void scan_history_add(struct scan_history *history, const uint64_t *cookies, size_t count, uint64_t now_boot_ns);
 void scan_history_add_caller(struct scan_history *history, uint32_t pid, uint64_t now_boot_ns);
-/* Whether all of these sockets were scanned for since then. */
+/* Whether all of these sockets were scanned at or after that time. */
 bool scan_history_has(const struct scan_history *history, const uint64_t *cookies, size_t count,
 		      uint64_t since_boot_ns);
 bool scan_history_has_caller(const struct scan_history *history, uint32_t pid, uint64_t since_boot_ns);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Events -> model -> explanation -> report. Knows nothing of where they come from or when. */
+/* Events -> model -> explanation -> report. Independent of the source and the clock. */
 #include "stream/session.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 int session_init(struct session *session, const struct stream_config *config, const struct renderer *renderer,
 		 const struct render_options *render)
 {
-	/* A stream needs the living sockets of a busy machine, not all of a large one: `ls` has those. */
+	/* A stream needs the live sockets of a busy machine; `ls` handles the most that a machine can have. */
 	const struct model_limits limits = {.sockets = 16384, .timewaits = 4096};
 
 	*session = (struct session){
@@ -52,8 +52,8 @@ void session_interval(struct session *session, uint64_t boot_ns)
 		check_end(session, session->intervals);
 }
 
-/* Copies what the model knows of the caller: what is looked up to explain the call may take its place there. */
-static void keep_caller(struct report *report, struct process *process, char interface[16])
+/* Copies the facts about the caller: lookups for the explanation may replace them in the model. */
+static void copy_caller_facts(struct report *report, struct process *process, char interface[16])
 {
 	if (report->process) {
 		*process = *report->process;
@@ -81,7 +81,7 @@ static void report_event(struct session *session, const struct wire_hdr *event)
 	if (report.sock)
 		report.interface = interface_lookup(&session->lookup, report.sock);
 	if (wire_error_of(event))
-		keep_caller(&report, &process, interface);
+		copy_caller_facts(&report, &process, interface);
 	if (explain(session->explainer, event, &conflict))
 		report.conflict = &conflict;
 	session->unpredicted += report.conflict && !conflict.predicted;
@@ -104,8 +104,8 @@ static void warn_of_pools(struct session *session, const struct churn *churn)
 	}
 }
 
-/* Sums are of a namespace; who and where to is as the filters say. */
-static void keep_wanted(const struct session *session, struct churn *churn)
+/* The sums are for a whole namespace; the lists of processes and destinations are filtered. */
+static void filter_lists(const struct session *session, struct churn *churn)
 {
 	static const uint8_t nowhere[16];
 	size_t kept = 0;
@@ -136,7 +136,7 @@ static void report_churn(struct session *session, const struct wire_netns *event
 	if (!netns_table_churn(model_namespaces(session->lookup.model), event->netns, &churn) ||
 	    !session->config->show_churn || !stream_config_wants_netns(session->config, event->netns))
 		return;
-	keep_wanted(session, &churn);
+	filter_lists(session, &churn);
 	session->renderer->churn(session->render, &churn, session->lookup.model, event->hdr.boot_ns);
 	warn_of_pools(session, &churn);
 }
@@ -173,7 +173,7 @@ static const char *lost_reason(uint32_t reason)
 
 static void report_lost(struct session *session, const struct wire_lost *event)
 {
-	/* Only what the stream itself lacks: an evicted table entry was told before. */
+	/* Counts events that the stream itself lacks: evicted table entries were reported before. */
 	if (event->reason != WIRE_LOST_TABLE && event->reason != WIRE_LOST_MAP)
 		session->lost += event->count;
 	if (event->reason == WIRE_LOST_MISSED || event->reason == WIRE_LOST_NOT_RUN)
@@ -186,7 +186,7 @@ static bool is_shown(const struct session *session, const struct wire_hdr *event
 {
 	const struct settings *settings = session->config->settings;
 
-	/* Those of the kernel side that keep the table true are not all asked for. */
+	/* The BPF programs also send events that only keep the table correct; those are not shown. */
 	return session->streaming && settings->kinds & 1U << event->kind &&
 	       (!settings->failed_only || wire_error_of(event)) &&
 	       (!session->is_replay || wire_filter(settings, event)) &&
@@ -211,7 +211,7 @@ static void apply_netns(struct session *session, const struct wire_netns *event)
 		report_churn(session, event);
 }
 
-static void take(struct session *session, const union wire_event *event)
+static void process_event(struct session *session, const union wire_event *event)
 {
 	switch ((enum wire_kind)event->hdr.kind) {
 	case WIRE_NETNS:
@@ -242,8 +242,8 @@ static void take(struct session *session, const union wire_event *event)
 	}
 }
 
-/* Counters come of all namespaces, whatever the kernel side was told to leave out. */
-static bool is_kept(const struct session *session, const union wire_event *event)
+/* Counters are sent for all namespaces: the BPF programs do not filter them. */
+static bool is_recorded(const struct session *session, const union wire_event *event)
 {
 	switch (event->hdr.kind) {
 	case WIRE_NETNS:
@@ -268,12 +268,12 @@ void session_event(void *context, const void *data, size_t size)
 	int err = wire_check(data, size, &event);
 
 	if (!err)
-		take(session, &event);
+		process_event(session, &event);
 	else if (err == -EPROTONOSUPPORT)
 		session->unknown++;
 	else
 		session->invalid++;
-	/* Last, so that whatever was asked about this event stands before it when it is replayed. */
-	if (session->lookup.capture && !err && is_kept(session, &event))
+	/* Written last, so that in a replay the results of lookups about this event precede it. */
+	if (session->lookup.capture && !err && is_recorded(session, &event))
 		capture_write(session->lookup.capture, data, size);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What every view of a stream shares: events come in, the model takes them, refusals are explained,
- * reports go to the renderer. `porttrace` and `porttrace record` feed it from the kernel, `porttrace
- * replay` from a capture.
+ * The processing that all streams share: events go to the model, refusals are explained, reports go to the
+ * renderer. `porttrace` and `porttrace record` pass events of the kernel, `porttrace replay` those of a
+ * capture.
  */
 #ifndef PORTTRACE_STREAM_SESSION_H
 #define PORTTRACE_STREAM_SESSION_H
@@ -21,20 +21,20 @@ struct session {
 	const struct stream_config *config;
 	const struct renderer *renderer;
 	struct render *render;
-	struct lookup lookup; /* the model; live also the source, and the capture when recording */
+	struct lookup lookup; /* the model; the source of a live stream; the capture of a recording */
 	struct explainer *explainer;
 	struct warner *warner;
 	void (*on_end)(void *context);	/* the count of --count is reached */
 	void *end_context;
-	bool is_replay;			/* the kernel did not filter by these options */
-	bool is_partial;		/* it left out some sockets, so the table lacks them */
-	bool streaming;			/* false: what comes is the first snapshot */
+	bool is_replay;			/* the capture was not filtered by these options */
+	bool is_partial;		/* filters exclude sockets, so the table is incomplete */
+	bool streaming;			/* false: events belong to the first snapshot */
 	uint64_t events;		/* shown */
-	uint64_t unpredicted;		/* refusals that the rules would have let in */
+	uint64_t unpredicted;		/* refusals that the rules did not predict */
 	uint64_t intervals;		/* ended */
-	uint64_t lost;			/* on the way here, as WIRE_LOST tells */
-	uint64_t not_run;		/* of these: by probes, not by readers */
-	uint64_t invalid, unknown;	/* no event; of a kind that a newer porttrace made */
+	uint64_t lost;			/* events lost before they got here (WIRE_LOST) */
+	uint64_t not_run;		/* of these: lost by probes, not by the reader */
+	uint64_t invalid, unknown;	/* not a valid event; of a kind that a newer porttrace sent */
 };
 
 /* 0 or -ENOMEM. `config` is borrowed. */
@@ -42,7 +42,7 @@ int session_init(struct session *session, const struct stream_config *config, co
 		 const struct render_options *render);
 void session_done(struct session *session);
 
-/* An interval of --interval has ended, and its events are in. */
+/* Ends an interval of --interval, after its events. */
 void session_interval(struct session *session, uint64_t boot_ns);
 
 /* A source_event_fn; context is the session. */

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* The index of the device with this name, or with this number as text. 0: there is none. */
+/* The index of a device given by name, or by number as text. 0: there is none. */
 uint32_t device_index(const char *device);
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reads /proc/PID/{maps,fdinfo,task/TID/syscall} of every process: slow, so the last resort. */
+/* Reads /proc/PID/{maps,fdinfo,task/TID/syscall} of every process; slow, so used last. */
 #include "system/fdless_owner.h"
 
 #include <dirent.h>
@@ -18,7 +18,7 @@
 #include "system/procfs.h"
 #include "util/clock.h"
 
-/* How a process may hold the socket without the kernel saying which socket it holds. */
+/* Ways to hold a socket that do not identify the socket. */
 enum position { IN_MESSAGE, IN_CALL, IN_RING, POSITIONS };
 
 /* The candidate, as long as there is only one. */
@@ -27,10 +27,12 @@ struct candidate {
 	bool several;
 };
 
+#define WAIT_MAX 5 /* times the CPU budget may pass on a busy machine: the caller does not read the ring meanwhile */
+
 struct search {
 	uint64_t inode;
 	char name[32]; /* "socket:[12345]" */
-	uint64_t end_ns;
+	uint64_t end_thread_ns, end_boot_ns;
 	fdless_owner_fn found;
 	void *context;
 	size_t certain;
@@ -39,7 +41,7 @@ struct search {
 
 static bool is_over(const struct search *search)
 {
-	return clock_boot_ns() > search->end_ns;
+	return clock_thread_ns() > search->end_thread_ns || clock_boot_ns() > search->end_boot_ns;
 }
 
 static void candidate_add(struct search *search, enum position position, uint32_t pid)
@@ -170,7 +172,7 @@ static bool has_registered(struct search *search, uint32_t pid, const char *fd, 
 	return found;
 }
 
-/* Its io_urings and its unix sockets. true: one of them has the socket. */
+/* Scans the io_urings and unix sockets of a process. true: one of them has the socket. */
 static bool fds_scan(struct search *search, uint32_t pid)
 {
 	char path[64], link[64];
@@ -254,7 +256,8 @@ void find_fdless_owner(uint64_t inode, uint64_t budget_ns, fdless_owner_fn found
 {
 	struct search search = {
 		.inode = inode,
-		.end_ns = clock_boot_ns() + budget_ns,
+		.end_thread_ns = clock_thread_ns() + budget_ns,
+		.end_boot_ns = clock_boot_ns() + WAIT_MAX * budget_ns,
 		.found = found,
 		.context = context,
 	};

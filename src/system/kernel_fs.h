@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Opens tracefs and cgroup v2 wherever they are mounted, or if they are not. */
+/* Opens tracefs and cgroup v2 at any mount point, or unmounted. */
 #ifndef PORTTRACE_SYSTEM_KERNEL_FS_H
 #define PORTTRACE_SYSTEM_KERNEL_FS_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* 42 25 0:4 net:[4026532281] /run/netns/blue rw shared:5 - nsfs nsfs rw */
+/* A line: 42 25 0:4 net:[4026532281] /run/netns/blue rw shared:5 - nsfs nsfs rw */
 #include "system/mountinfo.h"
 
 #include <inttypes.h>

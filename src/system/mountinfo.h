@@ -9,12 +9,12 @@
 /* `path` is valid during the call only. */
 typedef void (*mountinfo_netns_fn)(void *context, uint32_t netns, const char *path);
 
-/* Calls `found` for every mount of a network namespace. Nothing, if the file cannot be read. */
+/* Calls `found` for every mount of a network namespace; for none if the file cannot be read. */
 void mountinfo_each_netns(mountinfo_netns_fn found, void *context);
 
 /*
- * One line of the file, which is changed: if it is the mount of a network namespace, its inode number, and
- * its mount point within `line`. Otherwise false.
+ * Parses one line of the file, and changes it. true: it is the mount of a network namespace, with this inode
+ * number and mount point (within `line`).
  */
 bool mountinfo_parse_netns(char *line, uint32_t *netns, char **path);
 

@@ -32,7 +32,7 @@ static int message_error(const struct nlmsghdr *message)
 	return err;
 }
 
-/* Hands over what one recv() returned. *done: that was the end of the answer. */
+/* Passes on the messages of one recv(). *done: the answer is complete. */
 static int deliver(const union answer *answer, size_t size, netlink_message_fn message, void *context,
 		   bool *done)
 {
@@ -46,7 +46,7 @@ static int deliver(const union answer *answer, size_t size, netlink_message_fn m
 		if (*done)
 			return message_error(header);
 		message(context, header);
-		/* One that is no part of a dump is the only one. */
+		/* A message that is not part of a dump is the only one. */
 		*done = !(header->nlmsg_flags & NLM_F_MULTI);
 	}
 	return 0;

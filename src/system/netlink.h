@@ -12,9 +12,9 @@
 typedef void (*netlink_message_fn)(void *context, const struct nlmsghdr *message);
 
 /*
- * Sends a request, a dump or not, and hands over every message of the answer. `protocol`: NETLINK_ROUTE,
- * NETLINK_SOCK_DIAG. 0, or -errno of the system call or the kernel's answer; the messages before an error
- * have been handed over.
+ * Sends a request, which may be a dump, and passes every message of the answer to `message`. `protocol`:
+ * NETLINK_ROUTE, NETLINK_SOCK_DIAG. 0, or -errno of the system call or of the answer; messages before an
+ * error were passed.
  */
 int netlink_request(int protocol, const struct nlmsghdr *request, netlink_message_fn message, void *context);
 

@@ -20,15 +20,15 @@
 #include "system/mountinfo.h"
 #include "system/procfs.h"
 
-#define SOCKETS_MAX 4096 /* of a process are tried, at about 10 us each */
+#define SOCKETS_MAX 4096 /* tried per process, at about 10 us each */
 
 /* How to open a namespace: a path, or a socket that is in it. */
 struct netns_way {
 	uint32_t netns;
-	uint32_t pid; /* with fd: whose socket; fd -1: use the path */
+	uint32_t pid; /* owner of the socket `fd`; fd -1: use the path */
 	int fd;
 	int err;	/* of the last netns_enter(): 0 or -errno */
-	char *path;	/* owned; NULL and fd -1: nothing is known that leads into it */
+	char *path;	/* owned; NULL and fd -1: no way is known */
 };
 
 struct netns_list {
@@ -86,7 +86,7 @@ static bool way_is_known(const struct netns_way *way)
 	return way->fd >= 0 || way->path;
 }
 
-/* The entry of a namespace for the caller to fill in; NULL: a way is known already, or no memory. */
+/* Returns the entry of a namespace, for the caller to fill in; NULL: a way is already known, or no memory. */
 static struct netns_way *way_add(struct netns_list *list, uint32_t netns)
 {
 	struct netns_way *way = way_find(list, netns);
@@ -140,7 +140,7 @@ static void mount_found(void *context, uint32_t netns, const char *path)
 		way->path = strdup(path);
 }
 
-/* Adds the namespaces that the list does not have, and ways to those that have none. */
+/* Adds missing namespaces, and ways to those without one. */
 static void scan(struct netns_list *list)
 {
 	scan_processes(list);
@@ -155,8 +155,8 @@ int netns_list_scan(struct netns_list *list)
 }
 
 /*
- * Through the process itself, if it is in the namespace. Its socket is the second choice: a duplicate of it
- * is open for a moment, and if the process closes its own meanwhile, the socket is closed by porttrace.
+ * Prefers the process itself, if it is in the namespace. With a socket, a duplicate is open for a moment; if
+ * the process closes its own meanwhile, porttrace closes the socket.
  */
 void netns_list_add_socket(struct netns_list *list, uint32_t netns, uint32_t pid, int fd)
 {
@@ -192,7 +192,7 @@ int netns_list_error(const struct netns_list *list, size_t index)
 	return err == -ESRCH ? 0 : err;
 }
 
-/* What errno says about a process or a path: -ESRCH if it has gone. */
+/* Converts errno of opening a process or path; -ESRCH: it does not exist any more. */
 static int open_error(void)
 {
 	return errno == ENOENT || errno == EBADF ? -ESRCH : -errno;
@@ -218,8 +218,8 @@ static int way_open_socket(const struct netns_way *way)
 }
 
 /*
- * A descriptor of the namespace, or -errno. -ESRCH: this way does not lead into it, or no longer: a process
- * has exited, its pid or descriptor was reused, a mount was replaced.
+ * A descriptor of the namespace, or -errno. -ESRCH: this way does not lead to it (any more): the process
+ * exited, its pid or descriptor was reused, or the mount was replaced.
  */
 static int way_open(const struct netns_way *way)
 {
@@ -272,7 +272,7 @@ bool netns_list_scan_sockets(struct netns_list *list, uint32_t netns, uint32_t p
 	return found;
 }
 
-/* Looks for another way than the one that failed. A descriptor, or -errno. */
+/* Searches for another way than the one that failed. A descriptor, or -errno. */
 static int way_renew(struct netns_list *list, uint32_t netns, int first_err)
 {
 	struct netns_way *way = way_find(list, netns), failed = {.netns = netns, .fd = -1};
@@ -321,7 +321,7 @@ int netns_enter(struct netns_list *list, uint32_t netns)
 
 void netns_leave(struct netns_list *list)
 {
-	/* setns() cannot fail: the descriptor is held, and the right to enter was there a moment ago. */
+	/* setns() cannot fail: the descriptor is open, and this thread had the privilege when it entered. */
 	if (list->is_away && setns(list->home, CLONE_NEWNET))
 		abort();
 	list->is_away = false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reads /proc/net and /proc/sys/net: both show the namespace of the thread that opens them. */
+/* Reads /proc/net and /proc/sys/net, which both show the namespace of the thread that opens them. */
 #include "system/netns_read.h"
 
 #include <ctype.h>
@@ -12,7 +12,8 @@
 
 #include "system/proc_file.h"
 
-/* /proc/net/netstat has per group a line of names and a line of values, which begin with the group's name. */
+/* For each group /proc/net/netstat has a line of names and a line of values; both begin with the name of the
+ * group. */
 static uint64_t netstat_value(const char *text, const char *name)
 {
 	const char *names = strstr(text, "TcpExt:");

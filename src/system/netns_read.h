@@ -9,8 +9,8 @@
 
 #define NETNS_PORTS 65536
 
-/* The numbers of a sysctl, such as "/proc/sys/net/ipv4/ip_local_port_range": the first is returned, the
- * next goes to *second, which may be NULL. 0 where there is none. */
+/* The numbers of a sysctl, such as "/proc/sys/net/ipv4/ip_local_port_range": returns the first; the next is
+ * stored in *second, which may be NULL. Missing numbers are 0. */
 unsigned int netns_read_setting(const char *path, unsigned int *second);
 
 /* 1 for each port in net.ipv4.ip_local_reserved_ports. */
@@ -19,9 +19,9 @@ void netns_read_reserved(uint8_t reserved[NETNS_PORTS]);
 void netns_parse_reserved(const char *text, uint8_t reserved[NETNS_PORTS]);
 
 /*
- * Fills what the kernel counts and what is set (the rest of *out are porttrace's own counts), sets
- * WIRE_NETNS_READ, and fills `reserved` as netns_read_reserved(). What cannot be read is left as it is,
- * settings become 0.
+ * Fills in the kernel's counters and settings (porttrace counts the rest of *out), sets WIRE_NETNS_READ, and
+ * fills in `reserved` as netns_read_reserved(). Counters that cannot be read are unchanged, settings become
+ * 0.
  */
 void netns_read(struct wire_netns *out, uint8_t reserved[NETNS_PORTS]);
 

@@ -38,7 +38,8 @@ static uint64_t tick_ns(void)
 	return 1000000000U / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
-/* Field 22 of /proc/PID/stat. The name before it may contain anything, and ends with the last bracket. */
+/* Field 22 of /proc/PID/stat. The process name before it may contain any character; it ends at the last
+ * bracket. */
 static int start_ticks_read(int dir, uint64_t *ticks)
 {
 	char text[1024], *at;
@@ -115,7 +116,7 @@ static void cgroup_read(int dir, char *out, size_t size)
 	snprintf(out, size, "%s", line);
 }
 
-/* Whether execve() of this path gives a process this name: the last component, cut at 15 bytes. */
+/* Whether execve() of this path sets this name: the last component, cut to 15 bytes. */
 static bool is_name_of(const char *comm, const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -124,8 +125,8 @@ static bool is_name_of(const char *comm, const char *path)
 }
 
 /*
- * Whether the name that differs from the event's is the one that execve() gave to the program in *event, or
- * its script. Otherwise the process gave itself a name (PR_SET_NAME), and runs the program it ran before.
+ * Whether execve() set the name that differs from the event's: it is that of the program in *event, or of its
+ * script. Otherwise the process renamed itself (PR_SET_NAME) and still runs the same program.
  */
 static bool is_name_by_exec(const struct wire_process *event, const char *comm)
 {
@@ -159,7 +160,7 @@ static int program_read(int dir, struct wire_process *event)
 	if (readlinkat(dir, "exe", event->exe, sizeof(event->exe) - 1) < 0)
 		event->exe[0] = '\0';
 	cgroup_read(dir, event->cgroup, sizeof(event->cgroup));
-	/* Last: an execve() while the others were read is noticed too. */
+	/* Read last, so that an execve() during the other reads is noticed. */
 	comm_read(dir, comm);
 	if (memcmp(comm, event->task.comm, sizeof(comm)) != 0 && is_name_by_exec(event, comm))
 		program_clear(event);

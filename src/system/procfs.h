@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What /proc/PID says about a process. */
+/* Reads facts about a process from /proc/PID. */
 #ifndef PORTTRACE_SYSTEM_PROCFS_H
 #define PORTTRACE_SYSTEM_PROCFS_H
 
@@ -10,9 +10,9 @@
 #include "porttrace/wire.h"
 
 /*
- * In all of these a process is named by its pid in the initial pid namespace and its start on the initial
- * CLOCK_BOOTTIME, as the BPF programs report them. /proc rounds the start down to 10 ms. start_boot_ns 0:
- * not known, any process with this pid is meant.
+ * All functions identify a process by its pid in the initial pid namespace and its start time on the initial
+ * CLOCK_BOOTTIME, as the BPF programs report them. /proc rounds the start down to 10 ms. start_boot_ns 0: not
+ * known; any process with this pid matches.
  */
 
 /*
@@ -23,23 +23,23 @@
 int process_read(const struct wire_task *task, struct wire_process *event);
 
 /*
- * false: the process has exited. true as well where /proc cannot answer: porttrace runs in a pid namespace,
- * whose /proc has other pids, or /proc may not be read. A zombie is alive.
+ * false: the process has exited. true also if /proc cannot tell: porttrace runs in a pid namespace, whose
+ * /proc has other pids, or /proc may not be read. A zombie is alive.
  */
 bool process_is_alive(uint32_t pid, uint64_t start_boot_ns);
 
 /*
- * The functions below take a pid as /proc has it; 0: the calling process. They return 0, -ESRCH: there is
- * no such process; or -errno.
+ * The functions below take a pid as in /proc; 0: the calling process. They return 0; -ESRCH: no such process;
+ * or -errno.
  */
 
 /* Fills pid, tid, start_boot_ns, uid and comm; the rest is 0. */
 int process_task_read(uint32_t pid, struct wire_task *task);
 
 struct process_credentials {
-	uint32_t pid;	    /* tgid, if the number was that of a thread */
+	uint32_t pid;	    /* the tgid, also if the number given was a thread's */
 	uint32_t uid;	    /* real */
-	uint32_t fsuid;	    /* that of the sockets it makes */
+	uint32_t fsuid;	    /* the owner of the sockets that it creates */
 	uint64_t effective; /* capabilities, 1 << CAP_... */
 };
 int process_credentials_read(uint32_t pid, struct process_credentials *credentials);

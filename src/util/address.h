@@ -25,8 +25,8 @@ size_t address_format(const uint8_t address[16], char out[ADDRESS_SIZE]);
 size_t address_format_port(const uint8_t address[16], uint16_t port, char out[ADDRESS_PORT_SIZE]);
 
 /*
- * Parses "10.0.0.5", "10.0.0.0/8", "fe80::/10". *prefix: bits of the 16 bytes, so 96 + n for IPv4; 128 when the text
- * has none. Address bits beyond the prefix are cleared. 0 or -EINVAL.
+ * Parses "10.0.0.5", "10.0.0.0/8", "fe80::/10". *prefix: bits of the 16 bytes, so 96 + n for IPv4; 128 if the
+ * text has none. Clears address bits beyond the prefix. 0 or -EINVAL.
  */
 int address_parse(const char *text, uint8_t address[16], unsigned int *prefix);
 

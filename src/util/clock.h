@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The clock of all events: CLOCK_BOOTTIME in nanoseconds, as bpf_ktime_get_boot_ns(). The model never reads it. */
+/* The clock of all events: CLOCK_BOOTTIME in ns, as bpf_ktime_get_boot_ns(). The model does not read it. */
 #ifndef PORTTRACE_UTIL_CLOCK_H
 #define PORTTRACE_UTIL_CLOCK_H
 
 #include <stdint.h>
 
 uint64_t clock_boot_ns(void);
+/* CPU time that this thread has used: what work cost, without the time that others made it wait. */
+uint64_t clock_thread_ns(void);
 
 #endif

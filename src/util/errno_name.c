@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A table of its own, for C libraries without strerrorname_np(). */
+/* A table, because not every C library has strerrorname_np(). */
 #include "util/errno_name.h"
 
 #include <errno.h>
@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* Of the kernel only: include/linux/errno.h, which user space does not have. */
+/* Errnos that only the kernel defines (include/linux/errno.h). */
 #define ERESTARTSYS 512
 #define ENOTSUPP    524
 

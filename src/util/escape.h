@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Sufficient size for the result of `length` bytes, NUL included. */
+/* Maximum size of the result for `length` bytes, NUL included. */
 #define ESCAPE_TERMINAL_SIZE(length) (4 * (length) + 1)
 #define ESCAPE_JSON_SIZE(length)     (3 * (length) + 1)
 
@@ -22,10 +22,10 @@
  */
 size_t escape_terminal(char *out, size_t size, const char *bytes, size_t length);
 
-/* For JSON, before quoting: every byte that is not UTF-8 becomes U+FFFD. */
+/* For JSON, before quoting: replaces every byte that is not UTF-8 by U+FFFD. */
 size_t escape_json(char *out, size_t size, const char *bytes, size_t length);
 
-/* true: valid UTF-8, which escape_json() leaves as it is. */
+/* true: valid UTF-8, which escape_json() does not change. */
 bool escape_is_utf8(const char *bytes, size_t length);
 
 #endif

@@ -14,7 +14,7 @@ static size_t least(size_t a, size_t b, size_t c)
 	return c < a ? c : a;
 }
 
-/* Optimal string alignment: Levenshtein's distance, where a swap of two neighbours counts as one. */
+/* Optimal string alignment: Levenshtein distance in which a swap of two neighbours counts as one change. */
 static size_t distance(const char *a, const char *b)
 {
 	size_t a_length = strlen(a), b_length = strlen(b);
@@ -47,7 +47,7 @@ const char *nearest_word(const char *word, const char *const *words)
 
 		if (strncmp(word, words[i], length) == 0)
 			return words[i];
-		/* A word that would have to change altogether is another word. */
+		/* If every letter would have to change, it is a different word. */
 		if (changes < best && changes < length && changes < strlen(words[i])) {
 			best = changes;
 			nearest = words[i];

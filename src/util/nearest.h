@@ -4,9 +4,8 @@
 #define PORTTRACE_UTIL_NEAREST_H
 
 /*
- * The one of `words` (which ends with NULL) that `word` probably means: one that it abbreviates, else one that
- * at most two added, left out, changed or swapped letters make of it. NULL: none. The result is borrowed from
- * `words`.
+ * The entry of `words` (which ends with NULL) that `word` probably means: one that begins with it, else one
+ * that differs by at most two added, omitted, changed or swapped letters. NULL: none. Borrowed from `words`.
  */
 const char *nearest_word(const char *word, const char *const *words);
 

@@ -9,7 +9,7 @@
 #define NS_PER_SECOND 1000000000LL
 #define NS_PER_MS     1000000LL
 
-/* Rounds down, so that the fraction is not negative before 1970 either. */
+/* Rounds down, so that the fraction is never negative, not even before 1970. */
 static int64_t split_second(int64_t ns, uint32_t *fraction_ns)
 {
 	int64_t second = ns / NS_PER_SECOND;

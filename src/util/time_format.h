@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Formats points in time. A cache keeps the text of the last second, because most events share it; only the fraction is
- * formatted each time.
+ * Formats times. A cache keeps the text of the last second, because most events share it, so only the
+ * fraction is formatted each time.
  */
 #ifndef PORTTRACE_UTIL_TIME_FORMAT_H
 #define PORTTRACE_UTIL_TIME_FORMAT_H
@@ -12,7 +12,7 @@
 /* Size of every form below, NUL included. */
 #define TIME_FORMAT_SIZE 40
 
-/* Start with zeroes. Use one cache per form. */
+/* Begins zeroed. Use one cache per format. */
 struct time_cache {
 	int64_t second;
 	size_t length; /* 0: empty */
@@ -25,7 +25,7 @@ struct time_cache {
 size_t time_format_wall(struct time_cache *cache, int64_t wall_ns, char out[TIME_FORMAT_SIZE]);
 /* "2025-11-21T12:01:02.123456789Z" */
 size_t time_format_iso(struct time_cache *cache, int64_t wall_ns, char out[TIME_FORMAT_SIZE]);
-/* Seconds: "2.123"; "-0.500" for a time before */
+/* Seconds: "2.123"; negative times as "-0.500" */
 size_t time_format_relative(int64_t ns, char out[TIME_FORMAT_SIZE]);
 
 #endif

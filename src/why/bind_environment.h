@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The settings and addresses of a network namespace that decide about a bind(), read from inside it. */
+/* The settings and addresses of a network namespace that affect bind(), read inside it. */
 #ifndef PORTTRACE_WHY_BIND_ENVIRONMENT_H
 #define PORTTRACE_WHY_BIND_ENVIRONMENT_H
 

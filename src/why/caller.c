@@ -26,17 +26,17 @@ int why_caller_find(const struct why_config *config, struct why_caller *caller)
 		err = process_credentials_read(config->pid, &credentials);
 	if (err)
 		return err;
-	caller->uid = credentials.fsuid; /* the owner of the sockets that it makes */
+	caller->uid = credentials.fsuid; /* owner of the sockets that it creates */
 	caller->is_raised = credentials.effective >> CAP_NET_BIND_SERVICE & 1;
 	caller->netns = config->has_netns ? config->netns : (uint32_t)inode;
-	/* Without --pid the caller is no process in particular: porttrace itself does not bind. */
+	/* Without --pid there is no specific process: porttrace itself does not bind. */
 	if (config->pid && !process_task_read(config->pid, &task)) {
 		caller->task.pid = credentials.pid;
 		caller->task.uid = caller->uid;
 		memcpy(caller->task.comm, task.comm, sizeof(task.comm));
 	}
 	if (config->has_uid && config->uid != caller->uid) {
-		/* setuid() from root clears the effective capabilities; root has all of them. */
+		/* setuid() from root to another uid clears the effective capabilities; root has all of them. */
 		caller->uid = caller->task.uid = config->uid;
 		caller->is_raised = config->uid == 0;
 	}
@@ -52,8 +52,9 @@ static bool is_of_caller(const struct why_caller *caller, int user_ns)
 }
 
 /*
- * cap_capable(), security/commoncap.c: walk from the user namespace that owns the network namespace up to the
- * caller's, whose capabilities count. A uid has all capabilities in the child namespaces that it created.
+ * As cap_capable() in security/commoncap.c: walk from the user namespace that owns the network namespace up
+ * to the caller's, where the caller's capabilities count. A uid has all capabilities in the child namespaces
+ * that it created.
  */
 bool why_caller_is_privileged(const struct why_caller *caller, int netns_fd)
 {

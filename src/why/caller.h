@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The process that would call bind(): the credentials that the kernel checks. */
+/* The process that would call bind(), with the credentials that the kernel checks. */
 #ifndef PORTTRACE_WHY_CALLER_H
 #define PORTTRACE_WHY_CALLER_H
 
@@ -10,9 +10,9 @@
 #include "why/config.h"
 
 struct why_caller {
-	struct wire_task task; /* of --pid; pid 0: no process in particular */
+	struct wire_task task; /* of --pid; pid 0: no specific process */
 	uint32_t netns;
-	uint32_t uid;	       /* the owner of its sockets */
+	uint32_t uid;	       /* owner of the sockets that it creates */
 	uint64_t user_ns;      /* inode number */
 	bool is_raised;	       /* CAP_NET_BIND_SERVICE, effective in user_ns */
 };
@@ -20,7 +20,7 @@ struct why_caller {
 /* 0, -ESRCH if the process does not exist, or -errno. */
 int why_caller_find(const struct why_config *config, struct why_caller *caller);
 
-/* Whether it may bind privileged ports in the network namespace of this descriptor. */
+/* Whether the caller may bind privileged ports in the network namespace of this descriptor. */
 bool why_caller_is_privileged(const struct why_caller *caller, int netns_fd);
 
 #endif

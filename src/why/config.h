@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The question of `porttrace why`: the bind() that is predicted. cmd/why.c fills it from the command line. */
+/* The bind() whose result `porttrace why` predicts. cmd/why.c fills it in from the command line. */
 #ifndef PORTTRACE_WHY_CONFIG_H
 #define PORTTRACE_WHY_CONFIG_H
 
@@ -8,12 +8,12 @@
 #include <stdint.h>
 
 struct why_config {
-	uint32_t netns;		  /* with has_netns; else the caller's */
+	uint32_t netns;		  /* used with has_netns; else the caller's */
 	uint32_t flags;		  /* WIRE_REUSEADDR, _REUSEPORT, _V6ONLY, _FREEBIND */
-	uint32_t pid;		  /* of the caller; 0: no process in particular */
-	uint32_t uid;		  /* with has_uid; else the caller's */
+	uint32_t pid;		  /* of the caller; 0: no specific process */
+	uint32_t uid;		  /* used with has_uid; else the caller's */
 	uint16_t protocol;	  /* IPPROTO_ */
-	uint16_t family;	  /* 0: not given; then every address is meant, of IPv6 too if there is any */
+	uint16_t family;	  /* 0: not given; then every address, of IPv6 too if the namespace has it */
 	uint16_t port;		  /* 0: any port of the ephemeral range */
 	bool has_netns, has_uid;
 	bool verbose;		  /* also print libbpf messages */

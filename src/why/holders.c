@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Port table -> holders: the rules say which of the sockets refuse the claim. */
+/* Selects holders from the port table; diagnose/rules.h decides which sockets refuse the claim. */
 #include "why/holders.h"
 
 #include "stream/holder_details.h"
@@ -28,7 +28,7 @@ static bool is_before(const struct ranked *a, const struct ranked *b)
 	return a->relation != b->relation ? a->relation < b->relation : a->rank < b->rank;
 }
 
-/* Keeps the first so many; what falls out is counted. */
+/* Keeps the first FAILURE_HOLDERS_MAX; counts those that do not fit. */
 static size_t insert(struct ranked *list, size_t count, size_t more[RELATIONS], struct ranked added)
 {
 	size_t at = count;
@@ -46,7 +46,7 @@ static size_t insert(struct ranked *list, size_t count, size_t more[RELATIONS], 
 	return count < FAILURE_HOLDERS_MAX ? count + 1 : count;
 }
 
-/* Each process once; they come together, so a repeated one is the last. */
+/* Each process once; descriptors of a process follow each other. */
 static void fill_pids(struct holder *holder, const struct port_entry *entry)
 {
 	uint32_t last = 0;
@@ -81,7 +81,7 @@ static void add_elsewhere(struct why_holders *holders, const struct claim *claim
 {
 	struct claim there = *claim;
 
-	/* A connection there is nobody's news; neither is the other protocol. */
+	/* Connections in other namespaces, and sockets of the other protocol, are not reported. */
 	there.sock.netns = entry->sock.netns;
 	if (sock_is_connected(&entry->sock) || !sock_same_ports(&there.sock, &entry->sock))
 		return;
@@ -103,7 +103,7 @@ void why_holders_find(struct why_holders *holders, const struct claim *claim, st
 	     entry = port_table_next(ports, entry)) {
 		const struct wire_sock *sock = &entry->sock;
 
-		/* A half-open connection has no port of its own. */
+		/* A half-open connection uses the port of its listener. */
 		if (sock->local_port != claim->sock.local_port || sock->state == WIRE_TCP_NEW_SYN_RECV)
 			continue;
 		if (sock->netns != claim->sock.netns)

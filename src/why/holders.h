@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The sockets of one port, sorted by what they are to a claim. */
+/* The sockets on one port, sorted by their relation to a claim. */
 #ifndef PORTTRACE_WHY_HOLDERS_H
 #define PORTTRACE_WHY_HOLDERS_H
 
@@ -12,19 +12,21 @@
 #define ELSEWHERE_MAX 3
 
 /*
- * A busy server has a port by the ten thousand connections; kept are those that matter most. Of the
- * claim's namespace, in this order: the ones that refuse it, that would share, that have another address.
+ * A busy server has tens of thousands of connections on one port; the most important ones are kept. For the
+ * claim's namespace, in this order: sockets that refuse the claim, sockets that would share the port, sockets
+ * with another address.
  */
 struct why_holders {
 	struct failure failure;
 	struct holder list[FAILURE_HOLDERS_MAX];
-	size_t refusing, sharing, beside;		 /* how many of the list are which */
-	size_t refusing_more, sharing_more, beside_more; /* and how many did not fit */
-	struct holder elsewhere[ELSEWHERE_MAX];		 /* listening, or idle, in other namespaces */
+	size_t refusing, sharing, beside;		 /* how many of the list */
+	size_t refusing_more, sharing_more, beside_more; /* how many did not fit */
+	struct holder elsewhere[ELSEWHERE_MAX];		 /* listening or unconnected sockets in other
+							  * namespaces */
 	size_t elsewhere_count, elsewhere_more;
 };
 
-/* Chooses among the sockets of lookup->model, and looks up what is not known of those chosen. */
+/* Selects from the sockets in lookup->model, and looks up the missing facts about those selected. */
 void why_holders_find(struct why_holders *holders, const struct claim *claim, struct lookup *lookup,
 		      uint64_t now_boot_ns);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Answers the question: makes the claim of the bind() and applies the kernel's rules to the sockets found. */
+/* Answers the question: builds the claim of the bind() and applies the kernel's rules to the sockets found. */
 #include "why/question.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include "probe/features.h"
 #include "util/address.h"
 
-/* A port has as many connections as it has peers, and all of them count. */
+/* A port has one connection per peer, and all of them count. */
 static const struct model_limits limits = {.sockets = 4 * 1024 * 1024};
 
 struct why_question *why_question_new(const struct why_config *config)
@@ -63,7 +63,7 @@ static void fill_bucket(struct bucket *bucket, const struct bucket_dump *dump)
 	memcpy(bucket->fast.local_addr, dump->fast_addr, sizeof(bucket->fast.local_addr));
 }
 
-/* Looks up kernel functions by name, which takes a while: only where an orphan and SO_REUSEPORT meet. */
+/* Searches BTF, which is slow: only if an orphan is on the port and the caller has SO_REUSEPORT. */
 static bool counts_orphans_as_root(const struct why_question *question)
 {
 	for (size_t i = 0; question->config->flags & WIRE_REUSEPORT && i < question->chain_count; i++) {
@@ -120,8 +120,8 @@ static bool is_exhausted(const struct pool *pool)
 }
 
 /*
- * __inet_bind() checks the address before the privilege; __inet6_bind() checks the privilege first, except for
- * multicast on TCP, which it refuses at once.
+ * __inet_bind() in net/ipv4/af_inet.c checks the address before the privilege. __inet6_bind() in
+ * net/ipv6/af_inet6.c checks the privilege first, except that it refuses multicast on TCP at once.
  */
 static uint32_t predict(const struct why_question *question, const struct netns_entry *netns)
 {
@@ -150,7 +150,7 @@ static uint32_t predict_by_sockets(struct why_question *question, const struct n
 	return predict(question, netns);
 }
 
-/* After the scan. */
+/* Predicts the result from the scan. */
 static enum why_status apply_rules(struct why_question *question, uint32_t *error)
 {
 	const struct netns_entry *netns;
@@ -169,7 +169,7 @@ static enum why_status apply_rules(struct why_question *question, uint32_t *erro
 			return status;
 		*error = predict_by_sockets(question, netns);
 	}
-	/* Before a port is reported as free, query unreferenced sockets too. */
+	/* Query unreferenced sockets too, before reporting a port as free. */
 	if (question->dump.done)
 		why_scan_unreferenced(question);
 	else if (!*error)

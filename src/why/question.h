@@ -26,30 +26,30 @@ struct why_question {
 	struct lookup lookup;	   /* source, and the model of the sockets found */
 	struct why_holders holders;
 	struct pool pool;
-	struct bucket_dump dump;   /* dump.done: the kernel's tables of this port were dumped */
-	struct bucket bucket;	   /* with dump.has_bucket */
+	struct bucket_dump dump;   /* dump.done: the kernel's tables were dumped */
+	struct bucket bucket;	   /* valid with dump.has_bucket */
 	struct wire_socket *chain; /* the sockets of the dump, in the kernel's order */
 	size_t chain_count, chain_max;
-	size_t unreferenced_count; /* sockets on the port that no process has open, connections excluded */
+	size_t unreferenced_count; /* sockets on the port that no process has open, without connections */
 	uint64_t boot_ns;	   /* when the scan ended */
 	char reason[256];	   /* of a failure */
 };
 
-/* scan.c: the source for the config. */
+/* scan.c: opens the source for the config. */
 enum why_status why_scan_open(struct why_question *question);
 /*
- * Fills the model, the chain and question->environment. For a port: its sockets in every network namespace; for
- * port 0: all sockets of the range in the caller's, without their processes.
+ * Fills the model, the chain and question->environment. For a port: its sockets in every network namespace.
+ * For port 0: all sockets of the range in the caller's namespace, without their processes.
  */
 enum why_status why_scan(struct why_question *question);
-/* For port 0: scans the range again, with the processes. */
+/* For port 0: scans the range again, with processes. */
 enum why_status why_scan_range_owners(struct why_question *question);
 /*
- * After why_scan() and with question->claim. Removes sockets that the caller would not meet, because they are in
- * a VRF with ports of its own.
+ * Call after why_scan(), with question->claim. Removes sockets that cannot conflict with the caller because
+ * they are in a VRF with its own ports.
  */
 void why_scan_drop_unmet(struct why_question *question);
-/* Adds sockets without a process to the model and counts them: of the dump, or by sock_diag. */
+/* Add sockets without a process to the model and count them: from the dump, or by sock_diag. */
 void why_scan_unreferenced(struct why_question *question);
 void why_scan_inactive(struct why_question *question);
 

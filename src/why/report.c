@@ -20,8 +20,8 @@ static void explain_claim(struct why_question *question, const struct claim *cla
 }
 
 /*
- * A question without an address is not about IPv6. If the holder is an IPv4 socket, explain an IPv4 bind(), so
- * that the answer does not mention IPV6_V6ONLY.
+ * A question without an address is not about IPv6. If the holder is an IPv4 socket, explain an IPv4 bind(),
+ * so that the answer does not mention IPV6_V6ONLY.
  */
 static void explain_refusal(struct why_question *question, struct conflict *conflict)
 {
@@ -87,7 +87,7 @@ static void explain_unreferenced(const struct why_question *question, struct con
 		 first->sock.uid);
 }
 
-/* The holders of the report: those that conflict; if the port is free, those that would share it. */
+/* Lists the holders of the report: those that conflict, or, if the port is free, those that would share it. */
 static void list_holders(const struct why_question *question, bool is_free, struct conflict *conflict)
 {
 	const struct why_holders *holders = &question->holders;
@@ -100,7 +100,8 @@ static void list_holders(const struct why_question *question, bool is_free, stru
 		conflict->holders[i] = &holders->list[first + i];
 }
 
-/* The refusal that follows once the address or the privilege is fixed: that by a holder. NULL: none. */
+/* Explains the refusal by a holder that would follow after the address or privilege is fixed. NULL: none
+ * would. */
 static const char *explain_later(struct why_question *question, uint32_t error, struct conflict *later)
 {
 	struct claim claim = question->claim;

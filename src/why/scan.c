@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Finds the sockets that matter to the question: source -> model, and the kernel's chain of the port. */
+/* Finds the sockets for the question: fills the model from the source, and the chain of the port in the
+ * kernel's order. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -14,16 +15,16 @@
 #include "why/question.h"
 
 #define INACTIVE_MAX 64
-#define SEARCHES_MAX 4 /* for a socket without a descriptor; up to 0.2 s each */
+#define SEARCHES_MAX 4 /* searches for owners of sockets without a descriptor; each takes up to 0.2 s */
 
-/* A reserved port does not belong to the range, even when it is in use: it must not be counted twice. */
+/* Reserved ports are not part of the range, even in use: they must not be counted twice. */
 static bool is_in_range(const struct bind_environment *environment, uint16_t port)
 {
 	return port >= environment->settings.range_low && port <= environment->settings.range_high &&
 	       !environment->reserved[port];
 }
 
-/* The kernel makes a socket's cookie at the first query; until then any unique number identifies it. */
+/* The kernel creates the cookie of a socket at the first query. Without one, any unique number identifies it. */
 #define MADE_COOKIE (1ULL << 63)
 
 static void chain_add(struct why_question *question, struct wire_socket *socket)
@@ -108,8 +109,8 @@ static enum why_status scan(struct why_question *question, const struct socket_q
 }
 
 /*
- * One port, in every network namespace: sockets in other ones are reported too. The namespace is entered after
- * the scan, because the scan finds namespaces that only a socket keeps.
+ * Scans one port in every network namespace, because sockets in other namespaces are reported too. The
+ * namespace is entered after the scan, which finds namespaces that only a socket keeps.
  */
 static enum why_status scan_port(struct why_question *question)
 {
@@ -126,8 +127,8 @@ static enum why_status scan_port(struct why_question *question)
 }
 
 /*
- * Needs the environment: reserved ports do not count. The processes matter only when the range is exhausted; to
- * read every descriptor costs as much as the rest of the scan.
+ * Needs the environment, for the reserved ports. Processes matter only when the range is exhausted; reading
+ * every descriptor costs as much as the rest of the scan.
  */
 static enum why_status scan_range(struct why_question *question, bool with_owners)
 {
@@ -205,7 +206,7 @@ void why_scan_unreferenced(struct why_question *question)
 	socket_list_done(&owners);
 }
 
-/* Whether the MPTCP socket of this subflow is in the table: then the subflow is not reported as well. */
+/* Whether the MPTCP socket of this subflow is in the table: then the subflow is not reported. */
 static bool is_known_subflow(struct model *model, const struct wire_sock *sock)
 {
 	const struct port_table *ports = model_ports(model);

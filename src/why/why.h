@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * `porttrace why`: predicts what a bind() would return now, from the sockets on the port and the kernel's rules,
- * and explains it. It binds nothing.
+ * `porttrace why`: predicts what bind() would return now, from the sockets on the port and the kernel's
+ * rules, and explains it. It does not call bind().
  */
 #ifndef PORTTRACE_WHY_WHY_H
 #define PORTTRACE_WHY_WHY_H
@@ -16,8 +16,8 @@ struct why_question;
 enum why_status {
 	WHY_ANSWERED,
 	WHY_FAILED,
-	WHY_MISUSED,	 /* the process or network namespace does not exist */
-	WHY_NOT_ALLOWED, /* by this kernel or these privileges */
+	WHY_MISUSED,	 /* no such process or network namespace */
+	WHY_NOT_ALLOWED, /* not allowed by this kernel or these privileges */
 };
 
 /* Borrows `config`. NULL with errno ENOMEM. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Who is in the bucket or the slot of the port, and what the bucket remembers. */
+/* Keeps track of the sockets in the port's bind bucket or UDP slot, and of the bucket's cached state. */
 #include "account.h"
 
 #include "diagnose/rules.h"
@@ -66,7 +66,7 @@ void bucket_took(struct world *w, const struct claim *claim, bool is_new)
 		bucket->fastreuseport = 0;
 		return;
 	}
-	/* Does the bucket let in what everything else would refuse? */
+	/* Would the bucket's fastreuse state allow a bind() that the other sockets would refuse? */
 	memset(&wall, 0, sizeof(wall));
 	wall.sock = claim->sock;
 	wall.sock.cookie = UINT64_MAX;
@@ -85,7 +85,7 @@ void bucket_took(struct world *w, const struct claim *claim, bool is_new)
 	bucket->fast.state = 0;
 }
 
-/* inet_bind_bucket_destroy(): since 6.18 a bucket left to connect() is one made by connect(). */
+/* inet_bind_bucket_destroy(): since 6.18 a bucket that only connect() still uses counts as created by connect(). */
 static void bucket_left(struct world *w)
 {
 	if (!has_bucket(w)) {
@@ -110,7 +110,7 @@ void let_go(struct world *w, struct end *end)
 		bucket_left(w);
 }
 
-/* tcp_set_state(TCP_CLOSE): a listener leaves its group, and a port not asked for goes back. */
+/* tcp_set_state(TCP_CLOSE): a listener leaves its reuseport group, and a port that bind() did not request is released. */
 void end_closed(struct world *w, struct end *end)
 {
 	if (end->sock.state == WIRE_TCP_LISTEN)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Our own account of the sockets of a scenario, by which the rules are asked. */
+/* The sockets of a scenario, from which the rules get their input. */
 #ifndef PORTTRACE_TESTS_DIFF_ACCOUNT_H
 #define PORTTRACE_TESTS_DIFF_ACCOUNT_H
 
@@ -8,10 +8,10 @@
 
 #define ENDS 32 /* sockets, accepted connections and TIME_WAITs of a scenario */
 
-/* A socket, or what is left of one. */
+/* A socket, or its TIME_WAIT. */
 struct end {
 	int fd, peer;
-	struct wire_sock sock; /* as the kernel has it, by our account */
+	struct wire_sock sock; /* the expected state in the kernel */
 	uint32_t substate;
 	bool holds;	  /* it is in the bind bucket, or in UDP's slot */
 	bool port_locked; /* SOCK_BINDPORT_LOCK, _BINDADDR_LOCK */
@@ -47,10 +47,10 @@ void end_closed(struct world *w, struct end *end);
 void drop_queue(struct world *w, const struct end *listener);
 void take_place(struct world *w, struct end *end);
 void reset_address(struct end *end);
-/* For who reads along. */
+/* For the log. */
 void tell(const struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* What is done, and what becomes of the account. false: kernel and rules disagree. */
+/* Runs one operation and updates the account. false: kernel and rules disagree. */
 void do_socket(struct end *end, const struct op *op);
 void do_option(struct end *end, const struct op *op);
 void do_device(struct end *end, const struct op *op);

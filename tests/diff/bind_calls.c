@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* socket(), options, bind() and listen(): the calls that are compared, and what leads to them. */
+/* socket(), setsockopt(), bind() and listen(): bind() and listen() are compared with the kernel. */
 #include <errno.h>
 #include <linux/filter.h>
 #include <netinet/tcp.h>
@@ -21,7 +21,7 @@ static void ask_engine(struct world *w, struct claim *claim, uint32_t *verdict)
 	struct failure failure = {.holders = holders};
 	const struct end *last = NULL;
 
-	/* As in UDP's slots; of TCP the order is of no matter. */
+	/* UDP slots are ordered; for TCP the order does not matter. */
 	for (;;) {
 		const struct end *next = NULL;
 
@@ -77,7 +77,7 @@ void do_socket(struct end *end, const struct op *op)
 	end->fd = socket(family, kind | SOCK_CLOEXEC, protocol);
 	if (end->fd < 0)
 		die("socket");
-	/* The subflow, whose uid counts, is made by the first option. */
+	/* The first option creates the MPTCP subflow, whose uid counts. */
 	if (protocol == IPPROTO_MPTCP)
 		setsockopt(end->fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off));
 	become(0);
@@ -129,7 +129,7 @@ void do_device(struct end *end, const struct op *op)
 {
 	const char *name = devices[op->value];
 
-	/* The packets of a connection would not arrive. */
+	/* Packets of the connection would not arrive. */
 	if (is_connected(end) && !is_udp(end))
 		return;
 	if (!setsockopt(end->fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name) + 1))
@@ -140,14 +140,14 @@ void do_owner(struct end *end, const struct op *op)
 {
 	if (fchown(end->fd, uids[op->uid], (gid_t)-1))
 		die("fchown");
-	/* MPTCP's subflow has a uid of its own, which nobody can change. */
+	/* The MPTCP subflow has its own uid, which cannot be changed. */
 	if (!is_mptcp(end))
 		end->sock.uid = uids[op->uid];
 }
 
 static bool address_fits_device(const struct end *end, const char *text)
 {
-	/* ::1 is an address of lo alone. */
+	/* Only lo has the address ::1. */
 	return strcmp(text, "::1") || end->sock.ifindex != lab.device[DEVICE_HOLE];
 }
 
@@ -228,7 +228,7 @@ bool do_listen(struct world *w, struct end *end)
 	struct claim claim = {.call = CLAIM_LISTEN, .sock = end->sock};
 	uint32_t kernel = 0, engine;
 
-	/* Without a port, the kernel would choose one. */
+	/* On a socket without a port, listen() makes the kernel choose one. */
 	if (!is_udp(end) && !end->holds && end->sock.state == WIRE_TCP_CLOSE && !end->sock.remote_port)
 		return true;
 	ask_engine(w, &claim, &engine);

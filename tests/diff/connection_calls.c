@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Connections that come and go on the port, and what they leave there. */
+/* Connections on the port, and the sockets that remain of them (TIME_WAIT, orphans). */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -118,7 +118,7 @@ static struct end *ready_listener(struct world *w)
 	return NULL;
 }
 
-/* Connects to the port from outside, where a listener of ours is. */
+/* Connects to a listener of the scenario from outside. */
 void do_incoming(struct world *w, struct end *end, const struct op *op)
 {
 	bool ipv4 = goes_by_ipv4(end, op->value), wild = address_is_wildcard(end->sock.local_addr);
@@ -133,7 +133,7 @@ void do_incoming(struct world *w, struct end *end, const struct op *op)
 	if (end->sock.state != WIRE_TCP_LISTEN || w->count >= ENDS - 2)
 		return;
 	for (size_t i = 0; i < w->count; i++) {
-		/* One queue at a time, and none of MPTCP, whose connections are not a single socket. */
+		/* One accept queue at a time. Not for MPTCP, whose connections consist of several sockets. */
 		if (w->ends[i].queued || (is_mptcp(&w->ends[i]) && w->ends[i].holds))
 			return;
 	}
@@ -177,7 +177,7 @@ void do_incoming(struct world *w, struct end *end, const struct op *op)
 		abort();
 }
 
-/* tcp_time_wait() leaves a small socket of its own. */
+/* tcp_time_wait() replaces the socket by a struct inet_timewait_sock. */
 static void leave_timewait(struct world *w, const struct end *end, uint32_t substate)
 {
 	struct end *left = world_add(w);

@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The rules against the kernel: random sockets on one port, and before each bind() and listen() the
- * verdict of src/diagnose, which must be the errno that the kernel then gives. The program keeps an
- * account of every socket and reads nothing from porttrace. In a network namespace of its own.
- */
-/*
- * The rules against the kernel: random sockets on one port, and before each bind() and listen()
- * the verdict of src/diagnose, which must be the errno that the kernel then gives. The program keeps its
- * own account of every socket, and reads nothing from porttrace. In a network namespace of its own.
+ * Compares the rules of src/diagnose with the kernel. Makes random sockets on one port; before each bind() and
+ * listen() it asks the rules for a verdict, which must equal the errno that the kernel then returns. The program
+ * keeps its own account of every socket and reads nothing from porttrace. It runs in its own network namespace.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -139,7 +134,7 @@ static struct disagreement scenario_run(const struct scenario *s, bool loud, str
 	return d;
 }
 
-/* Drops what the disagreement does not need. */
+/* Removes operations from the scenario as long as it still disagrees. */
 static void scenario_minimize(struct scenario *s)
 {
 	for (int round = 0; round < MINIMIZE_ROUNDS; round++) {
@@ -224,7 +219,7 @@ int main(int argc, char **argv)
 		d = scenario_run(&s, loud, &totals);
 		if (!d.found)
 			continue;
-		/* A packet that came late is no disagreement: it must be one again. */
+		/* A late packet can cause a difference, so it must occur again to count. */
 		if (!scenario_run(&s, false, NULL).found) {
 			unstable++;
 			continue;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Sets the network namespace up, and tries what this kernel does. */
+/* Sets up the network namespace, and finds out by trying how this kernel behaves. */
 #include "lab.h"
 
 #include <errno.h>
@@ -119,7 +119,7 @@ void set_port_range(int fd, uint16_t low, uint16_t high)
 	setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range));
 }
 
-/* The FIN has come; its ACK would wait 40 ms, and goes out now that the FIN has been read. */
+/* The delayed ACK of the FIN would take 40 ms. Reading the FIN sends it at once. */
 void wait_for_fin(int fd)
 {
 	char byte;
@@ -165,7 +165,7 @@ static bool mapped_any_is_unseen(void)
 	return unseen;
 }
 
-/* Facts of the kernel that no field tells, tried on a port that no scenario has. */
+/* Finds out kernel behaviour that no field reports, on a port that no scenario uses. */
 void lab_probe(void)
 {
 	struct sockaddr_in where = {.sin_family = AF_INET, .sin_port = htons(1999)};
@@ -183,7 +183,7 @@ void lab_probe(void)
 	close(first);
 	close(second);
 
-	/* [E tcp4-connect-stale-bucket] a connection, a bind beside it that goes, another connect */
+	/* a connection, a bind() to the same port that is closed again, another connect() */
 	where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	where.sin_port = htons(SINK_PORT);
 	first = probe_socket(true, SO_REUSEADDR);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Where the scenarios run: a network namespace, and small things that are done to sockets in it. */
+/* The network namespace in which scenarios run, and helpers for sockets in it. */
 #ifndef PORTTRACE_TESTS_DIFF_LAB_H
 #define PORTTRACE_TESTS_DIFF_LAB_H
 
@@ -18,7 +18,7 @@ struct lab {
 	int sinks[SINKS];
 	uint32_t device[DEVICES];
 	unsigned int ports_used, privileged_used;
-	unsigned long scenario; /* under way */
+	unsigned long scenario; /* number of the running one */
 	bool has_mptcp;
 	bool fast_reuse;    /* the kernel's fastreuse works: before 6.8 */
 	bool mapped_any_unseen; /* IPv6 at 127.0.0.1 does not meet IPv6 at a mapped 0.0.0.0: 6.1 to 6.8 */
@@ -33,9 +33,9 @@ union sockaddr_any {
 	struct sockaddr_in6 in6;
 };
 
-/* A fresh namespace, without the TIME_WAITs of the last. */
+/* Enters a new namespace, without the TIME_WAITs of the last one. */
 void lab_renew(void);
-/* What this kernel does and no field tells. */
+/* Finds out the behaviour of this kernel that no field reports. */
 void lab_probe(void);
 void die(const char *what);
 

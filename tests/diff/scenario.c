@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Chance: the same seed and number make the same scenario. */
+/* Makes random scenarios: the same seed and number make the same one. */
 #include "scenario.h"
 
 #include <netinet/in.h>
@@ -37,7 +37,7 @@ static void scenario_add(struct scenario *s, struct op op)
 
 static void make_option(struct scenario *s, uint8_t slot)
 {
-	/* The program is only let in after SO_REUSEPORT. */
+	/* The kernel accepts a reuseport program only after SO_REUSEPORT. */
 	static const uint8_t weighted[] = {OPTION_REUSEADDR, OPTION_REUSEADDR, OPTION_REUSEPORT,
 					   OPTION_REUSEPORT, OPTION_V6ONLY};
 	struct op op = {.kind = OP_OPTION, .slot = slot, .value = 1};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A scenario: what is done to a few sockets on one port, made of a seed and a number. */
+/* A scenario: operations on a few sockets of one port, made from a seed and a number. */
 #ifndef PORTTRACE_TESTS_DIFF_SCENARIO_H
 #define PORTTRACE_TESTS_DIFF_SCENARIO_H
 

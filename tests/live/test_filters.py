@@ -34,9 +34,9 @@ OWN_TRACER = True  # none shares a stream with others
 
 
 @contextlib.contextmanager
-def filtered(t, *args):
+def filtered(t, *args, everywhere=False):
     """A stream with filters. Its test ends with what must be shown: that is its marker."""
-    with t.trace(*args, marker=False) as trace:
+    with t.trace(*args, marker=False, everywhere=everywhere) as trace:
         yield trace
 
 
@@ -380,7 +380,7 @@ def check_section(t, section):
             running = []
             for args, want in filters[first : first + 3]:
                 expanded = [re.sub(r"{([\w:]+)}", number, arg) for arg in args]
-                running.append((stack.enter_context(filtered(t, *expanded)), args, want))
+                running.append((stack.enter_context(filtered(t, *expanded, everywhere=True)), args, want))
             for child in children.values():
                 child.tell(True)
                 child.hear()

@@ -41,7 +41,8 @@ def starts_in_half_a_second(t):
             times.append((trace.started_in - waited, waited))
     print("start record after " + ", ".join(f"{s:.2f} s (+{w:.2f} s of waiting)" for s, w in times))
     best, waited = min(times)
-    limit = (0.5 if waited < 0.05 else 1.5) * SLOW
+    busy = waited > 0.05 or os.getloadavg()[0] > len(os.sched_getaffinity(0))
+    limit = (1.5 if busy else 0.5) * SLOW
     check(best <= limit, f"the start record came after {best:.2f} s at best, limit {limit} s")
 
 
@@ -108,6 +109,7 @@ def sockets_made_while_it_starts(t):
         while not me.channel.poll() and len(sockets) <= 3000:
             sockets.append(tcp(("127.0.0.1", 0)))
             time.sleep(0.0002)
+        me.hear()
         ports = [port_of(sock) for sock in sockets]
         for sock in sockets:
             sock.close()

@@ -45,7 +45,7 @@ static long bpf_map_update_elem(void *of, const void *key, const void *value, un
 
 #include "../../bpf/map_entry.h"
 
-static int made; /* as churn_flows_made */
+static int made; /* as churn_flows_added */
 static const int initial = 7;
 
 static int *add(void)
