@@ -77,8 +77,8 @@ def explained(record, cause, holder=None, hint=None):
         )
     if hint:
         check(
-            hint in conflict["why"] + conflict["fix"],
-            f"{hint!r} is in neither why nor fix: {conflict}",
+            hint in conflict["why"] + conflict["fix"] + json.dumps(conflict.get("remedies", [])),
+            f"{hint!r} is in neither why nor fix nor remedies: {conflict}",
         )
     if holder is None:
         return record, None
