@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Refusals: errno, the port asked for, the cause of docs/causes.md, and who stands in the way."""
 
+import json
 import os
 import socket
 import time
