@@ -382,7 +382,7 @@ def probes_that_are_not_there(t):
     """--probes=kprobe on a kernel without kprobes: status 3 and a clear line."""
     if os.path.exists("/sys/bus/event_source/devices/kprobe"):
         raise Skip("this kernel has kprobes")
-    done = t.command("--probes=kprobe", "--json", "-d", "1")
+    done = t.command("--probes=kprobe", "--json", "-d", "1", "-N", t.netns)
     equal(done.returncode, NOT_ALLOWED, "exit status")
     check("kprobe" in one_line(sane(done)), f"the message does not name kprobes: {done.stderr!r}")
     equal(done.stdout, b"", "stdout")
@@ -390,7 +390,7 @@ def probes_that_are_not_there(t):
 
 @test()
 def probes_tracepoint(t):
-    done = t.command("--probes=tracepoint", "--json", "-d", "1")
+    done = t.command("--probes=tracepoint", "--json", "-d", "1", "-N", t.netns)
     equal((done.returncode, sane(done).count("error")), (DONE, 0), "exit status")
     start = json.loads(done.stdout.splitlines()[0])
     equal((start["event"], start["probes"]), ("start", "tracepoint"), "start record")
@@ -474,7 +474,7 @@ def terminal_interrupt(t):
 
 @test()
 def duration_ends(t):
-    for args in (("-d", "1"), ("--json", "--duration=1")):
+    for args in (("-d", "1", "-N", t.netns), ("--json", "--duration=1", "-N", t.netns)):
         began = time.monotonic()
         done = t.command(*args)
         equal(done.returncode, DONE, f"exit status of {args}")
