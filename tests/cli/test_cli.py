@@ -476,7 +476,7 @@ def probes_that_do_not_exist(t):
     """--probes=kprobe on a kernel without kprobes: status 3 and one line that says so."""
     if os.path.exists("/sys/bus/event_source/devices/kprobe"):
         raise Skip("this kernel has kprobes")
-    done = t.command("--probes=kprobe", "--json", "-d", "1")
+    done = t.command("--probes=kprobe", "--json", "-d", "1", "-N", t.netns)
     equal(done.returncode, NOT_ALLOWED, "exit status")
     check("kprobe" in one_line(sane(done)), f"the message does not name kprobes: {done.stderr!r}")
     equal(done.stdout, b"", "stdout")
@@ -484,7 +484,7 @@ def probes_that_do_not_exist(t):
 
 @test()
 def probes_tracepoint(t):
-    done = t.command("--probes=tracepoint", "--json", "-d", "1")
+    done = t.command("--probes=tracepoint", "--json", "-d", "1", "-N", t.netns)
     equal((done.returncode, sane(done).count("error")), (DONE, 0), "exit status")
     start = json.loads(done.stdout.splitlines()[0])
     equal((start["event"], start["probes"]), ("start", "tracepoint"), "start record")
@@ -617,8 +617,8 @@ def terminal_interrupt(t):
 @test()
 def duration_ends(t):
     """-d: from start to stop, whatever loading and unloading the probes takes on a busy machine."""
-    equal(t.command("-d", "1").returncode, DONE, "exit status of -d 1")
-    done = t.command("--json", "--duration=1")
+    equal(t.command("-d", "1", "-N", t.netns).returncode, DONE, "exit status of -d 1")
+    done = t.command("--json", "--duration=1", "-N", t.netns)
     equal(done.returncode, DONE, "exit status of --duration=1")
     first, *_, last = [json.loads(line) for line in done.stdout.splitlines()]
     equal((first["event"], last["event"]), ("start", "stop"), "first and last record")

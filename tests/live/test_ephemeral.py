@@ -693,7 +693,7 @@ def the_table(t):
         for _ in range(20):
             client, accepted = pair_on(listener)
             close_first(client, accepted, port_of(client))
-        out, _ = process.communicate(timeout=20 * SLOW)
+        out, _ = process.communicate(timeout=60 * SLOW)
     equal(process.returncode, 0, "exit status")
     check(re.search(r"20 live", out), out)
     timed = sum(map(int, re.findall(r"PORT SEARCH BY.*\n  connect\(\) +(\d+) ", out)))

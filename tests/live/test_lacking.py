@@ -182,7 +182,7 @@ def capabilities_dropped(t):
         for name in kept:
             check(doctor.features[name][0], f"doctor misses {name}, which is there")
     most = with_only("CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN")
-    done = t.command("--json", "-d", "0.2", preexec_fn=most)
+    done = t.command("--json", "-d", "0.2", "-N", t.netns, preexec_fn=most)
     lines = said(done)
     # Old kernels have programs that only CAP_SYS_ADMIN may load: they may refuse.
     if done.returncode == NOT_ALLOWED:
@@ -241,7 +241,7 @@ def hooked(doctor):
 
 def start(t, *args):
     """The start record, and what is on stderr, of porttrace as it is."""
-    done = t.command("--json", "-d", "0.1", "-e", "bind,listen,connect,accept,close", *args)
+    done = t.command("--json", "-d", "0.1", "-N", t.netns, "-e", "bind,listen,connect,accept,close", *args)
     lines = said(done)
     equal(done.returncode, DONE, f"exit status ({lines})")
     return json.loads(done.stdout.splitlines()[0]), lines

@@ -245,7 +245,7 @@ def ss_rows(pid):
         check=True,
         capture_output=True,
         text=True,
-        timeout=20 * SLOW,
+        timeout=60 * SLOW,
     ).stdout
     rows, inodes = [], {}
     for line in text.splitlines():

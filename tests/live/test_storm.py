@@ -167,7 +167,7 @@ def nobody_reads(t):
         check(b'"start"' in process.stdout.readline(), "no start record")
         pid = run_storm(t, "connect")
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=20 * SLOW)
+        out, _ = process.communicate(timeout=60 * SLOW)
     finally:
         process.kill()
         process.wait()
