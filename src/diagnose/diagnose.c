@@ -97,7 +97,9 @@ void diagnose(const struct claim *claim, const struct failure *failure, const st
 	enum cause cause;
 
 	other_rule.orphan_is_root = !claim->orphan_is_root;
-	memset(conflict, 0, sizeof(*conflict));
+	/* The remedies and holders are many: their counts say what is valid. */
+	conflict->why[0] = conflict->fix[0] = '\0';
+	conflict->remedy_count = conflict->holder_count = conflict->holder_more = 0;
 	if (failure && is_about_holders(&f)) {
 		find_holders(claim, failure, conflict);
 		/* Kernels differ in the uid of an orphan. The call failed, so the rule that explains it applies. */

@@ -93,8 +93,9 @@ static bool try_stop(struct attempt *try)
 /* Whether one of the sockets that refuse keeps its port when it is destroyed. */
 static bool needs_stop(const struct situation *s)
 {
-	struct situation copy = *s;
+	struct situation copy;
 
+	situation_copy(&copy, s);
 	for (size_t i = copy.count; i-- > 0;) {
 		if (situation_refuses(&copy, i) && !situation_destroy(&copy, i))
 			return true;

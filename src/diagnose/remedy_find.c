@@ -74,32 +74,43 @@ const char *ss_state_name(unsigned int state)
 	return state < sizeof(names) / sizeof(names[0]) && names[state] ? names[state] : "connected";
 }
 
+/* Once for a refusal. What is as large as the most sockets that there can be is not cleared: counts say what is valid. */
 static void attempt_init(struct attempt *try, const struct finding *f)
 {
-	memset(try, 0, sizeof(*try));
 	try->f = f;
 	try->enter = f->enter ? f->enter : "";
 	situation_init(&try->before, f->claim, f->failure);
 	/* Before 6.17 an orphan's uid reads as 0: the reading that explains the refusal is the kernel's. */
 	if (f->error == EADDRINUSE && !situation_verdict(&try->before, f->netns))
 		try->before.claim.orphan_is_root = !try->before.claim.orphan_is_root;
-	try->situation = try->before;
-	if (f->netns) {
-		try->settings = *f->netns;
+	try->pool = f->pool ? *f->pool : (struct pool){0};
+}
+
+/* Before each row: the situation as it is. */
+static void attempt_reset(struct attempt *try)
+{
+	situation_copy(&try->situation, &try->before);
+	try->netns = NULL;
+	if (try->f->netns) {
+		try->settings.now = try->f->netns->now;
 		try->netns = &try->settings;
 	}
-	if (f->pool)
-		try->pool = *f->pool;
+	stop_plan_init(&try->plan);
+	try->destroyed_count = 0;
+	try->in_both = false;
+	try->after_s = 0;
 }
 
 static void try_rows(const struct finding *f, const struct remedy_row *rows, size_t count, struct conflict *conflict)
 {
 	struct attempt *try = malloc(sizeof(*try));
 
+	if (try)
+		attempt_init(try, f);
 	for (size_t i = 0; try && i < count && conflict->remedy_count < CONFLICT_REMEDIES_MAX; i++) {
 		struct remedy *out = &conflict->remedies[conflict->remedy_count];
 
-		attempt_init(try, f);
+		attempt_reset(try);
 		if (!rows[i].change(try) || situation_verdict(&try->situation, try->netns))
 			continue;
 		*out = (struct remedy){.action = rows[i].action, .effect = rows[i].effect};

@@ -24,6 +24,14 @@ void situation_init(struct situation *situation, const struct claim *claim, cons
 	situation->claim.bucket = NULL;
 }
 
+void situation_copy(struct situation *to, const struct situation *from)
+{
+	to->claim = from->claim;
+	to->count = from->count;
+	memcpy(to->socks, from->socks, from->count * sizeof(from->socks[0]));
+	memcpy(to->holders, from->holders, from->count * sizeof(from->holders[0]));
+}
+
 bool situation_refuses(const struct situation *situation, size_t index)
 {
 	enum overlap overlap;

@@ -25,6 +25,8 @@ struct situation {
 /* Copies. `failure` may be NULL; its holders stay borrowed. */
 void situation_init(struct situation *situation, const struct claim *claim, const struct failure *failure);
 
+void situation_copy(struct situation *to, const struct situation *from);
+
 /* Whether socks[index] refuses the claim by itself. */
 bool situation_refuses(const struct situation *situation, size_t index);
 

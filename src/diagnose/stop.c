@@ -12,6 +12,12 @@
 
 #define NAMES_MAX 5 /* in a sentence; the command has all */
 
+void stop_plan_init(struct stop_plan *plan)
+{
+	plan->target_count = plan->task_count = 0;
+	plan->is_impossible = plan->has_caller = false;
+}
+
 static bool has_comm(const struct wire_task *task, const char *comm)
 {
 	return !strncmp(task->comm, comm, sizeof(task->comm));
@@ -159,8 +165,9 @@ void stop_plan_add(struct stop_plan *plan, const struct finding *f, const struct
 
 bool stop_plan_covers(const struct stop_plan *plan, const struct finding *f, const struct holder *holder)
 {
-	struct stop_plan alone = {0};
+	struct stop_plan alone;
 
+	stop_plan_init(&alone);
 	stop_plan_add(&alone, f, holder);
 	if (alone.is_impossible || !alone.target_count)
 		return false;

@@ -45,6 +45,8 @@ struct stop_plan {
 	bool has_caller;	/* the caller itself has one of the sockets */
 };
 
+/* An empty plan. */
+void stop_plan_init(struct stop_plan *plan);
 /* Adds every process that has the holder's socket open. */
 void stop_plan_add(struct stop_plan *plan, const struct finding *f, const struct holder *holder);
 /* Whether the plan ends every process that has this socket open. */
