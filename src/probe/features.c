@@ -210,6 +210,14 @@ void features_find(struct features *features)
 	add(features, "kprobe", works, works ? "second best backend: a kprobe hit inside another one is missed" : reason);
 }
 
+void features_guess(struct probe_features *features)
+{
+	bool loops = functions_try_syscall() == 0 &&
+		     libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_loop, NULL) == 1;
+
+	*features = (struct probe_features){.rdonly_cast = loops, .syscall_loops = loops, .cookies = true};
+}
+
 void features_probe(struct probe_features *features, struct functions *functions, bool with_facts)
 {
 	*features = (struct probe_features){

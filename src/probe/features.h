@@ -39,6 +39,8 @@ struct probe_features {
 	bool map_iterators; /* programs of "iter/bpf_map_elem"; some kernels refuse them with EPERM */
 };
 
+/* What most kernels allow, without reading the BTF of this one: for a scan, which fails at load if it is wrong. */
+void features_guess(struct probe_features *features);
 /* with_facts: programs that report facts will be loaded, not only the snapshot. */
 void features_probe(struct probe_features *features, struct functions *functions, bool with_facts);
 

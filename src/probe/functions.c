@@ -53,6 +53,8 @@ struct functions *functions_open(void)
 
 void functions_free_btf(struct functions *functions)
 {
+	if (!functions)
+		return;
 	btf__free(functions->btf);
 	functions->btf = NULL;
 }

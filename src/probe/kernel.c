@@ -508,6 +508,15 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 	}
 	if (!err)
 		err = load_and_attach(kernel, options);
+	/* The guess was wrong: a kernel before 6.2. */
+	if (err && err != -EPERM && !options->facts && !kernel->selection.functions &&
+	    !selection_probe(&kernel->selection)) {
+		unload(kernel);
+		kernel->refused[0] = '\0';
+		kernel->holder_walk = options->port;
+		kernel->variant = kernel->selection.features.rdonly_cast ? PROGRAMS_RDONLY_CAST : PROGRAMS_PROBE_READ;
+		err = load_and_attach(kernel, options);
+	}
 	if (!err && options->examine)
 		selection_examine(&kernel->selection, kernel->skeleton->obj);
 	selection_done(&kernel->selection);

@@ -18,12 +18,15 @@ int selection_init(struct selection *selection, uint32_t facts, int backend)
 	char reason[160];
 
 	*selection = (struct selection){.is_fixed = backend >= 0};
+	/* A scan alone should not wait until the BTF of the kernel is read: see selection_probe(). */
+	if (!facts) {
+		features_guess(&selection->features);
+		return 0;
+	}
 	selection->functions = functions_open();
 	if (!selection->functions)
 		return -errno;
-	features_probe(&selection->features, selection->functions, facts);
-	if (!facts)
-		return 0;
+	features_probe(&selection->features, selection->functions, true);
 	if (selection->is_fixed)
 		first = (enum backend)backend;
 	else if (functions_try_fentry(selection->functions, "inet_csk_get_port"))
@@ -33,6 +36,16 @@ int selection_init(struct selection *selection, uint32_t facts, int backend)
 		selection->facts[i].wanted = selection->facts[i].works = facts & 1U << i;
 		selection->facts[i].backend = first;
 	}
+	return 0;
+}
+
+int selection_probe(struct selection *selection)
+{
+	selection->functions = functions_open();
+	if (!selection->functions)
+		return -errno;
+	features_probe(&selection->features, selection->functions, false);
+	functions_free_btf(selection->functions);
 	return 0;
 }
 

@@ -37,6 +37,8 @@ struct selection {
 /* facts: bit per enum fact; 0: only snapshots. backend: enum backend, or -1: the best that works. 0 or -errno:
  * -ENOTSUP the kernel has no BTF, -ENOMEM. */
 int selection_init(struct selection *selection, uint32_t facts, int backend);
+/* Without facts, after a load with guessed features failed: tries the features. 0 or -errno as above. */
+int selection_probe(struct selection *selection);
 void selection_done(struct selection *selection);
 
 /* Selects for each fact the first set of programs, from its current one on, whose functions this kernel has.
