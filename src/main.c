@@ -42,6 +42,8 @@
  *     verdict.c             what bind(), listen() or connect() would return
  *     sentence.c            the parts of sentences
  *     sentence_call.c sentence_connection.c sentence_holder.c sentence_range.c  the sentences, by kind of cause
+ *     remedy_find.c remedy.c remedy_range.c remedy_call.c  what makes the call succeed: tries the remedies; the rows
+ *     situation.c stop.c command.c  a copy to try them in; how to stop a holder; shell commands with quotes
  *     pool.c forecast.c warning.c  ephemeral ports left; when they run out; the warnings about it
  *   render/                 what the user sees
  *     render.c              the list of formats

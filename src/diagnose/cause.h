@@ -72,6 +72,8 @@ struct finding {
 	size_t holder_count;
 	const struct holder *holder;	  /* the primary; NULL: none */
 	enum overlap overlap;		  /* of its address with the caller's */
+	const char *enter;		  /* what a command begins with to act in the claim's network namespace: "" in
+					   * porttrace's own; NULL: no command can enter it */
 };
 
 enum cause cause_decide(const struct finding *finding);

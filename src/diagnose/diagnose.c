@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "diagnose/cause.h"
+#include "diagnose/remedy.h"
 #include "diagnose/rules.h"
 #include "diagnose/sentence.h"
 
@@ -57,6 +58,17 @@ static void begin_why(char *why)
 		begin_with_capital(why);
 }
 
+/* "Stop node[4211]: kill 4211" */
+static void write_fix(const struct remedy *remedy, char *out)
+{
+	size_t length = strlen(remedy->text);
+
+	if (!remedy->command[0])
+		sentence_append(out, "%s", remedy->text);
+	else
+		sentence_append(out, "%.*s: %s", (int)(length ? length - 1 : 0), remedy->text, remedy->command);
+}
+
 static void begin_fix(const struct finding *f, char *fix)
 {
 	struct phrase name = holder_name(f);
@@ -77,6 +89,7 @@ void diagnose(const struct claim *claim, const struct failure *failure, const st
 		.netns = netns,
 		.model = model,
 		.now_boot_ns = now_boot_ns,
+		.enter = claim->is_unreachable ? NULL : claim->enter ? claim->enter : "",
 		.holders = conflict->holders,
 	};
 	struct claim other_rule = *claim;
@@ -84,7 +97,9 @@ void diagnose(const struct claim *claim, const struct failure *failure, const st
 	enum cause cause;
 
 	other_rule.orphan_is_root = !claim->orphan_is_root;
-	memset(conflict, 0, sizeof(*conflict));
+	/* The remedies and holders are many: their counts say what is valid. */
+	conflict->why[0] = conflict->fix[0] = '\0';
+	conflict->remedy_count = conflict->holder_count = conflict->holder_more = 0;
 	if (failure && is_about_holders(&f)) {
 		find_holders(claim, failure, conflict);
 		/* Kernels differ in the uid of an orphan. The call failed, so the rule that explains it applies. */
@@ -106,7 +121,11 @@ void diagnose(const struct claim *claim, const struct failure *failure, const st
 	row->why(&f, conflict->why);
 	if (!conflict->predicted)
 		why_unpredicted(&f, conflict->why);
-	row->fix(&f, conflict->fix);
+	remedy_find(&f, cause, conflict);
+	if (conflict->remedy_count)
+		write_fix(&conflict->remedies[0], conflict->fix);
+	else
+		row->fix(&f, conflict->fix);
 	begin_why(conflict->why);
 	begin_fix(&f, conflict->fix);
 }

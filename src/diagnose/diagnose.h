@@ -50,6 +50,9 @@ struct claim {
 	bool has_net_bind_service;	/* only for error 0 */
 	bool autobind_reuse;		/* net.ipv4.ip_autobind_reuse; only for error 0 */
 	bool orphan_is_root;		/* an orphan counts as uid 0: sock_i_uid() before 6.17 */
+	const char *enter;		/* what a root shell types before a command to act in the claim's network
+					 * namespace ("ip netns exec blue "); NULL: it is porttrace's own */
+	bool is_unreachable;		/* no command can enter that namespace */
 	const struct bucket *bucket;	/* only for error 0; NULL: unknown, or none */
 };
 
@@ -70,11 +73,48 @@ struct pool {
 	uint32_t top_count;		/* sockets of `top` */
 };
 
+enum remedy_action {
+	REMEDY_STOP_PROCESS,
+	REMEDY_STOP_UNIT,
+	REMEDY_STOP_CONTAINER,
+	REMEDY_DESTROY_SOCKET,
+	REMEDY_SET_CALLER_OPTION,
+	REMEDY_SET_HOLDER_OPTION,
+	REMEDY_OTHER_PORT,
+	REMEDY_OTHER_ADDRESS,
+	REMEDY_SYSCTL,
+	REMEDY_GRANT_CAPABILITY,
+	REMEDY_RESERVE_PORT,
+	REMEDY_USE_INHERITED_FD,
+	REMEDY_FIX_ADDRESS,
+	REMEDY_WAIT,
+};
+
+enum remedy_effect {
+	REMEDY_NOW,	 /* a retry right after it succeeds */
+	REMEDY_AFTER,	 /* a retry after_s later succeeds */
+	REMEDY_RESTART,	 /* it succeeds once the program is changed or started again */
+	REMEDY_PREVENTS, /* it helps the next time only */
+};
+
+struct remedy {
+	enum remedy_action action;
+	enum remedy_effect effect;
+	uint32_t after_s;	/* REMEDY_AFTER */
+	char option[40];	/* "SO_REUSEADDR", or the dotted name of a sysctl; "": none */
+	char value[40];
+	char text[384];		/* one sentence, names escaped */
+	char command[1024];	/* for a root shell where porttrace runs; "": code or configuration must change */
+};
+#define CONFLICT_REMEDIES_MAX 6
+
 #define CONFLICT_HOLDERS_MAX FAILURE_HOLDERS_MAX
 struct conflict {
 	const char *cause;	/* an identifier of docs/causes.md, static */
 	char why[512];		/* one sentence, UTF-8, names escaped */
-	char fix[512];		/* one sentence */
+	char fix[512];		/* the first remedy, as one sentence */
+	struct remedy remedies[CONFLICT_REMEDIES_MAX]; /* best first; each makes the call succeed */
+	size_t remedy_count;
 	/* those that conflict, the primary first; borrowed */
 	const struct holder *holders[CONFLICT_HOLDERS_MAX];
 	size_t holder_count;
@@ -110,6 +150,10 @@ uint32_t diagnose_verdict(const struct claim *claim, const struct failure *failu
 
 /* The same for sockets as a scan returned them; those of UDP in the kernel's order. */
 uint32_t diagnose_verdict_in_order(const struct claim *claim, const struct wire_socket *found, size_t count,
+				   const struct netns_entry *netns);
+
+/* The same, of sockets alone, in that order. */
+uint32_t diagnose_verdict_of_socks(const struct claim *claim, const struct wire_sock *socks, size_t count,
 				   const struct netns_entry *netns);
 
 /* What a cause identifier means, in one line; NULL: unknown identifier. */

@@ -98,3 +98,11 @@ uint32_t diagnose_verdict_in_order(const struct claim *claim, const struct wire_
 		chain.first = &found->sock;
 	return verdict(claim, &chain, netns);
 }
+
+uint32_t diagnose_verdict_of_socks(const struct claim *claim, const struct wire_sock *socks, size_t count,
+				   const struct netns_entry *netns)
+{
+	struct chain chain = {.first = socks, .stride = sizeof(*socks), .count = count};
+
+	return verdict(claim, &chain, netns);
+}

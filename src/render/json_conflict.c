@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "diagnose/remedy.h"
 #include "render/fields.h"
 
 static void put_holder_pids(struct json_line *line, const struct holder *holder)
@@ -52,6 +53,41 @@ static void put_holder(struct render *render, const struct holder *holder)
 	json_close_map(render->line);
 }
 
+static void put_text(struct json_line *line, const char *key, size_t key_length, const char *text)
+{
+	if (!*text)
+		return;
+	json_key(line, key, key_length);
+	json_text(line, text);
+}
+
+#define PUT_TEXT(line, key, text) put_text(line, key, sizeof(key) - 1, text)
+
+static void put_remedies(struct json_line *line, const struct conflict *conflict)
+{
+	if (!conflict->remedy_count)
+		return;
+	JSON_KEY(line, "remedies");
+	json_open_list(line);
+	for (size_t i = 0; i < conflict->remedy_count; i++) {
+		const struct remedy *remedy = &conflict->remedies[i];
+
+		json_open_map(line);
+		PUT_TEXT(line, "action", remedy_action_name(remedy->action));
+		PUT_TEXT(line, "text", remedy->text);
+		PUT_TEXT(line, "command", remedy->command);
+		PUT_TEXT(line, "option", remedy->option);
+		PUT_TEXT(line, "value", remedy->value);
+		PUT_TEXT(line, "effect", remedy_effect_name(remedy->effect));
+		if (remedy->effect == REMEDY_AFTER) {
+			JSON_KEY(line, "after_s");
+			json_number(line, remedy->after_s);
+		}
+		json_close_map(line);
+	}
+	json_close_list(line);
+}
+
 void json_conflict(struct render *render, const struct conflict *conflict)
 {
 	struct json_line *line = render->line;
@@ -68,6 +104,7 @@ void json_conflict(struct render *render, const struct conflict *conflict)
 		JSON_KEY(line, "fix");
 		json_text(line, conflict->fix);
 	}
+	put_remedies(line, conflict);
 	if (conflict->cause && !conflict->predicted) {
 		JSON_KEY(line, "predicted");
 		json_bool(line, false);

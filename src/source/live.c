@@ -212,6 +212,11 @@ static void live_report_interval(struct source *source, bool last)
 	counters_report(live_of(source)->counters, last);
 }
 
+static int live_netns_path(struct source *source, uint32_t netns, char *path, size_t size)
+{
+	return netns_path(live_of(source)->namespaces, netns, path, size);
+}
+
 static uint64_t live_lost(const struct source *source, uint32_t reason)
 {
 	return kernel_lost(live_of(source)->kernel, reason);
@@ -241,6 +246,7 @@ static const struct source_ops live_ops = {
 	.process_is_alive = live_process_is_alive,
 	.read_interface = live_read_interface,
 	.read_counters = live_read_counters,
+	.netns_path = live_netns_path,
 	.lost = live_lost,
 	.close = live_close,
 };

@@ -86,6 +86,8 @@ struct source_ops {
 			      struct wire_interface *interface);
 	/* Reads counters and settings of one network namespace without ending its interval. 0 or -errno. */
 	int (*read_counters)(struct source *source, uint32_t netns, struct netns_reading *reading);
+	/* A path by which a command can enter the network namespace; "": it is porttrace's own. 0, or -ESRCH. */
+	int (*netns_path)(struct source *source, uint32_t netns, char *path, size_t size);
 	/* Events lost since the start, for a wire_lost_reason. */
 	uint64_t (*lost)(const struct source *source, uint32_t reason);
 	void (*close)(struct source *source);

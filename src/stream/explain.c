@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "diagnose/command.h"
 #include "model/wire_check.h"
 #include "stream/fd_lookup.h"
 #include "stream/holder_details.h"
@@ -17,12 +19,21 @@
 #define FDLESS_PAUSE_NS	  1000000000ULL
 #define SETTINGS_VALID_NS 20000000ULL
 
+#define ENTRY_VALID_NS 1000000000ULL
+
+struct netns_entry_command {
+	struct command command; /* is_cut: no command can enter it */
+	uint32_t netns;		/* 0: none was looked up yet */
+	uint64_t found_boot_ns;
+};
+
 struct explainer {
 	struct lookup *lookup;
 	struct fd_lookup fds;
 	struct port_usage_cache port_usage;
 	uint64_t fdless_cookie, fdless_boot_ns; /* the last search for an owner without a descriptor */
 	struct socket_list fdless_owners;	/* its result */
+	struct netns_entry_command entry; /* of the last refusal */
 };
 
 struct explainer *explainer_new(struct lookup *lookup)
@@ -245,6 +256,41 @@ static void add_holders(struct explainer *explainer, uint64_t failure_id, uint32
 		add_fdless_owners(explainer, failure_id, refused_boot_ns);
 }
 
+/* What a command begins with to act in the namespace, found at most once a second. */
+static void find_entry(struct netns_entry_command *entry, struct source *source, uint32_t netns, uint64_t now_boot_ns)
+{
+	static const char named[] = "/run/netns/";
+	char path[256];
+
+	if (entry->netns == netns && now_boot_ns - entry->found_boot_ns < ENTRY_VALID_NS)
+		return;
+	*entry = (struct netns_entry_command){.netns = netns, .found_boot_ns = now_boot_ns};
+	if (source->ops->netns_path(source, netns, path, sizeof(path))) {
+		entry->command.is_cut = true;
+		return;
+	}
+	if (!path[0])
+		return;
+	if (strncmp(path, named, strlen(named)) == 0) {
+		command_append(&entry->command, "ip netns exec ");
+		command_append_word(&entry->command, path + strlen(named));
+	} else {
+		command_append(&entry->command, "nsenter --net=");
+		command_append_word(&entry->command, path);
+	}
+	command_append(&entry->command, " ");
+}
+
+/* A replay shows the commands without an entry: it does not know the namespaces of the machine. */
+static void set_enter(struct explainer *explainer, struct claim *claim, uint64_t now_boot_ns)
+{
+	if (!explainer->lookup->source)
+		return;
+	find_entry(&explainer->entry, explainer->lookup->source, claim->sock.netns, now_boot_ns);
+	claim->enter = command_text(&explainer->entry.command);
+	claim->is_unreachable = explainer->entry.command.is_cut;
+}
+
 bool explain(struct explainer *explainer, const struct wire_hdr *event, struct conflict *conflict)
 {
 	struct lookup *lookup = explainer->lookup;
@@ -270,6 +316,7 @@ bool explain(struct explainer *explainer, const struct wire_hdr *event, struct c
 		counters_lookup(lookup, claim.sock.netns);
 		netns = netns_table_find(namespaces, claim.sock.netns);
 	}
+	set_enter(explainer, &claim, event->boot_ns);
 	diagnose(&claim, failure, is_about_range(&claim) ? &pool : NULL, netns, lookup->model, event->boot_ns,
 		 conflict);
 	return true;

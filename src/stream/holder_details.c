@@ -3,21 +3,34 @@
 
 #include <stdio.h>
 
+#define PROCESSES_MAX 64 /* are looked up for one refusal: about 0.1 ms each when they are not known */
+
 static const struct wire_task *task_of(const struct holder *holder)
 {
 	return holder->pid_count ? &holder->pids[0] : &holder->owner;
 }
 
+/* Every process of a holder may be of another unit or container, and all of them must be stopped to free the port. */
+static void look_up_processes(struct lookup *lookup, const struct holder *holder, size_t *left)
+{
+	if (!holder->pid_count)
+		process_lookup(lookup, &holder->owner);
+	for (size_t i = 0; i < holder->pid_count && *left; i++, --*left)
+		process_lookup(lookup, &holder->pids[i]);
+}
+
 void holder_details_fill(struct lookup *lookup, struct holder *holders, size_t count)
 {
 	struct source *source = lookup->source;
+	size_t left = PROCESSES_MAX;
+
 	/* Two passes, because adding a process to the model may move the others. */
 	for (size_t i = 0; i < count; i++) {
 		struct holder *holder = &holders[i];
 
 		if (source && !holder->pid_count && holder->owner.pid)
 			holder->owner_gone = !source->ops->process_is_alive(source, &holder->owner);
-		process_lookup(lookup, task_of(holder));
+		look_up_processes(lookup, holder, &left);
 		snprintf(holder->interface, sizeof(holder->interface), "%s",
 			 interface_lookup(lookup, &holder->sock));
 	}

@@ -326,3 +326,27 @@ void netns_leave(struct netns_list *list)
 		abort();
 	list->is_away = false;
 }
+
+static bool path_leads_to(const char *path, uint32_t netns)
+{
+	struct stat st;
+
+	return path && stat(path, &st) == 0 && st.st_ino == netns;
+}
+
+int netns_path(struct netns_list *list, uint32_t netns, char *path, size_t size)
+{
+	struct netns_way *way = way_find(list, netns);
+
+	path[0] = '\0';
+	if (netns == list->home_netns)
+		return 0;
+	if (!way || !path_leads_to(way->path, netns)) {
+		netns_list_scan(list);
+		way = way_find(list, netns);
+	}
+	if (!way || !path_leads_to(way->path, netns) || strlen(way->path) >= size)
+		return -ESRCH;
+	strcpy(path, way->path);
+	return 0;
+}

@@ -39,6 +39,9 @@ int netns_list_error(const struct netns_list *list, size_t index);
  * not enter it. The thread's own namespace can always be entered.
  */
 int netns_enter(struct netns_list *list, uint32_t netns);
+/* A path by which setns() and nsenter(1) can enter the namespace: of a mount (/run/netns/NAME) or of a process. "": it
+ * is the thread's own. -ESRCH: no path leads into it, or it does not fit. */
+int netns_path(struct netns_list *list, uint32_t netns, char *path, size_t size);
 void netns_leave(struct netns_list *list);
 
 #endif

@@ -31,6 +31,9 @@ struct world {
 	unsigned long checked, refused;
 	uint32_t kernel, engine; /* of the last call that was compared */
 	bool loud;
+	unsigned int draw; /* random, for remedies; 0: none is carried out */
+	bool is_over; /* a remedy changed what the account does not follow */
+	unsigned long remedies[REMEDY_WAIT + 1]; /* carried out, by action */
 };
 
 bool is_udp(const struct end *end);
@@ -61,6 +64,11 @@ void do_peer_reset(struct world *w, struct end *end);
 void do_shutdown(struct world *w, struct end *end);
 void do_disconnect(struct world *w, struct end *end);
 void do_close(struct world *w, struct end *end, bool reset);
+/* Counts one comparison; false: they differ. */
+bool compare(struct world *w, uint32_t kernel, uint32_t engine);
+/* Carries out one remedy of a refused bind (which one: draw), and makes the call again. false: it did not help. */
+bool do_remedy(struct world *w, struct end *end, const struct claim *refused, unsigned int draw,
+	       uint32_t (*again)(const struct end *end, const struct claim *claim));
 const char *name_of(uint32_t error);
 
 #endif

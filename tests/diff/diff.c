@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "account.h"
+#include "diagnose/remedy.h"
 
 #define FIRST_PRIVILEGED 100
 #define FIRST_PORT	 3000
@@ -90,7 +91,7 @@ static bool op_run(struct world *w, const struct op *op)
 }
 
 struct totals {
-	unsigned long checked, refused;
+	unsigned long checked, refused, remedies[REMEDY_WAIT + 1];
 };
 
 static struct disagreement scenario_run(const struct scenario *s, bool loud, struct totals *totals)
@@ -103,13 +104,14 @@ static struct disagreement scenario_run(const struct scenario *s, bool loud, str
 		lab_renew();
 	memset(&w, 0, sizeof(w));
 	w.loud = loud;
+	w.draw = s->draw;
 	w.port = s->is_privileged ? (uint16_t)(FIRST_PRIVILEGED + lab.privileged_used++)
 				  : (uint16_t)(FIRST_PORT + lab.ports_used++);
 	for (size_t i = 0; i < SOCKETS; i++)
 		world_add(&w);
 	if (loud)
 		printf("port %u\n", w.port);
-	for (size_t i = 0; i < s->count; i++) {
+	for (size_t i = 0; i < s->count && !w.is_over; i++) {
 		if (op_run(&w, &s->ops[i]))
 			continue;
 		d = (struct disagreement){true, i, w.kernel, w.engine};
@@ -126,6 +128,8 @@ static struct disagreement scenario_run(const struct scenario *s, bool loud, str
 	if (totals) {
 		totals->checked += w.checked;
 		totals->refused += w.refused;
+		for (size_t i = 0; i < COUNT(w.remedies); i++)
+			totals->remedies[i] += w.remedies[i];
 	}
 	return d;
 }
@@ -231,5 +235,10 @@ int main(int argc, char **argv)
 	}
 	printf("%lu scenarios, %lu calls, %lu refused, %lu not repeatable, no disagreement, %.1f s\n",
 	       count - first, totals.checked, totals.refused, unstable, now() - began);
+	for (size_t i = 0; i < COUNT(totals.remedies); i++) {
+		if (totals.remedies[i])
+			printf("  %s: carried out %lu times, and the call worked\n",
+			       remedy_action_name((enum remedy_action)i), totals.remedies[i]);
+	}
 	return 0;
 }

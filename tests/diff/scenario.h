@@ -51,6 +51,7 @@ struct op {
 struct scenario {
 	struct op ops[OPS];
 	size_t count;
+	unsigned int draw;  /* random, for the choice of a remedy */
 	bool is_privileged; /* the port */
 };
 

@@ -7,6 +7,7 @@ call that is judged is made by another process, pt-caller.
 """
 
 import errno
+import json
 import os
 import socket
 
@@ -101,8 +102,8 @@ def judge(record, cause, pids=None, hint=None):
     if pids is not None:
         equal(pids_of(record), set(pids), f"pids of the holders ({conflict.get('holders')})")
     if hint:
-        told = conflict["why"] + conflict["fix"]
-        check(hint in told, f"{hint!r} is neither in why nor in fix: {conflict}")
+        text = conflict["why"] + conflict["fix"] + json.dumps(conflict.get("remedies", []))
+        check(hint in text, f"{hint!r} is in neither why nor fix nor remedies: {conflict}")
     return record
 
 

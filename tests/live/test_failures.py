@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Refusals: errno, the port asked for, the cause of docs/causes.md, and who stands in the way."""
 
+import json
 import os
 import socket
 import time
@@ -77,8 +78,8 @@ def explained(record, cause, holder=None, hint=None):
         )
     if hint:
         check(
-            hint in conflict["why"] + conflict["fix"],
-            f"{hint!r} is in neither why nor fix: {conflict}",
+            hint in conflict["why"] + conflict["fix"] + json.dumps(conflict.get("remedies", [])),
+            f"{hint!r} is in neither why nor fix nor remedies: {conflict}",
         )
     if holder is None:
         return record, None

@@ -52,7 +52,7 @@ ERRORS = {
     "bad-address": "EINVAL",
 }
 FIELDS = {
-    "v", "time", "protocol", "address", "port", "free", "cause", "why", "fix", "holders", "service",
+    "v", "time", "protocol", "address", "port", "free", "cause", "why", "fix", "remedies", "holders", "service",
     "range", "privileged", "reserved", "in_ephemeral_range",
 }  # fmt: skip
 

@@ -138,6 +138,15 @@ static inline int fake_read_counters(struct source *source, uint32_t netns, stru
 	return 0;
 }
 
+static inline int fake_netns_path(struct source *source, uint32_t netns, char *path, size_t size)
+{
+	(void)source;
+	(void)netns;
+	(void)size;
+	path[0] = '\0';
+	return 0;
+}
+
 static const struct source_ops fake_ops = {
 	.name = "fake",
 	.find_fds = fake_find_fds,
@@ -147,6 +156,7 @@ static const struct source_ops fake_ops = {
 	.process_is_alive = fake_process_is_alive,
 	.read_interface = fake_read_interface,
 	.read_counters = fake_read_counters,
+	.netns_path = fake_netns_path,
 };
 
 /* A process that has the socket open. */

@@ -230,10 +230,10 @@ static const struct story stories[] = {
 	{connect_exhausted, "range-exhausted",
 	 "All 28,232 ports from 32768 to 60999 are in use for connections to 10.0.0.5:443, most by "
 	 "curl[4242].",
-	 "net.ipv4.ip_local_port_range"},
+	 "Close or reuse connections in curl[4242], which has 27,000 of the ports."},
 	{bind0_exhausted, "range-exhausted",
 	 "All 28,232 ports from 32768 to 60999 are in use, 12,000 by curl[4242].",
-	 "Close sockets"},
+	 "If node[977] binds to connect from this address, set IP_BIND_ADDRESS_NO_PORT before bind()"},
 	{udp_exhausted_uncounted, "range-exhausted", "No port of the ephemeral range is free.",
 	 "widen"},
 	{listen_exhausted_uncounted, "range-exhausted", "No port from 32768 to 60999 is free.",
@@ -241,37 +241,37 @@ static const struct story stories[] = {
 	{connect_half_known, "range-exhausted",
 	 "No port from 32768 to 60999 is free for connections to 10.0.0.5:443, though only 20,000 of "
 	 "28,232 are known",
-	 "widen"},
+	 "Close or reuse connections in curl[4242], which has 11,000 of the ports."},
 	{range_time_wait, "range-time-wait",
 	 "28,000 of them by connections closed in the last minute (TIME_WAIT)",
-	 "net.ipv4.tcp_tw_reuse=1"},
+	 "Destroy the 28,000 TIME_WAITs towards 10.0.0.5:443; no process uses them"},
 	{range_time_wait_reused, "range-time-wait", "28,000 of them",
-	 "widen net.ipv4.ip_local_port_range"},
+	 "Destroy the 28,000 TIME_WAITs towards 10.0.0.5:443; no process uses them"},
 	{range_poisoned, "range-bind-poisoned",
 	 "28,000 of the 28,232 ports from 32768 to 60999 were taken by bind(), so connect() cannot "
 	 "use them",
-	 "IP_BIND_ADDRESS_NO_PORT before each bind() to port 0 that a connect() follows, first in "
-	 "curl[4242]."},
+	 "Set IP_BIND_ADDRESS_NO_PORT in curl[4242] before its bind() to port 0"},
 	{range_reserved, "range-reserved",
 	 "28,200 of the 28,232 ports from 32768 to 60999 are reserved, and none of the others is "
 	 "free for connections to 10.0.0.5:443.",
-	 "net.ipv4.ip_local_reserved_ports"},
-	{tie, "range-time-wait", "9,410 of them", "tcp_tw_reuse"},
+	 "Reserve no ports"},
+	{tie, "range-time-wait", "9,410 of them",
+	 "Destroy the 9,410 TIME_WAITs towards 10.0.0.5:443; no process uses them"},
 	{tuple_in_use, "four-tuple-in-use",
 	 "nginx[812] already has a connection from 10.0.0.1:8080 to 10.0.0.5:443.", "node[977]"},
 	{tuple_time_wait, "four-tuple-time-wait",
 	 "The last connection from 10.0.0.1:8080 to 10.0.0.5:443 is in TIME_WAIT for 1 more "
 	 "second.",
-	 "TCP timestamps"},
+	 "Destroy the closed connection with 10.0.0.5:443; no process uses it"},
 	{tuple_gone, "holder-gone", "The connection from port 8080 to 10.0.0.5:443 already existed, but was closed",
 	 "Try again"},
 
 	{not_local, "not-local-address",
 	 "This network namespace has no address 192.0.2.9 on eth7, the device that the socket is "
 	 "bound to.",
-	 "IP_FREEBIND"},
+	 "Bind node[977] to 0.0.0.0, or to an address that 'ip address' lists."},
 	{tentative, "address-tentative", "Duplicate address detection for 2001:db8::1 has not finished",
-	 "nodad"},
+	 "Wait 3 s"},
 	{no_source, "no-source-address", "The kernel has no source address for a connection to 2001:db8::5", "IPv6"},
 	{ipv6_exhausted, "range-exhausted", "in use for connections to [2001:db8::5]:443", "widen"},
 	{already_bound, "already-bound", "The socket of node[977] already has port 9090 from",
@@ -290,9 +290,9 @@ static const struct story stories[] = {
 	{privileged, "privileged-port",
 	 "Ports below 1024 need CAP_NET_BIND_SERVICE here, and node[977], uid 1000, does not "
 	 "have it.",
-	 "setcap cap_net_bind_service=+ep /usr/bin/node"},
+	 "Start node[977] on a port from 1024 up."},
 	{privileged_to_4096, "privileged-port", "Ports below 4096 need",
-	 "ip_unprivileged_port_start to 2049"},
+	 "Let every user of this network namespace bind ports from 2049 up"},
 	{lsm, "denied-by-lsm", "refused bind() of node[977].", "name_bind"},
 	{lsm_listen, "denied-by-lsm", "refused listen() of node[977].", "port 8080"},
 	{lsm_connect, "denied-by-lsm", "refused the connection of node[977] to 10.0.0.5:443.", "ip route get"},
@@ -301,7 +301,7 @@ static const struct story stories[] = {
 	{cgroup_bpf, "denied-by-cgroup-bpf",
 	 "as far as known, by a BPF program of cgroup /user.slice/node.scope or a parent of it.", "bpftool"},
 	{rewritten, "rewritten-by-cgroup-bpf", "changed that to *:8080, which nginx[812] holds.",
-	 "bpftool cgroup tree"},
+	 "Stop nginx.service"},
 };
 
 static void every_story_has_its_cause_and_sentences(void **state)

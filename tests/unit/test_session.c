@@ -120,7 +120,7 @@ static void a_refusal_names_who_has_the_port_open(void **state)
 	assert_string_equal(shown.holder_exe, "/exe/100");
 	assert_string_equal(shown.exe, "/exe/4242");
 	assert_int_equal(fake.fd_scans, 1);
-	assert_int_equal(fake.processes, 2);
+	assert_int_equal(fake.processes, 3);
 	assert_int_equal(fake.counters, 1); /* the settings of the namespace */
 	assert_int_equal(fake.owner_searches, 0);
 }

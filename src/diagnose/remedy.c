@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The remedies, a row each: what it changes in a copy of the situation, and how it is written. The rows stand in the
+ * order in which they are offered: least harm first, then soonest effect.
+ */
+#include "diagnose/remedy.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "diagnose/remedy_rows.h"
+#include "diagnose/rules.h"
+#include "diagnose/sentence.h"
+#include "util/address.h"
+
+#define EXACT_MAX 3 /* sockets that a command names one by one */
+
+/* ---- sockets ------------------------------------------------------------------------------------- */
+
+/* Whether every refusing socket passes; false where none refuses. */
+static bool all_refusing(const struct situation *s, bool (*test)(const struct wire_sock *sock))
+{
+	bool any = false;
+
+	for (size_t i = 0; i < s->count; i++) {
+		if (!situation_refuses(s, i))
+			continue;
+		if (!test(&s->socks[i]))
+			return false;
+		any = true;
+	}
+	return any;
+}
+
+/* Ends the processes of every refusing socket that has one. Backwards: a socket that goes moves those behind it. */
+static bool stop_refusing(struct attempt *try)
+{
+	struct situation *s = &try->situation;
+	bool any = false;
+
+	for (size_t i = s->count; i-- > 0;) {
+		if (!situation_refuses(s, i) || situation_is_closed(&s->socks[i]) || situation_is_queued(s, i))
+			continue;
+		stop_plan_add(&try->plan, try->f, s->holders[i]);
+		any = true;
+	}
+	if (!any || try->plan.is_impossible || try->plan.has_caller)
+		return false;
+	/* The other sockets of these processes close with them. A listener takes its queue along, so start anew. */
+	for (size_t i = s->count; i-- > 0;) {
+		if (i < s->count && stop_plan_covers(&try->plan, try->f, s->holders[i]))
+			situation_close(s, i);
+	}
+	return true;
+}
+
+static bool destroy_refusing(struct attempt *try)
+{
+	struct situation *s = &try->situation;
+	bool any = false;
+
+	for (size_t i = s->count; i-- > 0;) {
+		const struct holder *holder = s->holders[i];
+
+		if (!situation_refuses(s, i))
+			continue;
+		if (!situation_destroy(s, i))
+			return false;
+		try->destroyed[try->destroyed_count++] = holder;
+		any = true;
+	}
+	return any;
+}
+
+static bool try_destroy_closed(struct attempt *try)
+{
+	return all_refusing(&try->situation, situation_is_closed) && destroy_refusing(try);
+}
+
+static bool try_destroy(struct attempt *try)
+{
+	return !all_refusing(&try->situation, situation_is_closed) && destroy_refusing(try);
+}
+
+static bool try_stop(struct attempt *try)
+{
+	return stop_refusing(try);
+}
+
+/* Whether one of the sockets that refuse keeps its port when it is destroyed. */
+static bool needs_stop(const struct situation *s)
+{
+	struct situation copy;
+
+	situation_copy(&copy, s);
+	for (size_t i = copy.count; i-- > 0;) {
+		if (situation_refuses(&copy, i) && !situation_destroy(&copy, i))
+			return true;
+	}
+	return false;
+}
+
+static bool try_stop_and_destroy(struct attempt *try)
+{
+	return needs_stop(&try->before) && stop_refusing(try) && situation_verdict(&try->situation, try->netns) &&
+	       destroy_refusing(try);
+}
+
+/* A command for ss(8): SOCK_DESTROY of these sockets and no others. */
+static void destroy_command(const struct attempt *try, struct command *command)
+{
+	bool in_state[WIRE_TCP_NEW_SYN_RECV + 1] = {false};
+
+	if (try->destroyed_count <= EXACT_MAX) {
+		for (size_t i = 0; i < try->destroyed_count; i++) {
+			const struct wire_sock *sock = &try->destroyed[i]->sock;
+
+			command_append(command, "%s%sss -taK src ", i ? "; " : "", try->enter);
+			command_append_word(command, ss_address(sock, sock->local_addr, sock->local_port).s);
+			command_append(command, " dst ");
+			command_append_word(command, ss_address(sock, sock->remote_addr, sock->remote_port).s);
+		}
+		return;
+	}
+	for (size_t i = 0; i < try->destroyed_count; i++)
+		in_state[ss_state(try->destroyed[i])] = true;
+	command_append(command, "%sss -tK", try->enter);
+	for (unsigned int state = 0; state <= WIRE_TCP_NEW_SYN_RECV; state++) {
+		if (in_state[state])
+			command_append(command, " state %s", ss_state_name(state));
+	}
+	command_append(command, " sport = :%u", try->f->claim->sock.local_port);
+}
+
+static void write_destroy(const struct attempt *try, struct remedy *out)
+{
+	bool is_closed = all_refusing(&try->before, situation_is_closed);
+	struct command command = {0};
+
+	destroy_command(try, &command);
+	remedy_text(out, "Destroy %s%s", try->destroyed_count == 1 ? "the " : "",
+		    try->destroyed_count == 1 ? "" : with_commas(try->destroyed_count).s);
+	remedy_text(out, "%s%s%s", try->destroyed_count == 1 ? "" : " ", is_closed ? "closed " : "",
+		    try->destroyed_count == 1 ? "connection" : "connections");
+	if (try->destroyed_count == 1)
+		remedy_text(out, " with %s", endpoint(try->destroyed[0]->sock.remote_addr,
+						    try->destroyed[0]->sock.remote_port).s);
+	remedy_text(out, is_closed ? "; no process uses %s." : ".", try->destroyed_count == 1 ? "it" : "them");
+	remedy_command(try, out, &command);
+}
+
+static void write_stop(const struct attempt *try, struct remedy *out)
+{
+	struct command command = {0};
+
+	out->action = stop_plan_action(&try->plan);
+	remedy_text(out, "Stop ");
+	stop_plan_append_names(&try->plan, out);
+	stop_plan_command(&try->plan, try->f->claim->sock.local_port, &command);
+	if (try->destroyed_count) {
+		remedy_text(out, ", then destroy what its connections leave behind");
+		command_append(&command, "; sleep 1; ");
+		destroy_command(try, &command);
+	}
+	remedy_text(out, ".");
+	remedy_command(try, out, &command);
+}
+
+/* ---- waiting --------------------------------------------------------------------------------------- */
+
+static bool is_time_wait(const struct wire_sock *sock)
+{
+	return sock->state == WIRE_TCP_TIME_WAIT;
+}
+
+static bool try_wait(struct attempt *try)
+{
+	struct situation *s = &try->situation;
+	uint32_t longest_ms = 0;
+
+	if (!all_refusing(s, is_time_wait))
+		return false;
+	for (size_t i = s->count; i-- > 0;) {
+		uint32_t left_ms = s->holders[i]->expires_ms ? s->holders[i]->expires_ms : TIME_WAIT_MS;
+
+		if (!situation_refuses(s, i))
+			continue;
+		if (left_ms > longest_ms)
+			longest_ms = left_ms;
+		situation_destroy(s, i);
+	}
+	/* The timer wheel may be late by an eighth of the time. */
+	try->after_s = longest_ms / 1000 + longest_ms / 8000 + 1;
+	return true;
+}
+
+static void write_wait(const struct attempt *try, struct remedy *out)
+{
+	out->after_s = try->after_s;
+	remedy_text(out, "Wait %" PRIu32 " s: the closed connection%s will be gone.", try->after_s,
+		    try->before.count - try->situation.count == 1 ? "" : "s");
+}
+
+/* ---- options --------------------------------------------------------------------------------------- */
+
+static const struct option {
+	uint32_t flag;
+	const char *name;
+} options[] = {
+	{WIRE_REUSEADDR, "SO_REUSEADDR"},
+	{WIRE_REUSEPORT, "SO_REUSEPORT"},
+	{WIRE_V6ONLY, "IPV6_V6ONLY"},
+};
+
+static bool try_caller_flag(struct attempt *try, uint32_t flag)
+{
+	uint32_t *flags = &try->situation.claim.sock.flags;
+
+	if (*flags & flag)
+		return false;
+	*flags |= flag;
+	return true;
+}
+
+static bool try_caller_reuseaddr(struct attempt *try)
+{
+	return try_caller_flag(try, WIRE_REUSEADDR);
+}
+
+static bool try_caller_reuseport(struct attempt *try)
+{
+	return try_caller_flag(try, WIRE_REUSEPORT);
+}
+
+static bool try_caller_v6only(struct attempt *try)
+{
+	const struct wire_sock *sock = &try->situation.claim.sock;
+
+	return sock->family == AF_INET6 && !sock_is_mapped(sock) && try_caller_flag(try, WIRE_V6ONLY);
+}
+
+static void write_caller_option(const struct attempt *try, struct remedy *out, const char *name)
+{
+	snprintf(out->option, sizeof(out->option), "%s", name);
+	snprintf(out->value, sizeof(out->value), "1");
+	remedy_text(out, "Set %s in %s before bind().", name, the_caller(try->f).s);
+}
+
+static void write_caller_reuseaddr(const struct attempt *try, struct remedy *out)
+{
+	write_caller_option(try, out, "SO_REUSEADDR");
+}
+
+static void write_caller_reuseport(const struct attempt *try, struct remedy *out)
+{
+	write_caller_option(try, out, "SO_REUSEPORT");
+}
+
+static void write_caller_v6only(const struct attempt *try, struct remedy *out)
+{
+	write_caller_option(try, out, "IPV6_V6ONLY");
+}
+
+/* In every refusing socket that lacks it, and in the caller where it takes both. */
+static bool try_holder_flag(struct attempt *try, uint32_t flag)
+{
+	struct situation *s = &try->situation;
+	bool changed[FAILURE_HOLDERS_MAX] = {false}, any = false;
+
+	for (size_t i = 0; i < s->count; i++) {
+		if (!situation_refuses(s, i) || s->socks[i].flags & flag)
+			continue;
+		if (situation_is_closed(&s->socks[i]) || s->socks[i].flags & WIRE_KERNEL_OWNED)
+			return false;
+		stop_plan_add(&try->plan, try->f, s->holders[i]);
+		any = changed[i] = true;
+	}
+	if (!any || try->plan.is_impossible || try->plan.has_caller)
+		return false;
+	for (size_t i = 0; i < s->count; i++)
+		s->socks[i].flags |= changed[i] ? flag : 0;
+	if (!situation_verdict(s, try->netns))
+		return true;
+	try->in_both = !(s->claim.sock.flags & flag);
+	s->claim.sock.flags |= flag;
+	return try->in_both;
+}
+
+/* [::] without IPV6_V6ONLY, which has the IPv4 port as well. */
+static bool is_dual_stack(const struct wire_sock *sock)
+{
+	return sock->family == AF_INET6 && !sock_is_mapped(sock) && address_is_wildcard(sock->local_addr) &&
+	       !sock_is_connected(sock);
+}
+
+/* The caller has its own row for this option. */
+static bool try_holder_v6only(struct attempt *try)
+{
+	return all_refusing(&try->situation, is_dual_stack) && try_holder_flag(try, WIRE_V6ONLY) && !try->in_both;
+}
+
+static bool try_holder_reuseaddr(struct attempt *try)
+{
+	return try_holder_flag(try, WIRE_REUSEADDR);
+}
+
+static bool is_connection(const struct wire_sock *sock)
+{
+	return sock_is_connected(sock) && !sock_is_udp(sock);
+}
+
+/* SO_REUSEPORT is for servers that share a port. */
+static bool try_holder_reuseport(struct attempt *try)
+{
+	return !all_refusing(&try->situation, is_connection) && try_holder_flag(try, WIRE_REUSEPORT);
+}
+
+static void write_holder_option(const struct attempt *try, struct remedy *out, const struct option *option)
+{
+	snprintf(out->option, sizeof(out->option), "%s", option->name);
+	snprintf(out->value, sizeof(out->value), "1");
+	remedy_text(out, "Set %s in ", option->name);
+	stop_plan_append_names(&try->plan, out);
+	if (try->in_both)
+		remedy_text(out, " and in %s, each before bind()", the_caller(try->f).s);
+	remedy_text(out, ".");
+}
+
+static void write_holder_v6only(const struct attempt *try, struct remedy *out)
+{
+	write_holder_option(try, out, &options[2]);
+}
+
+static void write_holder_reuseaddr(const struct attempt *try, struct remedy *out)
+{
+	write_holder_option(try, out, &options[0]);
+}
+
+static void write_holder_reuseport(const struct attempt *try, struct remedy *out)
+{
+	write_holder_option(try, out, &options[1]);
+}
+
+/* ---- the caller's own socket, another port, the next time -------------------------------------------- */
+
+static const struct holder *own_holder(const struct attempt *try)
+{
+	const struct situation *s = &try->before;
+	uint32_t pid = s->claim.task.pid;
+
+	for (size_t i = 0; pid && i < s->count; i++) {
+		for (size_t j = 0; situation_refuses(s, i) && j < s->holders[i]->pid_count; j++) {
+			if (s->holders[i]->pids[j].pid == pid)
+				return s->holders[i];
+		}
+	}
+	return NULL;
+}
+
+static bool try_own_socket(struct attempt *try)
+{
+	if (!own_holder(try))
+		return false;
+	/* It needs no bind() of its own then. */
+	try->situation.count = 0;
+	return true;
+}
+
+static void write_own_socket(const struct attempt *try, struct remedy *out)
+{
+	const struct holder *holder = own_holder(try);
+
+	if (holder->sock.state == WIRE_TCP_LISTEN && holder->pid_count + holder->pid_more > 1)
+		remedy_text(out, "%s has this listener open already: use that descriptor (with socket activation fd 3, "
+			    "LISTEN_FDS) instead of bind().", the_caller(try->f).s);
+	else
+		remedy_text(out, "%s itself holds this port: close that socket first, or use it.",
+			    the_caller(try->f).s);
+}
+
+static bool try_other_port(struct attempt *try)
+{
+	try->situation.count = 0;
+	return try->situation.claim.call == CLAIM_BIND || try->situation.claim.call == CLAIM_LISTEN;
+}
+
+static void write_other_port(const struct attempt *try, struct remedy *out)
+{
+	remedy_text(out, "Start %s on another port.", the_caller(try->f).s);
+}
+
+/* It harms no connection, so it comes before what ends one. */
+static bool try_other_source_port(struct attempt *try)
+{
+	try->situation.count = 0;
+	return try->situation.claim.call == CLAIM_CONNECT;
+}
+
+static void write_other_source_port(const struct attempt *try, struct remedy *out)
+{
+	remedy_text(out, "Connect %s from another source port, or let the kernel choose it.", the_caller(try->f).s);
+}
+
+static bool is_ephemeral(const struct wire_sock *sock)
+{
+	return sock->flags & WIRE_PORT_EPHEMERAL && !(sock->flags & WIRE_ACCEPTED);
+}
+
+/* It does not help now: the sockets are there. */
+static bool try_reserve(struct attempt *try)
+{
+	const struct netns_entry *netns = try->netns;
+	uint16_t port = try->situation.claim.sock.local_port;
+
+	if (!all_refusing(&try->situation, is_ephemeral) || !netns || port < netns->now.range_low ||
+	    port > netns->now.range_high)
+		return false;
+	try->situation.count = 0;
+	return true;
+}
+
+static void write_reserve(const struct attempt *try, struct remedy *out)
+{
+	uint16_t port = try->f->claim->sock.local_port;
+	struct command command = {0};
+
+	snprintf(out->option, sizeof(out->option), "net.ipv4.ip_local_reserved_ports");
+	snprintf(out->value, sizeof(out->value), "%u", port);
+	remedy_text(out, "Reserve port %u, so that the kernel gives it to no connection again.", port);
+	command_append(&command, "r=$(%ssysctl -n net.ipv4.ip_local_reserved_ports); "
+		       "%ssysctl -w net.ipv4.ip_local_reserved_ports=\"${r:+$r,}%u\"", try->enter, try->enter, port);
+	remedy_command(try, out, &command);
+}
+
+/* ---- the table --------------------------------------------------------------------------------------- */
+
+const struct remedy_row holder_remedies[] = {
+	{REMEDY_USE_INHERITED_FD, REMEDY_RESTART, try_own_socket, write_own_socket},
+	{REMEDY_DESTROY_SOCKET, REMEDY_NOW, try_destroy_closed, write_destroy},
+	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_caller_reuseaddr, write_caller_reuseaddr},
+	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_caller_reuseport, write_caller_reuseport},
+	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_caller_v6only, write_caller_v6only},
+	{REMEDY_WAIT, REMEDY_AFTER, try_wait, write_wait},
+	{REMEDY_OTHER_PORT, REMEDY_RESTART, try_other_source_port, write_other_source_port},
+	{REMEDY_DESTROY_SOCKET, REMEDY_NOW, try_destroy, write_destroy},
+	{REMEDY_STOP_PROCESS, REMEDY_NOW, try_stop, write_stop},
+	{REMEDY_STOP_PROCESS, REMEDY_NOW, try_stop_and_destroy, write_stop},
+	{REMEDY_OTHER_PORT, REMEDY_RESTART, try_other_port, write_other_port},
+	{REMEDY_SET_HOLDER_OPTION, REMEDY_RESTART, try_holder_v6only, write_holder_v6only},
+	{REMEDY_SET_HOLDER_OPTION, REMEDY_RESTART, try_holder_reuseaddr, write_holder_reuseaddr},
+	{REMEDY_SET_HOLDER_OPTION, REMEDY_RESTART, try_holder_reuseport, write_holder_reuseport},
+	{REMEDY_RESERVE_PORT, REMEDY_PREVENTS, try_reserve, write_reserve},
+};
+const size_t holder_remedy_count = sizeof(holder_remedies) / sizeof(holder_remedies[0]);

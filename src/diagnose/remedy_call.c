@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Remedies where the address, the socket or the permission is the reason. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "diagnose/remedy.h"
+#include "diagnose/remedy_rows.h"
+#include "diagnose/rules.h"
+#include "util/address.h"
+
+static bool is_bind(const struct attempt *try, uint32_t error)
+{
+	return try->f->claim->call == CLAIM_BIND && try->f->error == error;
+}
+
+/* ---- privilege --------------------------------------------------------------------------------------- */
+
+static bool is_privileged(const struct attempt *try)
+{
+	const struct claim *claim = try->f->claim;
+
+	return is_bind(try, EACCES) && !(claim->sock.flags & WIRE_STOPPED_BEFORE_CGROUP) && claim->sock.local_port &&
+	       claim->sock.local_port < unprivileged_start(try->netns);
+}
+
+static bool try_unprivileged_start(struct attempt *try)
+{
+	if (!is_privileged(try) || !try->netns)
+		return false;
+	try->settings.now.unprivileged_start = try->situation.claim.sock.local_port;
+	return true;
+}
+
+static void write_unprivileged_start(const struct attempt *try, struct remedy *out)
+{
+	uint16_t port = try->f->claim->sock.local_port;
+	char value[8];
+
+	snprintf(value, sizeof(value), "%u", port);
+	remedy_text(out, "Let every user of this network namespace bind ports from %u up.", port);
+	remedy_sysctl(try, out, "net.ipv4.ip_unprivileged_port_start", value);
+}
+
+/* A script's executable is its interpreter, which would get the right for every script. */
+static bool is_interpreter(const char *exe)
+{
+	static const char *const names[] = {"python", "node", "perl", "ruby", "php", "java", "bash", "dash", "sh",
+					    "lua", "deno", "bun", "dotnet", "mono", "busybox"};
+	const char *name = strrchr(exe, '/');
+
+	name = name ? name + 1 : exe;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!strncmp(name, names[i], strlen(names[i])))
+			return true;
+	}
+	return false;
+}
+
+/* Root was refused: its capabilities count in a user namespace of its own only. */
+static bool try_capability(struct attempt *try)
+{
+	const struct process *process = process_of(try->f, &try->f->claim->task);
+
+	if (!is_privileged(try) || !try->f->claim->task.uid || !process || process->exe[0] != '/' ||
+	    is_interpreter(process->exe))
+		return false;
+	try->situation.claim.has_net_bind_service = true;
+	return true;
+}
+
+static void write_capability(const struct attempt *try, struct remedy *out)
+{
+	const struct process *process = process_of(try->f, &try->f->claim->task);
+	struct command command = {0};
+
+	remedy_text(out, "Give %s CAP_NET_BIND_SERVICE, then start it again.", escaped(process->exe).s);
+	command_append(&command, "setcap cap_net_bind_service=+ep ");
+	command_append_word(&command, process->exe);
+	snprintf(out->command, sizeof(out->command), "%s", command_text(&command));
+}
+
+static bool try_high_port(struct attempt *try)
+{
+	if (!is_privileged(try))
+		return false;
+	try->situation.claim.has_net_bind_service = true;
+	try->situation.count = 0;
+	return true;
+}
+
+static void write_high_port(const struct attempt *try, struct remedy *out)
+{
+	remedy_text(out, "Start %s on a port from %u up.", the_caller(try->f).s, unprivileged_start(try->netns));
+}
+
+/* ---- address ----------------------------------------------------------------------------------------- */
+
+static bool is_address_missing(const struct attempt *try)
+{
+	return is_bind(try, EADDRNOTAVAIL);
+}
+
+static bool try_tentative(struct attempt *try)
+{
+	return is_address_missing(try) && try->f->claim->address_tentative;
+}
+
+static void write_tentative(const struct attempt *try, struct remedy *out)
+{
+	out->after_s = 3;
+	remedy_text(out, "Wait 3 s: the check of %s for duplicates on the network ends.",
+		    address_text(try->f->claim->sock.local_addr).s);
+}
+
+static bool is_loopback6(const uint8_t addr[16])
+{
+	static const uint8_t loopback[16] = {[15] = 1};
+
+	return !memcmp(addr, loopback, 16);
+}
+
+/* ::1 is missing only where IPv6 is switched off. */
+static bool try_enable_ipv6(struct attempt *try)
+{
+	return is_address_missing(try) && is_loopback6(try->f->claim->sock.local_addr);
+}
+
+static void write_enable_ipv6(const struct attempt *try, struct remedy *out)
+{
+	remedy_text(out, "Switch IPv6 on for loopback.");
+	remedy_sysctl(try, out, "net.ipv6.conf.lo.disable_ipv6", "0");
+}
+
+static bool try_own_address(struct attempt *try)
+{
+	return is_address_missing(try) && !try->f->claim->address_tentative;
+}
+
+static void write_own_address(const struct attempt *try, struct remedy *out)
+{
+	remedy_text(out, "Bind %s to 0.0.0.0, or to an address that 'ip address' lists.", the_caller(try->f).s);
+}
+
+/* An address of a device that is not there yet; with IPv6 off the bind works and no peer can connect. */
+static bool try_freebind(struct attempt *try)
+{
+	return is_address_missing(try) && !is_loopback6(try->f->claim->sock.local_addr) &&
+	       !(try->f->claim->sock.flags & (WIRE_FREEBIND | WIRE_TRANSPARENT));
+}
+
+static void write_freebind(const struct attempt *try, struct remedy *out)
+{
+	snprintf(out->option, sizeof(out->option), "IP_FREEBIND");
+	snprintf(out->value, sizeof(out->value), "1");
+	remedy_text(out, "If the address comes later, set IP_FREEBIND in %s before bind().", the_caller(try->f).s);
+}
+
+/* ---- the socket --------------------------------------------------------------------------------------- */
+
+static bool try_new_socket(struct attempt *try)
+{
+	try->situation.claim.had_port = false;
+	return is_bind(try, EINVAL) && try->f->claim->had_port;
+}
+
+static void write_new_socket(const struct attempt *try, struct remedy *out)
+{
+	remedy_text(out, "Use a new socket in %s, and call bind() first.", the_caller(try->f).s);
+}
+
+static bool try_without_v6only(struct attempt *try)
+{
+	const struct wire_sock *sock = &try->f->claim->sock;
+
+	if (!is_bind(try, EINVAL) || !sock_is_mapped(sock) || !(sock->flags & WIRE_V6ONLY))
+		return false;
+	try->situation.claim.sock.flags &= ~WIRE_V6ONLY;
+	return true;
+}
+
+static void write_without_v6only(const struct attempt *try, struct remedy *out)
+{
+	snprintf(out->option, sizeof(out->option), "IPV6_V6ONLY");
+	snprintf(out->value, sizeof(out->value), "0");
+	remedy_text(out, "Clear IPV6_V6ONLY in %s before bind(), or use an IPv4 socket.", the_caller(try->f).s);
+}
+
+static bool try_holder_gone(struct attempt *try)
+{
+	const struct claim *claim = try->f->claim;
+
+	return claim->sock.local_port && !try->f->holder_count &&
+	       try->f->error == (claim->call == CLAIM_CONNECT ? EADDRNOTAVAIL : EADDRINUSE);
+}
+
+static void write_holder_gone(const struct attempt *try, struct remedy *out)
+{
+	(void)try;
+	out->after_s = 1;
+	remedy_text(out, "Try again: the socket that had the port is gone.");
+}
+
+const struct remedy_row call_remedies[] = {
+	{REMEDY_WAIT, REMEDY_AFTER, try_holder_gone, write_holder_gone},
+	{REMEDY_SYSCTL, REMEDY_NOW, try_unprivileged_start, write_unprivileged_start},
+	{REMEDY_GRANT_CAPABILITY, REMEDY_RESTART, try_capability, write_capability},
+	{REMEDY_OTHER_PORT, REMEDY_RESTART, try_high_port, write_high_port},
+	{REMEDY_WAIT, REMEDY_AFTER, try_tentative, write_tentative},
+	{REMEDY_SYSCTL, REMEDY_NOW, try_enable_ipv6, write_enable_ipv6},
+	{REMEDY_OTHER_ADDRESS, REMEDY_RESTART, try_own_address, write_own_address},
+	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_freebind, write_freebind},
+	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_without_v6only, write_without_v6only},
+	{REMEDY_USE_INHERITED_FD, REMEDY_RESTART, try_new_socket, write_new_socket},
+};
+const size_t call_remedy_count = sizeof(call_remedies) / sizeof(call_remedies[0]);

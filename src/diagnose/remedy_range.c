@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Remedies where no port is left: chosen by what fills the range. */
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "diagnose/remedy.h"
+#include "diagnose/remedy_rows.h"
+#include "diagnose/rules.h"
+#include "util/address.h"
+
+static bool is_tcp_connect(const struct attempt *try)
+{
+	return try->f->claim->call == CLAIM_CONNECT && !sock_is_udp(&try->f->claim->sock);
+}
+
+/* 127.0.0.0/8 and ::1, which tcp_twsk_unique() treats apart when tcp_tw_reuse is 2. */
+static bool is_loopback(const uint8_t addr[16])
+{
+	static const uint8_t loopback6[16] = {[15] = 1};
+
+	return address_is_mapped(addr) ? addr[12] == 127 : !memcmp(addr, loopback6, 16);
+}
+
+/* Ports that a connect() finds taken by TIME_WAITs; to a bind() they are taken by anything. */
+static uint32_t timewaits_in_the_way(const struct attempt *try)
+{
+	return is_tcp_connect(try) ? try->pool.time_wait : 0;
+}
+
+/* The range after it is widened; false: it is as wide as it can be made. */
+static bool wider_range(const struct attempt *try, uint32_t *low, uint32_t *high)
+{
+	static const uint32_t lows[] = {16384, 1024};
+	uint32_t lowest = unprivileged_start(try->netns);
+
+	*high = 65535;
+	for (size_t i = 0; i < sizeof(lows) / sizeof(lows[0]); i++) {
+		*low = lows[i] > lowest ? lows[i] : lowest;
+		if (*low < try->pool.low)
+			return true;
+	}
+	*low = try->pool.low;
+	return try->pool.high < 65535;
+}
+
+static bool try_widen(struct attempt *try)
+{
+	uint32_t low, high;
+
+	/* IP_LOCAL_PORT_RANGE narrows the range of the socket: the sysctl does not change it. */
+	if (!try->netns || !try->pool.size || try->pool.low != try->netns->now.range_low ||
+	    try->pool.high != try->netns->now.range_high)
+		return false;
+	return wider_range(try, &low, &high);
+}
+
+static void write_widen(const struct attempt *try, struct remedy *out)
+{
+	uint32_t low = 0, high = 0;
+	char value[24];
+
+	wider_range(try, &low, &high);
+	snprintf(value, sizeof(value), "%u %u", low, high);
+	remedy_text(out, "Widen the ephemeral range to %u-%u (%u to %u now).", low, high, try->pool.low,
+		    try->pool.high);
+	remedy_sysctl(try, out, "net.ipv4.ip_local_port_range", value);
+}
+
+static bool try_unreserve(struct attempt *try)
+{
+	/* A few reserved ports are not what fills the range. */
+	return try->pool.size && try->pool.reserved >= try->pool.size / 4;
+}
+
+static void write_unreserve(const struct attempt *try, struct remedy *out)
+{
+	struct command command = {0};
+
+	snprintf(out->option, sizeof(out->option), "net.ipv4.ip_local_reserved_ports");
+	remedy_text(out, "Reserve no ports: %s of the %s of the range are reserved.",
+		    with_commas(try->pool.reserved).s, with_commas(try->pool.size).s);
+	/* sysctl(8) does not write an empty value. */
+	command_append(&command, "%ssh -c 'echo > /proc/sys/net/ipv4/ip_local_reserved_ports'", try->enter);
+	remedy_command(try, out, &command);
+}
+
+static bool try_destroy_timewaits(struct attempt *try)
+{
+	return timewaits_in_the_way(try);
+}
+
+static void write_destroy_timewaits(const struct attempt *try, struct remedy *out)
+{
+	const struct wire_sock *sock = &try->f->claim->sock;
+	struct command command = {0};
+
+	remedy_text(out, "Destroy the %s TIME_WAITs towards %s; no process uses them.",
+		    with_commas(timewaits_in_the_way(try)).s, endpoint(sock->remote_addr, sock->remote_port).s);
+	command_append(&command, "%sss -tK state time-wait dst ", try->enter);
+	command_append_word(&command, ss_address(sock, sock->remote_addr, sock->remote_port).s);
+	remedy_command(try, out, &command);
+}
+
+/*
+ * tcp_twsk_unique(): a TIME_WAIT is taken over with tcp_tw_reuse 1, or 2 (the default) if the connection is on
+ * loopback, and only after tcp_tw_reuse_delay. Without timestamps never.
+ */
+static bool try_tw_reuse(struct attempt *try)
+{
+	uint32_t now = try->netns ? try->netns->now.tw_reuse : 2;
+
+	if (!timewaits_in_the_way(try) || now == 1)
+		return false;
+	return now == 0 || !is_loopback(try->f->claim->sock.remote_addr);
+}
+
+static void write_tw_reuse(const struct attempt *try, struct remedy *out)
+{
+	bool is_local = is_loopback(try->f->claim->sock.remote_addr);
+
+	out->after_s = 1 + (try->netns ? (try->netns->now.tw_reuse_delay_ms + 999) / 1000 : 1);
+	remedy_text(out, "Let connect() take over TIME_WAITs%s (both sides need TCP timestamps).",
+		    is_local ? " on loopback" : "");
+	remedy_sysctl(try, out, "net.ipv4.tcp_tw_reuse", is_local ? "2" : "1");
+}
+
+static bool try_no_port_in_caller(struct attempt *try)
+{
+	const struct claim *claim = try->f->claim;
+
+	return claim->call == CLAIM_BIND && !sock_is_udp(&claim->sock) &&
+	       !(claim->sock.flags & WIRE_BIND_ADDRESS_NO_PORT);
+}
+
+static void write_no_port_in_caller(const struct attempt *try, struct remedy *out)
+{
+	snprintf(out->option, sizeof(out->option), "IP_BIND_ADDRESS_NO_PORT");
+	snprintf(out->value, sizeof(out->value), "1");
+	remedy_text(out, "If %s binds to connect from this address, set IP_BIND_ADDRESS_NO_PORT before bind(): one "
+		    "port then serves many destinations.", the_caller(try->f).s);
+}
+
+static bool try_no_port_in_holder(struct attempt *try)
+{
+	return is_tcp_connect(try) && try->pool.bound && try->pool.top_count;
+}
+
+static void write_no_port_in_holder(const struct attempt *try, struct remedy *out)
+{
+	snprintf(out->option, sizeof(out->option), "IP_BIND_ADDRESS_NO_PORT");
+	snprintf(out->value, sizeof(out->value), "1");
+	remedy_text(out, "Set IP_BIND_ADDRESS_NO_PORT in %s before its bind() to port 0: its %s bound ports are closed "
+		    "to every connect().", task_name(&try->pool.top).s, with_commas(try->pool.bound).s);
+}
+
+static bool try_wait(struct attempt *try)
+{
+	return timewaits_in_the_way(try);
+}
+
+static void write_wait(const struct attempt *try, struct remedy *out)
+{
+	(void)try;
+	out->after_s = TIME_WAIT_MS / 1000 + TIME_WAIT_MS / 8000 + 1;
+	remedy_text(out, "Wait up to %u s: TIME_WAITs end by themselves.", out->after_s);
+}
+
+static bool try_fewer(struct attempt *try)
+{
+	return try->pool.top_count;
+}
+
+static void write_fewer(const struct attempt *try, struct remedy *out)
+{
+	remedy_text(out, "Close or reuse connections in %s, which has %s of the ports.",
+		    task_name(&try->pool.top).s, with_commas(try->pool.top_count).s);
+}
+
+const struct remedy_row range_remedies[] = {
+	{REMEDY_DESTROY_SOCKET, REMEDY_NOW, try_destroy_timewaits, write_destroy_timewaits},
+	{REMEDY_SYSCTL, REMEDY_NOW, try_widen, write_widen},
+	{REMEDY_SYSCTL, REMEDY_NOW, try_unreserve, write_unreserve},
+	{REMEDY_SYSCTL, REMEDY_AFTER, try_tw_reuse, write_tw_reuse},
+	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_no_port_in_caller, write_no_port_in_caller},
+	{REMEDY_SET_HOLDER_OPTION, REMEDY_RESTART, try_no_port_in_holder, write_no_port_in_holder},
+	{REMEDY_WAIT, REMEDY_AFTER, try_wait, write_wait},
+	{REMEDY_STOP_PROCESS, REMEDY_RESTART, try_fewer, write_fewer},
+};
+const size_t range_remedy_count = sizeof(range_remedies) / sizeof(range_remedies[0]);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of remedies share: an attempt in a copy of the situation, the rows, and how they are written. */
+#ifndef PORTTRACE_DIAGNOSE_REMEDY_ROWS_H
+#define PORTTRACE_DIAGNOSE_REMEDY_ROWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "diagnose/cause.h"
+#include "diagnose/command.h"
+#include "diagnose/diagnose.h"
+#include "diagnose/sentence.h"
+#include "diagnose/situation.h"
+#include "diagnose/stop.h"
+
+#define TIME_WAIT_MS 60000U /* TCP_TIMEWAIT_LEN, include/net/tcp.h */
+
+/* One remedy, tried. The row changes `situation`, `pool` and `settings`, and notes what it did for its text. */
+struct attempt {
+	const struct finding *f;
+	const struct netns_entry *netns; /* `settings`, or NULL where none are known */
+	const char *enter;		 /* what a command begins with to act in the caller's network namespace */
+	struct situation before, situation;
+	struct netns_entry settings;
+	struct pool pool;		 /* size 0: not known */
+	struct stop_plan plan;
+	const struct holder *destroyed[FAILURE_HOLDERS_MAX];
+	size_t destroyed_count;
+	bool in_both;			 /* the option, in holders and caller */
+	uint32_t after_s;
+};
+
+struct remedy_row {
+	enum remedy_action action;
+	enum remedy_effect effect;
+	/* false: it does not apply. true: changed as the remedy would change it. */
+	bool (*change)(struct attempt *try);
+	/* Text, command, option; action and effect are there already. */
+	void (*write)(const struct attempt *try, struct remedy *out);
+};
+
+/* For a given port that other sockets have; for a search through the range; for address and privilege. */
+extern const struct remedy_row holder_remedies[], range_remedies[], call_remedies[];
+extern const size_t holder_remedy_count, range_remedy_count, call_remedy_count;
+
+/* Copies the command, unless the caller's network namespace cannot be entered by one. */
+void remedy_command(const struct attempt *try, struct remedy *out, const struct command *command);
+/* "sysctl -w NAME=VALUE", and option and value. */
+void remedy_sysctl(const struct attempt *try, struct remedy *out, const char *name, const char *value);
+
+/* ss(8): an address and port of a filter ("[::1]:80"), a state, and its name in a filter. */
+struct phrase ss_address(const struct wire_sock *sock, const uint8_t addr[16], uint16_t port);
+unsigned int ss_state(const struct holder *holder);
+const char *ss_state_name(unsigned int state);
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * After a refused bind(): one of the remedies that src/diagnose offers is carried out on the real sockets, and the call
+ * is made again. It must succeed. Each end is a process of its own to the engine (pid FIRST_PID + index).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "account.h"
+#include "diagnose/command.h"
+#include "diagnose/remedy.h"
+
+#define FIRST_PID  1000
+#define CALLER_PID 7
+#define SETTLE_US  3000 /* for the segments of a close() on loopback */
+
+static void holder_fill(const struct world *w, size_t index, struct holder *holder)
+{
+	const struct end *end = &w->ends[index];
+
+	memset(holder, 0, sizeof(*holder));
+	holder->sock = end->sock;
+	holder->substate = end->substate;
+	if (end->queued)
+		holder->sock.flags |= WIRE_ACCEPTED;
+	if (end->fd < 0 && !end->queued && end->sock.state != WIRE_TCP_TIME_WAIT)
+		holder->sock.flags |= WIRE_ORPHAN;
+	if (end->fd < 0)
+		return;
+	holder->pids[0].pid = FIRST_PID + (uint32_t)index;
+	snprintf(holder->pids[0].comm, sizeof(holder->pids[0].comm), "end");
+	holder->owner = holder->pids[0];
+	holder->pid_count = 1;
+}
+
+/* As in UDP's slots: the highest order first. */
+static size_t holders_fill(const struct world *w, struct holder *holders)
+{
+	bool done[ENDS] = {false};
+	size_t count = 0;
+
+	for (;;) {
+		size_t next = w->count;
+
+		for (size_t i = 0; i < w->count; i++) {
+			if (w->ends[i].holds && !done[i] && (next == w->count || w->ends[i].order > w->ends[next].order))
+				next = i;
+		}
+		if (next == w->count)
+			return count;
+		done[next] = true;
+		holder_fill(w, next, &holders[count++]);
+	}
+}
+
+static void set_option(int fd, const char *name)
+{
+	int on = 1;
+
+	if (!strcmp(name, "SO_REUSEADDR"))
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	else if (!strcmp(name, "SO_REUSEPORT"))
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	else if (!strcmp(name, "IPV6_V6ONLY"))
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+}
+
+/* Every pid in "kill 1000 1001", or in "end[1000], end[1001]". */
+static void each_end(struct world *w, const char *text, const char *before, void (*act)(struct end *, const char *),
+		     const char *argument)
+{
+	for (const char *at = text; (at = strstr(at, before)); at += strlen(before)) {
+		unsigned long pid = strtoul(at + strlen(before), NULL, 10);
+
+		if (pid >= FIRST_PID && pid < FIRST_PID + w->count)
+			act(&w->ends[pid - FIRST_PID], argument);
+	}
+}
+
+static void end_close(struct end *end, const char *unused)
+{
+	(void)unused;
+	if (end->fd >= 0)
+		close(end->fd);
+	end->fd = -1;
+}
+
+static void end_set(struct end *end, const char *option)
+{
+	if (end->fd >= 0)
+		set_option(end->fd, option);
+}
+
+/* The command as printed, but for the processes that are only ends here. false: something else than kill and ss. */
+static bool command_run(struct world *w, const char *command)
+{
+	const char *ss = strstr(command, "ss -");
+	char quiet[COMMAND_SIZE + 32];
+
+	if (strncmp(command, "kill ", 5) && ss != command)
+		return false;
+	if (ss != command) {
+		size_t length = strcspn(command, ";");
+		char kill[COMMAND_SIZE];
+
+		snprintf(kill, sizeof(kill), "%.*s", (int)length, command);
+		each_end(w, kill, " ", end_close, NULL);
+		usleep(SETTLE_US);
+	}
+	if (!ss)
+		return true;
+	snprintf(quiet, sizeof(quiet), "{ %s; } >/dev/null", ss);
+	return system(quiet) == 0;
+}
+
+/* false: nothing was done, for the test cannot do it. */
+static bool carry_out(struct world *w, struct end *end, const struct remedy *remedy)
+{
+	switch (remedy->action) {
+	case REMEDY_SET_CALLER_OPTION:
+		set_option(end->fd, remedy->option);
+		return true;
+	case REMEDY_SET_HOLDER_OPTION:
+		/* IPV6_V6ONLY cannot be set once the socket has a port. */
+		if (strstr(remedy->text, " more") || !strcmp(remedy->option, "IPV6_V6ONLY"))
+			return false;
+		each_end(w, remedy->text, "[", end_set, remedy->option);
+		if (strstr(remedy->text, "before bind()"))
+			set_option(end->fd, remedy->option);
+		return true;
+	case REMEDY_STOP_PROCESS:
+	case REMEDY_DESTROY_SOCKET:
+		return command_run(w, remedy->command);
+	case REMEDY_STOP_UNIT:
+	case REMEDY_STOP_CONTAINER:
+	case REMEDY_OTHER_PORT:
+	case REMEDY_OTHER_ADDRESS:
+	case REMEDY_SYSCTL:
+	case REMEDY_GRANT_CAPABILITY:
+	case REMEDY_RESERVE_PORT:
+	case REMEDY_USE_INHERITED_FD:
+	case REMEDY_FIX_ADDRESS:
+	case REMEDY_WAIT:
+		return false;
+	}
+	return false;
+}
+
+static bool offers(const struct conflict *conflict, enum remedy_action action, const char *option)
+{
+	for (size_t i = 0; i < conflict->remedy_count; i++) {
+		if (conflict->remedies[i].action == action && (!option || !strcmp(conflict->remedies[i].option, option)))
+			return true;
+	}
+	return conflict->remedy_count == CONFLICT_REMEDIES_MAX;
+}
+
+/* An option that is not offered must not help, unless the bucket remembers options that its sockets have cleared since.
+ * false: none was left to try. */
+static bool try_unoffered(const struct world *w, struct end *end, const struct claim *claim,
+			  const struct conflict *conflict)
+{
+	if (w->bucket.fastreuse > 0 || w->bucket.fastreuseport > 0)
+		return false;
+	if (!(claim->sock.flags & WIRE_REUSEADDR) && !offers(conflict, REMEDY_SET_CALLER_OPTION, "SO_REUSEADDR")) {
+		set_option(end->fd, "SO_REUSEADDR");
+		return true;
+	}
+	if (!(claim->sock.flags & WIRE_REUSEPORT) && !offers(conflict, REMEDY_SET_CALLER_OPTION, "SO_REUSEPORT")) {
+		set_option(end->fd, "SO_REUSEPORT");
+		return true;
+	}
+	return false;
+}
+
+bool do_remedy(struct world *w, struct end *end, const struct claim *refused, unsigned int draw,
+	       uint32_t (*again)(const struct end *end, const struct claim *claim))
+{
+	static struct holder holders[ENDS];
+	static struct conflict conflict;
+	struct failure failure = {.holders = holders, .holder_count = holders_fill(w, holders)};
+	const struct remedy *remedy = NULL;
+	struct claim claim = *refused;
+	uint32_t error;
+
+	claim.error = EADDRINUSE;
+	claim.task.pid = CALLER_PID;
+	claim.bucket = NULL;
+	diagnose(&claim, &failure, NULL, NULL, NULL, 1, &conflict);
+	w->is_over = true;
+	if (draw % 4 == 0) {
+		if (!try_unoffered(w, end, &claim, &conflict))
+			return true;
+		error = again(end, refused);
+		tell(w, "  an option that was not offered: %s\n", name_of(error));
+		return compare(w, error ? EADDRINUSE : 0, EADDRINUSE);
+	}
+	if (conflict.remedy_count)
+		remedy = &conflict.remedies[draw / 4 % conflict.remedy_count];
+	if (!remedy || !carry_out(w, end, remedy))
+		return true;
+	w->remedies[remedy->action]++;
+	error = again(end, refused);
+	tell(w, "  %s: %s\n  %s\n", remedy->text, remedy->command, name_of(error));
+	return compare(w, error, 0);
+}

@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A remedy is tested by doing it: each that porttrace prints for a refusal is carried out, and the call is made again.
+
+A situation is made once for each of its remedies, on a port of its own, because a remedy ends the situation. Commands are
+run exactly as printed. What the test cannot do (start another program, wait a minute) is said in NOT_DONE.
+"""
+
+import errno
+import os
+import socket
+import subprocess
+import time
+
+from porttrace_test import (
+    REUSEADDR, REUSEPORT, V6ONLY, IP_FREEBIND, NOBODY, Process, at_end, check, equal, sysctl, tcp, test,
+    timewaits as timewaits_on, udp, until,
+)
+
+OPTIONS = {
+    "SO_REUSEADDR": REUSEADDR,
+    "SO_REUSEPORT": REUSEPORT,
+    "IPV6_V6ONLY": V6ONLY,
+    "IP_FREEBIND": (socket.IPPROTO_IP, IP_FREEBIND, 1),
+}
+# Longer waits are right by the same clock, and would make the test as long.
+WAIT_MAX_S = 4
+NOT_DONE = {"use_inherited_fd": "it changes the program", "grant_capability": "it changes a file of the machine"}
+
+PORTS = iter(range(20000, 30000))
+
+
+class Situation:
+    """What a test makes on one port: holders, and the call that is refused."""
+
+    def __init__(self, port, holder_options=()):
+        self.port = port
+        self.holder_options = holder_options  # of set_holder_option: what the holders set this time
+        self.holders = []
+        self.make = tcp
+        self.where = ("0.0.0.0", port)
+        self.options = ()
+        self.uid = None
+        self.listens = False
+
+    def hold(self, function, *args, **options):
+        holder = Process(function, self.port, self.holder_options, *args, **options).start()
+        holder.hear()
+        self.holders.append(holder)
+        return holder
+
+    def call(self, *more, port=None, without=()):
+        """Makes the call again; the name of its errno, or None."""
+        where = (self.where[0], self.port if port is None else port, *self.where[2:])
+        options = [o for o in self.options if o not in without]
+        try:
+            sock = self.make(where, *options, *more, **({"backlog": 1} if self.listens else {}))
+        except OSError as error:
+            return errno.errorcode[error.errno]
+        sock.close()
+        return None
+
+    def end(self):
+        for holder in self.holders:
+            if not holder.ended:
+                holder.kill()
+
+
+def listen(me, port, options, address="0.0.0.0", *more):
+    with tcp((address, port), *more, *options, backlog=5):
+        me.tell()
+        me.hear()
+
+
+def bind_udp(me, port, options, *more):
+    with udp(("0.0.0.0", port), *more, *options):
+        me.tell()
+        me.hear()
+
+
+def connect_out(me, port, options, peer, bound):
+    """An outgoing connection from this port, chosen by the kernel (a range of one port) or bound by number."""
+    with socket.socket() as sock:
+        for option in options:
+            sock.setsockopt(*option)
+        if bound:
+            sock.bind(("0.0.0.0", port))
+        else:
+            kept = sysctl("ipv4/ip_local_port_range")
+            sysctl("ipv4/ip_local_port_range", f"{port} {port}")
+        sock.connect(peer)
+        if not bound:
+            sysctl("ipv4/ip_local_port_range", kept)
+        me.tell()
+        me.hear()
+
+
+def accepted_only(me, port, options, *more):
+    """A server whose listener is closed and whose connection lives."""
+    listener = tcp(("127.0.0.1", port), *more, *options, backlog=5)
+    with socket.create_connection(("127.0.0.1", port)), listener.accept()[0]:
+        listener.close()
+        me.tell()
+        me.hear()
+
+
+def prefork(me, port, options):
+    with tcp(("0.0.0.0", port), *options, backlog=5):
+        for _ in range(2):
+            if os.fork() == 0:
+                time.sleep(30)
+                os._exit(0)
+        me.tell()
+        me.hear()
+
+
+def leave_timewait(port, *options):
+    with tcp(("127.0.0.1", port), *options, backlog=1) as listener:
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            server = listener.accept()[0]
+            server.close()
+            at_end(client)
+    until(lambda: timewaits_on(port), f"TIME_WAIT on port {port}")
+
+
+SITUATIONS = {}
+
+
+def situation(function):
+    SITUATIONS[function.__name__] = function
+    return function
+
+
+@situation
+def listener(t, s):
+    s.hold(listen)
+
+
+@situation
+def listener_of_another_user(t, s):
+    s.hold(listen, uid=NOBODY)
+    s.options = (REUSEADDR,)
+
+
+@situation
+def several_processes_of_one_socket(t, s):
+    s.hold(prefork)
+
+
+@situation
+def several_sockets(t, s):
+    s.hold(listen, "0.0.0.0", REUSEPORT)
+    s.hold(listen, "0.0.0.0", REUSEPORT)
+
+
+@situation
+def ipv4_and_ipv6_listeners(t, s):
+    s.hold(listen, "127.0.0.1")
+    s.hold(listen, "::1")
+    s.where = ("::", s.port)
+    s.options = ((socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0),)
+
+
+@situation
+def dual_stack(t, s):
+    s.hold(listen)
+    s.where = ("::", s.port)
+    s.options = ((socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0),)
+
+
+@situation
+def bound_with_reuseaddr(t, s):
+    s.hold(lambda me, port, options: _bound(me, port, (REUSEADDR, *options)))
+
+
+def _bound(me, port, options):
+    with tcp(("0.0.0.0", port), *options):
+        me.tell()
+        me.hear()
+
+
+@situation
+def udp_of_three_users(t, s):
+    s.make = udp
+    s.hold(bind_udp, REUSEADDR, REUSEPORT, uid=110)
+    s.hold(bind_udp, REUSEADDR, REUSEPORT, uid=1000)
+    s.hold(bind_udp, REUSEADDR)
+    s.options = (REUSEPORT,)
+
+
+@situation
+def udp_reuseport_of_another_user(t, s):
+    s.make = udp
+    s.hold(bind_udp, REUSEPORT, uid=110)
+    s.options = (REUSEADDR,)
+
+
+@situation
+def timewait(t, s):
+    leave_timewait(s.port, REUSEADDR)
+
+
+@situation
+def timewait_without_reuseaddr(t, s):
+    leave_timewait(s.port)
+    s.options = (REUSEADDR,)
+
+
+@situation
+def several_timewaits(t, s):
+    for _ in range(5):
+        leave_timewait(s.port, REUSEADDR)
+
+
+@situation
+def accepted_connection(t, s):
+    s.hold(accepted_only)
+
+
+@situation
+def connection_with_the_port(t, s):
+    peer = t.peer
+    s.hold(connect_out, peer, False)
+    s.options = (REUSEADDR,)
+
+
+@situation
+def client_bound_to_the_port(t, s):
+    s.hold(connect_out, t.peer, True)
+    s.options = (REUSEADDR,)
+
+
+@situation
+def address_not_local(t, s):
+    s.where = ("192.0.2.77", s.port)
+
+
+def refusal(trace, s):
+    error = s.call()
+    check(error, f"the call on port {s.port} was to be refused")
+    record = trace.wait(event="bind", errno=error, local_port=s.port, conflict=lambda c: True)
+    return error, record["conflict"]
+
+
+def succeeds(s, *more, port=None, without=()):
+    until(lambda: s.call(*more, port=port, without=without) is None, "the call succeeds after the remedy", 3)
+
+
+def do(t, s, remedy):
+    """Carries one remedy out and makes the call again. False: the test cannot do it."""
+    action, effect = remedy["action"], remedy["effect"]
+    if action in NOT_DONE or (effect == "after" and remedy["after_s"] > WAIT_MAX_S):
+        return False
+    if "command" in remedy and effect in ("now", "after", "prevents"):
+        result = subprocess.run(["sh", "-c", remedy["command"]], capture_output=True, text=True, check=False, timeout=20)
+        equal(result.returncode, 0, f"exit status of {remedy['command']} ({result.stderr.strip()})")
+        if effect == "prevents":
+            check(str(s.port) in sysctl("ipv4/ip_local_reserved_ports"), "the port is reserved")
+            return True
+    if action == "set_caller_option":
+        level, option, value = OPTIONS[remedy["option"]]
+        equal(str(value), remedy["value"], "value of the option")
+        succeeds(s, (level, option, value), without=[(level, option, 1 - value)])
+    elif action == "other_port":
+        succeeds(s, port=next(PORTS))
+    elif action == "other_address":
+        s.where = ("0.0.0.0", s.port)
+        succeeds(s)
+    else:
+        time.sleep(remedy.get("after_s", 0))
+        succeeds(s)
+    return True
+
+
+def holder_option(t, make, remedy, cause):
+    """set_holder_option: the holders start again with the option, and the caller sets it where the text says so."""
+    option = OPTIONS[remedy["option"]]
+    s = Situation(next(PORTS), (option,))
+    try:
+        make(t, s)
+        succeeds(s, *([option] if "before bind()" in remedy["text"] else []))
+    finally:
+        s.end()
+
+
+def all_remedies(t, trace, name):
+    make, index, count, done = SITUATIONS[name], 0, 1, []
+    while index < count:
+        s = Situation(next(PORTS))
+        try:
+            make(t, s)
+            _, conflict = refusal(trace, s)
+            remedies = conflict["remedies"]
+            count = len(remedies)
+            check(count, f"{name}: no remedy")
+            equal(conflict["fix"].split(":")[0].rstrip("."), remedies[0]["text"].split(":")[0].rstrip("."), "fix")
+            remedy = remedies[index]
+            if remedy["action"] == "set_holder_option":
+                s.end()
+                holder_option(t, make, remedy, conflict["cause"])
+                done.append(remedy["action"])
+            elif do(t, s, remedy):
+                done.append(remedy["action"])
+            index += 1
+        finally:
+            s.end()
+    check(done, f"{name}: no remedy was carried out")
+    print(f"{name}: {conflict['cause']}: {', '.join(done)} of {count}")
+
+
+def _make_test(name):
+    @test()
+    def _(t):
+        with tcp(("127.0.0.9", 0), REUSEADDR, backlog=20) as peer, t.trace() as trace:
+            t.peer = peer.getsockname()
+            all_remedies(t, trace, name)
+
+    _.name = "remedies." + name
+
+
+for _name in SITUATIONS:
+    _make_test(_name)
