@@ -75,7 +75,7 @@ PROGRAM_LIBS := -lbpf
 
 # ---- goals --------------------------------------------------------------------------------------
 
-.PHONY: all help deps deps-test deps-bench run check check-san check-arm64 check-vm check-release check-clang build-san docs-kernels cross bench clean install uninstall vmlinux
+.PHONY: all help deps deps-test deps-bench run check check-san check-scale check-arm64 check-vm check-release check-clang build-san docs-kernels cross bench clean install uninstall vmlinux
 
 all: $(BUILD)/porttrace ## the program, at build/porttrace
 
@@ -98,6 +98,9 @@ run: deps ## install, build, and trace live
 
 check: deps-test build-san ## install, build, and run the tests on this kernel (live ones need root; TESTS="unit live" runs these groups only)
 	$(Q)tests/run $(BUILD) $(TESTS)
+
+check-scale: deps-test build-san ## storms and many sockets, which need the machine to themselves
+	$(Q)tests/run $(BUILD) scale
 
 check-san: deps-test build-san ## the live tests with the sanitizers
 	$(Q)tests/run $(BUILD) live-san
