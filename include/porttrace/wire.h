@@ -308,6 +308,7 @@ struct wire_netns {
 				 * count */
 #define WIRE_NETNS_HOOKED 4 /* timewait_*: counted by hooks, not by the kernel */
 #define WIRE_NETNS_TIMED  8 /* port searches are measured (WIRE_SEARCH) */
+#define WIRE_NETNS_KEEPS_TIMEWAIT 16 /* SOCK_DESTROY refuses a TIME_WAIT */
 
 /* Totals since the probes were attached. */
 struct wire_traffic {

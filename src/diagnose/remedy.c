@@ -190,7 +190,7 @@ static bool try_wait(struct attempt *try)
 			continue;
 		if (left_ms > longest_ms)
 			longest_ms = left_ms;
-		situation_destroy(s, i);
+		situation_drop(s, i);
 	}
 	/* The timer wheel may be late by an eighth of the time. */
 	try->after_s = longest_ms / 1000 + longest_ms / 8000 + 1;

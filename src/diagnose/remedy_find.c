@@ -79,7 +79,7 @@ static void attempt_init(struct attempt *try, const struct finding *f)
 {
 	try->f = f;
 	try->enter = f->enter ? f->enter : "";
-	situation_init(&try->before, f->claim, f->failure);
+	situation_init(&try->before, f->claim, f->failure, f->netns);
 	/* Before 6.17 an orphan's uid reads as 0: the reading that explains the refusal is the kernel's. */
 	if (f->error == EADDRINUSE && !situation_verdict(&try->before, f->netns))
 		try->before.claim.orphan_is_root = !try->before.claim.orphan_is_root;

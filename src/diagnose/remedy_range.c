@@ -87,7 +87,7 @@ static void write_unreserve(const struct attempt *try, struct remedy *out)
 
 static bool try_destroy_timewaits(struct attempt *try)
 {
-	return timewaits_in_the_way(try);
+	return timewaits_in_the_way(try) && !try->before.keeps_timewait;
 }
 
 static void write_destroy_timewaits(const struct attempt *try, struct remedy *out)

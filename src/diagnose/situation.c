@@ -7,8 +7,10 @@
 
 #include "diagnose/rules.h"
 
-void situation_init(struct situation *situation, const struct claim *claim, const struct failure *failure)
+void situation_init(struct situation *situation, const struct claim *claim, const struct failure *failure,
+		    const struct netns_entry *netns)
 {
+	situation->keeps_timewait = netns && netns->now.has & WIRE_NETNS_KEEPS_TIMEWAIT;
 	situation->claim = *claim;
 	situation->count = failure ? failure->holder_count : 0;
 	for (size_t i = 0; i < situation->count; i++) {
@@ -28,6 +30,7 @@ void situation_copy(struct situation *to, const struct situation *from)
 {
 	to->claim = from->claim;
 	to->count = from->count;
+	to->keeps_timewait = from->keeps_timewait;
 	memcpy(to->socks, from->socks, from->count * sizeof(from->socks[0]));
 	memcpy(to->holders, from->holders, from->count * sizeof(from->holders[0]));
 }
@@ -49,7 +52,7 @@ bool situation_is_closed(const struct wire_sock *sock)
 	return sock->state == WIRE_TCP_TIME_WAIT || (sock->flags & WIRE_ORPHAN && sock->state != WIRE_TCP_LISTEN);
 }
 
-static void drop(struct situation *situation, size_t index)
+void situation_drop(struct situation *situation, size_t index)
 {
 	size_t behind = --situation->count - index;
 
@@ -80,7 +83,7 @@ static void drop_queue(struct situation *situation)
 {
 	for (size_t i = situation->count; i-- > 0;) {
 		if (situation_is_queued(situation, i))
-			drop(situation, i);
+			situation_drop(situation, i);
 	}
 }
 
@@ -93,7 +96,7 @@ void situation_close(struct situation *situation, size_t index)
 	if (!leaves_connection(sock)) {
 		bool is_listener = sock->state == WIRE_TCP_LISTEN;
 
-		drop(situation, index);
+		situation_drop(situation, index);
 		if (is_listener)
 			drop_queue(situation);
 		return;
@@ -109,12 +112,12 @@ bool situation_destroy(struct situation *situation, size_t index)
 	const struct wire_sock *sock = &situation->socks[index];
 	bool is_locked = !(sock->flags & (WIRE_PORT_EPHEMERAL | WIRE_ACCEPTED));
 
-	if (sock->flags & WIRE_KERNEL_OWNED)
+	if (sock->flags & WIRE_KERNEL_OWNED || (sock->state == WIRE_TCP_TIME_WAIT && situation->keeps_timewait))
 		return false;
 	/* An orphan is freed with its port, and a TIME_WAIT is all that is left of its socket. */
 	if (!situation_is_closed(sock) &&
 	    (sock_is_udp(sock) || !sock_is_connected(sock) || sock->state == WIRE_TCP_LISTEN || is_locked))
 		return false;
-	drop(situation, index);
+	situation_drop(situation, index);
 	return true;
 }

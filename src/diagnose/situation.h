@@ -20,10 +20,12 @@ struct situation {
 	struct wire_sock socks[FAILURE_HOLDERS_MAX];	/* in the kernel's order, as in struct failure */
 	const struct holder *holders[FAILURE_HOLDERS_MAX]; /* what each of them was; borrowed */
 	size_t count;
+	bool keeps_timewait; /* SOCK_DESTROY of this kernel refuses a TIME_WAIT */
 };
 
-/* Copies. `failure` may be NULL; its holders stay borrowed. */
-void situation_init(struct situation *situation, const struct claim *claim, const struct failure *failure);
+/* Copies. `failure` and `netns` may be NULL; the holders of `failure` stay borrowed. */
+void situation_init(struct situation *situation, const struct claim *claim, const struct failure *failure,
+		    const struct netns_entry *netns);
 
 void situation_copy(struct situation *to, const struct situation *from);
 
@@ -45,6 +47,9 @@ bool situation_is_queued(const struct situation *situation, size_t index);
  * first.
  */
 void situation_close(struct situation *situation, size_t index);
+
+/* socks[index] is gone, and its port with it. */
+void situation_drop(struct situation *situation, size_t index);
 
 /*
  * SOCK_DESTROY (`ss -K`). false: that does not release the port. A connection whose port was bound by number keeps

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +118,16 @@ static uint32_t reuse_delay_read(void)
 	return access(path, R_OK) == 0 ? netns_read_setting(path, NULL) : 1000;
 }
 
+/*
+ * Whether tcp_abort() refuses a TIME_WAIT, as it did before "tcp: diag: add support for TIME_WAIT sockets to
+ * tcp_abort()" (6.0). Nothing but an attempt tells; this setting came one release later, and without it the advice is
+ * left out.
+ */
+static bool keeps_timewait(void)
+{
+	return access("/proc/sys/net/ipv4/tcp_child_ehash_entries", F_OK) != 0;
+}
+
 void netns_read(struct wire_netns *out, uint8_t reserved[NETNS_PORTS])
 {
 	char text[16384];
@@ -141,5 +152,5 @@ void netns_read(struct wire_netns *out, uint8_t reserved[NETNS_PORTS])
 	out->reserved_count = reserved_count(reserved, low, high);
 	out->tw_reuse_delay_ms = reuse_delay_read();
 	out->tw_max_buckets = netns_read_setting("/proc/sys/net/ipv4/tcp_max_tw_buckets", NULL);
-	out->has |= WIRE_NETNS_READ;
+	out->has |= WIRE_NETNS_READ | (keeps_timewait() ? WIRE_NETNS_KEEPS_TIMEWAIT : 0);
 }

@@ -12,6 +12,7 @@
 #include "account.h"
 #include "diagnose/command.h"
 #include "diagnose/remedy.h"
+#include "system/netns_read.h"
 
 #define FIRST_PID  1000
 #define CALLER_PID 7
@@ -181,7 +182,9 @@ bool do_remedy(struct world *w, struct end *end, const struct claim *refused, un
 	       uint32_t (*again)(const struct end *end, const struct claim *claim))
 {
 	static struct holder holders[ENDS];
+	static uint8_t reserved[NETNS_PORTS];
 	static struct conflict conflict;
+	static struct netns_entry netns;
 	struct failure failure = {.holders = holders, .holder_count = holders_fill(w, holders)};
 	const struct remedy *remedy = NULL;
 	struct claim claim = *refused;
@@ -190,7 +193,9 @@ bool do_remedy(struct world *w, struct end *end, const struct claim *refused, un
 	claim.error = EADDRINUSE;
 	claim.task.pid = CALLER_PID;
 	claim.bucket = NULL;
-	diagnose(&claim, &failure, NULL, NULL, NULL, 1, &conflict);
+	if (!netns.now.has)
+		netns_read(&netns.now, reserved);
+	diagnose(&claim, &failure, NULL, &netns, NULL, 1, &conflict);
 	w->is_over = true;
 	if (draw % 4 == 0) {
 		if (!try_unoffered(w, end, &claim, &conflict))

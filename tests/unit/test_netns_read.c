@@ -9,6 +9,7 @@
 
 #include <netinet/in.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "system/netns_read.h"
 
@@ -50,6 +51,8 @@ static void this_namespace_is_read(void **state)
 	assert_int_equal(netns.range_high, high);
 	assert_true(low > 0 && low <= high);
 	assert_true(netns.tw_reuse_delay_ms > 0);
+	assert_true(!(netns.has & WIRE_NETNS_KEEPS_TIMEWAIT) ==
+		    !access("/proc/sys/net/ipv4/tcp_child_ehash_entries", F_OK));
 	assert_int_equal(netns.ephemeral_failed, 7); /* porttrace's own count */
 }
 

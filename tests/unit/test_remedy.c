@@ -97,6 +97,14 @@ static void time_wait_noreuse(struct scene *scene)
 	closed(scene, WIRE_REUSEADDR, 0, WIRE_TCP_TIME_WAIT);
 }
 
+/* A kernel whose SOCK_DESTROY refuses a TIME_WAIT. */
+static void kept_time_wait(struct scene *scene)
+{
+	time_wait(scene);
+	scene->netns.now.has = WIRE_NETNS_KEEPS_TIMEWAIT;
+	scene->netns_known = true;
+}
+
 static void many_time_waits(struct scene *scene)
 {
 	closed(scene, 0, 0, WIRE_TCP_TIME_WAIT);
@@ -129,6 +137,14 @@ static void in_another_netns(struct scene *scene)
 {
 	bound_client(scene);
 	scene->claim.enter = "ip netns exec blue ";
+}
+
+/* Its process can be stopped, but the TIME_WAIT that is left refuses and cannot be destroyed. */
+static void kept_bound_client(struct scene *scene)
+{
+	bound_client(scene);
+	scene->netns.now.has = WIRE_NETNS_KEEPS_TIMEWAIT;
+	scene->netns_known = true;
 }
 
 /* UDP: three holders of three users, all with SO_REUSEADDR. */
@@ -227,6 +243,10 @@ static const struct expectation expectations[] = {
 		"destroy_socket now: ss -taK src 10.0.0.1:8080 dst 10.0.0.5:41000\n"
 		"wait after 47: Wait 47 s: the closed connection will be gone.\n"
 		"other_port restart: Start node[977] on another port.\n"},
+	{"kept_time_wait", kept_time_wait,
+		"set_caller_option restart SO_REUSEADDR: Set SO_REUSEADDR in node[977] before bind().\n"
+		"wait after 47: Wait 47 s: the closed connection will be gone.\n"
+		"other_port restart: Start node[977] on another port.\n"},
 	{"many_time_waits", many_time_waits,
 		"destroy_socket now: ss -tK state fin-wait-2 state time-wait sport = :8080\n"
 		"wait after 47: Wait 47 s: the closed connections will be gone.\n"
@@ -238,6 +258,9 @@ static const struct expectation expectations[] = {
 		"reserve_port prevents net.ipv4.ip_local_reserved_ports: r=$(sysctl -n net.ipv4.ip_local_reserved_ports); sysctl -w net.ipv4.ip_local_reserved_ports=\"${r:+$r,}8080\"\n"},
 	{"bound_client", bound_client,
 		"stop_process now: kill 789; sleep 1; ss -taK src 10.0.0.1:8080 dst 10.0.0.5:41000\n"
+		"other_port restart: Start node[977] on another port.\n"
+		"set_holder_option restart SO_REUSEADDR: Set SO_REUSEADDR in rpc-mount[789].\n"},
+	{"kept_bound_client", kept_bound_client,
 		"other_port restart: Start node[977] on another port.\n"
 		"set_holder_option restart SO_REUSEADDR: Set SO_REUSEADDR in rpc-mount[789].\n"},
 	{"in_another_netns", in_another_netns,
