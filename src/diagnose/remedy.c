@@ -109,8 +109,8 @@ static bool try_stop_and_destroy(struct attempt *try)
 	       destroy_refusing(try);
 }
 
-/* A command for ss(8): SOCK_DESTROY of these sockets and no others. */
-static void destroy_command(const struct attempt *try, struct command *command)
+/* A command for ss(8): SOCK_DESTROY of these sockets and no others. `enter` as in struct finding. */
+static void destroy_command(const struct attempt *try, const char *enter, struct command *command)
 {
 	bool in_state[WIRE_TCP_NEW_SYN_RECV + 1] = {false};
 
@@ -118,7 +118,7 @@ static void destroy_command(const struct attempt *try, struct command *command)
 		for (size_t i = 0; i < try->destroyed_count; i++) {
 			const struct wire_sock *sock = &try->destroyed[i]->sock;
 
-			command_append(command, "%s%sss -taK src ", i ? "; " : "", try->enter);
+			command_append(command, "%s%sss -taK src ", i ? "; " : "", enter);
 			command_append_word(command, ss_address(sock, sock->local_addr, sock->local_port).s);
 			command_append(command, " dst ");
 			command_append_word(command, ss_address(sock, sock->remote_addr, sock->remote_port).s);
@@ -127,7 +127,7 @@ static void destroy_command(const struct attempt *try, struct command *command)
 	}
 	for (size_t i = 0; i < try->destroyed_count; i++)
 		in_state[ss_state(try->destroyed[i])] = true;
-	command_append(command, "%sss -tK", try->enter);
+	command_append(command, "%sss -tK", enter);
 	for (unsigned int state = 0; state <= WIRE_TCP_NEW_SYN_RECV; state++) {
 		if (in_state[state])
 			command_append(command, " state %s", ss_state_name(state));
@@ -140,7 +140,7 @@ static void write_destroy(const struct attempt *try, struct remedy *out)
 	bool is_closed = all_refusing(&try->before, situation_is_closed);
 	struct command command = {0};
 
-	destroy_command(try, &command);
+	destroy_command(try, try->enter, &command);
 	remedy_text(out, "Destroy %s%s", try->destroyed_count == 1 ? "the " : "",
 		    try->destroyed_count == 1 ? "" : with_commas(try->destroyed_count).s);
 	remedy_text(out, "%s%s%s", try->destroyed_count == 1 ? "" : " ", is_closed ? "closed " : "",
@@ -152,6 +152,26 @@ static void write_destroy(const struct attempt *try, struct remedy *out)
 	remedy_command(try, out, &command);
 }
 
+/*
+ * Stop, then destroy. In another network namespace one shell does both, for the way into it may lead through a process
+ * that is stopped: /proc/PID/ns/net.
+ */
+static void stop_and_destroy_command(const struct attempt *try, struct command *command)
+{
+	struct command both = {0};
+
+	stop_plan_command(&try->plan, try->f->claim->sock.local_port, &both);
+	command_append(&both, "; sleep 1; ");
+	destroy_command(try, "", &both);
+	if (!try->enter[0]) {
+		*command = both;
+		return;
+	}
+	command_append(command, "%ssh -c ", try->enter);
+	command_append_word(command, command_text(&both));
+	command->is_cut |= both.is_cut;
+}
+
 static void write_stop(const struct attempt *try, struct remedy *out)
 {
 	struct command command = {0};
@@ -159,11 +179,11 @@ static void write_stop(const struct attempt *try, struct remedy *out)
 	out->action = stop_plan_action(&try->plan);
 	remedy_text(out, "Stop ");
 	stop_plan_append_names(&try->plan, out);
-	stop_plan_command(&try->plan, try->f->claim->sock.local_port, &command);
 	if (try->destroyed_count) {
 		remedy_text(out, ", then destroy what its connections leave behind");
-		command_append(&command, "; sleep 1; ");
-		destroy_command(try, &command);
+		stop_and_destroy_command(try, &command);
+	} else {
+		stop_plan_command(&try->plan, try->f->claim->sock.local_port, &command);
 	}
 	remedy_text(out, ".");
 	remedy_command(try, out, &command);

@@ -10,7 +10,7 @@
 void situation_init(struct situation *situation, const struct claim *claim, const struct failure *failure,
 		    const struct netns_entry *netns)
 {
-	situation->keeps_timewait = netns && netns->now.has & WIRE_NETNS_KEEPS_TIMEWAIT;
+	situation->keeps_timewait = claim->keeps_timewait || (netns && netns->now.has & WIRE_NETNS_KEEPS_TIMEWAIT);
 	situation->claim = *claim;
 	situation->count = failure ? failure->holder_count : 0;
 	for (size_t i = 0; i < situation->count; i++) {

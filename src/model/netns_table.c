@@ -30,6 +30,7 @@ struct netns_table {
 	/* One sequence for all namespaces, so that a namespace that was dropped and returns gets a new
 	 * number. */
 	uint64_t last_interval;
+	bool keeps_timewait;
 };
 
 struct netns_table *netns_table_new(void)
@@ -121,10 +122,16 @@ static void drop_inactive(struct netns_table *table, const struct netns_entry *e
 		node_drop(table, table->nodes);
 }
 
+bool netns_table_keeps_timewait(const struct netns_table *table)
+{
+	return table->keeps_timewait;
+}
+
 int netns_table_add(struct netns_table *table, const struct wire_netns *event)
 {
 	struct node *node = node_find(table, event->netns);
 
+	table->keeps_timewait |= event->has & WIRE_NETNS_KEEPS_TIMEWAIT;
 	if (node && event->hdr.boot_ns <= node->entry.now.hdr.boot_ns)
 		return 0;
 	if (node && !is_continued(event, &node->entry.now)) {

@@ -61,6 +61,8 @@ const struct netns_entry *netns_table_find(const struct netns_table *table, uint
 int netns_table_add(struct netns_table *table, const struct wire_netns *event);
 int netns_table_add_traffic(struct netns_table *table, const struct wire_traffic *event);
 int netns_table_add_search(struct netns_table *table, const struct wire_search *event);
+/* Whether one of the namespaces was reported with WIRE_NETNS_KEEPS_TIMEWAIT. */
+bool netns_table_keeps_timewait(const struct netns_table *table);
 /* Sums the ports used for a destination in an interval that netns_table_churn() returned. */
 void netns_table_towards(const struct netns_table *table, const struct wire_pool *pool, uint64_t interval,
 			 struct churn_towards *towards);

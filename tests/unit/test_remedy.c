@@ -264,7 +264,7 @@ static const struct expectation expectations[] = {
 		"other_port restart: Start node[977] on another port.\n"
 		"set_holder_option restart SO_REUSEADDR: Set SO_REUSEADDR in rpc-mount[789].\n"},
 	{"in_another_netns", in_another_netns,
-		"stop_process now: kill 789; sleep 1; ip netns exec blue ss -taK src 10.0.0.1:8080 dst 10.0.0.5:41000\n"
+		"stop_process now: ip netns exec blue sh -c 'kill 789; sleep 1; ss -taK src 10.0.0.1:8080 dst 10.0.0.5:41000'\n"
 		"other_port restart: Start node[977] on another port.\n"
 		"set_holder_option restart SO_REUSEADDR: Set SO_REUSEADDR in rpc-mount[789].\n"},
 	{"mdns", mdns,
