@@ -372,6 +372,9 @@ static const struct holder *own_holder(const struct attempt *try)
 	uint32_t pid = s->claim.task.pid;
 
 	for (size_t i = 0; pid && i < s->count; i++) {
+		/* Closed before its descriptor was looked up: then the owner is all that is known. */
+		if (!s->holders[i]->pid_count && s->holders[i]->owner.pid == pid && situation_refuses(s, i))
+			return s->holders[i];
 		for (size_t j = 0; situation_refuses(s, i) && j < s->holders[i]->pid_count; j++) {
 			if (s->holders[i]->pids[j].pid == pid)
 				return s->holders[i];
