@@ -6,12 +6,12 @@
 #include "diagnose/forecast.h"
 
 #include <netinet/in.h>
-#include <string.h>
 
+#include "diagnose/rules.h"
 #include "model/wire_filter.h"
 #include "util/address.h"
 
-#define TIMEWAIT_S 60.0 /* TCP_TIMEWAIT_LEN, include/net/tcp.h */
+#define TIMEWAIT_S (TIMEWAIT_MS / 1000.0)
 #define STEP_S	   (WIRE_POOL_STEP_MS / 1000.0)
 
 /* A pool that needs a century to fill is reported as one that does not; 2^64 ns are 584 years. */
@@ -20,19 +20,12 @@
 /* From this share of TIME_WAIT among the ports in use, ports expire as fast as they are taken. */
 #define ALL_EXPIRE 0.95
 
-static bool is_loopback(const uint8_t addr[16])
-{
-	static const uint8_t ipv6[16] = {[15] = 1};
-
-	return !memcmp(addr, ipv6, sizeof(ipv6)) || (address_is_mapped(addr) && addr[12] == 127);
-}
-
 bool forecast_reuses(const struct wire_pool *pool, const struct wire_netns *netns)
 {
 	if (pool->protocol != IPPROTO_TCP || !pool->remote_port)
 		return false;
 	return netns->tw_reuse == 1 ||
-	       (netns->tw_reuse == 2 && (is_loopback(pool->local_addr) || is_loopback(pool->remote_addr)));
+	       (netns->tw_reuse == 2 && (address_is_loopback(pool->local_addr) || address_is_loopback(pool->remote_addr)));
 }
 
 /* How long a closed connection holds its port. */

@@ -36,7 +36,7 @@ static bool all_refusing(const struct situation *s, bool (*test)(const struct wi
 }
 
 /* Ends the processes of every refusing socket that has one. Backwards: a socket that goes moves those behind it. */
-static bool stop_refusing(struct attempt *try)
+static bool try_stop(struct attempt *try)
 {
 	struct situation *s = &try->situation;
 	bool any = false;
@@ -85,11 +85,6 @@ static bool try_destroy(struct attempt *try)
 	return !all_refusing(&try->situation, situation_is_closed) && destroy_refusing(try);
 }
 
-static bool try_stop(struct attempt *try)
-{
-	return stop_refusing(try);
-}
-
 /* Whether one of the sockets that refuse keeps its port when it is destroyed. */
 static bool needs_stop(const struct situation *s)
 {
@@ -105,7 +100,7 @@ static bool needs_stop(const struct situation *s)
 
 static bool try_stop_and_destroy(struct attempt *try)
 {
-	return needs_stop(&try->before) && stop_refusing(try) && situation_verdict(&try->situation, try->netns) &&
+	return needs_stop(&try->before) && try_stop(try) && situation_verdict(&try->situation, try->netns) &&
 	       destroy_refusing(try);
 }
 
@@ -204,7 +199,7 @@ static bool try_wait(struct attempt *try)
 	if (!all_refusing(s, is_time_wait))
 		return false;
 	for (size_t i = s->count; i-- > 0;) {
-		uint32_t left_ms = s->holders[i]->expires_ms ? s->holders[i]->expires_ms : TIME_WAIT_MS;
+		uint32_t left_ms = s->holders[i]->expires_ms ? s->holders[i]->expires_ms : TIMEWAIT_MS;
 
 		if (!situation_refuses(s, i))
 			continue;
@@ -226,68 +221,48 @@ static void write_wait(const struct attempt *try, struct remedy *out)
 
 /* ---- options --------------------------------------------------------------------------------------- */
 
-static const struct option {
-	uint32_t flag;
-	const char *name;
-} options[] = {
-	{WIRE_REUSEADDR, "SO_REUSEADDR"},
-	{WIRE_REUSEPORT, "SO_REUSEPORT"},
-	{WIRE_V6ONLY, "IPV6_V6ONLY"},
-};
-
-static bool try_caller_flag(struct attempt *try, uint32_t flag)
+static const char *option_name(uint32_t option)
 {
-	uint32_t *flags = &try->situation.claim.sock.flags;
+	switch (option) {
+	case WIRE_REUSEADDR:
+		return "SO_REUSEADDR";
+	case WIRE_REUSEPORT:
+		return "SO_REUSEPORT";
+	default:
+		return "IPV6_V6ONLY";
+	}
+}
 
-	if (*flags & flag)
+static void write_option(const struct attempt *try, struct remedy *out)
+{
+	snprintf(out->option, sizeof(out->option), "%s", option_name(try->option));
+	snprintf(out->value, sizeof(out->value), "1");
+	remedy_text(out, "Set %s in ", out->option);
+}
+
+static bool try_caller_option(struct attempt *try)
+{
+	struct wire_sock *sock = &try->situation.claim.sock;
+
+	if (sock->flags & try->option)
 		return false;
-	*flags |= flag;
+	if (try->option == WIRE_V6ONLY && (sock->family != AF_INET6 || sock_is_mapped(sock)))
+		return false;
+	sock->flags |= try->option;
 	return true;
 }
 
-static bool try_caller_reuseaddr(struct attempt *try)
+static void write_caller_option(const struct attempt *try, struct remedy *out)
 {
-	return try_caller_flag(try, WIRE_REUSEADDR);
-}
-
-static bool try_caller_reuseport(struct attempt *try)
-{
-	return try_caller_flag(try, WIRE_REUSEPORT);
-}
-
-static bool try_caller_v6only(struct attempt *try)
-{
-	const struct wire_sock *sock = &try->situation.claim.sock;
-
-	return sock->family == AF_INET6 && !sock_is_mapped(sock) && try_caller_flag(try, WIRE_V6ONLY);
-}
-
-static void write_caller_option(const struct attempt *try, struct remedy *out, const char *name)
-{
-	snprintf(out->option, sizeof(out->option), "%s", name);
-	snprintf(out->value, sizeof(out->value), "1");
-	remedy_text(out, "Set %s in %s before bind().", name, the_caller(try->f).s);
-}
-
-static void write_caller_reuseaddr(const struct attempt *try, struct remedy *out)
-{
-	write_caller_option(try, out, "SO_REUSEADDR");
-}
-
-static void write_caller_reuseport(const struct attempt *try, struct remedy *out)
-{
-	write_caller_option(try, out, "SO_REUSEPORT");
-}
-
-static void write_caller_v6only(const struct attempt *try, struct remedy *out)
-{
-	write_caller_option(try, out, "IPV6_V6ONLY");
+	write_option(try, out);
+	remedy_text(out, "%s before bind().", the_caller(try->f).s);
 }
 
 /* In every refusing socket that lacks it, and in the caller where it takes both. */
-static bool try_holder_flag(struct attempt *try, uint32_t flag)
+static bool try_holder_flag(struct attempt *try)
 {
 	struct situation *s = &try->situation;
+	uint32_t flag = try->option;
 	bool changed[FAILURE_HOLDERS_MAX] = {false}, any = false;
 
 	for (size_t i = 0; i < s->count; i++) {
@@ -316,55 +291,43 @@ static bool is_dual_stack(const struct wire_sock *sock)
 	       !sock_is_connected(sock);
 }
 
-/* The caller has its own row for this option. */
-static bool try_holder_v6only(struct attempt *try)
-{
-	return all_refusing(&try->situation, is_dual_stack) && try_holder_flag(try, WIRE_V6ONLY) && !try->in_both;
-}
-
-static bool try_holder_reuseaddr(struct attempt *try)
-{
-	return try_holder_flag(try, WIRE_REUSEADDR);
-}
-
 static bool is_connection(const struct wire_sock *sock)
 {
 	return sock_is_connected(sock) && !sock_is_udp(sock);
 }
 
-/* SO_REUSEPORT is for servers that share a port. */
-static bool try_holder_reuseport(struct attempt *try)
+static bool try_holder_option(struct attempt *try)
 {
-	return !all_refusing(&try->situation, is_connection) && try_holder_flag(try, WIRE_REUSEPORT);
+	switch (try->option) {
+	case WIRE_V6ONLY: /* the caller has its own row for it */
+		return all_refusing(&try->situation, is_dual_stack) && try_holder_flag(try) && !try->in_both;
+	case WIRE_REUSEPORT: /* for servers that share a port */
+		return !all_refusing(&try->situation, is_connection) && try_holder_flag(try);
+	default:
+		return try_holder_flag(try);
+	}
 }
 
-static void write_holder_option(const struct attempt *try, struct remedy *out, const struct option *option)
+static void write_holder_option(const struct attempt *try, struct remedy *out)
 {
-	snprintf(out->option, sizeof(out->option), "%s", option->name);
-	snprintf(out->value, sizeof(out->value), "1");
-	remedy_text(out, "Set %s in ", option->name);
+	write_option(try, out);
 	stop_plan_append_names(&try->plan, out);
 	if (try->in_both)
 		remedy_text(out, " and in %s, each before bind()", the_caller(try->f).s);
 	remedy_text(out, ".");
 }
 
-static void write_holder_v6only(const struct attempt *try, struct remedy *out)
-{
-	write_holder_option(try, out, &options[2]);
-}
-
-static void write_holder_reuseaddr(const struct attempt *try, struct remedy *out)
-{
-	write_holder_option(try, out, &options[0]);
-}
-
-static void write_holder_reuseport(const struct attempt *try, struct remedy *out)
-{
-	write_holder_option(try, out, &options[1]);
-}
-
 /* ---- the caller's own socket, another port, the next time -------------------------------------------- */
+
+static bool has_pid(const struct holder *holder, uint32_t pid)
+{
+	for (size_t i = 0; i < holder->pid_count; i++) {
+		if (holder->pids[i].pid == pid)
+			return true;
+	}
+	/* Closed before its descriptor was looked up: then the owner is all that is known. */
+	return !holder->pid_count && holder->owner.pid == pid;
+}
 
 static const struct holder *own_holder(const struct attempt *try)
 {
@@ -372,13 +335,8 @@ static const struct holder *own_holder(const struct attempt *try)
 	uint32_t pid = s->claim.task.pid;
 
 	for (size_t i = 0; pid && i < s->count; i++) {
-		/* Closed before its descriptor was looked up: then the owner is all that is known. */
-		if (!s->holders[i]->pid_count && s->holders[i]->owner.pid == pid && situation_refuses(s, i))
+		if (situation_refuses(s, i) && has_pid(s->holders[i], pid))
 			return s->holders[i];
-		for (size_t j = 0; situation_refuses(s, i) && j < s->holders[i]->pid_count; j++) {
-			if (s->holders[i]->pids[j].pid == pid)
-				return s->holders[i];
-		}
 	}
 	return NULL;
 }
@@ -461,20 +419,20 @@ static void write_reserve(const struct attempt *try, struct remedy *out)
 /* ---- the table --------------------------------------------------------------------------------------- */
 
 const struct remedy_row holder_remedies[] = {
-	{REMEDY_USE_INHERITED_FD, REMEDY_RESTART, try_own_socket, write_own_socket},
-	{REMEDY_DESTROY_SOCKET, REMEDY_NOW, try_destroy_closed, write_destroy},
-	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_caller_reuseaddr, write_caller_reuseaddr},
-	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_caller_reuseport, write_caller_reuseport},
-	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_caller_v6only, write_caller_v6only},
-	{REMEDY_WAIT, REMEDY_AFTER, try_wait, write_wait},
-	{REMEDY_OTHER_PORT, REMEDY_RESTART, try_other_source_port, write_other_source_port},
-	{REMEDY_DESTROY_SOCKET, REMEDY_NOW, try_destroy, write_destroy},
-	{REMEDY_STOP_PROCESS, REMEDY_NOW, try_stop, write_stop},
-	{REMEDY_STOP_PROCESS, REMEDY_NOW, try_stop_and_destroy, write_stop},
-	{REMEDY_OTHER_PORT, REMEDY_RESTART, try_other_port, write_other_port},
-	{REMEDY_SET_HOLDER_OPTION, REMEDY_RESTART, try_holder_v6only, write_holder_v6only},
-	{REMEDY_SET_HOLDER_OPTION, REMEDY_RESTART, try_holder_reuseaddr, write_holder_reuseaddr},
-	{REMEDY_SET_HOLDER_OPTION, REMEDY_RESTART, try_holder_reuseport, write_holder_reuseport},
-	{REMEDY_RESERVE_PORT, REMEDY_PREVENTS, try_reserve, write_reserve},
+	{REMEDY_USE_INHERITED_FD, REMEDY_RESTART, try_own_socket, write_own_socket, 0},
+	{REMEDY_DESTROY_SOCKET, REMEDY_NOW, try_destroy_closed, write_destroy, 0},
+	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_caller_option, write_caller_option, WIRE_REUSEADDR},
+	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_caller_option, write_caller_option, WIRE_REUSEPORT},
+	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_caller_option, write_caller_option, WIRE_V6ONLY},
+	{REMEDY_WAIT, REMEDY_AFTER, try_wait, write_wait, 0},
+	{REMEDY_OTHER_PORT, REMEDY_RESTART, try_other_source_port, write_other_source_port, 0},
+	{REMEDY_DESTROY_SOCKET, REMEDY_NOW, try_destroy, write_destroy, 0},
+	{REMEDY_STOP_PROCESS, REMEDY_NOW, try_stop, write_stop, 0},
+	{REMEDY_STOP_PROCESS, REMEDY_NOW, try_stop_and_destroy, write_stop, 0},
+	{REMEDY_OTHER_PORT, REMEDY_RESTART, try_other_port, write_other_port, 0},
+	{REMEDY_SET_HOLDER_OPTION, REMEDY_RESTART, try_holder_option, write_holder_option, WIRE_V6ONLY},
+	{REMEDY_SET_HOLDER_OPTION, REMEDY_RESTART, try_holder_option, write_holder_option, WIRE_REUSEADDR},
+	{REMEDY_SET_HOLDER_OPTION, REMEDY_RESTART, try_holder_option, write_holder_option, WIRE_REUSEPORT},
+	{REMEDY_RESERVE_PORT, REMEDY_PREVENTS, try_reserve, write_reserve, 0},
 };
 const size_t holder_remedy_count = sizeof(holder_remedies) / sizeof(holder_remedies[0]);

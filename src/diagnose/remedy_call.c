@@ -116,9 +116,7 @@ static void write_tentative(const struct attempt *try, struct remedy *out)
 
 static bool is_loopback6(const uint8_t addr[16])
 {
-	static const uint8_t loopback[16] = {[15] = 1};
-
-	return !memcmp(addr, loopback, 16);
+	return address_is_loopback(addr) && !address_is_mapped(addr);
 }
 
 /* ::1 is missing only where IPv6 is switched off. */
@@ -203,15 +201,15 @@ static void write_holder_gone(const struct attempt *try, struct remedy *out)
 }
 
 const struct remedy_row call_remedies[] = {
-	{REMEDY_WAIT, REMEDY_AFTER, try_holder_gone, write_holder_gone},
-	{REMEDY_SYSCTL, REMEDY_NOW, try_unprivileged_start, write_unprivileged_start},
-	{REMEDY_GRANT_CAPABILITY, REMEDY_RESTART, try_capability, write_capability},
-	{REMEDY_OTHER_PORT, REMEDY_RESTART, try_high_port, write_high_port},
-	{REMEDY_WAIT, REMEDY_AFTER, try_tentative, write_tentative},
-	{REMEDY_SYSCTL, REMEDY_NOW, try_enable_ipv6, write_enable_ipv6},
-	{REMEDY_OTHER_ADDRESS, REMEDY_RESTART, try_own_address, write_own_address},
-	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_freebind, write_freebind},
-	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_without_v6only, write_without_v6only},
-	{REMEDY_USE_INHERITED_FD, REMEDY_RESTART, try_new_socket, write_new_socket},
+	{REMEDY_WAIT, REMEDY_AFTER, try_holder_gone, write_holder_gone, 0},
+	{REMEDY_SYSCTL, REMEDY_NOW, try_unprivileged_start, write_unprivileged_start, 0},
+	{REMEDY_GRANT_CAPABILITY, REMEDY_RESTART, try_capability, write_capability, 0},
+	{REMEDY_OTHER_PORT, REMEDY_RESTART, try_high_port, write_high_port, 0},
+	{REMEDY_WAIT, REMEDY_AFTER, try_tentative, write_tentative, 0},
+	{REMEDY_SYSCTL, REMEDY_NOW, try_enable_ipv6, write_enable_ipv6, 0},
+	{REMEDY_OTHER_ADDRESS, REMEDY_RESTART, try_own_address, write_own_address, 0},
+	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_freebind, write_freebind, 0},
+	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_without_v6only, write_without_v6only, 0},
+	{REMEDY_USE_INHERITED_FD, REMEDY_RESTART, try_new_socket, write_new_socket, 0},
 };
 const size_t call_remedy_count = sizeof(call_remedies) / sizeof(call_remedies[0]);

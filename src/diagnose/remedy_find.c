@@ -79,7 +79,7 @@ static void attempt_init(struct attempt *try, const struct finding *f)
 {
 	try->f = f;
 	try->enter = f->enter ? f->enter : "";
-	situation_init(&try->before, f->claim, f->failure, f->netns);
+	situation_init(&try->before, f->claim, f->failure);
 	/* Before 6.17 an orphan's uid reads as 0: the reading that explains the refusal is the kernel's. */
 	if (f->error == EADDRINUSE && !situation_verdict(&try->before, f->netns))
 		try->before.claim.orphan_is_root = !try->before.claim.orphan_is_root;
@@ -87,7 +87,7 @@ static void attempt_init(struct attempt *try, const struct finding *f)
 }
 
 /* Before each row: the situation as it is. */
-static void attempt_reset(struct attempt *try)
+static void attempt_reset(struct attempt *try, uint32_t option)
 {
 	situation_copy(&try->situation, &try->before);
 	try->netns = NULL;
@@ -97,6 +97,7 @@ static void attempt_reset(struct attempt *try)
 	}
 	stop_plan_init(&try->plan);
 	try->destroyed_count = 0;
+	try->option = option;
 	try->in_both = false;
 	try->after_s = 0;
 }
@@ -110,7 +111,7 @@ static void try_rows(const struct finding *f, const struct remedy_row *rows, siz
 	for (size_t i = 0; try && i < count && conflict->remedy_count < CONFLICT_REMEDIES_MAX; i++) {
 		struct remedy *out = &conflict->remedies[conflict->remedy_count];
 
-		attempt_reset(try);
+		attempt_reset(try, rows[i].option);
 		if (!rows[i].change(try) || situation_verdict(&try->situation, try->netns))
 			continue;
 		*out = (struct remedy){.action = rows[i].action, .effect = rows[i].effect};

@@ -14,14 +14,6 @@ static bool is_tcp_connect(const struct attempt *try)
 	return try->f->claim->call == CLAIM_CONNECT && !sock_is_udp(&try->f->claim->sock);
 }
 
-/* 127.0.0.0/8 and ::1, which tcp_twsk_unique() treats apart when tcp_tw_reuse is 2. */
-static bool is_loopback(const uint8_t addr[16])
-{
-	static const uint8_t loopback6[16] = {[15] = 1};
-
-	return address_is_mapped(addr) ? addr[12] == 127 : !memcmp(addr, loopback6, 16);
-}
-
 /* Ports that a connect() finds taken by TIME_WAITs; to a bind() they are taken by anything. */
 static uint32_t timewaits_in_the_way(const struct attempt *try)
 {
@@ -87,7 +79,7 @@ static void write_unreserve(const struct attempt *try, struct remedy *out)
 
 static bool try_destroy_timewaits(struct attempt *try)
 {
-	return timewaits_in_the_way(try) && !try->before.keeps_timewait;
+	return timewaits_in_the_way(try) && !try->f->claim->keeps_timewait;
 }
 
 static void write_destroy_timewaits(const struct attempt *try, struct remedy *out)
@@ -112,12 +104,12 @@ static bool try_tw_reuse(struct attempt *try)
 
 	if (!timewaits_in_the_way(try) || now == 1)
 		return false;
-	return now == 0 || !is_loopback(try->f->claim->sock.remote_addr);
+	return now == 0 || !address_is_loopback(try->f->claim->sock.remote_addr);
 }
 
 static void write_tw_reuse(const struct attempt *try, struct remedy *out)
 {
-	bool is_local = is_loopback(try->f->claim->sock.remote_addr);
+	bool is_local = address_is_loopback(try->f->claim->sock.remote_addr);
 
 	out->after_s = 1 + (try->netns ? (try->netns->now.tw_reuse_delay_ms + 999) / 1000 : 1);
 	remedy_text(out, "Let connect() take over TIME_WAITs%s (both sides need TCP timestamps).",
@@ -162,7 +154,7 @@ static bool try_wait(struct attempt *try)
 static void write_wait(const struct attempt *try, struct remedy *out)
 {
 	(void)try;
-	out->after_s = TIME_WAIT_MS / 1000 + TIME_WAIT_MS / 8000 + 1;
+	out->after_s = TIMEWAIT_MS / 1000 + TIMEWAIT_MS / 8000 + 1;
 	remedy_text(out, "Wait up to %u s: TIME_WAITs end by themselves.", out->after_s);
 }
 
@@ -178,13 +170,13 @@ static void write_fewer(const struct attempt *try, struct remedy *out)
 }
 
 const struct remedy_row range_remedies[] = {
-	{REMEDY_DESTROY_SOCKET, REMEDY_NOW, try_destroy_timewaits, write_destroy_timewaits},
-	{REMEDY_SYSCTL, REMEDY_NOW, try_widen, write_widen},
-	{REMEDY_SYSCTL, REMEDY_NOW, try_unreserve, write_unreserve},
-	{REMEDY_SYSCTL, REMEDY_AFTER, try_tw_reuse, write_tw_reuse},
-	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_no_port_in_caller, write_no_port_in_caller},
-	{REMEDY_SET_HOLDER_OPTION, REMEDY_RESTART, try_no_port_in_holder, write_no_port_in_holder},
-	{REMEDY_WAIT, REMEDY_AFTER, try_wait, write_wait},
-	{REMEDY_STOP_PROCESS, REMEDY_RESTART, try_fewer, write_fewer},
+	{REMEDY_DESTROY_SOCKET, REMEDY_NOW, try_destroy_timewaits, write_destroy_timewaits, 0},
+	{REMEDY_SYSCTL, REMEDY_NOW, try_widen, write_widen, 0},
+	{REMEDY_SYSCTL, REMEDY_NOW, try_unreserve, write_unreserve, 0},
+	{REMEDY_SYSCTL, REMEDY_AFTER, try_tw_reuse, write_tw_reuse, 0},
+	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_no_port_in_caller, write_no_port_in_caller, 0},
+	{REMEDY_SET_HOLDER_OPTION, REMEDY_RESTART, try_no_port_in_holder, write_no_port_in_holder, 0},
+	{REMEDY_WAIT, REMEDY_AFTER, try_wait, write_wait, 0},
+	{REMEDY_STOP_PROCESS, REMEDY_RESTART, try_fewer, write_fewer, 0},
 };
 const size_t range_remedy_count = sizeof(range_remedies) / sizeof(range_remedies[0]);

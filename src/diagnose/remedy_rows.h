@@ -14,8 +14,6 @@
 #include "diagnose/situation.h"
 #include "diagnose/stop.h"
 
-#define TIME_WAIT_MS 60000U /* TCP_TIMEWAIT_LEN, include/net/tcp.h */
-
 /* One remedy, tried. The row changes `situation`, `pool` and `settings`, and notes what it did for its text. */
 struct attempt {
 	const struct finding *f;
@@ -27,6 +25,7 @@ struct attempt {
 	struct stop_plan plan;
 	const struct holder *destroyed[FAILURE_HOLDERS_MAX];
 	size_t destroyed_count;
+	uint32_t option;		 /* of the row */
 	bool in_both;			 /* the option, in holders and caller */
 	uint32_t after_s;
 };
@@ -38,6 +37,7 @@ struct remedy_row {
 	bool (*change)(struct attempt *try);
 	/* Text, command, option; action and effect are there already. */
 	void (*write)(const struct attempt *try, struct remedy *out);
+	uint32_t option; /* the flag that the row sets: WIRE_REUSEADDR, WIRE_REUSEPORT or WIRE_V6ONLY; else 0 */
 };
 
 /* For a given port that other sockets have; for a search through the range; for address and privilege. */

@@ -8,6 +8,9 @@
 
 #include "diagnose/diagnose.h"
 
+/* How long a closed connection holds its port: TCP_TIMEWAIT_LEN, include/net/tcp.h. */
+#define TIMEWAIT_MS 60000U
+
 /* sock_kind.c: what kind of socket it is */
 
 /* An IPv6 socket with an IPv4-mapped address. */

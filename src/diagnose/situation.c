@@ -7,10 +7,8 @@
 
 #include "diagnose/rules.h"
 
-void situation_init(struct situation *situation, const struct claim *claim, const struct failure *failure,
-		    const struct netns_entry *netns)
+void situation_init(struct situation *situation, const struct claim *claim, const struct failure *failure)
 {
-	situation->keeps_timewait = claim->keeps_timewait || (netns && netns->now.has & WIRE_NETNS_KEEPS_TIMEWAIT);
 	situation->claim = *claim;
 	situation->count = failure ? failure->holder_count : 0;
 	for (size_t i = 0; i < situation->count; i++) {
@@ -30,7 +28,6 @@ void situation_copy(struct situation *to, const struct situation *from)
 {
 	to->claim = from->claim;
 	to->count = from->count;
-	to->keeps_timewait = from->keeps_timewait;
 	memcpy(to->socks, from->socks, from->count * sizeof(from->socks[0]));
 	memcpy(to->holders, from->holders, from->count * sizeof(from->holders[0]));
 }
@@ -112,7 +109,7 @@ bool situation_destroy(struct situation *situation, size_t index)
 	const struct wire_sock *sock = &situation->socks[index];
 	bool is_locked = !(sock->flags & (WIRE_PORT_EPHEMERAL | WIRE_ACCEPTED));
 
-	if (sock->flags & WIRE_KERNEL_OWNED || (sock->state == WIRE_TCP_TIME_WAIT && situation->keeps_timewait))
+	if (sock->flags & WIRE_KERNEL_OWNED || (sock->state == WIRE_TCP_TIME_WAIT && situation->claim.keeps_timewait))
 		return false;
 	/* An orphan is freed with its port, and a TIME_WAIT is all that is left of its socket. */
 	if (!situation_is_closed(sock) &&

@@ -20,12 +20,10 @@ struct situation {
 	struct wire_sock socks[FAILURE_HOLDERS_MAX];	/* in the kernel's order, as in struct failure */
 	const struct holder *holders[FAILURE_HOLDERS_MAX]; /* what each of them was; borrowed */
 	size_t count;
-	bool keeps_timewait; /* SOCK_DESTROY of this kernel refuses a TIME_WAIT */
 };
 
-/* Copies. `failure` and `netns` may be NULL; the holders of `failure` stay borrowed. */
-void situation_init(struct situation *situation, const struct claim *claim, const struct failure *failure,
-		    const struct netns_entry *netns);
+/* Copies. `failure` may be NULL; its holders stay borrowed. */
+void situation_init(struct situation *situation, const struct claim *claim, const struct failure *failure);
 
 void situation_copy(struct situation *to, const struct situation *from);
 

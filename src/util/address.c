@@ -23,6 +23,13 @@ bool address_is_wildcard(const uint8_t address[16])
 	       (address_is_mapped(address) || memcmp(address, zero, 12) == 0);
 }
 
+bool address_is_loopback(const uint8_t address[16])
+{
+	static const uint8_t ipv6[16] = {[15] = 1};
+
+	return address_is_mapped(address) ? address[12] == 127 : !memcmp(address, ipv6, sizeof(ipv6));
+}
+
 static char *write_decimal(char *at, unsigned int value)
 {
 	char digits[10];

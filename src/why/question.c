@@ -101,6 +101,7 @@ static void make_claim(struct why_question *question)
 		.has_net_bind_service = environment->is_privileged,
 		.autobind_reuse = environment->autobind_reuse,
 		.orphan_is_root = counts_orphans_as_root(question),
+		.keeps_timewait = environment->settings.has & WIRE_NETNS_KEEPS_TIMEWAIT,
 	};
 	if (question->dump.has_bucket) {
 		fill_bucket(&question->bucket, &question->dump);

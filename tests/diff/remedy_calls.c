@@ -195,6 +195,7 @@ bool do_remedy(struct world *w, struct end *end, const struct claim *refused, un
 	claim.bucket = NULL;
 	if (!netns.now.has)
 		netns_read(&netns.now, reserved);
+	claim.keeps_timewait = netns.now.has & WIRE_NETNS_KEEPS_TIMEWAIT;
 	diagnose(&claim, &failure, NULL, &netns, NULL, 1, &conflict);
 	w->is_over = true;
 	if (draw % 4 == 0) {

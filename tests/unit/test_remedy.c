@@ -101,8 +101,7 @@ static void time_wait_noreuse(struct scene *scene)
 static void kept_time_wait(struct scene *scene)
 {
 	time_wait(scene);
-	scene->netns.now.has = WIRE_NETNS_KEEPS_TIMEWAIT;
-	scene->netns_known = true;
+	scene->claim.keeps_timewait = true;
 }
 
 static void many_time_waits(struct scene *scene)
@@ -143,8 +142,7 @@ static void in_another_netns(struct scene *scene)
 static void kept_bound_client(struct scene *scene)
 {
 	bound_client(scene);
-	scene->netns.now.has = WIRE_NETNS_KEEPS_TIMEWAIT;
-	scene->netns_known = true;
+	scene->claim.keeps_timewait = true;
 }
 
 /* UDP: three holders of three users, all with SO_REUSEADDR. */
