@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Unit tests of tests/run and .ci/run: how they count, and what they call a failure."""
+"""Unit tests of tests/run and .ci/run (how they count, and what they call a failure), and of the live tests' Screen."""
 
 import contextlib
 import importlib.machinery
 import importlib.util
 import io
 import os
+import select
 import stat
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -25,6 +27,8 @@ def load():
 
 
 tests_run = load()
+sys.path.insert(0, os.path.join(ROOT, "tests/live"))
+import porttrace_test  # noqa: E402 (its folder is not a package)
 
 
 def quietly(function, *args, **more):
@@ -119,6 +123,33 @@ class Ci(unittest.TestCase):
 
     def test_a_step_without_a_count_is_a_failure(self):
         self.assertEqual(self.run_steps("true")[0], 1)
+
+
+class LateScreen(porttrace_test.Screen):
+    """A porttrace whose output arrives just after the first look at it."""
+
+    def __init__(self):
+        self.out, self.err, self.command = bytearray(), bytearray(), ["porttrace"]
+        ours, self.theirs = os.pipe()
+        self.pipes = {ours: self.out}
+        self.poll = select.poll()
+        self.poll.register(ours, select.POLLIN)
+        self.is_late = True
+
+    @property
+    def text(self):
+        text = super().text
+        if self.is_late:
+            os.write(self.theirs, b"close")
+            self.is_late = False
+        return text
+
+
+class Wait(unittest.TestCase):
+    def test_output_that_arrives_after_the_search_is_not_waited_for(self):
+        began = time.monotonic()
+        self.assertTrue(LateScreen().wait("close", 5))
+        self.assertLess(time.monotonic() - began, 4)
 
 
 def main():

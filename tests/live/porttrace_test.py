@@ -925,14 +925,13 @@ class Screen:
         """Waits for a regular expression and returns the match."""
         end = time.monotonic() + deadline
         while True:
-            match = re.search(pattern, self.text, re.M)
+            # Once: output that is read behind the search would be missed by _read(), which waits for more.
+            text = self.text
+            match = re.search(pattern, text, re.M)
             if match:
                 return match
             left = end - time.monotonic()
-            check(
-                left > 0 and self.pipes,
-                f"{pattern!r} does not appear: {self.command}\n{self.text[-3000:]!r}",
-            )
+            check(left > 0 and self.pipes, f"{pattern!r} does not appear: {self.command}\n{text[-3000:]!r}")
             self._read(left)
 
     def stop(self, number=signal.SIGINT):
