@@ -14,15 +14,7 @@ struct record_config {
 _Static_assert(offsetof(struct record_config, trace) == 0, "the rows hold offsets in struct trace_config");
 
 static const struct option_row rows[] = {
-	OPTION_FILTER_TITLE,
-	OPTION_FILTER_ROWS(struct trace_config),
-	OPTION_CGROUP_ROW(struct trace_config),
-	OPTION_USER_ROW(struct trace_config, 'u'),
-	OPTION_EVENT_ROWS(struct trace_config),
-	OPTION_TITLE("The run:"),
-	OPTION_END_ROWS(struct trace_config, "events"),
-	OPTION_INTERVAL_ROW(struct trace_config),
-	OPTION_PROBES_ROW(struct trace_config),
+	TRACE_OPTION_ROWS,
 	OPTION_TITLE("Output:"),
 	OPTION_QUIET_ROW(struct trace_config, "no headers or messages"),
 	OPTION_VERBOSE_ROW(struct trace_config),

@@ -191,15 +191,7 @@ out:
 }
 
 static const struct option_row rows[] = {
-	OPTION_FILTER_TITLE,
-	OPTION_FILTER_ROWS(struct trace_config),
-	OPTION_CGROUP_ROW(struct trace_config),
-	OPTION_USER_ROW(struct trace_config, 'u'),
-	OPTION_EVENT_ROWS(struct trace_config),
-	OPTION_TITLE("The run:"),
-	OPTION_END_ROWS(struct trace_config, "events"),
-	OPTION_INTERVAL_ROW(struct trace_config),
-	OPTION_PROBES_ROW(struct trace_config),
+	TRACE_OPTION_ROWS,
 	OPTION_TITLE("Output:"),
 	OPTION_OUTPUT_ROWS(struct trace_config),
 	{0},

@@ -14,6 +14,20 @@ struct trace_config {
 	struct output_config output;
 };
 
+/* clang-format off */
+/* The filters and the run, for `porttrace` and `porttrace record`. */
+#define TRACE_OPTION_ROWS										\
+	OPTION_FILTER_TITLE,										\
+	OPTION_FILTER_ROWS(struct trace_config),							\
+	OPTION_CGROUP_ROW(struct trace_config),								\
+	OPTION_USER_ROW(struct trace_config, 'u'),							\
+	OPTION_EVENT_ROWS(struct trace_config),								\
+	OPTION_TITLE("The run:"),									\
+	OPTION_END_ROWS(struct trace_config, "events"),							\
+	OPTION_INTERVAL_ROW(struct trace_config),							\
+	OPTION_PROBES_ROW(struct trace_config)
+/* clang-format on */
+
 /* The defaults of a trace_config, where they are not zero. */
 #define TRACE_CONFIG_DEFAULTS .settings.record_existing_owners = 1, .stream.interval_s = 1, .backend = -1
 

@@ -543,6 +543,13 @@ def started(*args, ignored=None):
     return process
 
 
+def check_ended(process, what=""):
+    """A signal ends a --json stream as it should: exit status 0, and the last record is its stop."""
+    out, _ = process.communicate(timeout=10)
+    equal(process.returncode, DONE, "exit status" + what)
+    equal(json.loads(out.splitlines()[-1])["event"], "stop", "last record")
+
+
 @test()
 def second_interrupt(t):
     """A second Ctrl-C ends porttrace at once, even while a write blocks."""
@@ -571,9 +578,7 @@ def two_signals_at_once(t):
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGCONT)
-    out, _ = process.communicate(timeout=10)
-    equal(process.returncode, DONE, "exit status")
-    equal(json.loads(out.splitlines()[-1])["event"], "stop", "last record")
+    check_ended(process)
 
 
 @test()
@@ -589,9 +594,7 @@ def ignored_signals_stay_ignored(t):
         except subprocess.TimeoutExpired:
             pass
         process.send_signal(end)
-        out, _ = process.communicate(timeout=10)
-        equal(process.returncode, DONE, f"exit status, with {ignored.name} ignored")
-        equal(json.loads(out.splitlines()[-1])["event"], "stop", "last record")
+        check_ended(process, f", with {ignored.name} ignored")
 
 
 @test()
@@ -599,9 +602,7 @@ def hangup(t):
     """SIGHUP that is not ignored ends the stream as SIGTERM does."""
     process = started("--json", "-N", str(t.netns))
     process.send_signal(signal.SIGHUP)
-    out, _ = process.communicate(timeout=10)
-    equal(process.returncode, DONE, "exit status")
-    equal(json.loads(out.splitlines()[-1])["event"], "stop", "last record")
+    check_ended(process)
 
 
 @test()
