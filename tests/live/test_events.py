@@ -269,20 +269,21 @@ def other_namespace(t):
 
 @test()
 def namespace_is_that_of_the_socket(t):
-    """A process that moved on to another namespace binds a socket of the old one."""
+    """A process that moved on to another namespace binds a socket of the old one. The port is this
+    test's own: it traces every namespace, and a number of one that has ended may return in a test beside it."""
 
     def bind(me):
         with socket.socket() as sock:
             new_netns()
-            sock.bind(("127.0.0.1", 5001))
+            sock.bind(("127.0.0.1", 5017))
             return netns_inode(), me.pid
 
-    with t.trace(5001, 61999, everywhere=True) as trace:
+    with t.trace(5017, 61999, everywhere=True) as trace:
         child = t.fork(bind, comm="pt-moved")
         inode, _ = child.result()
         check(inode != t.netns, "the namespace is the same")
-        trace.once(event="bind", local_port=5001, **dict(child.who, netns=t.netns))
-        trace.never(local_port=5001, netns=inode)
+        trace.once(event="bind", local_port=5017, **dict(child.who, netns=t.netns))
+        trace.never(local_port=5017, netns=inode)
 
 
 # --- listen -------------------------------------------------------------------------------------
