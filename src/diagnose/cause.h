@@ -85,7 +85,8 @@ typedef void sentence_fn(const struct finding *finding, char *out);
 struct cause_row {
 	const char *id;		/* as in docs/causes.md */
 	const char *meaning;	/* of the identifier, in one line */
-	sentence_fn *why, *fix; /* about this case */
+	sentence_fn *why;	/* about this case */
+	sentence_fn *fix;	/* where no remedy is known; NULL: another port is always one */
 };
 
 /* NULL: past the last cause. */
@@ -99,16 +100,10 @@ sentence_fn why_listener, why_wildcard, why_dual_stack, why_bound, why_reuseaddr
 	why_reuseport_missing_on_holder, why_reuseport_uid, why_reuseport_prog,
 	why_reuse_mismatch, why_listen_recheck, why_udp_holder, why_udp_connected,
 	why_kernel_socket, why_holder_gone;
-sentence_fn fix_listener, fix_wildcard, fix_dual_stack, fix_bound, fix_reuseaddr_missing,
-	fix_reuseaddr_missing_on_holder, fix_reuseport_missing,
-	fix_reuseport_missing_on_holder, fix_reuseport_uid, fix_reuseport_prog,
-	fix_reuse_mismatch, fix_listen_recheck, fix_udp_holder, fix_kernel_socket,
-	fix_holder_gone;
+sentence_fn fix_holder_gone;
 
 sentence_fn why_time_wait, why_time_wait_noreuse, why_fin_wait2, why_orphan, why_accepted,
 	why_ephemeral, why_client, why_self_connect;
-sentence_fn fix_time_wait, fix_time_wait_noreuse, fix_fin_wait2, fix_orphan, fix_accepted,
-	fix_ephemeral, fix_client, fix_self_connect;
 
 sentence_fn why_range_exhausted, why_range_time_wait, why_range_poisoned, why_range_reserved,
 	why_tuple_in_use, why_tuple_time_wait;

@@ -124,7 +124,7 @@ void diagnose(const struct claim *claim, const struct failure *failure, const st
 	remedy_find(&f, cause, conflict);
 	if (conflict->remedy_count)
 		write_fix(&conflict->remedies[0], conflict->fix);
-	else
+	else if (row->fix)
 		row->fix(&f, conflict->fix);
 	begin_why(conflict->why);
 	begin_fix(&f, conflict->fix);

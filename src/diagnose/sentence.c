@@ -11,8 +11,6 @@
 #include "util/address.h"
 #include "util/escape.h"
 
-#define TIME_WAIT_S 60 /* TCP_TIMEWAIT_LEN, include/net/tcp.h; a constant */
-
 /* Removes a UTF-8 character that was cut at the end. */
 static void trim_partial(char *text, size_t length)
 {
@@ -103,13 +101,6 @@ struct phrase the_caller(const struct finding *f)
 	return f->claim->task.pid ? task_name(&f->claim->task) : phrase("the caller");
 }
 
-/* The calling process is the only one that has the primary holder open. */
-static bool is_own_socket(const struct finding *f)
-{
-	return f->claim->task.pid && f->holder->pid_count <= 1 && !f->holder->pid_more &&
-	       holder_task(f->holder)->pid == f->claim->task.pid;
-}
-
 struct phrase endpoint(const uint8_t addr[16], uint16_t port)
 {
 	char text[ADDRESS_PORT_SIZE];
@@ -164,7 +155,7 @@ struct phrase time_left(uint32_t ms)
 	uint32_t seconds = ms / 1000 + (ms % 1000 ? 1 : 0);
 
 	if (!ms)
-		return phrase("up to %d more seconds", TIME_WAIT_S);
+		return phrase("up to %u more seconds", TIMEWAIT_MS / 1000);
 	return phrase("%" PRIu32 " more second%s", seconds, seconds == 1 ? "" : "s");
 }
 
@@ -187,55 +178,4 @@ const struct process *process_of(const struct finding *f, const struct wire_task
 	if (!f->model || !task->pid)
 		return NULL;
 	return process_table_find(model_processes(f->model), task->pid, task->start_boot_ns);
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-	size_t length = strlen(text), wanted = strlen(end);
-
-	return length > wanted && !strcmp(text + length - wanted, end);
-}
-
-/*
- * A scope is a login session, and user@1000.service contains everything that runs in it: stopping those would
- * end more than the holder.
- */
-static bool is_stoppable(const char *unit)
-{
-	return (ends_with(unit, ".service") || ends_with(unit, ".socket")) &&
-	       strncmp(unit, "user@", 5);
-}
-
-/* "nginx.service", "container 0123456789ab", else "nginx[812]" */
-static struct phrase unit_of_holder(const struct finding *f)
-{
-	const struct process *process = process_of(f, holder_task(f->holder));
-
-	if (process && process->container[0])
-		return phrase("container %.12s", process->container);
-	if (process && is_stoppable(process->unit))
-		return escaped(process->unit);
-	return holder_name(f);
-}
-
-struct phrase stop_holder(const struct finding *f)
-{
-	const struct wire_task *task = holder_task(f->holder);
-
-	if (!task->pid)
-		return phrase("stop the process that holds the port");
-	if (is_own_socket(f))
-		return phrase("close the socket of %s that holds the port", holder_name(f).s);
-	if (task->pid == 1)
-		return phrase("stop the .socket unit of the port (see 'systemctl list-sockets')");
-	if (!strncmp(task->comm, "docker-proxy", sizeof(task->comm)))
-		return phrase("stop the container that publishes the port (see 'docker ps')");
-	return phrase("stop %s", unit_of_holder(f).s);
-}
-
-struct phrase stop_holder_first(const struct finding *f)
-{
-	if (is_own_socket(f))
-		return phrase("%s itself holds this port; close that socket first", holder_name(f).s);
-	return stop_holder(f);
 }

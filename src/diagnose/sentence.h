@@ -43,9 +43,6 @@ struct phrase time_left(uint32_t ms);
 /* " 2.9 s ago", " 3 min ago"; "" when unknown */
 struct phrase bound_ago(const struct finding *f);
 
-/* How to free the port, in lower case: at the start of a sentence, and after "or". */
-struct phrase stop_holder_first(const struct finding *f);
-struct phrase stop_holder(const struct finding *f);
 /* Borrowed from the model; NULL: unknown. */
 const struct process *process_of(const struct finding *f, const struct wire_task *task);
 /* A text from a process, escaped for a terminal. */

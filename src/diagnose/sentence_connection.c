@@ -19,15 +19,6 @@ static uint32_t longest_ms(const struct finding *f)
 	return longest;
 }
 
-static bool all_have(const struct finding *f, uint32_t flag)
-{
-	for (size_t i = 0; i < f->holder_count; i++) {
-		if (!(f->holders[i]->sock.flags & flag))
-			return false;
-	}
-	return true;
-}
-
 static void append_time_wait(const struct finding *f, char *out)
 {
 	bool is_owner_known = holder_task(f->holder)->pid;
@@ -48,27 +39,11 @@ void why_time_wait(const struct finding *f, char *out)
 	sentence_append(out, ".");
 }
 
-void fix_time_wait(const struct finding *f, char *out)
-{
-	if (all_have(f, WIRE_REUSEADDR))
-		sentence_append(out, "set SO_REUSEADDR in %s before its bind().", the_caller(f).s);
-	else
-		sentence_append(out,
-				"wait, or run 'ss -K state time-wait sport = :%u'; to prevent this, set "
-				"SO_REUSEADDR before bind() in every run of %s.",
-				port_of(f), the_caller(f).s);
-}
-
 void why_time_wait_noreuse(const struct finding *f, char *out)
 {
 	append_time_wait(f, out);
 	sentence_append(out, "; its socket did not set SO_REUSEADDR, so SO_REUSEADDR in %s does not help this time.",
 			the_caller(f).s);
-}
-
-void fix_time_wait_noreuse(const struct finding *f, char *out)
-{
-	sentence_append(out, "wait, or run 'ss -K state time-wait sport = :%u'.", port_of(f));
 }
 
 /* What the process that took the port has done with its socket. */
@@ -86,20 +61,6 @@ void why_fin_wait2(const struct finding *f, char *out)
 	append_closed(f, out);
 	sentence_append(out, ", but %s has not closed its side; the kernel holds the port for %s.",
 			holder_peer(f).s, time_left(f->holder->expires_ms).s);
-}
-
-static const char *reuseaddr_advice(const struct finding *f)
-{
-	bool caller_has = f->claim->sock.flags & WIRE_REUSEADDR,
-	     holder_has = f->holder->sock.flags & WIRE_REUSEADDR;
-
-	return holder_has && !caller_has ? "set SO_REUSEADDR before bind()"
-					 : "set SO_REUSEADDR before bind() in every run of the server";
-}
-
-void fix_fin_wait2(const struct finding *f, char *out)
-{
-	sentence_append(out, "%s, or lower net.ipv4.tcp_fin_timeout.", reuseaddr_advice(f));
 }
 
 static const char *closing_state(const struct wire_sock *sk)
@@ -124,37 +85,16 @@ void why_orphan(const struct finding *f, char *out)
 			holder_peer(f).s, closing_state(&f->holder->sock));
 }
 
-void fix_orphan(const struct finding *f, char *out)
-{
-	sentence_append(out,
-			"%s, or run 'ss -K sport = :%u'; the kernel drops the connection after some minutes "
-			"(net.ipv4.tcp_orphan_retries).",
-			reuseaddr_advice(f), port_of(f));
-}
-
 void why_accepted(const struct finding *f, char *out)
 {
 	sentence_append(out, "%s still has a connection with %s that was accepted on port %u.", the_holder(f).s,
 			holder_peer(f).s, port_of(f));
 }
 
-void fix_accepted(const struct finding *f, char *out)
-{
-	sentence_append(out, "%s, or %s.", stop_holder_first(f).s, reuseaddr_advice(f));
-}
-
 void why_ephemeral(const struct finding *f, char *out)
 {
 	sentence_append(out, "The kernel gave port %u to %s as the source port of its connection to %s.",
 			port_of(f), the_holder(f).s, holder_peer(f).s);
-}
-
-void fix_ephemeral(const struct finding *f, char *out)
-{
-	sentence_append(out,
-			"%s, or wait until that connection ends, and add %u to net.ipv4.ip_local_reserved_ports, "
-			"so that the kernel does not give the port to a connection again.",
-			stop_holder_first(f).s, port_of(f));
 }
 
 /* Before 6.18 the kernel does not always show whether bind() or connect() chose a connection's port. */
@@ -168,27 +108,10 @@ void why_client(const struct finding *f, char *out)
 				bound_ago(f).s, holder_peer(f).s);
 }
 
-void fix_client(const struct finding *f, char *out)
-{
-	if (f->holder->sock.flags & WIRE_PORT_EPHEMERAL)
-		sentence_append(out,
-				"%s, or add %u to net.ipv4.ip_local_reserved_ports if the kernel chose the port.",
-				stop_holder_first(f).s, port_of(f));
-	else
-		sentence_append(out, "%s, or let connect() choose its port (IP_BIND_ADDRESS_NO_PORT).",
-				stop_holder_first(f).s);
-}
-
 void why_self_connect(const struct finding *f, char *out)
 {
 	sentence_append(out,
 			"%s is connected to itself: it connected to port %u while no process listened there, and "
 			"the kernel chose the same port as the source port.",
 			the_holder(f).s, port_of(f));
-}
-
-void fix_self_connect(const struct finding *f, char *out)
-{
-	sentence_append(out, "%s, and add %u to net.ipv4.ip_local_reserved_ports.", stop_holder_first(f).s,
-			port_of(f));
 }

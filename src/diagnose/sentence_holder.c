@@ -19,12 +19,6 @@ void why_listener(const struct finding *f, char *out)
 				: "");
 }
 
-void fix_listener(const struct finding *f, char *out)
-{
-	sentence_append(out, "%s, or give %s another port; to share the port, both must set SO_REUSEPORT.",
-			stop_holder_first(f).s, the_caller(f).s);
-}
-
 void why_wildcard(const struct finding *f, char *out)
 {
 	if (f->overlap == OVERLAP_WILDCARD_HOLDER)
@@ -35,17 +29,6 @@ void why_wildcard(const struct finding *f, char *out)
 		sentence_append(out,
 				"%s asked for port %u on every address, which includes %s, held by %s.",
 				the_caller(f).s, port_of(f), holder_endpoint(f).s, the_holder(f).s);
-}
-
-void fix_wildcard(const struct finding *f, char *out)
-{
-	if (f->overlap == OVERLAP_WILDCARD_HOLDER)
-		sentence_append(out, "%s, or let it bind to a single address other than %s.",
-				stop_holder_first(f).s, address_text(f->claim->sock.local_addr).s);
-	else
-		sentence_append(out, "%s, or let %s bind to a single address other than %s.",
-				stop_holder_first(f).s, the_caller(f).s,
-				address_text(f->holder->sock.local_addr).s);
 }
 
 /* [::] without IPV6_V6ONLY */
@@ -72,31 +55,10 @@ void why_dual_stack(const struct finding *f, char *out)
 				the_holder(f).s, holder_endpoint(f).s, the_caller(f).s, claim_endpoint(f).s);
 }
 
-void fix_dual_stack(const struct finding *f, char *out)
-{
-	if (is_dual_stack(&f->holder->sock))
-		sentence_append(out, "set IPV6_V6ONLY on the IPv6 socket of %s before its bind(), or %s.",
-				holder_name(f).s, stop_holder(f).s);
-	else if (is_dual_stack(&f->claim->sock))
-		sentence_append(out, "set IPV6_V6ONLY on the IPv6 socket of %s before its bind(), or %s.",
-				the_caller(f).s, stop_holder(f).s);
-	else
-		sentence_append(out, "%s, or give %s another address or port.", stop_holder_first(f).s,
-				the_caller(f).s);
-}
-
 void why_bound(const struct finding *f, char *out)
 {
 	sentence_append(out, "%s bound %s%s but does not listen, so 'ss -l' does not show it.", the_holder(f).s,
 			holder_endpoint(f).s, bound_ago(f).s);
-}
-
-void fix_bound(const struct finding *f, char *out)
-{
-	sentence_append(out,
-			"%s, or close that socket in its program: a listener after shutdown() and a client after "
-			"a reset or 'ss -K' stay bound.",
-			stop_holder_first(f).s);
 }
 
 void why_reuseaddr_missing(const struct finding *f, char *out)
@@ -105,22 +67,10 @@ void why_reuseaddr_missing(const struct finding *f, char *out)
 			the_holder(f).s, holder_endpoint(f).s, the_caller(f).s);
 }
 
-void fix_reuseaddr_missing(const struct finding *f, char *out)
-{
-	sentence_append(out, "set SO_REUSEADDR in %s before its bind(), or %s.", the_caller(f).s,
-			stop_holder(f).s);
-}
-
 void why_reuseaddr_missing_on_holder(const struct finding *f, char *out)
 {
 	sentence_append(out, "%s set SO_REUSEADDR, but %s, which holds %s, did not.", the_caller(f).s,
 			the_holder(f).s, holder_endpoint(f).s);
-}
-
-void fix_reuseaddr_missing_on_holder(const struct finding *f, char *out)
-{
-	sentence_append(out, "set SO_REUSEADDR in %s too (it takes effect after bind() as well), or %s.",
-			holder_name(f).s, stop_holder(f).s);
 }
 
 void why_reuseport_missing(const struct finding *f, char *out)
@@ -129,23 +79,10 @@ void why_reuseport_missing(const struct finding *f, char *out)
 			holder_endpoint(f).s, the_caller(f).s);
 }
 
-void fix_reuseport_missing(const struct finding *f, char *out)
-{
-	sentence_append(out, "set SO_REUSEPORT in %s before its bind(), as uid %u, or %s.", the_caller(f).s,
-			f->holder->sock.uid, stop_holder(f).s);
-}
-
 void why_reuseport_missing_on_holder(const struct finding *f, char *out)
 {
 	sentence_append(out, "%s set SO_REUSEPORT, but %s, which holds %s, did not.", the_caller(f).s,
 			the_holder(f).s, holder_endpoint(f).s);
-}
-
-void fix_reuseport_missing_on_holder(const struct finding *f, char *out)
-{
-	sentence_append(out,
-			"set SO_REUSEPORT in %s too, as uid %u (it takes effect after bind() as well), or %s.",
-			holder_name(f).s, f->claim->sock.uid, stop_holder(f).s);
 }
 
 void why_reuseport_uid(const struct finding *f, char *out)
@@ -157,12 +94,6 @@ void why_reuseport_uid(const struct finding *f, char *out)
 			f->claim->sock.uid);
 }
 
-void fix_reuseport_uid(const struct finding *f, char *out)
-{
-	sentence_append(out, "create the socket of %s as uid %u, or %s.", the_caller(f).s, f->holder->sock.uid,
-			stop_holder(f).s);
-}
-
 void why_reuseport_prog(const struct finding *f, char *out)
 {
 	sentence_append(out,
@@ -171,25 +102,12 @@ void why_reuseport_prog(const struct finding *f, char *out)
 			the_caller(f).s, the_holder(f).s, holder_endpoint(f).s);
 }
 
-void fix_reuseport_prog(const struct finding *f, char *out)
-{
-	sentence_append(out, "attach the program of %s after bind(), or to the first socket of the group only.",
-			the_caller(f).s);
-}
-
 void why_reuse_mismatch(const struct finding *f, char *out)
 {
 	sentence_append(out,
 			"%s set SO_REUSEADDR, but %s, which holds %s, set SO_REUSEPORT; to share a port, both must "
 			"set the same option.",
 			the_caller(f).s, the_holder(f).s, holder_endpoint(f).s);
-}
-
-void fix_reuse_mismatch(const struct finding *f, char *out)
-{
-	sentence_append(out,
-			"set the same option in both (SO_REUSEPORT in %s is the smaller change), or %s.",
-			the_caller(f).s, stop_holder(f).s);
 }
 
 void why_listen_recheck(const struct finding *f, char *out)
@@ -202,12 +120,6 @@ void why_listen_recheck(const struct finding *f, char *out)
 				claim_endpoint(f).s, the_holder(f).s, holder_endpoint(f).s);
 }
 
-void fix_listen_recheck(const struct finding *f, char *out)
-{
-	sentence_append(out, "%s, or give %s another port; to share a listener's port, both must set SO_REUSEPORT.",
-			stop_holder_first(f).s, the_caller(f).s);
-}
-
 void why_udp_holder(const struct finding *f, char *out)
 {
 	sentence_append(out, "%s holds %s.", the_holder(f).s, holder_endpoint(f).s);
@@ -217,14 +129,6 @@ void why_udp_connected(const struct finding *f, char *out)
 {
 	sentence_append(out, "%s holds %s, connected to %s; a connected UDP socket blocks the port as well.",
 			the_holder(f).s, holder_endpoint(f).s, holder_peer(f).s);
-}
-
-void fix_udp_holder(const struct finding *f, char *out)
-{
-	sentence_append(out,
-			"%s, or set SO_REUSEADDR (the last socket gets the datagrams) or SO_REUSEPORT (the kernel "
-			"distributes them) in both.",
-			stop_holder_first(f).s);
 }
 
 /* The usual user of a port among the kernel's own sockets; "" when there is none. */
@@ -255,14 +159,6 @@ void why_kernel_socket(const struct finding *f, char *out)
 
 	sentence_append(out, "The kernel itself holds %s%s%s; no process has this socket open.",
 			holder_endpoint(f).s, *usual ? ", by the port number for " : "", usual);
-}
-
-void fix_kernel_socket(const struct finding *f, char *out)
-{
-	sentence_append(out,
-			"give %s another port, or remove the part of the kernel that uses this one: a tunnel "
-			"device ('ip -d link'), WireGuard ('wg'), NFS.",
-			the_caller(f).s);
 }
 
 void why_holder_gone(const struct finding *f, char *out)
