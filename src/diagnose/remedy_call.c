@@ -138,7 +138,8 @@ static bool try_own_address(struct attempt *try)
 
 static void write_own_address(const struct attempt *try, struct remedy *out)
 {
-	remedy_text(out, "Bind %s to 0.0.0.0, or to an address that 'ip address' lists.", the_caller(try->f).s);
+	remedy_text(out, "Bind %s to %s, or to an address that 'ip address' lists.", the_caller(try->f).s,
+		    try->f->claim->sock.family == AF_INET6 ? "[::]" : "0.0.0.0");
 }
 
 /* An address of a device that is not there yet; with IPv6 off the bind works and no peer can connect. */

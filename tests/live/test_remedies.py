@@ -7,6 +7,7 @@ run exactly as printed. What the test cannot do (start another program, wait a m
 
 import errno
 import os
+import re
 import socket
 import subprocess
 import time
@@ -27,6 +28,7 @@ WAIT_MAX_S = 4
 NOT_DONE = {"use_inherited_fd": "it changes the program", "grant_capability": "it changes a file of the machine"}
 
 PORTS = iter(range(20000, 30000))
+PRIVILEGED = iter(range(700, 800))
 
 
 class Situation:
@@ -39,8 +41,7 @@ class Situation:
         self.make = tcp
         self.where = ("0.0.0.0", port)
         self.options = ()
-        self.uid = None
-        self.listens = False
+        self.uid = None  # of the caller; None: root
 
     def hold(self, function, *args, **options):
         holder = Process(function, self.port, self.holder_options, *args, **options).start()
@@ -53,10 +54,13 @@ class Situation:
         where = (self.where[0], self.port if port is None else port, *self.where[2:])
         options = [o for o in self.options if o not in without]
         try:
-            sock = self.make(where, *options, *more, **({"backlog": 1} if self.listens else {}))
+            if self.uid is not None:
+                os.seteuid(self.uid)
+            self.make(where, *options, *more).close()
         except OSError as error:
             return errno.errorcode[error.errno]
-        sock.close()
+        finally:
+            os.seteuid(0)
         return None
 
     def end(self):
@@ -234,6 +238,19 @@ def address_not_local(t, s):
     s.where = ("192.0.2.77", s.port)
 
 
+@situation
+def ipv6_address_not_local(t, s):
+    s.where = ("2001:db8::77", s.port)
+
+
+@situation
+def privileged_port(t, s):
+    s.port = next(PRIVILEGED)
+    s.where = ("0.0.0.0", s.port)
+    s.uid = NOBODY
+    sysctl("ipv4/ip_unprivileged_port_start", "1024")
+
+
 def refusal(trace, s):
     error = s.call()
     check(error, f"the call on port {s.port} was to be refused")
@@ -263,7 +280,9 @@ def do(t, s, remedy):
     elif action == "other_port":
         succeeds(s, port=next(PORTS))
     elif action == "other_address":
-        s.where = ("0.0.0.0", s.port)
+        address = re.search(r" to (\S+), or", remedy["text"]).group(1).strip("[]")
+        equal(":" in address, ":" in s.where[0], "the address is of the socket's family: an IPv6 one")
+        s.where = (address, s.port)
         succeeds(s)
     else:
         time.sleep(remedy.get("after_s", 0))
