@@ -13,7 +13,7 @@ import subprocess
 import time
 
 from porttrace_test import (
-    REUSEADDR, REUSEPORT, V6ONLY, IP_FREEBIND, NOBODY, Process, at_end, check, equal, sysctl, tcp, test,
+    REUSEADDR, REUSEPORT, V6ONLY, IP_BIND_ADDRESS_NO_PORT, IP_FREEBIND, NOBODY, Process, at_end, check, equal, sysctl, tcp, test,
     timewaits as timewaits_on, udp, until,
 )
 
@@ -22,13 +22,18 @@ OPTIONS = {
     "SO_REUSEPORT": REUSEPORT,
     "IPV6_V6ONLY": V6ONLY,
     "IP_FREEBIND": (socket.IPPROTO_IP, IP_FREEBIND, 1),
+    "IP_BIND_ADDRESS_NO_PORT": (socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1),
 }
 # Longer waits are right by the same clock, and would make the test as long.
 WAIT_MAX_S = 4
-NOT_DONE = {"use_inherited_fd": "it changes the program", "grant_capability": "it changes a file of the machine"}
+NOT_DONE = {
+    "use_inherited_fd": "it changes the program",
+    "grant_capability": "it changes a file of the machine",
+}
 
 PORTS = iter(range(20000, 30000))
 PRIVILEGED = iter(range(700, 800))
+RANGES = iter(range(40000, 50000, 20))
 
 
 class Situation:
@@ -38,10 +43,12 @@ class Situation:
         self.port = port
         self.holder_options = holder_options  # of set_holder_option: what the holders set this time
         self.holders = []
+        self.users = []  # those of them that fill a range
         self.make = tcp
         self.where = ("0.0.0.0", port)
         self.options = ()
         self.uid = None  # of the caller; None: root
+        self.peer = None  # the call is a connect() to there; None: a bind()
 
     def hold(self, function, *args, **options):
         holder = Process(function, self.port, self.holder_options, *args, **options).start()
@@ -51,12 +58,14 @@ class Situation:
 
     def call(self, *more, port=None, without=()):
         """Makes the call again; the name of its errno, or None."""
-        where = (self.where[0], self.port if port is None else port, *self.where[2:])
+        where = (self.where[0], self.where[1] if port is None else port, *self.where[2:])
         options = [o for o in self.options if o not in without]
         try:
             if self.uid is not None:
                 os.seteuid(self.uid)
-            self.make(where, *options, *more).close()
+            with self.make(None if self.peer else where, *options, *more) as sock:
+                if self.peer:
+                    sock.connect(self.peer)
         except OSError as error:
             return errno.errorcode[error.errno]
         finally:
@@ -124,6 +133,25 @@ def leave_timewait(port, *options):
             server.close()
             at_end(client)
     until(lambda: timewaits_on(port), f"TIME_WAIT on port {port}")
+
+
+def serve(me, port, options):
+    """Accepts, and closes each connection after its client did: not at once, for a FIN that meets the client's socket
+    while it becomes a FIN_WAIT2 is answered by a reset."""
+    with tcp(("127.0.0.9", port), REUSEADDR, *options, backlog=50) as listener:
+        me.tell()
+        while True:
+            with listener.accept()[0] as sock:
+                at_end(sock)
+                time.sleep(0.01)
+
+
+def bind_all(me, port, options, count):
+    """Binds to port 0 until the range is full."""
+    kept = [tcp(("127.0.0.1", 0), *options) for _ in range(count)]
+    me.tell()
+    me.hear()
+    del kept
 
 
 SITUATIONS = {}
@@ -251,10 +279,44 @@ def privileged_port(t, s):
     sysctl("ipv4/ip_unprivileged_port_start", "1024")
 
 
+def small_range(s, count):
+    """A range of so many ports, of this situation's own. porttrace reads the settings once a second."""
+    low = next(RANGES)
+    sysctl("ipv4/ip_local_port_range", f"{low} {low + count - 1}")
+    sysctl("ipv4/tcp_tw_reuse", "0")
+    s.where = ("127.0.0.1", 0)
+    time.sleep(1.2)
+
+
+@situation
+def range_of_timewaits(t, s):
+    s.hold(serve)
+    small_range(s, 10)
+    s.peer = ("127.0.0.9", s.port)
+    for _ in range(10):
+        equal(s.call(), None, "connect, and close first")
+    until(lambda: len(timewaits_on(s.port)) == 10, "a TIME_WAIT on each of the 10 ports")
+
+
+@situation
+def range_of_bound_sockets(t, s):
+    small_range(s, 8)
+    s.users.append(s.hold(bind_all, 8))
+
+
+@situation
+def connect_among_bound_sockets(t, s):
+    s.hold(serve)
+    small_range(s, 8)
+    s.users.append(s.hold(bind_all, 8))
+    s.peer = ("127.0.0.9", s.port)
+
+
 def refusal(trace, s):
     error = s.call()
     check(error, f"the call on port {s.port} was to be refused")
-    record = trace.wait(event="bind", errno=error, local_port=s.port, conflict=lambda c: True)
+    where = {"event": "connect", "remote_port": s.port} if s.peer else {"event": "bind", "local_port": s.where[1]}
+    record = trace.wait(errno=error, conflict=lambda c: True, **where)
     return error, record["conflict"]
 
 
@@ -277,6 +339,12 @@ def do(t, s, remedy):
         level, option, value = OPTIONS[remedy["option"]]
         equal(str(value), remedy["value"], "value of the option")
         succeeds(s, (level, option, value), without=[(level, option, 1 - value)])
+    elif action == "stop_process" and effect == "restart":
+        if not s.users:
+            return False
+        for user in s.users:
+            user.kill()
+        succeeds(s)
     elif action == "other_port":
         succeeds(s, port=next(PORTS))
     elif action == "other_address":
@@ -302,13 +370,15 @@ def holder_option(t, make, remedy, cause):
 
 
 def all_remedies(t, trace, name):
-    make, index, count, done = SITUATIONS[name], 0, 1, []
+    make, index, count, offered, done = SITUATIONS[name], 0, 1, [], []
     while index < count:
         s = Situation(next(PORTS))
         try:
             make(t, s)
             _, conflict = refusal(trace, s)
             remedies = conflict["remedies"]
+            offered.append([(r["action"], r.get("option")) for r in remedies])
+            equal(offered[-1], offered[0], f"{name}: the same remedies each time ({conflict['why']})")
             count = len(remedies)
             check(count, f"{name}: no remedy")
             equal(conflict["fix"].split(":")[0].rstrip("."), remedies[0]["text"].split(":")[0].rstrip("."), "fix")
