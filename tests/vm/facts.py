@@ -151,9 +151,9 @@ def normalised(records):
             return name("pid" if key in ("tid", "ppid") else key, value)
         if key.endswith("port") and isinstance(value, int) and value >= 32768:
             return name("port", value)
-        if key in ("why", "fix") and isinstance(value, str):
-            for number, alias in names.get("pid", {}).items():
-                value = value.replace(f"({number})", f"({alias})")
+        if key in ("why", "fix", "text", "command") and isinstance(value, str):
+            for number, alias in names.get("pid", {}).items():  # name[PID], /proc/PID/ns/net, kill PID
+                value = re.sub(rf"(?<=[\[/ ]){number}(?=[\]/ ]|$)", alias, value)
             for number, alias in names.get("port", {}).items():
                 value = re.sub(rf"\b{number}\b", alias, value)
         return value
