@@ -11,7 +11,7 @@ import json
 import os
 import socket
 
-from foretell import foretell
+from prediction import check_prediction
 from porttrace_test import (
     DEADLINE,
     check,
@@ -68,11 +68,11 @@ def attempt(t, function, uid=None, comm="pt-caller", keep=(), error=None):
 
     def run(me):
         held = []
-        me.tell(outcome(function, held))
-        me.hear()
+        me.send(outcome(function, held))
+        me.receive()
 
     child = t.fork(run, comm=comm, uid=uid, keep=keep)
-    equal(child.hear(), error, "errno of the caller")
+    equal(child.receive(), error, "errno of the caller")
     return child
 
 
@@ -108,15 +108,15 @@ def judge(record, cause, pids=None, hint=None):
 
 
 def refuse(t, trace, make, where, *options, cause, pids=None, error="EADDRINUSE", uid=None, hint=None,
-           listen=False, protocol=0, event="bind", told_pids=None, foretold=True):
+           listen=False, protocol=0, event="bind", predicted_pids=None, predicted=True):
     """Another process must be refused there, and the stream say this of it; returns the record. Before,
-    `why` must foretell it: told_pids are those that it can know, foretold False where it cannot."""
-    if event == "bind" and foretold:
-        foretell(t, make, where, options, uid, protocol, error, cause, pids if told_pids is None else told_pids)
+    `why` must foretell it: predicted_pids are those that it can know, predicted False where it cannot."""
+    if event == "bind" and predicted:
+        check_prediction(t, make, where, options, uid, protocol, error, cause, pids if predicted_pids is None else predicted_pids)
     child = attempt(t, binder(make, where, *options, listen=listen, protocol=protocol), uid=uid,
                     error=error)
     record = trace.once(event=event, errno=error, netns=t.netns, **child.who)
-    child.tell()
+    child.send()
     child.result()
     equal(record.get("local_port", 0), where[1], "port asked for")
     equal(record.get("local_address"), where[0].removeprefix("::ffff:"), "address asked for")
@@ -125,13 +125,13 @@ def refuse(t, trace, make, where, *options, cause, pids=None, error="EADDRINUSE"
 
 def allow(t, trace, make, where, *options, uid=None, listen=False):
     """Another process must be let in there, and the stream have it without an error."""
-    foretell(t, make, where, options, uid)
+    check_prediction(t, make, where, options, uid)
     child = attempt(t, binder(make, where, *options, listen=listen), uid=uid)
     record = trace.once(event="bind", errno=None, local_port=where[1], netns=t.netns, **child.who)
     if listen:
         trace.once(event="listen", errno=None, local_port=where[1], netns=t.netns, **child.who)
     trace.never(pid=child.pid, errno=lambda name: True)
-    child.tell()
+    child.send()
     child.result()
     return record
 

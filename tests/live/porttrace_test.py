@@ -328,7 +328,7 @@ def reset(sock):
 class Process:
     """A forked child that runs function(me, *args), without the sockets of its parent but `keep`.
 
-    They talk by tell() and hear(); result() waits for the end and gives what function returned.
+    They talk by send() and receive(); result() waits for the end and gives what function returned.
     """
 
     def __init__(self, function, *args, comm="pt-child", uid=None, keep=(), netns=None):
@@ -374,11 +374,11 @@ class Process:
         self._receive("ready")
         return self
 
-    def tell(self, value=None):
-        self.channel.send(("said", value))
+    def send(self, value=None):
+        self.channel.send(("value", value))
 
-    def hear(self):
-        return self._receive("said")
+    def receive(self):
+        return self._receive("value")
 
     def result(self):
         """What function returned, once the process has ended."""
@@ -391,7 +391,7 @@ class Process:
         try:
             kind, value = self.channel.recv()
         except EOFError:
-            raise Failure(f"process {self.pid} ended before it said '{wanted}'") from None
+            raise Failure(f"process {self.pid} ended before it sent '{wanted}'") from None
         if kind == "error":
             raise Failure(f"in process {self.pid}:\n{value}")
         equal(kind, wanted, f"message of process {self.pid}")
@@ -419,8 +419,8 @@ class Process:
 
 
 def stay(me):
-    """For a process that only has to exist: it ends after tell()."""
-    me.hear()
+    """For a process that only has to exist: it ends when it receives a message."""
+    me.receive()
 
 
 # --- porttrace under test -----------------------------------------------------------------------
@@ -648,7 +648,7 @@ class Stream:
                 found = self._matching(want)
             elif gone or late:
                 why = "porttrace ended" if gone else "not in time"
-                raise Failure(f"no record ({why}): {show(want)}\n{self.story()}")
+                raise Failure(f"no record ({why}): {show(want)}\n{self.tail()}")
             else:
                 time.sleep(0.003)
         return found[_count - 1]
@@ -691,7 +691,7 @@ class Stream:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            raise Failure(f"porttrace did not end in {deadline} s\n{self.story()}") from None
+            raise Failure(f"porttrace did not end in {deadline} s\n{self.tail()}") from None
         self.read()
         if self.rest:
             self.faults.append(f"the last line has no end: {self.rest!r}")
@@ -710,15 +710,15 @@ class Stream:
         """Checks that porttrace ended with status 0 and lost no event; NOT_RUN_MAX probe hits may be lost where the
         kernel does not run every one."""
         status, stop = self.process.returncode, self.stop_record()
-        check(stop, f"no stop record\n{self.story()}")
+        check(stop, f"no stop record\n{self.tail()}")
         not_run = 0
         probes = {r["probes"] for r in self.find(event="start")}
         if any("kprobe" in p or "fentry" in p and kernel_preempts_itself() for p in probes):
             not_run = sum(r["count"] for r in self.find(event="lost", reason="probe not run, at most"))
-            check(not_run <= NOT_RUN_MAX, f"{not_run} probes not run\n{self.story()}")
+            check(not_run <= NOT_RUN_MAX, f"{not_run} probes not run\n{self.tail()}")
         if not_run:
             print(f"{not_run} probes not run")
-        equal(status, LOST if not_run else DONE, f"exit status of porttrace\n{self.story()}\n")
+        equal(status, LOST if not_run else DONE, f"exit status of porttrace\n{self.tail()}\n")
         equal(stop.get("lost"), not_run, "lost in the stop record")
 
     def verify_records(self):
@@ -726,18 +726,18 @@ class Stream:
             found = self.find(**want)
             if len(found) != count:
                 raise Failure(
-                    f"{len(found)} records instead of {count}: {show(want)}\n" f"{self.story()}"
+                    f"{len(found)} records instead of {count}: {show(want)}\n" f"{self.tail()}"
                 )
         for want in self.forbidden:
             found = self.find(**want)
             if found:
                 raise Failure(
-                    f"should not be there: {show(want)}\n{json.dumps(found[0])}\n" f"{self.story()}"
+                    f"should not be there: {show(want)}\n{json.dumps(found[0])}\n" f"{self.tail()}"
                 )
         if self.faults:
-            raise Failure("malformed: " + "\n".join(self.faults[:8]) + f"\n{self.story()}")
+            raise Failure("malformed: " + "\n".join(self.faults[:8]) + f"\n{self.tail()}")
 
-    def story(self):
+    def tail(self):
         """The last records and stderr, for the message of a failure."""
         self.read()
         shown = [r for r in self.records if self.mine(r)]
@@ -1158,21 +1158,21 @@ class Running:
         except (ProcessLookupError, PermissionError):
             pass
         self.output.seek(0)
-        said = self.output.read().decode(errors="backslashreplace").rstrip()
+        output = self.output.read().decode(errors="backslashreplace").rstrip()
         self.output.close()
         took = time.monotonic() - self.began
         code = os.waitstatus_to_exitcode(status)
         if code == SKIPPED:
-            print(f"skip {self.function.name}: {said.splitlines()[-1].removeprefix('SKIP: ')}")
+            print(f"skip {self.function.name}: {output.splitlines()[-1].removeprefix('SKIP: ')}")
             return "skipped"
         cpu = used.ru_utime + used.ru_stime
         print(f"{'FAIL' if code else 'ok  '} {self.function.name}  {took:.2f} s, {cpu:.2f} s of CPU")
         if self.late:
-            said += f"\nkilled after {TEST_LIMIT} s"
+            output += f"\nkilled after {TEST_LIMIT} s"
         elif code < 0:
-            said += f"\nthe test died of signal {-code}"
-        if said and (code or verbose):
-            print("\n".join("     " + line for line in said.splitlines()))
+            output += f"\nthe test died of signal {-code}"
+        if output and (code or verbose):
+            print("\n".join("     " + line for line in output.splitlines()))
         return "failed" if code else "passed"
 
 

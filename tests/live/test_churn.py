@@ -35,7 +35,7 @@ def total(trace, group, field):
 def reaches(trace, group, field, want):
     until(
         lambda: total(trace, group, field) >= want,
-        f"{group}.{field} reaches {want}\n{trace.story()}",
+        f"{group}.{field} reaches {want}\n{trace.tail()}",
     )
 
 
@@ -200,7 +200,7 @@ def namespace_that_only_sockets_keep(t):
         def sums(group, field):
             return sum(r[group][field] for r in trace.find(event="churn", netns=inode))
 
-        until(lambda: sums("timewait", "entered") == count, f"{count} TIME_WAITs\n{trace.story()}")
+        until(lambda: sums("timewait", "entered") == count, f"{count} TIME_WAITs\n{trace.tail()}")
         equal(sums("ephemeral", "by_connect"), count, "by_connect")
         last = trace.find(event="churn", netns=inode)[-1]
         equal(last["timewait"]["live"], count, "live")
@@ -212,7 +212,7 @@ def namespace_that_only_sockets_keep(t):
 
 
 @test()
-def namespace_that_goes(t):
+def namespace_that_ends(t):
     """What happened in a namespace that ended before the interval did is counted too."""
 
     def bind(_):

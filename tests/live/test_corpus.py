@@ -206,7 +206,7 @@ def _(t):
     with tcp(HERE, backlog=1), t.trace() as trace:
         child = attempt(t, bind)
         trace.once(event="bind", errno=None, local_port=PORT, **child.who)
-        child.tell()
+        child.send()
         child.result()
 
 
@@ -239,9 +239,9 @@ def _(t):
 @case("tcp6-reuseport-uid")
 def _(t):
     """root is no exception."""
-    holder = t.fork(lambda me: (tcp(("::1", PORT), REUSEPORT, backlog=1), me.tell(), me.hear()),
+    holder = t.fork(lambda me: (tcp(("::1", PORT), REUSEPORT, backlog=1), me.send(), me.receive()),
                     comm="pt-holder", uid=NOBODY)
-    holder.hear()
+    holder.receive()
     with t.trace() as trace:
         refuse(t, trace, tcp, ("::1", PORT), REUSEPORT, cause="reuseport-uid", pids={holder.pid})
 
@@ -294,7 +294,7 @@ def _reuseport_prog(t, make):
         record = trace.once(event="bind", errno="EADDRINUSE", local_port=PORT, **child.who)
         equal(record["conflict"]["cause"], "reuseport-prog-attached", "cause")
         equal({p["pid"] for h in record["conflict"]["holders"] for p in h["pids"]}, me(), "pids")
-        child.tell()
+        child.send()
         child.result()
 
 
@@ -446,21 +446,21 @@ def _(t):
 @case("tcp4-listen-recheck-other")
 def _(t):
     """The one that listens is another process."""
-    first = t.fork(lambda me: (listen_later(me), me.hear()), comm="pt-first")
-    first.hear()
+    first = t.fork(lambda me: (listen_later(me), me.receive()), comm="pt-first")
+    first.receive()
     with t.trace() as trace, tcp(HERE, REUSEADDR) as second:
-        first.tell()
-        first.hear()
+        first.send()
+        first.receive()
         own_refusal(t, trace, second.listen, 1, event="listen", error="EADDRINUSE",
                     cause="listen-recheck", pids={first.pid}, local_port=PORT)
 
 
 def listen_later(process):
     sock = tcp(HERE, REUSEADDR)
-    process.tell()
-    process.hear()
+    process.send()
+    process.receive()
     sock.listen(1)
-    process.tell()
+    process.send()
     process.kept = sock
 
 

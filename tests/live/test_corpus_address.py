@@ -171,7 +171,7 @@ def _(t):
     with t.trace() as trace:
         child = attempt(t, bind, error="EACCES")
         judge(trace.once(event="bind", errno="EACCES", local_port=80, **child.who), "privileged-port", ())
-        child.tell()
+        child.send()
         child.result()
 
 
@@ -184,7 +184,7 @@ def _in_cgroup(t, group, function, error):
 
 
 def _finish(child):
-    child.tell()
+    child.send()
     child.result()
 
 

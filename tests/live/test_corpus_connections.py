@@ -152,13 +152,13 @@ def _(t):
     """The process that left the orphan has exited: it is named all the same."""
     def serve(process):
         listener = tcp(HERE, REUSEADDR, backlog=1)
-        process.tell()
+        process.send()
         accepted = listener.accept()[0]
         fill(accepted)
 
     with t.trace() as trace:
         server = t.fork(serve, comm="pt-server")
-        server.hear()
+        server.receive()
         client = socket.create_connection(HERE)
         server.result()
         in_state("fin-wait-1")
@@ -172,13 +172,13 @@ def _(t):
     """Since 6.17 an orphan has the uid that its socket had, before it was root's: one of the two is let in."""
     def serve(process):
         listener = tcp(HERE, REUSEPORT, backlog=1)
-        process.tell()
+        process.send()
         accepted = listener.accept()[0]
         fill(accepted)
 
     with t.trace() as trace:
         server = t.fork(serve, comm="pt-server", uid=NOBODY)
-        server.hear()
+        server.receive()
         client = socket.create_connection(HERE)
         server.result()
         in_state("fin-wait-1")
@@ -189,8 +189,8 @@ def _(t):
 
 
 def is_let_in(t, uid):
-    child = t.fork(lambda process: process.tell(outcome(binder(tcp, HERE, REUSEPORT), [])), uid=uid)
-    error = child.hear()
+    child = t.fork(lambda process: process.send(outcome(binder(tcp, HERE, REUSEPORT), [])), uid=uid)
+    error = child.receive()
     child.result()
     return error is None
 

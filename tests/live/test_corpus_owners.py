@@ -19,11 +19,11 @@ def held_by(t, hold, comm="pt-holder"):
     """A process that runs hold(me), which returns what must stay, and waits."""
     def run(process):
         process.kept = hold(process)
-        process.tell()
-        process.hear()
+        process.send()
+        process.receive()
 
     child = t.fork(run, comm=comm)
-    child.hear()
+    child.receive()
     return child
 
 
@@ -60,16 +60,16 @@ def _(t):
 
     def receive(process):
         _, fds, _, _ = socket.recv_fds(theirs, 1, 1)
-        process.tell()
-        process.hear()
+        process.send()
+        process.receive()
         return fds
 
     with tcp(HERE, backlog=1) as listener, t.trace() as trace:
         child = t.fork(receive, comm="pt-heir", keep=[theirs])
         socket.send_fds(ours, [b"x"], [listener.fileno()])
-        child.hear()
+        child.receive()
         refuse(t, trace, tcp, HERE, cause="listener-exists", pids=me() | {child.pid})
-        child.tell()
+        child.send()
         child.result()
 
 
@@ -119,7 +119,7 @@ def _(t):
     """The first thread has ended, the process lives on in another."""
     def run(process):
         def tail():
-            process.tell()
+            process.send()
             threading.Event().wait()
 
         process.kept = tcp(HERE, backlog=1)
@@ -127,7 +127,7 @@ def _(t):
         syscall(SYS_EXIT, 0)
 
     child = t.fork(run, comm="pt-holder")
-    child.hear()
+    child.receive()
     with t.trace() as trace:
         listener_refuses(t, trace, child)
 
@@ -218,11 +218,11 @@ def _(t):
 def _(t):
     def listen(process):
         process.kept = tcp(HERE, backlog=1)
-        process.tell()
-        process.hear()
+        process.send()
+        process.receive()
 
     child = t.fork(listen, comm="pt-elsewhere", netns="new")
-    child.hear()
+    child.receive()
     with t.trace() as trace:
         allow(t, trace, tcp, HERE, listen=True)
 
@@ -287,23 +287,23 @@ def _(t):
 @case("uring-listen")
 def _(t):
     ring = Uring()
-    holder = t.fork(listen_when_told, comm="pt-holder")
-    holder.hear()
+    holder = t.fork(listen_on_request, comm="pt-holder")
+    holder.receive()
     with t.trace() as trace, tcp(HERE, REUSEADDR) as sock:
-        holder.tell()
-        holder.hear()
+        holder.send()
+        holder.receive()
         equal(outcome(ring.listen, sock, 5), "EADDRINUSE", "errno of the ring's listen")
         record = trace.once(event="listen", errno="EADDRINUSE", local_port=PORT, pid=os.getpid(),
                             netns=t.netns)
         judge(record, "listen-recheck", {holder.pid})
 
 
-def listen_when_told(process):
+def listen_on_request(process):
     sock = tcp(HERE, REUSEADDR)
-    process.tell()
-    process.hear()
+    process.send()
+    process.receive()
     sock.listen(1)
-    process.tell()
+    process.send()
     stay(process)
 
 

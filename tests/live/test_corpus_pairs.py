@@ -8,7 +8,7 @@ import time
 from corpus import HERE, PORT, case, judge, me, outcome, own_refusal, pids_of, refuse, small_range, sock_for
 from corpus import RANGE, allow
 from corpus_kernel import Uring
-from foretell import foretell
+from prediction import check_prediction
 from porttrace_test import (
     DUAL, NOBODY, REUSEADDR, REUSEPORT, V6ONLY, at_end, check, close_first, equal, pair_on, port_of, tcp, udp)
 
@@ -65,7 +65,7 @@ def table(t, make, plain, holders):
             meets = (caller, holder) not in NONE and (holder, caller) not in NONE
             error = "EADDRINUSE" if meets else None
             cause = (overlap(caller, holder) or plain) if meets else None
-            foretell(t, make, (address, port), options, error=error, cause=cause, pids=me() if meets else ())
+            check_prediction(t, make, (address, port), options, error=error, cause=cause, pids=me() if meets else ())
             with sock_for(make, (address, port), *options) as sock:
                 equal(outcome(sock.bind, (address, port)), error, f"errno: {what}")
             if meets:
@@ -93,12 +93,12 @@ def members(t, count, make, *options, where=HERE, listen=True):
         process.kept = make(where, *options)
         if listen:
             process.kept.listen(1)
-        process.tell()
-        process.hear()
+        process.send()
+        process.receive()
 
     children = [t.fork(hold, comm=f"pt-member{n}") for n in range(count)]
     for child in children:
-        child.hear()
+        child.receive()
     return {child.pid for child in children}
 
 
@@ -218,7 +218,7 @@ def _(t):
 def _(t):
     small_range()
     held = [udp(("::1", 0)) for _ in RANGE]
-    foretell(t, udp, ("::1", 0), error="EADDRINUSE", cause="range-exhausted")
+    check_prediction(t, udp, ("::1", 0), error="EADDRINUSE", cause="range-exhausted")
     with t.trace() as trace, socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
         own_refusal(t, trace, sock.bind, ("::1", 0), event="bind", error="EADDRINUSE", cause="range-exhausted")
     equal(len(held), len(RANGE), "holders")

@@ -5,7 +5,7 @@ import socket
 import struct
 
 from corpus import RANGE, case, judge, outcome, own_refusal, small_range
-from foretell import foretell
+from prediction import check_prediction
 from porttrace_test import REUSEADDR, REUSEPORT, Skip, check, equal, pair_on, port_of, sysctl, tcp, udp
 
 NO_PORT = (socket.IPPROTO_IP, 24, 1)
@@ -31,7 +31,7 @@ def works(t, trace, event, call, *args, **want):
 def _(t):
     small_range()
     held = [udp(("127.0.0.1", 0)) for _ in RANGE]
-    foretell(t, udp, ("127.0.0.1", 0), error="EADDRINUSE", cause="range-exhausted")
+    check_prediction(t, udp, ("127.0.0.1", 0), error="EADDRINUSE", cause="range-exhausted")
     with t.trace() as trace, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         own_refusal(t, trace, sock.bind, ("127.0.0.1", 0), event="bind", error="EADDRINUSE",
                     cause="range-exhausted")
@@ -102,7 +102,7 @@ def _(t):
 def _(t):
     small_range()
     held = [tcp(("127.0.0.1", 0), REUSEADDR) for _ in RANGE]
-    foretell(t, tcp, ("127.0.0.1", 0), [REUSEADDR], error="EADDRINUSE", cause="range-exhausted")
+    check_prediction(t, tcp, ("127.0.0.1", 0), [REUSEADDR], error="EADDRINUSE", cause="range-exhausted")
     with t.trace() as trace, socket.socket() as sock:
         sock.setsockopt(*REUSEADDR)
         own_refusal(t, trace, sock.bind, ("127.0.0.1", 0), event="bind", error="EADDRINUSE",
@@ -115,7 +115,7 @@ def _(t):
     small_range()
     sysctl("ipv4/ip_autobind_reuse", 1)
     held = [tcp(("127.0.0.1", 0), REUSEADDR) for _ in RANGE]
-    foretell(t, tcp, ("127.0.0.1", 0), [REUSEADDR])
+    check_prediction(t, tcp, ("127.0.0.1", 0), [REUSEADDR])
     with t.trace() as trace, socket.socket() as sock:
         sock.setsockopt(*REUSEADDR)
         works(t, trace, "bind", sock.bind, ("127.0.0.1", 0), requested_port=0)
@@ -126,7 +126,7 @@ def _(t):
 def _(t):
     small_range()
     held = [tcp(("127.0.0.1", 0)) for _ in RANGE]
-    foretell(t, tcp, ("127.0.0.2", 0))
+    check_prediction(t, tcp, ("127.0.0.2", 0))
     with t.trace() as trace, socket.socket() as sock:
         works(t, trace, "bind", sock.bind, ("127.0.0.2", 0), requested_port=0)
     equal(len(held), len(RANGE), "holders")
@@ -135,7 +135,7 @@ def _(t):
 def _udp_shared(t, option):
     small_range()
     held = [udp(("127.0.0.1", port), option) for port in RANGE]
-    foretell(t, udp, ("127.0.0.1", 0), [option])
+    check_prediction(t, udp, ("127.0.0.1", 0), [option])
     with t.trace() as trace, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.setsockopt(*option)
         works(t, trace, "bind", sock.bind, ("127.0.0.1", 0), requested_port=0)
@@ -158,7 +158,7 @@ def _(t):
     small_range()
     with tcp(SERVER, backlog=9) as listener, t.trace() as trace:
         pairs = [pair_on(listener, client=tcp(("127.0.0.1", 0))) for _ in RANGE]
-        foretell(t, tcp, ("127.0.0.1", 0), error="EADDRINUSE", cause="range-exhausted")
+        check_prediction(t, tcp, ("127.0.0.1", 0), error="EADDRINUSE", cause="range-exhausted")
         with socket.socket() as sock:
             own_refusal(t, trace, sock.bind, ("127.0.0.1", 0), event="bind", error="EADDRINUSE",
                         cause="range-exhausted")
@@ -215,7 +215,7 @@ def _(t):
 def _(t):
     small_range()
     sysctl("ipv4/ip_local_reserved_ports", "40000-40003")
-    foretell(t, udp, ("127.0.0.1", 0), error="EADDRINUSE", cause="range-reserved")
+    check_prediction(t, udp, ("127.0.0.1", 0), error="EADDRINUSE", cause="range-reserved")
     with t.trace() as trace, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         own_refusal(t, trace, sock.bind, ("127.0.0.1", 0), event="bind", error="EADDRINUSE",
                     cause="range-reserved")

@@ -59,10 +59,10 @@ def storm(mode, when_full=None, count=COUNT):
         preexec_fn=die_with_parent,
         text=True,
     )
-    _, said = process.communicate()
-    if when_full and os.strerror(errno.EADDRNOTAVAIL) in said:
+    _, output = process.communicate()
+    if when_full and os.strerror(errno.EADDRNOTAVAIL) in output:
         raise Skip(when_full)
-    equal((process.returncode, said), (0, ""), f"exit status of storm {mode}, and what it said")
+    equal((process.returncode, output), (0, ""), f"exit status of storm {mode}, and what it said")
     return process.pid
 
 
@@ -100,18 +100,18 @@ def is_hooked(trace):
 def check_kernels(t, trace, syns=False):
     """What was told equals what this namespace's kernel counters say. syns: connections that come in may take
     over TIME_WAITs, which no counter of the kernel has."""
-    told = {field: total(trace, "timewait", field) for field in KERNELS}
-    told["expired"] = total(trace, "timewait", "expired")
+    reported = {field: total(trace, "timewait", field) for field in KERNELS}
+    reported["expired"] = total(trace, "timewait", "expired")
     counts = {field: kernels_count(counter) for field, counter in KERNELS.items()}
-    print(f"told {told}, nstat {counts}")
+    print(f"reported {reported}, nstat {counts}")
     # Before "tcp/dccp: no longer use own timers" the kernel counted what a timer ended.
     if not t.fork(one_timewait, comm="pt-try", netns="new").result():
         counts["expired"] = counts.pop("entered")
     if syns and is_hooked(trace):
-        check(told["reused"] >= counts.pop("reused"), f"reused: {told}, nstat {counts}")
+        check(reported["reused"] >= counts.pop("reused"), f"reused: {reported}, nstat {counts}")
     for field, count in counts.items():
         if count is not None:
-            equal(told[field], count, f"{field}, of which nstat counts {KERNELS.get(field)}")
+            equal(reported[field], count, f"{field}, of which nstat counts {KERNELS.get(field)}")
 
 
 def check_storm(t, mode, port_range=None, chosen=1, syns=False, when_full=None, room=2 * COUNT, **want):
@@ -125,7 +125,7 @@ def check_storm(t, mode, port_range=None, chosen=1, syns=False, when_full=None, 
         storm(mode, when_full)
         until(
             lambda: total(trace, "ephemeral", "allocated") == COUNT + chosen,
-            f"{COUNT} ports are allocated\n{trace.story()}",
+            f"{COUNT} ports are allocated\n{trace.tail()}",
         )
         live = len(timewaits())
         in_use = ports_in_use("-t", low, high), ports_in_use("-u", low, high)
@@ -221,7 +221,7 @@ def storm_reuse_0(t):
     with t.trace("-e", "churn", "-i", 1, marker=False) as trace:
         process = subprocess.run([STORM, "connect", str(COUNT)], capture_output=True, check=False)
         equal(process.returncode, 1, "exit status of a storm that runs out of ports")
-        until(lambda: total(trace, "ephemeral", "failed") == 1, trace.story)
+        until(lambda: total(trace, "ephemeral", "failed") == 1, trace.tail)
         live = len(timewaits())
         trace.stop()
         check_kernels(t, trace)
@@ -296,7 +296,7 @@ def stopped_reader(t):
         for r in trace.all
     )
     # What other processes did meanwhile may be among it.
-    check(lost >= 3 * count + 3 - mine, f"{lost} lost, {mine} told, of {3 * count + 3}")
+    check(lost >= 3 * count + 3 - mine, f"{lost} lost, {mine} reported, of {3 * count + 3}")
 
 
 class Records:
@@ -349,8 +349,8 @@ def forecast_of_a_thousand_ports(t):
         exhausted = trace.wait(event="warning", kind="exhausted")
         warned = trace.find(event="warning", kind="exhaustion")
         trace.stop()
-        check(warned, f"no warning came\n{trace.story()}")
-        story = trace.story()
+        check(warned, f"no warning came\n{trace.tail()}")
+        tail = trace.tail()
     print(f"warned at {warned[0].get('in_use')}, {ended + offset - warned[0]['boot_ns'] / 1e9:.1f} s before")
     check(
         warned[0]["boot_ns"] / 1e9 < ended + offset - 3,
@@ -362,7 +362,7 @@ def forecast_of_a_thousand_ports(t):
         for pool in record.get("pools", []):
             if pool.get("remote_port") == 5001 and pool["in_use"] >= 450 and "full_in_s" in pool:
                 half = half or (record["boot_ns"] / 1e9, pool)
-    check(half, f"no forecast at half full\n{story}")
+    check(half, f"no forecast at half full\n{tail}")
     at, pool = half
     check(pool["in_use"] <= 600, f"the first forecast was at {pool['in_use']}")
     truth = ended + offset - at
@@ -399,7 +399,7 @@ def capacity_of_a_pool(t):
                 client.close()
                 break
             pairs.append((client, listener.accept()[0]))
-        pool = until(lambda: pool_to(trace, 5001), f"the pool is told\n{trace.story()}")
+        pool = until(lambda: pool_to(trace, 5001), f"the pool is reported\n{trace.tail()}")
         equal(pool["in_use"], len(pairs), "in use")
         equal(pool["capacity"], len(pairs), "capacity: connect() was refused the next one")
         last = trace.find(event="churn")[-1]["ephemeral"]
@@ -430,7 +430,7 @@ def narrowed_range(t):
         with client:
             client.connect(("127.0.0.1", 5001))
             accepted, _ = listener.accept()
-            pool = until(lambda: pool_to(trace, 5001), f"the pool is told\n{trace.story()}")
+            pool = until(lambda: pool_to(trace, 5001), f"the pool is reported\n{trace.tail()}")
             equal(pool["range"], [50000, 50006], "range")
             equal(pool["capacity"], 7, "capacity")
             accepted.close()
@@ -453,7 +453,7 @@ def failures_by_call(t):
                 equal(refused(b.sendto, b"x", ("127.0.0.1", 5001)), "EAGAIN", "UDP send")
                 equal(refused(c.bind, ("127.0.0.1", 0)), "EADDRINUSE", "UDP bind")
             until(
-                lambda: total(trace, "ephemeral", "failed") >= 6, f"six failures\n{trace.story()}"
+                lambda: total(trace, "ephemeral", "failed") >= 6, f"six failures\n{trace.tail()}"
             )
             trace.stop()
             for field, want in (
@@ -559,7 +559,7 @@ def bind_without_a_port_is_no_misuse(t):
         client.close()
         with tcp(("127.0.0.1", 5003)) as explicit:
             pair_on(listener, explicit)
-        until(lambda: total(trace, "ephemeral", "by_connect") == 1, trace.story)
+        until(lambda: total(trace, "ephemeral", "by_connect") == 1, trace.tail)
         trace.never(event="warning", kind="bind-before-connect")
 
 

@@ -228,7 +228,7 @@ def process_is_described(t):
     """ppid, exe and cmdline of a process that stays long enough to be looked at."""
     with t.trace() as trace:
         child = t.fork(_bind_and_stay, comm="pt-child")
-        port = child.hear()
+        port = child.receive()
         record = trace.once(event="bind", local_port=port, **child.who)
         equal(record.get("ppid"), os.getpid(), "ppid")
         equal(record.get("exe"), os.readlink(f"/proc/{child.pid}/exe"), "exe")
@@ -238,14 +238,14 @@ def process_is_described(t):
             first in str(record.get("cmdline")),
             f"cmdline {record.get('cmdline')!r} lacks {first!r}",
         )
-        child.tell()
+        child.send()
         child.result()
 
 
 def _bind_and_stay(me):
     with tcp(("127.0.0.1", 0)) as sock:
-        me.tell(port_of(sock))
-        me.hear()
+        me.send(port_of(sock))
+        me.receive()
 
 
 @test()
@@ -501,7 +501,7 @@ def close_by_the_last_process(t):
         sock.close()
         trace.mark()
         equal(trace.find(event="close", local_port=5001), [], "close while the child still has it")
-        child.tell()
+        child.send()
         child.result()
         trace.once(event="close", local_port=5001, netns=t.netns, **child.who)
 
@@ -510,7 +510,7 @@ def close_by_the_last_process(t):
 def close_by_a_killed_process(t):
     with t.trace() as trace:
         child = t.fork(_bind_and_stay, comm="pt-victim")
-        port = child.hear()
+        port = child.receive()
         child.kill(signal.SIGKILL)
         trace.once(event="close", local_port=port, netns=t.netns, **child.who)
 
@@ -534,18 +534,18 @@ def close_by_the_receiver(t):
 
     def receive(me):
         _, fds, _, _ = socket.recv_fds(theirs, 1, 1)
-        me.tell()
-        me.hear()
+        me.send()
+        me.receive()
         os.close(fds[0])
 
     with t.trace() as trace:
         child = t.fork(receive, comm="pt-receiver", keep=[theirs])
         with tcp(("127.0.0.1", 5001), backlog=1) as sock:
             socket.send_fds(ours, [b"x"], [sock.fileno()])
-            child.hear()
+            child.receive()
         trace.mark()
         equal(trace.find(event="close", local_port=5001), [], "close while the receiver has it")
-        child.tell()
+        child.send()
         child.result()
         trace.once(event="bind", local_port=5001, **t.me)
         trace.once(event="close", local_port=5001, **child.who)
@@ -564,7 +564,7 @@ def close_after_shutdown(t):
 
 
 @test()
-def close_tells_the_life(t):
+def close_has_the_duration(t):
     with t.trace() as trace:
         before = time.monotonic_ns()
         sock = tcp(("127.0.0.1", 5001))
@@ -772,19 +772,19 @@ def accept_by_a_worker(t):
     """The one that accepts is another process than the one that listens."""
 
     def accept(me, listener):
-        me.tell()
+        me.send()
         sock = listener.accept()[0]
-        me.tell()
-        me.hear()
+        me.send()
+        me.receive()
         sock.close()
 
     with tcp(("127.0.0.1", 5001), backlog=1) as listener, t.trace(
         "-e", "accept,close", "-e", "bind"
     ) as trace:
         worker = t.fork(accept, listener, comm="pt-worker", keep=[listener])
-        worker.hear()
+        worker.receive()
         with socket.create_connection(("127.0.0.1", 5001)) as client:
-            worker.hear()
+            worker.receive()
             port = port_of(client)
             trace.once(
                 event="accept",
@@ -796,7 +796,7 @@ def accept_by_a_worker(t):
                 netns=t.netns,
                 **worker.who,
             )
-            worker.tell()
+            worker.send()
             worker.result()
             trace.once(event="close", local_port=5001, remote_port=port, **worker.who)
 
@@ -807,7 +807,7 @@ def timewait_enters(t):
 
     def close(me, sock):
         sock.close()
-        me.hear()
+        me.receive()
 
     with tcp(("127.0.0.1", 5001), backlog=1) as listener, t.trace(
         "-e", "timewait,close,bind"
@@ -827,7 +827,7 @@ def timewait_enters(t):
             pid=lambda pid: pid in (child.pid, os.getpid()),
             netns=t.netns,
         )
-        child.tell()
+        child.send()
         child.result()
 
 
@@ -853,10 +853,10 @@ def timewait_enters_of_many(t):
         ports = {int(local.rsplit(":", 1)[1]) for local, remote in timewaits(5001) if remote.endswith(":5001")}
         check(len(ports) > 250, f"ss sees {len(ports)} TIME_WAITs of {len(used)} connections")
         trace.mark()
-        told = [record["local_port"] for record in trace.find(**mine)]
-        equal(len(told), len(set(told)), "each is told once")
-        equal(sorted(ports - set(told)), [], "what ss sees and nobody told")
-        equal(sorted(set(told) - set(used)), [], "what was told and is none of ours")
+        ports_reported = [record["local_port"] for record in trace.find(**mine)]
+        equal(len(ports_reported), len(set(ports_reported)), "each is told once")
+        equal(sorted(ports - set(ports_reported)), [], "what ss sees and nobody told")
+        equal(sorted(set(ports_reported) - set(used)), [], "what was told and is none of ours")
         equal(trace.stop()[1]["lost"], 0, "lost, of which nothing was")
 
 
@@ -903,17 +903,17 @@ def release_belongs_to_the_owner(t):
 
     def serve(me):
         with tcp(("127.0.0.1", 5001), backlog=1) as listener:
-            me.tell()
+            me.send()
             sock = listener.accept()[0]
-            me.hear()
+            me.receive()
             reset(sock)
 
     with t.trace("-e", "release,bind,close") as trace:
         server = t.fork(serve, comm="pt-resetter")
-        server.hear()
+        server.receive()
         client = socket.create_connection(("127.0.0.1", 5001))
         port = port_of(client)
-        server.tell()
+        server.send()
         server.result()
         poll = select.poll()
         poll.register(client, select.POLLIN)

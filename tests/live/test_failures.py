@@ -6,7 +6,7 @@ import os
 import socket
 import time
 
-from foretell import foretell
+from prediction import check_prediction
 from porttrace_test import (
     DUAL,
     NOBODY,
@@ -32,10 +32,10 @@ from porttrace_test import (
 )
 
 
-def thief(t, make, where, *options, uid=None, error="EADDRINUSE"):
+def refused_bind(t, make, where, *options, uid=None, error="EADDRINUSE"):
     """Another process tries to bind there, and must be refused; it stays until told to go."""
 
-    def steal(me):
+    def bind(me):
         with socket.socket() as _:  # so that its descriptor is not the holder's
             kind = socket.SOCK_STREAM if make is tcp else socket.SOCK_DGRAM
             family = socket.AF_INET6 if ":" in where[0] else socket.AF_INET
@@ -43,11 +43,11 @@ def thief(t, make, where, *options, uid=None, error="EADDRINUSE"):
                 for option in options:
                     sock.setsockopt(*option)
                 name = refused(sock.bind, where)
-                me.tell(name)
-                me.hear()
+                me.send(name)
+                me.receive()
 
-    child = t.fork(steal, comm="pt-thief", uid=uid)
-    equal(child.hear(), error, "errno of the thief")
+    child = t.fork(bind, comm="pt-caller", uid=uid)
+    equal(child.receive(), error, "errno of the caller")
     return child
 
 
@@ -55,10 +55,10 @@ def refusal(
     t, trace, make, where, *options, cause, holder=None, uid=None, error="EADDRINUSE", hint=None
 ):
     """A bind in another process is refused: checks the record and its holder; returns both."""
-    foretell(t, make, where, options, uid, 0, error, cause)
-    child = thief(t, make, where, *options, uid=uid, error=error)
+    check_prediction(t, make, where, options, uid, 0, error, cause)
+    child = refused_bind(t, make, where, *options, uid=uid, error=error)
     record = trace.once(event="bind", errno=error, local_port=where[1], netns=t.netns, **child.who)
-    child.tell()
+    child.send()
     child.result()
     address = where[0].removeprefix("::ffff:")
     equal(record.get("local_address"), address, "address asked for")
@@ -165,9 +165,9 @@ def listener_of_several_processes(t):
                 cause="listener-exists",
                 holder=listening(t, pids=[t.holder, *(w.holder for w in workers)]),
             )
-            workers[1].tell()
+            workers[1].send()
             workers[1].result()
-            child = thief(t, tcp, ("127.0.0.1", 5001))
+            child = refused_bind(t, tcp, ("127.0.0.1", 5001))
             record = trace.once(event="bind", errno="EADDRINUSE", **child.who)
             left = [t.holder, workers[0].holder, workers[2].holder]
             explained(record, "listener-exists", listening(t, pids=left))
@@ -184,7 +184,7 @@ def holder_handed_over(t):
         if pid == 0:
             set_comm("pt-heir")
             os.write(write, b"x")
-            me.hear()
+            me.receive()
             os._exit(0)
         os.read(read, 1)
         return pid, tcp_socket.detach()
@@ -200,7 +200,7 @@ def holder_handed_over(t):
             cause="listener-exists",
             holder={"state": "LISTEN", "pids": [{"pid": heir, "comm": "pt-heir"}]},
         )
-        parent.tell()
+        parent.send()
         trace.once(event="close", local_port=5001, pid=heir, comm="pt-heir")
 
 
@@ -484,12 +484,12 @@ def other_namespace_is_no_holder(t):
 
     def listen(me):
         with tcp(("127.0.0.1", 5001), backlog=1):
-            me.tell()
-            me.hear()
+            me.send()
+            me.receive()
 
     with tcp(("127.0.0.1", 5001), backlog=1), t.trace() as trace:
         other = t.fork(listen, comm="pt-elsewhere", netns="new")
-        other.hear()
+        other.receive()
         record, _ = refusal(
             t, trace, tcp, ("127.0.0.1", 5001), cause="listener-exists", holder=listening(t)
         )
@@ -562,13 +562,13 @@ def time_wait_of_the_gone(t):
 
     def serve(me):
         listener = tcp(("127.0.0.1", 5001), REUSEADDR, backlog=1)
-        me.tell()
+        me.send()
         sock = listener.accept()[0]
         sock.close()
 
     with t.trace() as trace:
         server = t.fork(serve, comm="pt-server")
-        server.hear()
+        server.receive()
         client = socket.create_connection(("127.0.0.1", 5001))
         port = port_of(client)
         server.result()
@@ -847,12 +847,12 @@ def already_bound_by_send(t):
 
 
 @test()
-def failure_is_told_in_time(t):
+def failure_is_reported_in_time(t):
     """The explanation does not hold the record back."""
     with tcp(("127.0.0.1", 5001), backlog=1), t.trace() as trace:
-        child = thief(t, tcp, ("127.0.0.1", 5001))
+        child = refused_bind(t, tcp, ("127.0.0.1", 5001))
         began = time.monotonic()
         trace.once(event="bind", errno="EADDRINUSE", **child.who)
         check(time.monotonic() - began < SLOW, "a refused bind was told after more than a second")
-        child.tell()
+        child.send()
         child.result()

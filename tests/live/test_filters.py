@@ -62,7 +62,7 @@ def last(trace, port, **want):
 def port_argument(t):
     """`porttrace 80`: the one that grabs port 80 and the one that fails to, and nothing of 8080."""
 
-    def steal(_):
+    def bind_both(_):
         with socket.socket() as sock:
             return refused(sock.bind, ("127.0.0.1", 80))
 
@@ -75,7 +75,7 @@ def port_argument(t):
             client, accepted = pair_on(other)
             client.close()
             accepted.close()
-            child = t.fork(steal, comm="pt-thief")
+            child = t.fork(bind_both, comm="pt-caller")
             equal(child.result(), "EADDRINUSE", "bind to 80")
             record = trace.once(event="bind", errno="EADDRINUSE", local_port=80, **child.who)
             equal(record["conflict"]["holders"][0]["pids"], [t.holder], "holder")
@@ -112,10 +112,10 @@ def port_arguments_add_up(t):
 
 
 def bind_on_request(me, port):
-    me.hear()
+    me.receive()
     tcp(("127.0.0.1", port)).close()
-    me.tell()
-    me.hear()
+    me.send()
+    me.receive()
 
 
 def two_processes(t, wanted=None, other=None):
@@ -128,8 +128,8 @@ def two_processes(t, wanted=None, other=None):
 def only_the_wanted(trace, other, wanted):
     """Lets both bind, the wanted one last, and checks that only its bind is shown."""
     for process in (other, wanted):
-        process.tell()
-        process.hear()
+        process.send()
+        process.receive()
     trace.once(event="bind", local_port=5002, **wanted.who)
     trace.once(event="close", local_port=5002, **wanted.who)
     trace.never(local_port=5001)
@@ -148,15 +148,15 @@ def user_by_name(t):
 def netns(t):
     def elsewhere(me):
         new_netns()
-        me.tell(netns_inode())
+        me.send(netns_inode())
         bind_on_request(me, 5002)
 
     wanted = t.fork(elsewhere, comm="pt-wanted")
-    inode = wanted.hear()
+    inode = wanted.receive()
     with filtered(t, "-N", inode) as trace:
         touch(("127.0.0.1", 5001))
-        wanted.tell()
-        wanted.hear()
+        wanted.send()
+        wanted.receive()
         trace.once(event="bind", local_port=5002, **dict(wanted.who, netns=inode))
         trace.once(event="close", local_port=5002, **dict(wanted.who, netns=inode))
         trace.never(local_port=5001)
@@ -169,18 +169,18 @@ def netns_of_churn(t):
 
     def elsewhere(me):
         new_netns()
-        me.tell(netns_inode())
-        me.hear()
+        me.send(netns_inode())
+        me.receive()
         tcp(("127.0.0.1", 0)).close()
-        me.hear()
+        me.receive()
 
     wanted = t.fork(elsewhere, comm="pt-wanted")
-    inode = wanted.hear()
+    inode = wanted.receive()
     with filtered(t, "-N", inode, "-i", 1) as trace:
         touch(("127.0.0.1", 0))
-        wanted.tell()
+        wanted.send()
         trace.wait(event="churn", netns=inode)
-        wanted.tell()
+        wanted.send()
         wanted.result()
         trace.never(event="churn", netns=t.netns)
 
@@ -198,8 +198,8 @@ def cgroup(t):
             with open(path + "/cgroup.procs", "w", encoding="ascii") as file:
                 file.write(str(os.getpid()))
         tcp(("127.0.0.1", ports[path])).close()
-        me.tell()
-        me.hear()
+        me.send()
+        me.receive()
 
     try:
         for path in paths:
@@ -210,7 +210,7 @@ def cgroup(t):
         with filtered(t, "--cgroup", base) as trace:
             children = [t.fork(move_and_bind, path, comm="pt-cgroup") for path in ports]
             for child in children:
-                child.hear()
+                child.receive()
             for path in (base, base + "/below"):
                 record = trace.once(event="bind", local_port=ports[path])
                 equal(record.get("cgroup"), path.removeprefix(mount), f"cgroup of {path}")
@@ -218,7 +218,7 @@ def cgroup(t):
             last(trace, 5004)
             equal(ports_shown(trace), {5003, 5004}, "ports shown")
             for child in children:
-                child.tell()
+                child.send()
                 child.result()
     finally:
         for child in t.processes:
@@ -334,15 +334,15 @@ def read_table():
 
 def make_events(me, events):
     """Makes its events whenever it is told to; says its network namespace first."""
-    me.tell(netns_inode())
-    while me.hear():
+    me.send(netns_inode())
+    while me.receive():
         for _, call, protocol, local, remote in events:
             make = udp if protocol == "udp" else tcp
             with make(end_of(local), REUSEADDR) as sock:
                 if call == "connect":
                     sock.connect(end_of(remote))
                     reset(sock)
-        me.tell()
+        me.send()
 
 
 def key_of(event, pids):
@@ -365,7 +365,7 @@ def check_section(t, section):
         )
         for name, (comm, uid, place) in processes.items()
     }
-    spaces = {name: child.hear() for name, child in children.items()}
+    spaces = {name: child.receive() for name, child in children.items()}
     pids = {name: child.pid for name, child in children.items()}
     keys = {key_of(event, pids): name for name, event in events.items()}
 
@@ -382,8 +382,8 @@ def check_section(t, section):
                 expanded = [re.sub(r"{([\w:]+)}", number, arg) for arg in args]
                 running.append((stack.enter_context(filtered(t, *expanded, everywhere=True)), args, want))
             for child in children.values():
-                child.tell(True)
-                child.hear()
+                child.send(True)
+                child.receive()
             for trace, _, _ in running:
                 trace.process.send_signal(signal.SIGINT)
             for trace, args, want in running:
@@ -395,7 +395,7 @@ def check_section(t, section):
                 if found != (set(events) if "*" in want else want):
                     wrong.append(f"{' '.join(args)}: shown {sorted(found)}, want {sorted(want)}")
     for child in children.values():
-        child.tell(False)
+        child.send(False)
         child.result()
     for listener in listeners:
         listener.close()

@@ -37,8 +37,8 @@ COMMS = [
 def binder(me, name, port):
     set_comm(name)
     with tcp(("127.0.0.1", port), backlog=1):
-        me.tell()
-        me.hear()
+        me.send()
+        me.receive()
 
 
 def refused_bind(_, port):
@@ -58,7 +58,7 @@ def comm_in_json(t):
     with t.trace() as trace:
         for index, name in enumerate(COMMS):
             child = t.fork(binder, name, 5001 + index)
-            child.hear()
+            child.receive()
             record = trace.once(event="bind", local_port=5001 + index, pid=child.pid)
             check("comm" in record, "no comm")
             try:
@@ -67,7 +67,7 @@ def comm_in_json(t):
                 check(
                     "bad" in record["comm"] and "utf" in record["comm"], f"comm {record['comm']!r}"
                 )
-            child.tell()
+            child.send()
             child.result()
 
 
@@ -77,13 +77,13 @@ def comm_of_a_holder_in_json(t):
     with t.trace() as trace:
         for index, name in enumerate(COMMS):
             child = t.fork(binder, name, 5001 + index)
-            child.hear()
+            child.receive()
             with tcp() as sock:
                 equal(refused(sock.bind, ("127.0.0.1", 5001 + index)), "EADDRINUSE", "bind")
             record = trace.once(event="bind", errno="EADDRINUSE", local_port=5001 + index, **t.me)
             equal(record["conflict"]["holders"][0]["pids"][0]["pid"], child.pid, "holder")
             clean(record["conflict"]["why"] + record["conflict"]["fix"])
-            child.tell()
+            child.send()
             child.result()
 
 
@@ -91,11 +91,11 @@ def all_names(t, screen):
     """Lets every hostile name bind, be refused and go, and waits until all that was shown."""
     for index, name in enumerate(COMMS):
         child = t.fork(binder, name, 5001 + index)
-        child.hear()
+        child.receive()
         screen.wait(rf"bind .*:{5001 + index}\b")
         equal(t.fork(refused_bind, 5001 + index).result(), "EADDRINUSE", "bind")
         screen.wait(rf":{5001 + index}\b.*EADDRINUSE")
-        child.tell()
+        child.send()
         child.result()
     tcp(("127.0.0.1", 6001)).close()
     screen.wait(r"close .*:6001\b")

@@ -84,7 +84,7 @@ def is_locked_down():
         return False
 
 
-def said(done):
+def stderr_lines(done):
     """What is on stderr, by line, and no crash."""
     check(done.returncode >= 0, f"died of signal {-done.returncode}")
     text = done.stderr.decode("utf-8", "strict")
@@ -95,7 +95,7 @@ def said(done):
 def refuses(t, args, *words, **more):
     """Status 3, nothing on stdout, one line with these words in it."""
     done = t.command(*args, **more)
-    lines = said(done)
+    lines = stderr_lines(done)
     equal(done.returncode, NOT_ALLOWED, f"exit status of {args} ({lines})")
     equal(done.stdout, b"", f"stdout of {args}")
     equal(len(lines), 1, f"lines on stderr of {args}: {lines}")
@@ -109,7 +109,7 @@ class Doctor:
     def __init__(self, t, *args, **more):
         self.done = t.command("doctor", *args, **more)
         self.text = self.done.stdout.decode("utf-8", "strict")
-        said(self.done)
+        stderr_lines(self.done)
         self.features, self.facts, part = {}, {}, None
         for line in self.text.splitlines():
             if not line.startswith("  "):
@@ -183,7 +183,7 @@ def capabilities_dropped(t):
             check(doctor.features[name][0], f"doctor misses {name}, which is there")
     most = with_only("CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN")
     done = t.command("--json", "-d", "0.2", "-N", t.netns, preexec_fn=most)
-    lines = said(done)
+    lines = stderr_lines(done)
     # Old kernels have programs that only CAP_SYS_ADMIN may load: they may refuse.
     if done.returncode == NOT_ALLOWED:
         equal(len(lines), 1, f"lines on stderr: {lines}")
@@ -242,7 +242,7 @@ def hooked(doctor):
 def start(t, *args):
     """The start record, and what is on stderr, of porttrace as it is."""
     done = t.command("--json", "-d", "0.1", "-N", t.netns, "-e", "bind,listen,connect,accept,close", *args)
-    lines = said(done)
+    lines = stderr_lines(done)
     equal(done.returncode, DONE, f"exit status ({lines})")
     return json.loads(done.stdout.splitlines()[0]), lines
 
@@ -267,9 +267,9 @@ def each_hidden(t, backend):
     for turn in range(max(map(len, turns.values()))):
         hidden = {fact: names[turn] for fact, names in turns.items() if any(names[turn : turn + 1])}
         os.environ["PORTTRACE_HIDE"] = ",".join(sorted(set(hidden.values())))
-        told, lines = start(t, f"--probes={backend}")
+        record, lines = start(t, f"--probes={backend}")
         affected = {f for f, names in facts.items() if set(names) & set(hidden.values())}
-        lost = set(told["missing"]) - before
+        lost = set(record["missing"]) - before
         check(lost <= affected, f"lost {lost - affected} without {os.environ['PORTTRACE_HIDE']}")
         kept = affected - lost
         doctor = Doctor(t, f"--probes={backend}") if kept else None
@@ -321,10 +321,10 @@ def activity(t, trace):
         port = port_of(listener)
         trace.once(event="bind", errno=None, protocol="tcp", local_port=port, **t.me)
         trace.once(event="bind", protocol="udp", local_port=port_of(receiver), **t.me)
-        with tcp(address="127.0.0.1") as thief:
-            equal(refused(thief.bind, ("127.0.0.1", port)), "EADDRINUSE", "errno of a second bind")
+        with tcp(address="127.0.0.1") as second:
+            equal(refused(second.bind, ("127.0.0.1", port)), "EADDRINUSE", "errno of a second bind")
             trace.once(event="bind", errno="EADDRINUSE", local_port=port, **t.me)
-            equal(refused(thief.connect, ("127.0.0.1", 9)), "ECONNREFUSED", "errno of a connect")
+            equal(refused(second.connect, ("127.0.0.1", 9)), "ECONNREFUSED", "errno of a connect")
             trace.once(event="connect", errno=None, remote_port=9, **t.me)
         with udp(address="127.0.0.1") as client:
             client.connect(receiver.getsockname())
@@ -446,11 +446,11 @@ def probe_not_run_is_counted(t):
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=DEADLINE)
     records = [json.loads(line) for line in out.splitlines()]
-    told = sum(r["event"] == "bind" and r.get("pid") == os.getpid() for r in records)
+    reported = sum(r["event"] == "bind" and r.get("pid") == os.getpid() for r in records)
     lost = records[-1]["lost"]
-    print(f"{start['probes']}: {told} of {count} told, {lost} lost")
-    check(told <= count <= told + lost, f"{told} told and {lost} lost of {count}")
+    print(f"{start['probes']}: {reported} of {count} reported, {lost} lost")
+    check(reported <= count <= reported + lost, f"{reported} reported and {lost} lost of {count}")
     equal(lost, sum(r["count"] for r in records if r["event"] == "lost"), "lost of the stop record")
     equal(process.returncode, LOST if lost else DONE, f"exit status: {err!r}")
     if "kprobe" not in start["probes"]:
-        equal(told, count, "binds told")
+        equal(reported, count, "reported binds")

@@ -109,7 +109,7 @@ def sockets_made_while_it_starts(t):
         while not me.channel.poll() and len(sockets) <= 3000:
             sockets.append(tcp(("127.0.0.1", 0)))
             time.sleep(0.0002)
-        me.hear()
+        me.receive()
         ports = [port_of(sock) for sock in sockets]
         for sock in sockets:
             sock.close()
@@ -117,12 +117,12 @@ def sockets_made_while_it_starts(t):
 
     binder = t.fork(bind_on, comm="pt-binder")
     with t.trace() as trace:
-        binder.tell()
+        binder.send()
         ports = binder.result()
         trace.mark()
-        told = [r["local_port"] for r in trace.find(event="close", pid=binder.pid)]
-        equal(len(told), len(ports), "closes of sockets made while porttrace started")
-        equal(sorted(told), sorted(ports), "their ports")
+        closed = [r["local_port"] for r in trace.find(event="close", pid=binder.pid)]
+        equal(len(closed), len(ports), "closes of sockets made while porttrace started")
+        equal(sorted(closed), sorted(ports), "their ports")
         binds = [r["local_port"] for r in trace.find(event="bind")]
         equal(len(binds), len(set(binds)), "binds told once")
         check(set(binds) - {61999} <= set(ports), "binds of ports that nobody has")
@@ -170,7 +170,7 @@ def ends_on_interrupt_and_term(t):
 
 
 @test()
-def what_happened_before_the_signal_is_told(t):
+def events_before_the_signal_are_reported(t):
     """SIGINT right after the last call: all of it is in the stream."""
     with t.trace(marker=False) as trace:
         for port in range(5001, 5101):
@@ -184,18 +184,18 @@ def what_happened_before_the_signal_is_told(t):
 def holder_that_was_renamed(t):
     def bind(me):
         with tcp(("127.0.0.1", 5001), backlog=1):
-            me.tell()
-            me.hear()
+            me.send()
+            me.receive()
             set_comm("pt-newname")
-            me.tell()
-            me.hear()
+            me.send()
+            me.receive()
 
     with t.trace() as trace:
         child = t.fork(bind, comm="pt-oldname")
-        child.hear()
+        child.receive()
         trace.once(event="bind", local_port=5001, errno=None, **child.who)
-        child.tell()
-        child.hear()
+        child.send()
+        child.receive()
         with socket.socket() as sock:
             equal(refused(sock.bind, ("127.0.0.1", 5001)), "EADDRINUSE", "bind")
         record = trace.once(event="bind", errno="EADDRINUSE", **t.me)
@@ -207,18 +207,18 @@ def holder_that_was_renamed(t):
 
 
 @test()
-def holders_come_and_go(t):
+def changing_holders(t):
     """The same port, another process each time: always the one that has it now."""
 
     def bind(me):
         with tcp(("127.0.0.1", 5001), backlog=1):
-            me.tell()
-            me.hear()
+            me.send()
+            me.receive()
 
     with t.trace() as trace:
         for turn in range(8):
             child = t.fork(bind, comm=f"pt-turn{turn}")
-            child.hear()
+            child.receive()
             with socket.socket() as sock:
                 equal(refused(sock.bind, ("127.0.0.1", 5001)), "EADDRINUSE", "bind")
             record = trace.wait(_count=turn + 1, event="bind", errno="EADDRINUSE", **t.me)
@@ -227,12 +227,12 @@ def holders_come_and_go(t):
                 [[child.holder]],
                 f"holder {turn}",
             )
-            child.tell()
+            child.send()
             child.result()
 
 
 @test(alone=True)
-def closes_while_it_looks(t):
+def closes_while_it_reads_descriptors(t):
     """A porttrace has a reference of each file that it looks at. Where that is the last one, because close() came
     in that very moment, it is still the process that closed it."""
     SECONDS = 4
@@ -262,21 +262,21 @@ def closes_while_it_looks(t):
             time.sleep(0.0005)
         return count
 
-    teller, looker = t.trace("-e", "close", "5001", marker=False), t.trace("-x", "5002", marker=False)
+    tracer, scanner = t.trace("-e", "close", "5001", marker=False), t.trace("-x", "5002", marker=False)
     closer = t.fork(opens_and_closes, comm="pt-closer")
-    asker = t.fork(is_refused, comm="pt-refused")
-    check(closer.result() > 100 and asker.result() > 100, "too few calls to say anything")
-    looker.stop()
-    teller.stop()
+    caller = t.fork(is_refused, comm="pt-refused")
+    check(closer.result() > 100 and caller.result() > 100, "too few calls to say anything")
+    scanner.stop()
+    tracer.stop()
     # Some of so many may be lost, but what is told is true.
-    told = teller.find(event="close", local_port=5001)
-    check(len(told) > 100, f"{len(told)} records of closing")
-    others = [r for r in told if r.get("pid", closer.pid) != closer.pid]
+    records = tracer.find(event="close", local_port=5001)
+    check(len(records) > 100, f"{len(records)} records of closing")
+    others = [r for r in records if r.get("pid", closer.pid) != closer.pid]
     equal(others[:3], [], "who closed 127.0.0.1:5001")
 
 
 @test()
-def namespace_that_goes(t):
+def namespace_that_ends(t):
     """A namespace that ends with its only process, bound sockets, connection, TIME_WAIT and all."""
 
     def live(me):
@@ -284,12 +284,12 @@ def namespace_that_goes(t):
         client, accepted = pair_on(sock)
         close_first(client, accepted, port_of(client))
         pair = pair_on(sock)
-        me.tell((netns_inode(), port_of(pair[0])))
-        me.hear()
+        me.send((netns_inode(), port_of(pair[0])))
+        me.receive()
 
     with t.trace("-c", "pt-brief", "-c", "pt-test", everywhere=True) as trace:
         child = t.fork(live, comm="pt-brief", netns="new")
-        inode, port = child.hear()
+        inode, port = child.receive()
         child.kill()
         who = dict(child.who, netns=inode)
         trace.once(event="close", local_port=5001, remote_port=None, **who)
@@ -305,15 +305,15 @@ def exec_closes(t):
         sock = tcp(("127.0.0.1", 5001))
         other = tcp(("127.0.0.1", 5002))
         os.set_inheritable(other.fileno(), True)
-        me.tell()
-        me.hear()
+        me.send()
+        me.receive()
         del sock
         os.execv("/bin/sleep", ["sleep", "30"])
 
     with t.trace() as trace:
         child = t.fork(bind_and_exec, comm="pt-exec")
-        child.hear()
-        child.tell()
+        child.receive()
+        child.send()
         trace.once(event="close", local_port=5001, pid=child.pid)
         program = os.path.realpath("/bin/sleep")
         until(lambda: os.readlink(f"/proc/{child.pid}/exe") == program, "the exec")
@@ -338,17 +338,17 @@ def many_processes_on_one_socket(t):
         got = sorted(p["pid"] for p in record["conflict"]["holders"][0]["pids"])
         equal(got, sorted(w.pid for w in workers), "processes that have the socket")
         for worker in workers[:-1]:
-            worker.tell()
+            worker.send()
             worker.result()
         trace.mark()
         equal(trace.find(event="close", local_port=5001), [], "close before the last has gone")
-        workers[-1].tell()
+        workers[-1].send()
         workers[-1].result()
         trace.once(event="close", local_port=5001, **workers[-1].who)
 
 
 @test()
-def text_shows_the_story(t):
+def text_shows_each_kind_of_line(t):
     """The stream as text: the lines of the contract, in their order."""
     with t.text() as screen:
         with tcp(("0.0.0.0", 5001), backlog=5):

@@ -135,8 +135,8 @@ def populate(me):
             owners += [(pid, sock.fileno()) for pid, _ in workers]
             owners += [(pid, extra[sock.fileno()]) for pid, extra in workers if extra]
         rows.append(row(protocol, sock, state, owners))
-    me.tell((netns_inode(), rows))
-    me.hear()
+    me.send((netns_inode(), rows))
+    me.receive()
 
 
 def worker(fds, twice):
@@ -179,7 +179,7 @@ def listed(t, *args):
     return records
 
 
-def told_row(record):
+def ls_row(record):
     state = record["state"]
     if record["protocol"] == "udp" and state in ("UNCONN", "CLOSE"):
         state = "BOUND"  # the contract names no state for a UDP socket that is only bound
@@ -279,7 +279,7 @@ def population(t):
     makers = [t.fork(populate, comm=f"pt-maker{n}", netns="new") for n in range(3)]
     spaces = {}
     for maker in makers:
-        inode, rows = maker.hear()
+        inode, rows = maker.receive()
         spaces[inode] = (maker, rows)
     equal(len(spaces), 3, "namespaces")
     count = sum(len(rows) for _, rows in spaces.values())
@@ -288,7 +288,7 @@ def population(t):
 
 
 def of_space(records, inode):
-    return [told_row(r) for r in records if r["netns"] == inode]
+    return [ls_row(r) for r in records if r["netns"] == inode]
 
 
 @test(netns=False)
@@ -310,7 +310,7 @@ def population_of_2000(t):
                 link = os.readlink(f"/proc/{owner['pid']}/fd/{owner['fd']}")
                 number = int(re.fullmatch(r"socket:\[(\d+)\]", link).group(1))
                 if record["state"] != "BOUND" or record["protocol"] == "udp":
-                    equal(inodes[number], told_row(record), f"socket {number}")
+                    equal(inodes[number], ls_row(record), f"socket {number}")
         names = {p["comm"] for r in records if r["netns"] == inode for p in r.get("pids", [])}
         equal(names, {maker.comm}, f"names of processes in netns {inode}")
     ids = [r["socket"] for r in records if "socket" in r and r["netns"] in spaces]
@@ -329,21 +329,21 @@ def options_t_u_l_a(t):
         def of(*protocols, states=None):
             return [r for r in rows if r[0] in protocols and (not states or r[6] in states)]
 
-        def told(args):
+        def rows_of(args):
             return of_space(runs[args], inode)
 
-        same(told("-a"), rows, "-a")
-        same(told("-ta"), of("tcp"), "-ta")
-        same(told("-ua"), of("udp"), "-ua")
-        same(told("-tul -a"), rows, "-tul -a")
-        same(told("-tl"), of("tcp", states=["LISTEN"]), "-tl")
-        same(told("-ul"), of("udp", states=["BOUND"]), "-ul")
-        same(told("-l"), of("tcp", states=["LISTEN"]) + of("udp", states=["BOUND"]), "-l")
+        same(rows_of("-a"), rows, "-a")
+        same(rows_of("-ta"), of("tcp"), "-ta")
+        same(rows_of("-ua"), of("udp"), "-ua")
+        same(rows_of("-tul -a"), rows, "-tul -a")
+        same(rows_of("-tl"), of("tcp", states=["LISTEN"]), "-tl")
+        same(rows_of("-ul"), of("udp", states=["BOUND"]), "-ul")
+        same(rows_of("-l"), of("tcp", states=["LISTEN"]) + of("udp", states=["BOUND"]), "-l")
         for args, protocol in (("-t", "tcp"), ("-u", "udp")):
-            equal({r[0] for r in told(args)}, {protocol}, f"protocols of {args}")
+            equal({r[0] for r in rows_of(args)}, {protocol}, f"protocols of {args}")
             connected = of(protocol, states=["ESTABLISHED"])
             same(
-                [r for r in told(args) if r[6] == "ESTABLISHED"],
+                [r for r in rows_of(args) if r[6] == "ESTABLISHED"],
                 connected,
                 f"established of {args}",
             )
@@ -356,25 +356,25 @@ def ports_and_namespace(t):
         ("127.0.0.1", 5001)
     ), tcp(("::1", 5003)):
 
-        def told(*args):
+        def rows_of(*args):
             return sorted(
                 (r["protocol"], r["local_port"]) for r in listed(t, *args) if r["netns"] == t.netns
             )
 
         everything = [("tcp", 5001), ("tcp", 5002), ("tcp", 5003), ("udp", 5001)]
-        equal(told(), everything, "ls")
-        equal(told("5001"), [("tcp", 5001), ("udp", 5001)], "ls 5001")
-        equal(told("-P", "5002-5003"), [("tcp", 5002), ("tcp", 5003)], "ls -P")
-        equal(told("--protocol", "udp"), [("udp", 5001)], "ls --protocol")
-        equal(told("-6"), [("tcp", 5003)], "ls -6")
-        equal(told("-N", t.netns), everything, "ls -N")
+        equal(rows_of(), everything, "ls")
+        equal(rows_of("5001"), [("tcp", 5001), ("udp", 5001)], "ls 5001")
+        equal(rows_of("-P", "5002-5003"), [("tcp", 5002), ("tcp", 5003)], "ls -P")
+        equal(rows_of("--protocol", "udp"), [("udp", 5001)], "ls --protocol")
+        equal(rows_of("-6"), [("tcp", 5003)], "ls -6")
+        equal(rows_of("-N", t.netns), everything, "ls -N")
         equal(
             [r for r in listed(t, "-N", t.netns) if r["netns"] != t.netns],
             [],
             "other namespaces in ls -N",
         )
-        equal(told("-p", 1), [], "ls -p 1")
-        equal(told("-p", os.getpid()), everything, "ls -p")
+        equal(rows_of("-p", 1), [], "ls -p 1")
+        equal(rows_of("-p", os.getpid()), everything, "ls -p")
 
 
 @test()
@@ -460,13 +460,13 @@ def a_namespace_that_may_not_be_entered_is_named(t):
     if done.returncode == NOT_ALLOWED:
         raise Skip("this kernel needs CAP_SYS_ADMIN for BPF")
     equal(done.returncode, 0, "exit status")
-    told = re.fullmatch(
+    message = re.fullmatch(
         r"porttrace: network namespace (\d+)( \(and \d+ more\))? could not be entered: "
         r"Operation not permitted; its TIME_WAITs and orphans are missing\n",
         done.stderr.decode(),
     )
-    check(told, f"stderr: {done.stderr}")
-    check(int(told.group(1)) != t.netns, "porttrace's own namespace needs no right")
+    check(message, f"stderr: {done.stderr}")
+    check(int(message.group(1)) != t.netns, "porttrace's own namespace needs no right")
 
 
 @test(netns=False)
@@ -478,7 +478,7 @@ def namespace_with_a_blank_in_its_name(t):
         path = f"/run/netns/{name}"
         inode = os.stat(path).st_ino
         maker = t.fork(leave_timewait, path)
-        port = maker.hear()
+        port = maker.receive()
         maker.wait()
         found = [(r["state"], r["local_port"]) for r in listed(t) if r["netns"] == inode]
         equal(found, [("TIME_WAIT", port)], "sockets of the namespace")
@@ -494,4 +494,4 @@ def leave_timewait(me, path):
         client, accepted = pair_on(server)
         port = port_of(client)
         close_first(client, accepted, port)
-    me.tell(port)
+    me.send(port)

@@ -23,7 +23,7 @@ def need_mptcp():
     need(socket.SOCK_STREAM, IPPROTO_MPTCP, "MPTCP")
 
 
-def told(trace, **want):
+def records_of(trace, **want):
     """The (event, protocol) of all records that match, after a marker."""
     trace.mark()
     return sorted((r["event"], r["protocol"]) for r in trace.find(**want))
@@ -51,9 +51,9 @@ def mptcp_listener(t):
             )
         trace.once(event="close", protocol="mptcp", local_port=port, **t.me)
         equal(
-            told(trace, local_port=port),
+            records_of(trace, local_port=port),
             [("bind", "mptcp"), ("close", "mptcp"), ("listen", "mptcp")],
-            "all that was told of the listener",
+            "all records of the listener",
         )
         names = {r.get("socket") for r in trace.find(local_port=port)}
         equal(len(names), 1, "names of one socket")
@@ -74,9 +74,9 @@ def mptcp_dual_stack(t):
             )
         trace.once(event="close", protocol="mptcp", local_port=5001)
         equal(
-            told(trace, local_port=5001),
+            records_of(trace, local_port=5001),
             [("bind", "mptcp"), ("close", "mptcp"), ("listen", "mptcp")],
-            "all that was told of the listener",
+            "all records of the listener",
         )
 
 
@@ -118,9 +118,9 @@ def mptcp_connection(t):
         trace.once(event="close", protocol="mptcp", local_port=port, **t.me)
         trace.once(event="close", protocol="mptcp", local_port=5001, remote_port=port, **t.me)
         equal(
-            told(trace, local_port=port),
+            records_of(trace, local_port=port),
             [("close", "mptcp"), ("connect", "mptcp")],
-            "all that was told of the client",
+            "all records of the client",
         )
 
 
@@ -136,9 +136,9 @@ def mptcp_client_of_a_tcp_server(t):
             trace.once(event="connect", protocol="mptcp", local_port=port, remote_port=5001, **t.me)
         trace.once(event="close", protocol="mptcp", local_port=port, **t.me)
         equal(
-            told(trace, local_port=port),
+            records_of(trace, local_port=port),
             [("close", "mptcp"), ("connect", "mptcp")],
-            "all that was told of the client",
+            "all records of the client",
         )
 
 

@@ -38,7 +38,7 @@ def replay(t, path, *args, status=0):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def story(t):
+def make_traffic(t):
     """Binds, a refusal with a holder, connections, an exhausted range."""
     sysctl("ipv4/ip_local_port_range", "40000 40003")
     with tcp(("127.0.0.1", 5001), backlog=1) as listener:
@@ -57,7 +57,7 @@ def story(t):
 def replay_shows_what_was_live(t):
     path = os.path.join(t.temp(), "capture")
     with t.text("record", path) as record, t.trace() as trace:
-        story(t)
+        make_traffic(t)
         trace.mark()
         equal(record.stop(), 0, "the status of record")
         equal(bytes(record.out), b"", "what record writes to stdout")
@@ -80,7 +80,7 @@ def filters_of_replay_are_those_of_the_kernel(t):
     filters = (["5001", "-x"], ["--protocol=tcp", "-e", "bind,listen", "-n", "3"], ["-D", "5001"])
     with t.text("record", path) as record:
         traces = [t.trace(*f, marker=False) for f in filters]
-        story(t)
+        make_traffic(t)
         equal(record.stop(), 0, "the status of record")
         for trace in traces:
             trace.stop()

@@ -52,7 +52,7 @@ class Situation:
 
     def hold(self, function, *args, **options):
         holder = Process(function, self.port, self.holder_options, *args, **options).start()
-        holder.hear()
+        holder.receive()
         self.holders.append(holder)
         return holder
 
@@ -80,14 +80,14 @@ class Situation:
 
 def listen(me, port, options, address="0.0.0.0", *more):
     with tcp((address, port), *more, *options, backlog=5):
-        me.tell()
-        me.hear()
+        me.send()
+        me.receive()
 
 
 def bind_udp(me, port, options, *more):
     with udp(("0.0.0.0", port), *more, *options):
-        me.tell()
-        me.hear()
+        me.send()
+        me.receive()
 
 
 def connect_out(me, port, options, peer, bound):
@@ -103,8 +103,8 @@ def connect_out(me, port, options, peer, bound):
         sock.connect(peer)
         if not bound:
             sysctl("ipv4/ip_local_port_range", kept)
-        me.tell()
-        me.hear()
+        me.send()
+        me.receive()
 
 
 def accepted_only(me, port, options, *more):
@@ -112,8 +112,8 @@ def accepted_only(me, port, options, *more):
     listener = tcp(("127.0.0.1", port), *more, *options, backlog=5)
     with socket.create_connection(("127.0.0.1", port)), listener.accept()[0]:
         listener.close()
-        me.tell()
-        me.hear()
+        me.send()
+        me.receive()
 
 
 def prefork(me, port, options):
@@ -122,8 +122,8 @@ def prefork(me, port, options):
             if os.fork() == 0:
                 time.sleep(30)
                 os._exit(0)
-        me.tell()
-        me.hear()
+        me.send()
+        me.receive()
 
 
 def leave_timewait(port, *options):
@@ -139,7 +139,7 @@ def serve(me, port, options):
     """Accepts, and closes each connection after its client did: not at once, for a FIN that meets the client's socket
     while it becomes a FIN_WAIT2 is answered by a reset."""
     with tcp(("127.0.0.9", port), REUSEADDR, *options, backlog=50) as listener:
-        me.tell()
+        me.send()
         while True:
             with listener.accept()[0] as sock:
                 at_end(sock)
@@ -149,8 +149,8 @@ def serve(me, port, options):
 def bind_all(me, port, options, count):
     """Binds to port 0 until the range is full."""
     kept = [tcp(("127.0.0.1", 0), *options) for _ in range(count)]
-    me.tell()
-    me.hear()
+    me.send()
+    me.receive()
     del kept
 
 
@@ -206,8 +206,8 @@ def bound_with_reuseaddr(t, s):
 
 def _bound(me, port, options):
     with tcp(("0.0.0.0", port), *options):
-        me.tell()
-        me.hear()
+        me.send()
+        me.receive()
 
 
 @situation

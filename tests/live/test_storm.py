@@ -30,10 +30,10 @@ def storm(me, mode, count):
     process = subprocess.Popen(
         [STORM, mode, str(count)], stdout=subprocess.PIPE, preexec_fn=die_with_parent
     )
-    said, _ = process.communicate()
+    output, _ = process.communicate()
     check(process.returncode == 0, f"storm {mode} ended with {process.returncode}")
     del me
-    return process.pid, json.loads(said)
+    return process.pid, json.loads(output)
 
 
 def run_storm(t, mode, count=COUNT):
@@ -41,8 +41,8 @@ def run_storm(t, mode, count=COUNT):
         raise Failure(f"{STORM} is not built")
     child = Process(storm, mode, count, comm="pt-storm").start()
     t.processes.append(child)
-    pid, said = child.result()
-    equal(said["count"], count, "operations of the storm")
+    pid, result = child.result()
+    equal(result["count"], count, "operations of the storm")
     return pid
 
 
@@ -155,7 +155,7 @@ def filtered_out(t):
 
 
 @test(alone=True)
-def nobody_reads(t):
+def reader_does_not_read(t):
     """A reader that does not read: what was lost is counted, told, and in the exit status."""
     process = subprocess.Popen(
         [PORTTRACE, "--json", "-N", str(t.netns)],
@@ -172,7 +172,7 @@ def nobody_reads(t):
         process.kill()
         process.wait()
     records = [json.loads(line) for line in out.decode("utf-8", "strict").splitlines()]
-    told = sum(r["event"] == "connect" and r.get("pid") == pid for r in records)
+    connects = sum(r["event"] == "connect" and r.get("pid") == pid for r in records)
     lost = records[-1].get("lost")
     equal(records[-1]["event"], "stop", "last record")
     if lost:
@@ -183,5 +183,5 @@ def nobody_reads(t):
         )
     else:
         equal(
-            (process.returncode, told), (0, COUNT), "exit status and connects, nothing being lost"
+            (process.returncode, connects), (0, COUNT), "exit status and connects, nothing being lost"
         )

@@ -57,7 +57,7 @@ FIELDS = {
 }  # fmt: skip
 
 
-def ask(t, question, *args):
+def run_why(t, question, *args):
     """The record of `why --json`, checked for form, and against -q and the text."""
     done = t.command("why", "--json", *args, question)
     equal(done.stderr, b"", f"stderr of why {question}")
@@ -96,17 +96,17 @@ def outcome(me, kind, where, options, protocol=0):
 def agree(t, question, where, *options, cause=None, pids=None, uid=None, args=(), kind=None, protocol=0):
     """Asks, then binds: both must say the same. pids: of all holders, a set."""
     kind = kind or (socket.SOCK_DGRAM if question.startswith("udp") else socket.SOCK_STREAM)
-    told = ask(t, question, *[ARGUMENTS[o] for o in options if o in ARGUMENTS],
+    answer = run_why(t, question, *[ARGUMENTS[o] for o in options if o in ARGUMENTS],
                *(["--uid", uid] if uid is not None else []), *args)  # fmt: skip
     truth = t.fork(outcome, kind, where, options, protocol, comm="pt-binder", uid=uid).result()
-    equal(told["free"], truth is None, f"free, where bind says {truth}: {told}")
-    equal(told.get("cause"), cause, f"cause: {told}")
+    equal(answer["free"], truth is None, f"free, where bind says {truth}: {answer}")
+    equal(answer.get("cause"), cause, f"cause: {answer}")
     if cause:
         equal(truth, ERRORS.get(cause, "EADDRINUSE"), f"errno of {cause}")
     if pids is not None:
-        found = {p["pid"] for h in told["holders"] for p in h.get("pids", [])}
-        equal(found, set(pids), f"processes of the holders: {told['holders']}")
-    return told
+        found = {p["pid"] for h in answer["holders"] for p in h.get("pids", [])}
+        equal(found, set(pids), f"processes of the holders: {answer['holders']}")
+    return answer
 
 
 ME = os.getpid
@@ -116,9 +116,9 @@ ME = os.getpid
 
 
 @test()
-def nobody(t):
-    told = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), pids=[])
-    equal((told["protocol"], told["address"], told["port"]), ("tcp", "127.0.0.1", PORT), "question")
+def free_port(t):
+    answer = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), pids=[])
+    equal((answer["protocol"], answer["address"], answer["port"]), ("tcp", "127.0.0.1", PORT), "question")
     agree(t, str(PORT), ("::", PORT), DUAL)
     agree(t, f"*:{PORT}", ("::", PORT), DUAL)
     agree(t, f"tcp:{PORT}", ("0.0.0.0", PORT))
@@ -130,11 +130,11 @@ def nobody(t):
 @test()
 def listener(t):
     with tcp(("127.0.0.1", PORT), backlog=1):
-        told = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), cause="listener-exists", pids=[ME()])
-        holder = told["holders"][0]
+        answer = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), cause="listener-exists", pids=[ME()])
+        holder = answer["holders"][0]
         equal((holder["state"], holder["local_address"], holder["pids"]), ("LISTEN", "127.0.0.1", [t.holder]),
               "holder")  # fmt: skip
-        check("pt-test" in told["why"], told["why"])
+        check("pt-test" in answer["why"], answer["why"])
         agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), REUSEADDR, cause="listener-exists")
         agree(t, f"127.0.0.2:{PORT}", ("127.0.0.2", PORT), pids=[])
         agree(t, f"[::1]:{PORT}", ("::1", PORT), pids=[])
@@ -165,17 +165,17 @@ def listener_everywhere(t):
 def bound_and_idle(t):
     """ss does not show it."""
     with tcp(("127.0.0.1", PORT)):
-        told = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), cause="bound-not-listening", pids=[ME()])
-        equal(told["holders"][0]["state"], "BOUND", "state")
+        answer = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), cause="bound-not-listening", pids=[ME()])
+        equal(answer["holders"][0]["state"], "BOUND", "state")
 
 
 @test()
 def several_processes(t):
     with tcp(("127.0.0.1", PORT), backlog=1) as sock:
         workers = [t.fork(stay, comm=f"pt-worker{n}", keep=[sock]) for n in range(3)]
-        told = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), cause="listener-exists",
+        answer = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), cause="listener-exists",
                      pids=[ME(), *(w.pid for w in workers)])  # fmt: skip
-        equal(len(told["holders"]), 1, "sockets")
+        equal(len(answer["holders"]), 1, "sockets")
 
 
 @test()
@@ -208,8 +208,8 @@ def reuse_options(t):
     question, where = f"127.0.0.1:{PORT}", ("127.0.0.1", PORT)
     with tcp(where, REUSEADDR):
         agree(t, question, where, cause="reuseaddr-missing", pids=[ME()])
-        told = agree(t, question, where, REUSEADDR, pids=[ME()])
-        check("SO_REUSEADDR" in told["why"], told["why"])
+        answer = agree(t, question, where, REUSEADDR, pids=[ME()])
+        check("SO_REUSEADDR" in answer["why"], answer["why"])
         agree(t, question, where, REUSEPORT, cause="reuseport-missing-on-holder")
     with tcp(where):
         agree(t, question, where, REUSEADDR, cause="reuseaddr-missing-on-holder", pids=[ME()])
@@ -217,16 +217,16 @@ def reuse_options(t):
         agree(t, question, where, cause="reuseport-missing", pids=[ME()])
         agree(t, question, where, REUSEPORT, pids=[ME()])
         agree(t, question, where, REUSEADDR, cause="reuse-option-mismatch", pids=[ME()])
-        told = agree(t, question, where, REUSEPORT, uid=NOBODY, cause="reuseport-uid", pids=[ME()])
-        check(str(NOBODY) in told["why"], told["why"])
+        answer = agree(t, question, where, REUSEPORT, uid=NOBODY, cause="reuseport-uid", pids=[ME()])
+        check(str(NOBODY) in answer["why"], answer["why"])
 
 
 @test()
 def udp_sockets(t):
     question, where = f"udp:127.0.0.1:{PORT}", ("127.0.0.1", PORT)
     with udp(where):
-        told = agree(t, question, where, cause="udp-holder", pids=[ME()])
-        equal(told["holders"][0]["protocol"], "udp", "protocol of the holder")
+        answer = agree(t, question, where, cause="udp-holder", pids=[ME()])
+        equal(answer["holders"][0]["protocol"], "udp", "protocol of the holder")
         agree(t, f"127.0.0.1:{PORT}", where, pids=[])
         agree(t, f"udp:{PORT}", ("0.0.0.0", PORT), cause="wildcard-overlap", pids=[ME()])
     with udp(where, REUSEADDR):
@@ -248,9 +248,9 @@ def time_wait(t):
         with tcp(where, *options, backlog=1) as server:
             client, accepted = pair_on(server)
             close_first(accepted, client, PORT)
-        told = agree(t, question, where, cause="time-wait")
-        equal(told["holders"][0]["state"], "TIME_WAIT", "state")
-        check(0 < told["holders"][0]["expires_in_s"] <= 60, f"time left: {told['holders']}")
+        answer = agree(t, question, where, cause="time-wait")
+        equal(answer["holders"][0]["state"], "TIME_WAIT", "state")
+        check(0 < answer["holders"][0]["expires_in_s"] <= 60, f"time left: {answer['holders']}")
         if options:
             agree(t, question, where, REUSEADDR)
         else:
@@ -277,8 +277,8 @@ def outgoing(t):
         client, accepted = pair_on(server)
         with client, accepted:
             port = port_of(client)
-            told = agree(t, f"127.0.0.1:{port}", ("127.0.0.1", port), cause="ephemeral-holder", pids=[ME()])
-            equal(told["in_ephemeral_range"], True, "in_ephemeral_range")
+            answer = agree(t, f"127.0.0.1:{port}", ("127.0.0.1", port), cause="ephemeral-holder", pids=[ME()])
+            equal(answer["in_ephemeral_range"], True, "in_ephemeral_range")
 
 
 @test()
@@ -290,7 +290,7 @@ def half_closed(t):
     accepted.close()
     at_end(client)
     with client:
-        until(lambda: ask(t, question).get("cause") == "fin-wait2", "FIN_WAIT2 of the kernel's")
+        until(lambda: run_why(t, question).get("cause") == "fin-wait2", "FIN_WAIT2 of the kernel's")
         agree(t, question, where, cause="fin-wait2", pids=[])
         agree(t, question, where, REUSEADDR, cause="fin-wait2")
 
@@ -309,8 +309,8 @@ def orphan(t):
         pass
     accepted.close()
     with client:
-        told = agree(t, question, where, cause="orphan", pids=[])
-        equal(told["holders"][0]["state"], "FIN_WAIT1", "state")
+        answer = agree(t, question, where, cause="orphan", pids=[])
+        equal(answer["holders"][0]["state"], "FIN_WAIT1", "state")
 
 
 @test()
@@ -318,11 +318,11 @@ def many_connections(t):
     """The listener is named, however many connections it has."""
     with tcp(("127.0.0.1", PORT), REUSEADDR, backlog=1000) as server:
         pairs = [pair_on(server) for _ in range(300)]
-        told = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), cause="listener-exists", pids=[ME()])
-        equal(told["holders"][0]["state"], "LISTEN", "the first holder")
+        answer = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), cause="listener-exists", pids=[ME()])
+        equal(answer["holders"][0]["state"], "LISTEN", "the first holder")
         agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), REUSEADDR, cause="listener-exists")
         server.close()
-        told = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), REUSEADDR)
+        answer = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), REUSEADDR)
         for pair in pairs:
             for sock in pair:
                 sock.close()
@@ -335,8 +335,8 @@ def mptcp(t):
     except OSError as error:
         raise Skip(f"no MPTCP: {error}") from None
     with sock:
-        told = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), cause="listener-exists", pids=[ME()])
-        equal([h["protocol"] for h in told["holders"]], ["mptcp"], "protocols of holders")
+        answer = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), cause="listener-exists", pids=[ME()])
+        equal([h["protocol"] for h in answer["holders"]], ["mptcp"], "protocols of holders")
         agree(t, f"mptcp:127.0.0.1:{PORT}", ("127.0.0.1", PORT), cause="listener-exists",
               protocol=IPPROTO_MPTCP, pids=[ME()])  # fmt: skip
 
@@ -404,7 +404,7 @@ def kinds_of_ipv6(t):
     agree(t, f"udp:[ff0e::1]:{PORT}", ("ff0e::1", PORT))
     agree(t, f"udp:[ff02::1]:{PORT}", ("ff02::1", PORT), cause="scope-missing")
     agree(t, f"[::ffff:127.0.0.1]:{PORT}", ("::ffff:127.0.0.1", PORT), V6ONLY, cause="bad-address")
-    equal(ask(t, f"[fe80::5%nosuch]:{PORT}")["cause"], "scope-missing", "cause of a device that is not there")
+    equal(run_why(t, f"[fe80::5%nosuch]:{PORT}")["cause"], "scope-missing", "cause of a device that is not there")
     with tcp(("fe80::5", PORT, 0, index)):
         agree(t, f"[fe80::5%pt0]:{PORT}", ("fe80::5", PORT, 0, index), cause="bound-not-listening")
 
@@ -422,7 +422,7 @@ def bindv6only(t):
     sysctl("ipv6/bindv6only", 1)
     with tcp(("127.0.0.1", PORT), backlog=1):
         agree(t, f"[::]:{PORT}", ("::", PORT))
-        equal(ask(t, str(PORT))["free"], False, "free, where every address is meant")
+        equal(run_why(t, str(PORT))["free"], False, "free, where every address is meant")
 
 
 # --- the permission -------------------------------------------------------------------------------
@@ -430,8 +430,8 @@ def bindv6only(t):
 
 @test()
 def privileged(t):
-    told = agree(t, "0.0.0.0:80", ("0.0.0.0", 80))
-    equal((told["service"], told["range"], told["privileged"]), ("http", "well-known", True), "port 80")
+    answer = agree(t, "0.0.0.0:80", ("0.0.0.0", 80))
+    equal((answer["service"], answer["range"], answer["privileged"]), ("http", "well-known", True), "port 80")
     agree(t, "0.0.0.0:80", ("0.0.0.0", 80), uid=NOBODY, cause="privileged-port")
     agree(t, "[::]:80", ("::", 80), DUAL, uid=NOBODY, cause="privileged-port")
     agree(t, "0.0.0.0:1024", ("0.0.0.0", 1024), uid=NOBODY)
@@ -439,21 +439,21 @@ def privileged(t):
     agree(t, "192.0.2.1:80", ("192.0.2.1", 80), uid=NOBODY, cause="not-local-address")
     agree(t, "[2001:db8::1]:80", ("2001:db8::1", 80), uid=NOBODY, cause="privileged-port")
     with tcp(("0.0.0.0", 80), backlog=1):
-        told = agree(t, "0.0.0.0:80", ("0.0.0.0", 80), uid=NOBODY, cause="privileged-port", pids=[ME()])
+        answer = agree(t, "0.0.0.0:80", ("0.0.0.0", 80), uid=NOBODY, cause="privileged-port", pids=[ME()])
         text = t.command("why", "--uid", "nobody", "0.0.0.0:80").stdout.decode()
         check("pt-test" in text, f"the holder is not in\n{text}")
     sysctl("ipv4/ip_unprivileged_port_start", 80)
-    told = agree(t, "0.0.0.0:80", ("0.0.0.0", 80), uid=NOBODY)
-    equal(told["privileged"], False, "privileged")
+    answer = agree(t, "0.0.0.0:80", ("0.0.0.0", 80), uid=NOBODY)
+    equal(answer["privileged"], False, "privileged")
     agree(t, "0.0.0.0:79", ("0.0.0.0", 79), uid=NOBODY, cause="privileged-port")
 
 
-def bind_when_told(me, flags, where):
+def bind_on_request(me, flags, where):
     libc_check(libc.unshare(flags))
     if flags & CLONE_NEWNET:
         new_netns()
-    me.tell(netns_inode())
-    me.hear()
+    me.send(netns_inode())
+    me.receive()
     return outcome(me, socket.SOCK_STREAM, where, ())
 
 
@@ -473,34 +473,34 @@ def as_a_process(t):
             (CLONE_NEWUSER | CLONE_NEWNET, NOBODY, 80, None),
             (CLONE_NEWUSER, NOBODY, 80, "privileged-port"),
         ):
-            child = t.fork(bind_when_told, flags, ("0.0.0.0", port), comm="pt-caller", uid=uid)
-            child.hear()
-            told = ask(t, f"0.0.0.0:{port}", "--pid", child.pid)
-            child.tell()
+            child = t.fork(bind_on_request, flags, ("0.0.0.0", port), comm="pt-caller", uid=uid)
+            child.receive()
+            answer = run_why(t, f"0.0.0.0:{port}", "--pid", child.pid)
+            child.send()
             truth = child.result()
             what = f"{flags:#x} as {uid}: port {port}"
-            equal(told["free"], truth is None, f"{what}: free, where bind says {truth}: {told}")
-            equal(told.get("cause"), cause, f"cause of {what}")
+            equal(answer["free"], truth is None, f"{what}: free, where bind says {truth}: {answer}")
+            equal(answer.get("cause"), cause, f"cause of {what}")
             if cause == "privileged-port":
-                check("pt-caller" in told["why"], told["why"])
+                check("pt-caller" in answer["why"], answer["why"])
 
 
 def listen_and_stay(me, where):
     with tcp(where, backlog=1):
-        me.tell(netns_inode())
-        me.hear()
+        me.send(netns_inode())
+        me.receive()
 
 
 @test()
 def other_namespaces(t):
     child = t.fork(listen_and_stay, ("0.0.0.0", PORT), comm="pt-there", netns="new")
-    there = child.hear()
+    there = child.receive()
     agree(t, str(PORT), ("::", PORT), DUAL, pids=[])
     text = t.command("why", PORT).stdout.decode()
     check(f"{there}" in text and "pt-there" in text, f"the listener next door is not in\n{text}")
     for args in (("--netns", there), ("--pid", child.pid), ("-N", f"/proc/{child.pid}/ns/net")):
-        told = ask(t, f"0.0.0.0:{PORT}", *args)
-        equal((told.get("cause"), told["holders"][0]["pids"]), ("listener-exists", [child.holder]), f"{args}")
+        answer = run_why(t, f"0.0.0.0:{PORT}", *args)
+        equal((answer.get("cause"), answer["holders"][0]["pids"]), ("listener-exists", [child.holder]), f"{args}")
 
 
 # --- any port -------------------------------------------------------------------------------------
@@ -520,11 +520,11 @@ def any_port(t):
             agree(t, "0", ("0.0.0.0", 0), cause="range-exhausted")
             agree(t, "127.0.0.2:0", ("127.0.0.2", 0))
             agree(t, "udp:127.0.0.1:0", ("127.0.0.1", 0))
-    told = ask(t, "40002")
-    equal((told["reserved"], told["in_ephemeral_range"], told["range"]), (True, True, "registered"), "40002")
-    told = ask(t, "40004")
-    equal((told["reserved"], told["in_ephemeral_range"]), (False, False), "40004")
-    equal(ask(t, "50000")["range"], "dynamic", "range of 50000")
+    answer = run_why(t, "40002")
+    equal((answer["reserved"], answer["in_ephemeral_range"], answer["range"]), (True, True, "registered"), "40002")
+    answer = run_why(t, "40004")
+    equal((answer["reserved"], answer["in_ephemeral_range"]), (False, False), "40004")
+    equal(run_why(t, "50000")["range"], "dynamic", "range of 50000")
 
 
 # --- the command line -----------------------------------------------------------------------------
@@ -543,9 +543,9 @@ def misuse(t):
 
 
 @test()
-def nobody_there(t):
+def missing_process_or_namespace(t):
     child = t.fork(stay)
-    child.tell()
+    child.send()
     child.result()
     equal(t.command("why", "--pid", child.pid, "80").returncode, 2, "why --pid of a process that has gone")
     equal(t.command("why", "--netns", "1", "80").returncode, 2, "why --netns of a namespace that is not there")
@@ -553,9 +553,9 @@ def nobody_there(t):
 
 @test()
 def services(t):
-    told = ask(t, "udp:domain")
-    equal((told["port"], told["service"]), (53, "domain"), "udp:domain")
-    check("service" not in ask(t, "4"), "a service for port 4")
+    answer = run_why(t, "udp:domain")
+    equal((answer["port"], answer["service"]), (53, "domain"), "udp:domain")
+    check("service" not in run_why(t, "4"), "a service for port 4")
 
 
 @test()
@@ -581,15 +581,15 @@ def crowd(me, number):
     with tcp((f"127.2.{number}.9", 20000), backlog=16) as listener, udp((f"127.2.{number}.9", 20000)):
         while len(held) < CROWD - 2:
             held += pair_on(listener)
-        me.tell(len(held) + 2)
-        me.hear()
+        me.send(len(held) + 2)
+        me.receive()
 
 
 @test(alone=True)
 def hundred_thousand_sockets(t):
     """Every answer within 300 ms: the best of some, or the time that it had of a machine with much to do."""
     children = [t.fork(crowd, number) for number in range(CROWDS)]
-    equal(sum(child.hear() for child in children), CROWD * CROWDS, "sockets")
+    equal(sum(child.receive() for child in children), CROWD * CROWDS, "sockets")
     for question in ("5001", "127.2.3.9:20000", "udp:127.2.1.0:20001", "0", "udp:0"):
         walls, works = [], []
         for _ in range(7):

@@ -75,14 +75,14 @@ def in_child(trace, function, **who):
 
     def run(me):
         kept = function()
-        me.tell()
-        me.hear()
+        me.send()
+        me.receive()
         del kept
 
     child = live.Process(run, **who).start()
-    child.hear()
+    child.receive()
     trace.mark()
-    child.tell()
+    child.send()
     child.result()
 
 

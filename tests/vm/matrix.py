@@ -165,9 +165,9 @@ def groups():
     return sorted({"corpus" if g.startswith("corpus") else g for g in found})
 
 
-def live(probes, names, share=True, without=(), foretell=True):
+def live(probes, names, share=True, without=(), predict=True):
     left_out = " ".join(f"--without={n}" for n in without)
-    return (f"PORTTRACE_FORETELL={int(foretell)} python3 tests/live/porttrace_test.py --share={'all' if share else 'none'} --probes={probes} -j1 "
+    return (f"PORTTRACE_PREDICT={int(predict)} python3 tests/live/porttrace_test.py --share={'all' if share else 'none'} --probes={probes} -j1 "
             f"{left_out} {' '.join(map(shlex.quote, names))}")
 
 
@@ -194,7 +194,7 @@ def jobs(arch, kernels, backends, names):
         for backend in there:
             every = EVERY if not brief else MORE if backend == chosen and number else QUICK
             steps = {"live": live(backend, names or [f"{g}." for g in every], without=NOT_EMULATED,
-                                  foretell=backend == chosen)}
+                                  predict=backend == chosen)}
             steps["doctor"] = f"build/porttrace doctor --probes={backend}"
             if not names:
                 steps["facts"] = f"BACKEND={backend} python3 tests/vm/facts.py"

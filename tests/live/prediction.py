@@ -46,22 +46,22 @@ def question(make, where, protocol=0):
     return f"{name}:{address}:{where[1]}"
 
 
-def foretell(t, make, where, options=(), uid=None, protocol=0, error=None, cause=None, pids=None):
+def check_prediction(t, make, where, options=(), uid=None, protocol=0, error=None, cause=None, pids=None):
     """Asks what would become of this bind. error, cause, pids: what the bind is about to show."""
     args = arguments(options)
     # `why` uses no probes: in the matrix of kernels and backends once for each kernel is enough.
-    if args is None or os.environ.get("PORTTRACE_FORETELL") == "0":
+    if args is None or os.environ.get("PORTTRACE_PREDICT") == "0":
         return None
-    asked = question(make, where, protocol)
-    done = t.command("why", "--json", *args, *(["--uid", uid] if uid is not None else []), asked)
-    equal(done.stderr, b"", f"stderr of why {asked}")
-    told = json.loads(done.stdout)
-    equal(done.returncode, 0 if told["free"] else 1, f"exit status of why {asked}")
-    equal(told["free"], error is None, f"free, where bind says {error}: {told}")
+    question_text = question(make, where, protocol)
+    done = t.command("why", "--json", *args, *(["--uid", uid] if uid is not None else []), question_text)
+    equal(done.stderr, b"", f"stderr of why {question_text}")
+    answer = json.loads(done.stdout)
+    equal(done.returncode, 0 if answer["free"] else 1, f"exit status of why {question_text}")
+    equal(answer["free"], error is None, f"free, where bind says {error}: {answer}")
     if error:
-        equal(told.get("cause"), cause, f"cause foretold ({told['why']})")
+        equal(answer.get("cause"), cause, f"cause foretold ({answer['why']})")
         check(error in ERRORS.get(cause, ("EADDRINUSE",)), f"{error} is not of {cause}")
     if pids is not None and cause not in ERRORS:
-        found = {p["pid"] for holder in told["holders"] for p in holder.get("pids", [])}
-        equal(found, set() if cause in OWNERLESS else set(pids), f"pids of the holders foretold ({told['holders']})")
-    return told
+        found = {p["pid"] for holder in answer["holders"] for p in holder.get("pids", [])}
+        equal(found, set() if cause in OWNERLESS else set(pids), f"pids of the holders foretold ({answer['holders']})")
+    return answer
