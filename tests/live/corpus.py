@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the corpus tests share: a registry of case names, and callers that are refused or let in.
+"""What the corpus tests share: a registry of case names, and callers whose call fails or succeeds.
 
 A case is one situation of the catalogue of causes, under its name there (`tcp4-listener`); its test
-is `corpus.tcp4-listener`. Holders live in the test process unless the case is about who holds; the
-call that is judged is made by another process, pt-caller.
+is `corpus.tcp4-listener`. The test process holds the port, unless the case is about the holder;
+another process, pt-caller, makes the call under test.
 """
 
 import errno
@@ -34,7 +34,7 @@ CASES = {}
 
 
 def case(name, **how):
-    """Registers a test under the name that the catalogue gives the situation."""
+    """Registers a test under the catalogue's name for the situation."""
 
     def register(function):
         test(**how)(function)
@@ -55,7 +55,7 @@ def sock_for(make, where, *options, protocol=0):
 
 
 def outcome(call, *args):
-    """The name of the errno that a call fails with; None: it works."""
+    """The name of the errno that a call fails with; None: it succeeds."""
     try:
         call(*args)
     except OSError as error:
@@ -64,7 +64,7 @@ def outcome(call, *args):
 
 
 def attempt(t, function, uid=None, comm="pt-caller", keep=(), error=None):
-    """function() in another process, whose errno must be this; the process stays until told."""
+    """Runs function() in another process, which must fail with `error`; that process exits at a message."""
 
     def run(me):
         held = []
@@ -77,7 +77,7 @@ def attempt(t, function, uid=None, comm="pt-caller", keep=(), error=None):
 
 
 def binder(make, where, *options, listen=False, protocol=0):
-    """A function for attempt(): a socket that is bound there."""
+    """Returns a function for attempt() that binds a socket to `where`."""
 
     def bind(held):
         sock = sock_for(make, where, *options, protocol=protocol)
@@ -96,7 +96,7 @@ def pids_of(record):
 
 
 def judge(record, cause, pids=None, hint=None):
-    """Checks cause and holders of a refusal; pids None: it is not about holders."""
+    """Checks the cause and the holders of a refusal; pids None: do not check the holders."""
     conflict = record["conflict"]
     equal((conflict["cause"], conflict["why"][:0]), (cause, ""), f"cause ({conflict['why']})")
     if pids is not None:
@@ -109,8 +109,8 @@ def judge(record, cause, pids=None, hint=None):
 
 def refuse(t, trace, make, where, *options, cause, pids=None, error="EADDRINUSE", uid=None, hint=None,
            listen=False, protocol=0, event="bind", predicted_pids=None, predicted=True):
-    """Another process must be refused there, and the stream say this of it; returns the record. Before,
-    `why` must foretell it: predicted_pids are those that it can know, predicted False where it cannot."""
+    """bind() of another process must fail with `error`, and the stream must report it; returns the record. Before
+    that, `why` must predict it: predicted_pids are the pids that `why` can know, predicted False: it cannot know."""
     if event == "bind" and predicted:
         check_prediction(t, make, where, options, uid, protocol, error, cause, pids if predicted_pids is None else predicted_pids)
     child = attempt(t, binder(make, where, *options, listen=listen, protocol=protocol), uid=uid,
@@ -118,13 +118,13 @@ def refuse(t, trace, make, where, *options, cause, pids=None, error="EADDRINUSE"
     record = trace.once(event=event, errno=error, netns=t.netns, **child.who)
     child.send()
     child.result()
-    equal(record.get("local_port", 0), where[1], "port asked for")
-    equal(record.get("local_address"), where[0].removeprefix("::ffff:"), "address asked for")
+    equal(record.get("local_port", 0), where[1], "requested port")
+    equal(record.get("local_address"), where[0].removeprefix("::ffff:"), "requested address")
     return judge(record, cause, pids, hint)
 
 
 def allow(t, trace, make, where, *options, uid=None, listen=False):
-    """Another process must be let in there, and the stream have it without an error."""
+    """bind() of another process must succeed, and the stream must report it without an error."""
     check_prediction(t, make, where, options, uid)
     child = attempt(t, binder(make, where, *options, listen=listen), uid=uid)
     record = trace.once(event="bind", errno=None, local_port=where[1], netns=t.netns, **child.who)
@@ -145,14 +145,14 @@ def small_range(low=RANGE[0], high=RANGE[-1]):
 
 
 def own_refusal(t, trace, call, *args, event, error, cause, pids=None, hint=None, **want):
-    """A call of the test process itself that must be refused."""
+    """Makes a call in the test process, which must fail with `error`."""
     equal(outcome(call, *args), error, "errno")
     record = trace.once(event=event, errno=error, **want, **t.me)
     return judge(record, cause, pids, hint)
 
 
 def add_hole():
-    """10.99.0.1 is ours, and what is sent to 10.99.0.2 is never answered."""
+    """Adds the local address 10.99.0.1, and the neighbour 10.99.0.2, which answers no packet."""
     run_text("ip", "link", "add", "pt-v0", "type", "veth", "peer", "name", "pt-v1")
     run_text("ip", "address", "add", "10.99.0.1/24", "dev", "pt-v0")
     run_text("ip", "link", "set", "pt-v0", "up")
@@ -162,11 +162,11 @@ def add_hole():
 
 
 def in_state(state, port=PORT):
-    """Waits until a socket with this local port is in this state, as ss calls it."""
-    def look():
+    """Waits until ss shows a socket with this local port in this state."""
+    def rows():
         return run_text("ss", "-Htan", "state", state, "sport", "=", str(port)).strip()
 
-    return until(look, f"{state} on port {port}", DEADLINE)
+    return until(rows, f"{state} on port {port}", DEADLINE)
 
 
 __all__ = [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the corpus needs of the kernel and Python does not offer: io_uring, bpf(), seccomp, Landlock."""
+"""Kernel interfaces that the corpus needs and that Python lacks: io_uring, bpf(), seccomp, Landlock."""
 
 import contextlib
 import ctypes
@@ -12,7 +12,7 @@ import struct
 
 from porttrace_test import Skip, cgroup2_mount, libc
 
-# What machines number alike (since 5.1) and, by machine, what they do not.
+# System call numbers that are equal on all architectures (since 5.1), then those that differ.
 SYS_URING_SETUP, SYS_URING_ENTER, SYS_URING_REGISTER = 425, 426, 427
 SYS_LANDLOCK_CREATE, SYS_LANDLOCK_RESTRICT = 444, 446
 NUMBERS = {"x86_64": (60, 321, 49, 42, 50), "aarch64": (93, 280, 200, 203, 201)}
@@ -21,11 +21,11 @@ SYS_EXIT, SYS_BPF, SYS_BIND, SYS_CONNECT, SYS_LISTEN = NUMBERS.get(os.uname().ma
 
 def _must_be_known(number):
     if number is None:
-        raise Skip(f"what number this system call has is not known of {os.uname().machine}")
+        raise Skip(f"the number of this system call is not known for {os.uname().machine}")
 
 
 def syscall(number, *args):
-    """A system call by number; its result, or OSError."""
+    """Makes a system call by number; returns its result or raises OSError."""
     _must_be_known(number)
     result = libc.syscall(ctypes.c_long(number), *[
         ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args])
@@ -69,7 +69,7 @@ class Uring:
         self.entries = mmap.mmap(self.fd, 64 * entries[0], offset=0x10000000)
 
     def call(self, opcode, fd, addr=0, length=0, addr2=0):
-        """One request; its result, or OSError."""
+        """Makes one request; returns its result or raises OSError."""
         tail = struct.unpack_from("I", self.ring, self.sq[1])[0]
         slot = tail & struct.unpack_from("I", self.ring, self.sq[2])[0]
         struct.pack_into("=BBHiQQI28x", self.entries, 64 * slot, opcode, 0, 0, fd, addr2, addr, length)
@@ -102,7 +102,7 @@ class Uring:
         self.call(OP_LISTEN, sock.fileno(), 0, backlog)
 
     def register(self, *socks):
-        """The ring holds these files from now on."""
+        """Registers these files with the ring, which holds them from now on."""
         fds = (ctypes.c_int * len(socks))(*[sock.fileno() for sock in socks])
         syscall(SYS_URING_REGISTER, self.fd, REGISTER_FILES, fds, len(socks))
 
@@ -120,13 +120,13 @@ def answer(value):
 
 
 def rewrite_port(port):
-    """A program that makes every port asked for this one: ctx->user_port = htons(port)."""
+    """A program that changes every requested port to this one: ctx->user_port = htons(port)."""
     return (struct.pack("=BBhi", 0xb7, 2, 0, socket.htons(port)) +
             struct.pack("=BBhi", 0x63, 0x21, 24, 0) + answer(1))
 
 
 def rewrite_address(address):
-    """The same of the address: ctx->user_ip4."""
+    """A program that changes every requested address to this one: ctx->user_ip4."""
     return (struct.pack("=BBh4s", 0xb7, 2, 0, socket.inet_aton(address)) +
             struct.pack("=BBhi", 0x63, 0x21, 4, 0) + answer(1))
 
@@ -144,7 +144,7 @@ class Cgroup:
         os.mkdir(self.path)
 
     def attach(self, kind, where, code):
-        # Until 5.11 a program's memory counted as locked; who may not raise the limit has a newer kernel here.
+        # Until 5.11 a program's memory counts as locked. Where the test may not raise the limit, the kernel is newer.
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         insns = ctypes.create_string_buffer(code, len(code))
@@ -157,7 +157,7 @@ class Cgroup:
         os.close(prog)
 
     def enter(self):
-        """The calling process from now on."""
+        """Moves the calling process into the cgroup."""
         with open(os.path.join(self.path, "cgroup.procs"), "w", encoding="ascii") as file:
             file.write(str(os.getpid()))
 
@@ -180,7 +180,7 @@ class Cgroup:
 # --- seccomp and Landlock -------------------------------------------------------------------------
 
 def refuse_by_seccomp(number, error):
-    """From now on this system call of this process gives this errno."""
+    """Installs a seccomp filter: from now on this system call of this process fails with this errno."""
     _must_be_known(number)
     code = (struct.pack("=HBBI", 0x20, 0, 0, 0) +  # A = nr
             struct.pack("=HBBI", 0x15, 0, 1, number) +
@@ -194,7 +194,7 @@ def refuse_by_seccomp(number, error):
 
 
 def restrict_by_landlock(bind=False, connect=False):
-    """From now on this process may not bind, or connect, any TCP port."""
+    """Restricts this process: from now on it may not bind, or not connect to, any TCP port."""
     rules = struct.pack("=QQ", 0, bind * 1 | connect * 2)
     try:
         ruleset = syscall(SYS_LANDLOCK_CREATE, ctypes.create_string_buffer(rules, 16), 16, 0)

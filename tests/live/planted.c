@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * planted COUNT [STORM CHURNERS]: makes COUNT conflicts over ports, one after the other, each with
- * holders of its own, and prints what it knows of each:
+ * planted COUNT [STORM CHURNERS]: makes COUNT port conflicts, one after the other, each with its own
+ * holders, and prints a line for each:
  *
  *   PORT PROTOCOL CAUSE KIND CALLER HOLDER[,HOLDER...]
  *
- * Kinds: `stays`, the holder is there for a while after; `leaves`, it exits the moment that the caller
- * has been refused; `left`, it was gone before (TIME_WAIT). Loopback only. Meanwhile CHURNERS processes
- * run STORM, in turn `connect` and `bind`, as fast as the machine lets them beside the rest (nice 19). Any
- * other outcome than the planned one ends it with a message and status 1; misuse with 2.
+ * Kinds: `stays`, the holder keeps the port for STAY_US; `leaves`, the holder exits as soon as the caller
+ * has been refused; `left`, the holder exited before (TIME_WAIT). Loopback only. Meanwhile CHURNERS processes
+ * run STORM, alternately `connect` and `bind`, as fast as they can at nice 19. An unplanned outcome ends
+ * the program with a message and status 1, misuse with status 2.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -26,9 +26,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FIRST_PORT 20000 /* below the ephemeral range: nobody else is given one of these */
-#define STAY_US	   5000000 /* a starved machine may look that late */
-#define PAUSE_US   15000 /* 1,000 of them in some 20 s */
+#define FIRST_PORT 20000 /* below the ephemeral range: the kernel gives these ports to no other socket */
+#define STAY_US	   5000000 /* on a busy machine porttrace may read the descriptors this late */
+#define PAUSE_US   15000 /* 1,000 conflicts in about 20 s */
 #define HOLDERS	   3
 #define CHURNERS_MAX 1000
 #define COUNT_MAX    9000
@@ -92,7 +92,7 @@ static int bound_socket(int type, int port)
 	return fd;
 }
 
-/* Both ends here, the listener closed. TIME_WAIT: the accepted end closes first. */
+/* This process has both ends and closes the listener. leave: the accepted end closes first (TIME_WAIT). */
 static void connect_to_self(int listener, int port, bool leave)
 {
 	struct sockaddr_in there = place(port);
@@ -113,7 +113,7 @@ static void connect_to_self(int listener, int port, bool leave)
 	close(client);
 }
 
-/* Says that it has the port; then stays for a while, or until the other end of `go` is closed. */
+/* Writes to `ready` that it holds the port; then stays for STAY_US, or until the other end of `go` is closed. */
 static void hold(const struct plan *plan, int port, int ready, int go)
 {
 	int fd = bound_socket(plan->type, port);
@@ -152,7 +152,7 @@ static void refuse(const struct plan *plan, int port)
 	close(fd);
 }
 
-/* The holders of one port, and what tells them to go. */
+/* The holders of one port, and the pipe whose end makes them exit. */
 struct planted {
 	pid_t pids[HOLDERS];
 	int go;
@@ -201,7 +201,7 @@ static void end(const struct plan *plan, int port, const struct planted *planted
 	printf("\n");
 }
 
-/* None begins before all are there. */
+/* No process starts STORM before all processes exist. */
 static void churn(const char *storm, int count, pid_t *churners)
 {
 	int gate[2];
@@ -230,7 +230,7 @@ static void churn(const char *storm, int count, pid_t *churners)
 	usleep(500000);
 }
 
-/* All have to be at it still. */
+/* Every process must still run: one that has ended is an error. */
 static void end_churn(int count, const pid_t *churners)
 {
 	for (int i = 0; i < count; i++) {
@@ -250,10 +250,10 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: planted COUNT [STORM CHURNERS]\n");
 		return 2;
 	}
-	/* Among so many that are busy, whoever has to wait for a turn plants nothing. */
+	/* Run before the busy processes: otherwise this process would wait for a CPU instead of making conflicts. */
 	if (sched_setscheduler(0, SCHED_RR, &(struct sched_param){.sched_priority = 1}))
 		die("sched_setscheduler");
-	/* The kernel keeps so many TIME_WAITs and no more: these have to be there first. */
+	/* The kernel limits the number of TIME_WAITs, so make these before the storm makes its own. */
 	for (int i = 0; i < count; i++) {
 		if (plan_of(i)->kind == LEFT)
 			begin(plan_of(i), FIRST_PORT + i, &planted[i]);

@@ -9,7 +9,7 @@ runs every test of tests/live/test_*.py, or those whose name contains a NAME. Th
 exactly `N passed, N failed, N skipped`; the exit status is 1 when one failed.
 
 Each test runs in a process and (unless it says otherwise) a network namespace of its own. It starts
-porttrace with `t.trace()`, does something, and says what must be in the stream:
+porttrace with `t.trace()`, makes some calls, and names the records that the stream must contain:
 
     @test()
     def bind(t):
@@ -17,17 +17,17 @@ porttrace with `t.trace()`, does something, and says what must be in the stream:
             sock = tcp(("127.0.0.1", 0))
             trace.once(event="bind", local_port=port_of(sock), **t.me)
 
-`once()` waits for the record with a deadline, never for a duration, and at the end of the `with`
-the stream is stopped and it must still be the only one that matches. `never()` is proved by a later
-event: before it stops, the trace makes a marker of its own and waits until that came through.
+`once()` waits for the record until a deadline. At the end of the `with`, porttrace stops, and exactly
+one record must match. `never()` needs a later event as proof: before porttrace stops, the test makes a
+marker event and waits for its record.
 A test's porttrace traces only the test's network namespace (-N), so that other programs' traffic
-cannot fill its ring. A test that needs more says so: everywhere=True, or a -N of its own.
+cannot fill its ring. A test that needs more namespaces passes everywhere=True or its own -N.
 
 A start of porttrace costs half a second of CPU time. A test that starts it without arguments therefore shares
-one with up to 15 others (SHARED): it begins with a marker of its own, and ignores what came before.
+one with up to 15 other tests (SHARED): it begins with its own marker event, and ignores earlier records.
 --share=all gives all such tests one porttrace, which then traces every namespace (for emulated machines, where a
-start takes many seconds); --share=none gives each test its own. Tests about porttrace as a process say so
-(OWN_TRACER in their file, or own=True) and always have their own.
+start takes many seconds); --share=none gives each test its own. Tests about porttrace as a process set
+OWN_TRACER in their file, or own=True, and always have their own.
 
 Truth comes from outside porttrace: errno and getsockname() of the test's own calls, ss, /proc,
 nstat.
@@ -44,7 +44,7 @@ import importlib.util
 import inspect
 import json
 import multiprocessing
-import multiprocessing.connection  # Pipe() would import it in every test anew
+import multiprocessing.connection  # otherwise Pipe() would import it again in every test
 import os
 import re
 import resource
@@ -68,11 +68,11 @@ PORTTRACE = os.environ.get("PORTTRACE", os.path.join(ROOT, "build/porttrace"))
 STORM = os.environ.get("STORM", os.path.join(ROOT, "build/tests/storm"))
 # How many times slower than real hardware this machine is (emulation). Multiplies the time limits.
 SLOW = float(os.environ.get("PORTTRACE_SLOW", "1"))
-DEADLINE = float(os.environ.get("PORTTRACE_DEADLINE", 30 * SLOW))  # seconds to wait for a fact
+DEADLINE = float(os.environ.get("PORTTRACE_DEADLINE", 30 * SLOW))  # seconds to wait for a condition
 DONE, NOT_ALLOWED, LOST = 0, 3, 5  # porttrace's exit statuses
-# Probe hits that one test may lose. While a kprobe program runs on a CPU, the kernel runs no other one there, so what a
-# timer interrupt (network, TIME_WAITs) does meanwhile is not seen. A kernel that preempts itself may also switch away
-# from a fentry program; until it is back, the kernel does not run the same program for other tasks on that CPU.
+# Probe hits that one test may lose. While a kprobe program runs on a CPU, the kernel runs no other kprobe program there,
+# so porttrace misses what a timer interrupt (network, TIME_WAITs) does meanwhile. A preemptible kernel may also switch
+# away from an fentry program; until it resumes, the kernel does not run the same program for other tasks on that CPU.
 NOT_RUN_MAX = 10
 START_LIMIT = max(DEADLINE, 60 * SLOW)  # seconds for porttrace's start record
 TEST_LIMIT = 150 * SLOW  # seconds for one test, then it is killed
@@ -152,7 +152,7 @@ def new_netns():
 
 
 def require(call, *args, what):
-    """Tries, in a child process, a call that a container may forbid; skips the test with the reason."""
+    """Tries, in a child process, a call that a container may forbid; if it fails, skips the test with the reason."""
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
@@ -238,7 +238,7 @@ def cgroup2_mount():
     raise Skip("no cgroup2 is mounted")
 
 
-# --- sockets ------------------------------------------------------------------------------------
+# --- sockets -------------------------------------------------------------------------------------
 
 
 def family_of(address):
@@ -322,13 +322,13 @@ def reset(sock):
     sock.close()
 
 
-# --- other processes ----------------------------------------------------------------------------
+# --- other processes -----------------------------------------------------------------------------
 
 
 class Process:
     """A forked child that runs function(me, *args), without the sockets of its parent but `keep`.
 
-    They talk by send() and receive(); result() waits for the end and gives what function returned.
+    Parent and child exchange values by send() and receive(); result() waits for the end and returns its value.
     """
 
     def __init__(self, function, *args, comm="pt-child", uid=None, keep=(), netns=None):
@@ -381,7 +381,7 @@ class Process:
         return self._receive("value")
 
     def result(self):
-        """What function returned, once the process has ended."""
+        """Waits until the process has ended; returns the function's value."""
         value = self._receive("result")
         self.wait()
         return value
@@ -409,7 +409,7 @@ class Process:
 
     @property
     def who(self):
-        """The fields that say that this process did it."""
+        """The fields of a record that name this process."""
         return {"pid": self.pid, "tid": self.pid, "comm": self.comm, "uid": self.uid}
 
     @property
@@ -419,11 +419,11 @@ class Process:
 
 
 def stay(me):
-    """For a process that only has to exist: it ends when it receives a message."""
+    """For a process that only has to exist: it exits when it receives a message."""
     me.receive()
 
 
-# --- porttrace under test -----------------------------------------------------------------------
+# --- porttrace under test ------------------------------------------------------------------------
 
 
 class Record(dict):
@@ -510,7 +510,7 @@ def record_faults(record):
 
     def walk(value, path):
         if value is None or value in ("", "unknown") or (value == -1 and value is not True):
-            faults.append(f"{path} is {value!r}: what is unknown must be absent")
+            faults.append(f"{path} is {value!r}: an unknown value must be absent")
         if isinstance(value, dict):
             for name, inner in value.items():
                 if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
@@ -519,7 +519,7 @@ def record_faults(record):
                 if name in NUMBERS and not number:
                     faults.append(f"{path}.{name} is {inner!r}, not a number")
                 if name in TEXTS and not isinstance(inner, str):
-                    faults.append(f"{path}.{name} is {inner!r}, not a text")
+                    faults.append(f"{path}.{name} is {inner!r}, not a string")
                 walk(inner, f"{path}.{name}")
         elif isinstance(value, list):
             for index, inner in enumerate(value):
@@ -602,7 +602,7 @@ class Stream:
         return self.process.poll() is not None
 
     def read(self):
-        """Takes the records that were written since; returns whether there were any."""
+        """Reads the records that were written since the last call; returns whether there were any."""
         data = None if self.file.closed else self.file.read()
         if not data:
             return False
@@ -643,7 +643,7 @@ class Stream:
         end = time.monotonic() + (_deadline or DEADLINE)
         found = self.find(**want)
         while len(found) < _count:
-            gone, late = self.gone(), time.monotonic() > end  # before reading: what it wrote till then counts
+            gone, late = self.gone(), time.monotonic() > end  # before read(): what porttrace has written by now counts
             if self.read():
                 found = self._matching(want)
             elif gone or late:
@@ -665,11 +665,11 @@ class Stream:
         return self.find(**want)
 
     def never(self, **want):
-        """No record may match; checked when the stream has stopped."""
+        """No record may match; verify() checks this when the stream has stopped."""
         self.forbidden.append(want)
 
     def mark(self):
-        """Makes an event and waits for its record: every earlier record has been read then."""
+        """Makes an event and waits for its record: then every earlier record has been read."""
         if self.marker:
             want = self.marker()
             if want:
@@ -694,7 +694,7 @@ class Stream:
             raise Failure(f"porttrace did not end in {deadline} s\n{self.tail()}") from None
         self.read()
         if self.rest:
-            self.faults.append(f"the last line has no end: {self.rest!r}")
+            self.faults.append(f"the last line has no newline: {self.rest!r}")
         return self.process.returncode, self.stop_record()
 
     def stop_record(self):
@@ -702,7 +702,7 @@ class Stream:
         return found[-1] if found else None
 
     def verify(self):
-        """Checks what once(), times() and never() demanded, that each record is well formed, and the exit status."""
+        """Checks once(), times() and never(), the form of each record, and the exit status."""
         self.verify_records()
         self.verify_end()
 
@@ -846,14 +846,14 @@ class Tracer:
         return self
 
     def take(self):
-        """A namespace for the next test: a descriptor that the tracer closes."""
+        """Returns a descriptor of a namespace for the next test; the tracer closes it."""
         self.running += 1
         self.used.append(self.free.pop() if self.confined else self._new())
         return self.used[-1]
 
     def give_back(self):
-        """A test has ended. Its namespace stays open for a while: the kernel reuses the inode number of a namespace
-        at once, and late events of the old one would be taken for events of the new one."""
+        """Keeps the namespace of an ended test open for a while: the kernel reuses the inode number of a namespace at
+        once, and a test would take late events of the old namespace for its own."""
         self.running -= 1
         while not self.confined and len(self.used) > self.running + 8:
             os.close(self.used.pop(0))
@@ -863,7 +863,7 @@ class Tracer:
         return self.confined and not self.free
 
     def end(self):
-        """Ends porttrace. Returns a message if it lost events or ended with another status than 0, else None."""
+        """Ends porttrace. Returns a message if porttrace lost events or its exit status was not 0, else None."""
         try:
             self.started()
             self.stream.stop()
@@ -909,7 +909,7 @@ class Screen:
         self.poll = select.poll()
         for fd in self.pipes:
             self.poll.register(fd, select.POLLIN)
-        self.wait("porttrace ", START_LIMIT)  # the first line, which comes when everything is attached
+        self.wait("porttrace ", START_LIMIT)  # the first line, which porttrace prints when all probes are attached
 
     def _read(self, timeout):
         """Reads the output, and waits up to `timeout` seconds for some; returns whether there was any."""
@@ -917,7 +917,7 @@ class Screen:
         for fd, _ in ready:
             try:
                 data = os.read(fd, 65536)
-            except OSError:  # EIO: the last user of a terminal has gone
+            except OSError:  # EIO: the last process has closed the terminal
                 data = b""
             if data:
                 self.pipes[fd] += data
@@ -937,7 +937,7 @@ class Screen:
         """Waits for a regular expression and returns the match."""
         end = time.monotonic() + deadline
         while True:
-            # Once: output that is read behind the search would be missed by _read(), which waits for more.
+            # Read self.text once: _read() waits for more, so the search would miss output read in between.
             text = self.text
             match = re.search(pattern, text, re.M)
             if match:
@@ -951,7 +951,7 @@ class Screen:
         if self.process.poll() is None:
             self.process.send_signal(number)
         end = time.monotonic() + DEADLINE
-        # Not until the pipe's end: another process may hold a copy of it (another porttrace that looks at files).
+        # Do not wait for the end of the pipe: another porttrace that scans descriptors may hold a copy of it.
         while self.process.poll() is None:
             check(time.monotonic() < end, f"{self.command} did not end")
             if not self._read(0.02):
@@ -970,23 +970,23 @@ class Screen:
         return False
 
 
-# --- tests --------------------------------------------------------------------------------------
+# --- tests ---------------------------------------------------------------------------------------
 
 
 class Test:
-    """What a test gets: its namespace, the fields that name it in records, and ways to run porttrace."""
+    """The argument of a test: its namespace, the fields that name it in records, and methods to run porttrace."""
 
     def __init__(self, options, home, shared=None):
         self.options = options
-        self.shared = shared  # the Stream of the porttrace that tests share, if this one may
-        self.home = home  # the namespace that the suite was started in
+        self.shared = shared  # the Stream of the shared porttrace, if this test may use it
+        self.home = home  # the namespace in which the suite was started
         self.netns = netns_inode()
         self.processes = []
         self.dirs = []
 
     @property
     def me(self):
-        """The fields that say that the test process did it."""
+        """The fields of a record that name the test process."""
         return {
             "pid": os.getpid(),
             "tid": threading.get_native_id(),
@@ -1001,14 +1001,14 @@ class Test:
         return {"pid": os.getpid(), "comm": comm_of()}
 
     def confined(self, args, everywhere):
-        """The arguments with a -N for the test's namespace, unless they have one or the test needs every one."""
+        """Adds -N for the test's namespace, unless the arguments have a -N or the test traces every namespace."""
         if everywhere or "-N" in args:
             return args
         return (*args, "-N", self.netns)
 
     def trace(self, *args, marker=True, everywhere=False, **more):
-        """Starts porttrace in the namespace of the suite; it is ready when this returns. everywhere: it traces
-        other network namespaces too, and then needs another filter that keeps a busy machine's events out."""
+        """Starts porttrace in the namespace of the suite; it is ready when this returns. everywhere: trace other
+        network namespaces too; then the test needs another filter against the events of a busy machine."""
         if self.shared and marker and not args and not more and not everywhere:
             return Shared(self.shared, self.netns, self._marker)
         return Stream(
@@ -1039,13 +1039,13 @@ class Test:
         return process
 
     def temp(self):
-        """A new directory that goes with the test."""
+        """Makes a directory that is removed at the end of the test."""
         directory = tempfile.TemporaryDirectory(prefix="porttrace-test-")
         self.dirs.append(directory)
         return directory.name
 
     def command(self, *args, **more):
-        """Runs porttrace to its end; a CompletedProcess with bytes."""
+        """Runs porttrace to its end; returns a CompletedProcess with bytes."""
         return subprocess.run(
             [PORTTRACE, *map(str, args)],
             stdin=subprocess.DEVNULL,
@@ -1095,7 +1095,7 @@ def run_test(function, options, home, shared, netns):
         if function.root and os.getuid() != 0:
             raise Skip("needs root")
         set_comm("pt-test")
-        # Shows where it hangs, before the suite kills it. dump_traceback_later() would need a thread.
+        # Print where the test hangs, before the suite kills it. dump_traceback_later() would need a thread.
         faulthandler.register(signal.SIGALRM)
         signal.setitimer(signal.ITIMER_REAL, TEST_LIMIT - 1)
         if netns is not None:
@@ -1154,7 +1154,7 @@ class Running:
         _, status, used = os.wait4(self.pid, 0)
         os.close(self.pidfd)
         try:
-            os.killpg(self.pid, signal.SIGKILL)  # children it left behind
+            os.killpg(self.pid, signal.SIGKILL)  # children that the test left running
         except (ProcessLookupError, PermissionError):
             pass
         self.output.seek(0)
@@ -1177,7 +1177,7 @@ class Running:
 
 
 class Suite:
-    """The tests to run, and the porttraces that they share."""
+    """The tests to run, and their shared porttraces."""
 
     def __init__(self, functions, options):
         self.options = options
@@ -1185,7 +1185,7 @@ class Suite:
         self.home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self.waiting = sorted(functions, key=lambda f: (f.alone, f.own))
         self.running = []
-        self.tracer = self.next_tracer = None  # that the next tests take; that is starting meanwhile
+        self.tracer = self.next_tracer = None  # for the next tests; for those after them, still starting
 
     def shares(self, function):
         return self.options.share != "none" and os.getuid() == 0 and not function.own
@@ -1196,7 +1196,7 @@ class Suite:
         tracer = None
         if self.shares(function):
             if self.tracer and self.tracer.stream.gone():
-                self.tracer = None  # the end of its last test reports it
+                self.tracer = None  # end() of its last test reports it
             if not self.tracer:
                 self.tracer = (self.next_tracer or Tracer(self.options, self.home)).started()
                 self.next_tracer = None
@@ -1217,7 +1217,7 @@ class Suite:
         sys.stdout.flush()
 
     def end_tracer(self, tracer):
-        """Ends a shared porttrace, which is a test too: it must end well and have lost nothing."""
+        """Ends a shared porttrace and counts that as a test: the exit status must be 0, and no event may be lost."""
         if tracer is self.tracer:
             self.tracer = None
         wrong = tracer.end()
@@ -1264,8 +1264,8 @@ def main(paths=None):
     parser.add_argument("-j", "--jobs", type=int, default=min(4, os.cpu_count() or 1))
     parser.add_argument("-v", "--verbose", action="store_true", help="output of passed tests too")
     parser.add_argument("--share", choices=["some", "all", "none"], default="some",
-                        help=f"how many tests share one porttrace (default: some, which are {SHARED})")  # fmt: skip
-    parser.add_argument("--list", action="store_true", help="names of the tests, and nothing else")
+                        help=f"which tests share one porttrace (default: some, up to {SHARED} tests each)")  # fmt: skip
+    parser.add_argument("--list", action="store_true", help="only print the names of the tests")
     parser.add_argument(
         "--without",
         action="append",
@@ -1284,10 +1284,10 @@ def main(paths=None):
         print("\n".join(f.name for f in functions))
         return 0
     if not functions:
-        print("no test has such a name", file=sys.stderr)
+        print("no test matches these names; --list prints the names of all tests", file=sys.stderr)
         return 2
     if not os.access(PORTTRACE, os.X_OK):
-        print(f"{PORTTRACE} is not there: run make, or set PORTTRACE", file=sys.stderr)
+        print(f"{PORTTRACE} does not exist: run make, or set PORTTRACE", file=sys.stderr)
         return 2
     counts = Suite(functions, options).run()
     print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`porttrace why` before a bind(): what it foretells must be what the kernel then says."""
+"""Runs `porttrace why` before a bind(): the kernel must then return what it predicted."""
 
 import json
 import os
@@ -23,12 +23,12 @@ ERRORS = {
 }
 
 
-# What is left of a connection is in no process, and who left it was not seen.
+# No process has these sockets open, and porttrace did not run when their process closed them.
 OWNERLESS = ("time-wait", "time-wait-holder-noreuse", "fin-wait2", "orphan")
 
 
 def arguments(options):
-    """The options of a socket on the command line; None: one of them cannot be said there."""
+    """The socket options as options of `why`; None: `why` has no option for one of them."""
     args = []
     for option in options:
         if option[:2] == (socket.SOL_SOCKET, socket.SO_BINDTODEVICE):
@@ -47,9 +47,9 @@ def question(make, where, protocol=0):
 
 
 def check_prediction(t, make, where, options=(), uid=None, protocol=0, error=None, cause=None, pids=None):
-    """Asks what would become of this bind. error, cause, pids: what the bind is about to show."""
+    """Runs `why` for this bind() and checks the answer. error, cause, pids: the expected result of the bind()."""
     args = arguments(options)
-    # `why` uses no probes: in the matrix of kernels and backends once for each kernel is enough.
+    # `why` uses no probes: the matrix of kernels and backends runs it once for each kernel.
     if args is None or os.environ.get("PORTTRACE_PREDICT") == "0":
         return None
     question_text = question(make, where, protocol)
@@ -57,11 +57,11 @@ def check_prediction(t, make, where, options=(), uid=None, protocol=0, error=Non
     equal(done.stderr, b"", f"stderr of why {question_text}")
     answer = json.loads(done.stdout)
     equal(done.returncode, 0 if answer["free"] else 1, f"exit status of why {question_text}")
-    equal(answer["free"], error is None, f"free, where bind says {error}: {answer}")
+    equal(answer["free"], error is None, f"free, where bind() returns {error}: {answer}")
     if error:
-        equal(answer.get("cause"), cause, f"cause foretold ({answer['why']})")
-        check(error in ERRORS.get(cause, ("EADDRINUSE",)), f"{error} is not of {cause}")
+        equal(answer.get("cause"), cause, f"predicted cause ({answer['why']})")
+        check(error in ERRORS.get(cause, ("EADDRINUSE",)), f"{error} is not an errno of {cause}")
     if pids is not None and cause not in ERRORS:
         found = {p["pid"] for holder in answer["holders"] for p in holder.get("pids", [])}
-        equal(found, set() if cause in OWNERLESS else set(pids), f"pids of the holders foretold ({answer['holders']})")
+        equal(found, set() if cause in OWNERLESS else set(pids), f"pids of the predicted holders ({answer['holders']})")
     return answer

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * storm MODE COUNT: makes one kind of socket call COUNT times, as fast as one process can, and
- * prints what an iteration cost. The measuring instrument of tests/bench, a load for tests/live.
+ * prints the cost of one iteration. tests/bench measures with it, tests/live uses it as load.
  *
  *   connect   connect to an own listener, accept, close both ends (the client first)
- *   serverfirst  the same, the accepting end closes first
- *   reset     the same, the client closes by a reset
- *   bindconnect  as connect, but bind the client to port 0 of 127.0.0.1 before, to one destination
+ *   serverfirst  as connect, but the accepted end closes first
+ *   reset     as connect, but the client closes with a reset
+ *   bindconnect  as connect, to one destination, but first bind the client to port 0 of 127.0.0.1
  *   bind      bind a TCP socket to port 0, close
  *   refused   bind a TCP socket to a port that is held, which must fail with EADDRINUSE, close
  *   udp       send a datagram from a socket that has no port yet, receive it, close
  *   getppid   a system call that touches no socket
  *
- * Loopback only. Exactly COUNT operations, no warming up: a test can count what they left behind.
- * Any outcome but the expected one ends it with a message and status 1; misuse with 2.
+ * Loopback only. Exactly COUNT operations without warm-up, so that a test can count their TIME_WAITs.
+ * An unexpected outcome ends the program with a message and status 1, misuse with status 2.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -30,9 +30,9 @@
 #include <unistd.h>
 
 /*
- * connect() goes to these many loopback addresses in turn: each has its own set of four-tuples, so
- * the TIME_WAITs that the loop leaves never fill half of the ephemeral range towards one of them,
- * where the kernel's search for a port becomes many times dearer and would drown what is measured.
+ * connect() uses this many loopback addresses in turn. Each has its own four-tuples, so the TIME_WAITs
+ * of the loop never use half of the ephemeral range towards one address. Beyond half, the kernel's
+ * port search takes many times longer and would hide the time that is measured.
  */
 #define DESTINATIONS 64U
 
@@ -89,7 +89,7 @@ static void connect_pair(int client, uint32_t destination, int *accepted)
 		die("accept");
 }
 
-/* The second waits for the first one's FIN: ends that close at one time would both leave a TIME_WAIT. */
+/* The second end waits for the FIN of the first: if both closed at once, both would leave a TIME_WAIT. */
 static void close_in_turn(int first, int second)
 {
 	char end;
@@ -167,7 +167,7 @@ static void one_refused(uint64_t i)
 	(void)i;
 	if (!bind(fd, (struct sockaddr *)&there, sizeof(there))) {
 		errno = 0;
-		die("bind of a held port worked");
+		die("bind of a held port succeeded");
 	}
 	if (errno != EADDRINUSE)
 		die("bind of a held port");
@@ -186,7 +186,7 @@ static void one_udp(uint64_t i)
 
 	if (sendto(fd, &byte, 1, 0, (struct sockaddr *)&there, sizeof(there)) != 1)
 		die("sendto");
-	/* So that every round meets the same empty queue. */
+	/* Empty the queue, so that every iteration starts with an empty one. */
 	if (recv(held, &byte, 1, 0) != 1)
 		die("recv");
 	close_socket(fd);

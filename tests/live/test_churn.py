@@ -24,7 +24,7 @@ from porttrace_test import (
     until,
 )
 
-OWN_TRACER = True  # none shares a stream with others
+OWN_TRACER = True  # these tests do not share a porttrace
 
 
 def total(trace, group, field):
@@ -47,7 +47,7 @@ def timewait_and_ephemeral(t):
             client, accepted = pair_on(listener)
             close_first(client, accepted, port_of(client))
         equal(len(timewaits()), count, "TIME_WAITs that ss shows")
-        # Before 5.18 it counts what a timer ended, which is none yet.
+        # Before 5.18 the kernel counts the TIME_WAITs that a timer ended, which are none so far.
         check(nstat("TcpExtTW") in (0, count), f"TIME_WAITs that the kernel counted: {nstat('TcpExtTW')}")
         reaches(trace, "timewait", "entered", count)
         reaches(trace, "ephemeral", "allocated", count)
@@ -86,7 +86,7 @@ def top_names_who_and_where(t):
             for row in r.get("top", [])
             if row.get("remote_port") == 5001
         ]
-        check(rows, "top has nobody")
+        check(rows, "top is empty")
         for row in rows:
             for name, value in (
                 ("pid", os.getpid()),
@@ -99,7 +99,7 @@ def top_names_who_and_where(t):
 
 @test()
 def every_way_to_an_ephemeral_port(t):
-    """connect, bind(0), listen and UDP send and connect without bind: each takes one."""
+    """connect, bind(0), listen, and UDP send and connect without bind: each allocates one port."""
     with udp(("127.0.0.1", 5001)), tcp(("127.0.0.1", 5001), backlog=1) as listener, t.trace(
         "-i", 1
     ) as trace:
@@ -154,7 +154,7 @@ def overflowed(t):
 
 @test()
 def reused(t):
-    """connect() takes over a TIME_WAIT of more than a second, when there is nothing else."""
+    """connect() reuses a TIME_WAIT older than a second when no port is free."""
     sysctl("ipv4/ip_local_port_range", "40000 40001")
     sysctl("ipv4/tcp_tw_reuse", 1)
     with tcp(("127.0.0.1", 5001), backlog=9) as listener, t.trace("-i", 1) as trace:
@@ -168,8 +168,8 @@ def reused(t):
                 return None
             return client
 
-        client = until(connects, "a TIME_WAIT may be taken over")
-        equal(nstat("TcpExtTWRecycled"), 1, "takeovers that the kernel counted")
+        client = until(connects, "connect() reuses a TIME_WAIT")
+        equal(nstat("TcpExtTWRecycled"), 1, "reused TIME_WAITs that the kernel counted")
         reaches(trace, "timewait", "reused", 1)
         client.close()
         trace.stop()
@@ -178,8 +178,8 @@ def reused(t):
 
 @test()
 def namespace_that_only_sockets_keep(t):
-    """No process is in it and no mount: what its sockets do is counted, under its number, and what only the
-    kernel counts is read by way of one of them."""
+    """A namespace without a process or mount: porttrace counts what its sockets do under its inode number, and
+    reads the kernel's counters through one of the sockets."""
     count = 12
     home = os.open("/proc/self/ns/net", os.O_RDONLY)
     new_netns()
@@ -188,7 +188,7 @@ def namespace_that_only_sockets_keep(t):
     clients = [socket.socket() for _ in range(count)]
     enter_netns(home)
     visible = {os.stat(f"/proc/{pid}/ns/net").st_ino for pid in ("self", os.getppid())}
-    check(inode not in visible, "the namespace can be seen")
+    check(inode not in visible, "the namespace is visible in /proc")
     with t.trace("-i", 1, "-N", inode, marker=False) as trace:
         for client in clients:
             client.connect(("127.0.0.1", 5001))
@@ -204,16 +204,16 @@ def namespace_that_only_sockets_keep(t):
         equal(sums("ephemeral", "by_connect"), count, "by_connect")
         last = trace.find(event="churn", netns=inode)[-1]
         equal(last["timewait"]["live"], count, "live")
-        check("max" in last["timewait"], f"its settings are read: {last}")
+        check("max" in last["timewait"], f"the settings of the namespace: {last}")
         rows = [row for r in trace.find(event="churn", netns=inode) for row in r["top"]]
-        equal({row["pid"] for row in rows}, {os.getpid()}, "whose they are")
+        equal({row["pid"] for row in rows}, {os.getpid()}, "pids in top")
     listener.close()
     os.close(home)
 
 
 @test()
 def namespace_that_ends(t):
-    """What happened in a namespace that ended before the interval did is counted too."""
+    """porttrace also counts the events of a namespace that ended before the interval did."""
 
     def bind(_):
         for _ in range(7):

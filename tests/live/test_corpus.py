@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The corpus: one test for each situation that the catalogue of causes names, under that name.
 
-This file: somebody has the port, and sharing. Others: test_corpus_connections.py (connections and
-their remains), test_corpus_range.py (no port to be had), test_corpus_address.py (address, socket,
-permission), test_corpus_owners.py (who has it, and other ways in). `porttrace_test.py --list corpus.`
-lists them; ELSEWHERE has those that test_failures.py makes.
+This file: the port has a holder, and sharing. Others: test_corpus_connections.py (open and closed
+connections), test_corpus_range.py (no free port), test_corpus_address.py (address, socket,
+permission), test_corpus_owners.py (processes without a usual descriptor, io_uring).
+`porttrace_test.py --list corpus.` lists them; ELSEWHERE names the cases that other files test.
 """
 
 import os
@@ -16,7 +16,7 @@ from porttrace_test import (
     DUAL, IPPROTO_MPTCP, NOBODY, REUSEADDR, REUSEPORT, V6ONLY, Skip, equal, pair_on, reset, run_text,
     tcp, udp, until)
 
-# The name in the catalogue: the test that makes the situation.
+# The name of the case in the catalogue: the test that makes the situation.
 ELSEWHERE = {
     "mptcp-holder": "failures.mptcp_holder",
     "own-heir": "failures.holder_handed_over",
@@ -70,7 +70,7 @@ def attach_program(sock):
                     struct.pack("=H6xQ", 1, ctypes.addressof(code)))
 
 
-# --- addresses that meet --------------------------------------------------------------------------
+# --- addresses that conflict ----------------------------------------------------------------------
 
 @case("tcp4-reuseaddr-wild-listener")
 def _(t):
@@ -238,7 +238,7 @@ def _(t):
 
 @case("tcp6-reuseport-uid")
 def _(t):
-    """root is no exception."""
+    """The uid is also compared when the caller is root."""
     holder = t.fork(lambda me: (tcp(("::1", PORT), REUSEPORT, backlog=1), me.send(), me.receive()),
                     comm="pt-holder", uid=NOBODY)
     holder.receive()
@@ -254,7 +254,7 @@ def _(t):
 
 @case("tcp4-reuseport-socket-uid")
 def _(t):
-    """The uid that counts is the socket's: of whoever called socket()."""
+    """The kernel compares the uid of the socket: that of the process which called socket()."""
     os.seteuid(NOBODY)
     holder = sock_for(tcp, HERE, REUSEPORT)
     os.seteuid(0)
@@ -273,7 +273,7 @@ def _(t):
 
 @case("tcp4-reuseport-fchown")
 def _(t):
-    """The holder's uid is the one that it has now, not the one that it bound with."""
+    """The kernel compares the holder's present uid, not the uid at its bind()."""
     with t.trace() as trace, tcp(HERE, REUSEPORT, backlog=1) as holder:
         os.fchown(holder.fileno(), NOBODY, -1)
         record = refuse(t, trace, tcp, HERE, REUSEPORT, uid=1, cause="reuseport-uid", pids=me())
@@ -336,7 +336,7 @@ def _(t):
 
 @case("udp4-shadow-ok")
 def _(t):
-    """The newest shares, and hides one that does not."""
+    """The newest socket shares the port and hides an older one that does not."""
     with udp(HERE), udp(("127.0.0.2", PORT), REUSEPORT), t.trace() as trace:
         allow(t, trace, udp, ANY, REUSEPORT)
 
@@ -347,7 +347,7 @@ def _(t):
         refuse(t, trace, udp, ANY, REUSEPORT, cause="reuseport-missing-on-holder", pids=me())
 
 
-# --- UDP, MPTCP, and what became of a holder ------------------------------------------------------
+# --- UDP, MPTCP, and changed holders --------------------------------------------------------------
 
 @case("udp6-holder")
 def _(t):
@@ -388,7 +388,7 @@ def _(t):
     with t.trace() as trace:
         with sock_for(udp, ANY) as probe:
             if not outcome(probe.bind, ANY):
-                raise Skip("this kernel looks at one slot of hash2 only")
+                raise Skip("this kernel searches only one slot of hash2")
         refuse(t, trace, udp, ANY, cause="wildcard-overlap", pids=me())
 
 
@@ -403,7 +403,7 @@ def _(t):
 
 @case("tcp4-reset-bound")
 def _(t):
-    """A client that had bound its port, and was reset, keeps it."""
+    """A client that bound its port keeps it after a reset."""
     with tcp(("127.0.0.1", 6001), backlog=1) as listener, t.trace() as trace:
         client, accepted = pair_on(listener, client=tcp(HERE))
         reset(accepted)
@@ -414,7 +414,7 @@ def _(t):
 
 @case("tcp4-reset-auto-ok")
 def _(t):
-    """A port that connect() chose goes back with the connection, though the client is still open."""
+    """A port that connect() chose is released with the connection, although the client's socket is still open."""
     with tcp(("127.0.0.1", 6001), backlog=1) as listener, t.trace() as trace:
         client, accepted = pair_on(listener)
         port = client.getsockname()[1]
@@ -426,11 +426,11 @@ def _(t):
 
 @case("tcp4-destroyed-listener")
 def _(t):
-    """ss -K ends the listening and leaves the port."""
+    """ss -K makes the socket stop listening, but the socket keeps the port."""
     with tcp(HERE, backlog=1), t.trace() as trace:
         run_text("ss", "-HKtln", "sport", "=", str(PORT))
         if run_text("ss", "-Htln", "sport", "=", str(PORT)).strip():
-            raise Skip("this kernel does not end sockets for ss -K")
+            raise Skip("ss -K does not destroy sockets on this kernel")
         refuse(t, trace, tcp, HERE, cause="bound-not-listening", pids=me())
 
 
@@ -445,7 +445,7 @@ def _(t):
 
 @case("tcp4-listen-recheck-other")
 def _(t):
-    """The one that listens is another process."""
+    """Another process than the one that bound the socket listens."""
     first = t.fork(lambda me: (listen_later(me), me.receive()), comm="pt-first")
     first.receive()
     with t.trace() as trace, tcp(HERE, REUSEADDR) as second:
@@ -466,7 +466,7 @@ def listen_later(process):
 
 @case("tcp4-noport-rebind-ok")
 def _(t):
-    """A bind() that took no port can be followed by another."""
+    """A bind() with IP_BIND_ADDRESS_NO_PORT allocates no port, so the socket can be bound again."""
     no_port = (socket.IPPROTO_IP, 24, 1)
     with t.trace() as trace, sock_for(tcp, HERE, no_port) as sock:
         sock.bind(("127.0.0.1", 0))

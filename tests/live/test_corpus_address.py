@@ -14,7 +14,7 @@ from porttrace_test import (
 
 
 def raw_bind(sock, data):
-    """bind() with these bytes, whatever Python thinks of them."""
+    """bind() with these bytes, which Python would not accept as an address."""
     libc_check(libc.bind(sock.fileno(), data, len(data)))
 
 
@@ -143,7 +143,7 @@ def _(t):
 
 @case("tcp4-privileged-and-held")
 def _(t):
-    """The privilege is asked for first: the holder is of no matter yet."""
+    """The kernel checks the privilege before it searches for a holder."""
     with tcp(("127.0.0.1", 80), backlog=1), t.trace() as trace:
         refuse(t, trace, tcp, ("127.0.0.1", 80), uid=NOBODY, error="EACCES", cause="privileged-port",
                pids=())
@@ -158,7 +158,7 @@ def _(t):
 
 @case("tcp4-privileged-userns")
 def _(t):
-    """Root of another user namespace than the one that owns the network."""
+    """The caller is root in another user namespace than the one that owns the network namespace."""
     def bind(held):
         libc_check(libc.unshare(CLONE_NEWUSER))
         with open("/proc/self/setgroups", "w", encoding="ascii") as file:
@@ -243,7 +243,7 @@ def restrict_by_landlock_works():
         except BaseException:  # pylint: disable=broad-except
             os._exit(1)
     if os.waitpid(pid, 0)[1]:
-        raise Skip("this kernel has no Landlock rules for ports, or not at boot (lsm=)")
+        raise Skip("this kernel has no Landlock rules for ports, or they are not enabled (lsm=)")
 
 
 @case("tcp4-landlock-bind")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The corpus: a connection, or what is left of one, has the port."""
+"""The corpus: an open or closed connection has the port."""
 
 import os
 import socket
@@ -20,7 +20,7 @@ def served(*options, where=HERE):
 
 
 def leave_timewait(*options, where=HERE):
-    """A server whose connection is in TIME_WAIT and that is gone."""
+    """Leaves the TIME_WAIT of a server that has closed all its sockets."""
     listener, client, accepted = served(*options, where=where)
     close_first(accepted, client, PORT)
     listener.close()
@@ -58,7 +58,7 @@ def _(t):
 
 @case("tcp4-time-wait-reuseport-ok")
 def _(t):
-    """The uid is not compared with that of a TIME_WAIT."""
+    """The kernel does not compare the uid with that of a TIME_WAIT."""
     with t.trace() as trace:
         leave_timewait(REUSEPORT)
         allow(t, trace, tcp, HERE, REUSEPORT, uid=NOBODY, listen=True)
@@ -89,7 +89,7 @@ def _(t):
 
 @case("tcp4-unaccepted-ok")
 def _(t):
-    """A connection that nobody accepted goes with its listener."""
+    """A connection that was not accepted ends with its listener."""
     with t.trace() as trace:
         listener = tcp(HERE, backlog=1)
         client = socket.create_connection(HERE)
@@ -100,7 +100,7 @@ def _(t):
 
 @case("tcp4-fin-wait2")
 def _(t):
-    """The server has closed, its client does not."""
+    """The server has closed its end, the client has not."""
     with t.trace() as trace:
         listener, client, accepted = served(REUSEADDR)
         accepted.close()
@@ -112,7 +112,7 @@ def _(t):
 
 
 def fill(sock):
-    """Sends until nothing more goes in."""
+    """Sends until the send buffer is full."""
     sock.setblocking(False)
     try:
         while True:
@@ -149,7 +149,7 @@ def _(t):
 
 @case("tcp4-orphan-gone")
 def _(t):
-    """The process that left the orphan has exited: it is named all the same."""
+    """porttrace names the process that left the orphan, although it has exited."""
     def serve(process):
         listener = tcp(HERE, REUSEADDR, backlog=1)
         process.send()
@@ -163,13 +163,13 @@ def _(t):
         server.result()
         in_state("fin-wait-1")
         record = refuse(t, trace, tcp, HERE, cause="orphan", pids={server.pid})
-        check(record["conflict"]["holders"][0]["pids"][0].get("gone"), "the server is not told as gone")
+        check(record["conflict"]["holders"][0]["pids"][0].get("gone"), "the server is not reported as gone")
         client.close()
 
 
 @case("tcp4-orphan-reuseport")
 def _(t):
-    """Since 6.17 an orphan has the uid that its socket had, before it was root's: one of the two is let in."""
+    """Since 6.17 an orphan has the uid of its socket, before that uid 0: bind() succeeds as one of the two users."""
     def serve(process):
         listener = tcp(HERE, REUSEPORT, backlog=1)
         process.send()
@@ -227,7 +227,7 @@ def _(t):
 
 @case("tcp4-ephemeral-holder-listen")
 def _(t):
-    """It had the port before porttrace was there."""
+    """The client had the port before porttrace started."""
     with tcp(("127.0.0.1", 6001), backlog=1) as listener:
         client, accepted = pair_on(listener)
         with t.trace() as trace:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The corpus: answers that do not come from the socket's own code, and addresses that are not ready.
+"""The corpus: calls that other code than the socket's refuses, and addresses that are not ready.
 
-Two things know how far a call came: the programs that run last at the root of the cgroups, and what
-the kernel remembers of each seccomp filter.
+porttrace knows how far a call got from its own programs, which run last at the root of the cgroups, and from the
+kernel's list of seccomp filters of each process.
 """
 
 import errno
@@ -29,19 +29,19 @@ def _(t):
 
 @case("tcp4-cgroup-rewrite")
 def _(t):
-    """Port 6001 was asked for, 5001 is what the program made of it, and that is taken."""
+    """The caller requests port 6001, the program changes it to 5001, and 5001 has a holder."""
     with tcp(HERE, backlog=1), Cgroup("rewrite") as group, t.trace() as trace:
         group.attach(PROG_CGROUP_SOCK_ADDR, INET4_BIND, rewrite_port(PORT))
         child = _in_cgroup(t, group, binder(tcp, ("127.0.0.1", 6001)), "EADDRINUSE")
         record = trace.once(event="bind", errno="EADDRINUSE", **child.who)
         judge(record, "rewritten-by-cgroup-bpf", me())
-        equal((record["requested_port"], record["local_port"]), (6001, PORT), "asked for, and made of it")
+        equal((record["requested_port"], record["local_port"]), (6001, PORT), "requested port and final port")
         _finish(child)
 
 
 @case("tcp4-cgroup-rewrite-address")
 def _(t):
-    """Nobody has the address that the program chose."""
+    """The program changes the address to one that is not local."""
     with Cgroup("rewrite-address") as group, t.trace() as trace:
         group.attach(PROG_CGROUP_SOCK_ADDR, INET4_BIND, rewrite_address("192.0.2.1"))
         child = _in_cgroup(t, group, binder(tcp, HERE), "EADDRNOTAVAIL")
@@ -52,7 +52,7 @@ def _(t):
 
 @case("tcp4-cgroup-rewrite-refuse")
 def _(t):
-    """A program below changes the port, one above refuses: a refusal it is."""
+    """A program of the cgroup changes the port, a program of its parent refuses: the call is refused."""
     with Cgroup("above") as above, Cgroup("below", above) as below, t.trace() as trace:
         above.attach(PROG_CGROUP_SOCK_ADDR, INET4_BIND, answer(0))
         below.attach(PROG_CGROUP_SOCK_ADDR, INET4_BIND, rewrite_port(6001))
@@ -64,7 +64,7 @@ def _(t):
 
 @case("tcp4-cgroup-rewrite-ok")
 def _(t):
-    """The port that is told is the one that the socket has."""
+    """porttrace reports the port that the socket has."""
     with Cgroup("rewrite-ok") as group, t.trace() as trace:
         group.attach(PROG_CGROUP_SOCK_ADDR, INET4_BIND, rewrite_port(6001))
         child = _in_cgroup(t, group, binder(tcp, HERE), None)
@@ -73,7 +73,7 @@ def _(t):
 
 
 def _denied(t, kind, where, function, event, filtered=False, **want):
-    """A cgroup program says no; with `filtered`, to a process whose seccomp filter is about something else."""
+    """A cgroup program refuses the call; with `filtered`, the process has a seccomp filter for another system call."""
     def run(held):
         if filtered:
             refuse_by_seccomp(SYS_LISTEN, errno.EPERM)
@@ -124,7 +124,7 @@ def _(t):
 
 @case("tcp4-landlock-bind-filtered")
 def _(t):
-    """A seccomp filter that lets bind() pass is not the one that refused."""
+    """A seccomp filter that allows bind() is not the one that refused."""
     def run(held):
         refuse_by_seccomp(SYS_LISTEN, errno.EPERM)
         restrict_by_landlock(bind=True)
@@ -156,9 +156,9 @@ def _filtered(t, number, function, event, error, **want):
 
     with t.trace() as trace:
         if "tracepoint" not in trace.start_record["probes"]:
-            raise Skip("what seccomp refuses reaches no function: only --probes=tracepoint sees it")
+            raise Skip("a call that seccomp refuses reaches no kernel function: only --probes=tracepoint reports it")
         if "seccomp" in trace.start_record["missing"]:
-            raise Skip("what seccomp refuses passes no tracepoint that has its arguments here")
+            raise Skip("no tracepoint has the arguments of a call that seccomp refuses here")
         child = attempt(t, run, error=errno.errorcode[error])
         record = trace.once(event=event, errno=errno.errorcode[error], **want, **child.who)
         judge(record, "denied-by-seccomp", ())
@@ -192,6 +192,6 @@ def _(t):
 
 @case("tcp4-seccomp-held")
 def _(t):
-    """The errno of a held port, and a holder: but nobody asked the port."""
+    """A seccomp filter returns EADDRINUSE for a port that has a holder: the filter is the cause."""
     with tcp(HERE, backlog=1):
         _filtered(t, SYS_BIND, binder(tcp, HERE), "bind", errno.EADDRINUSE, local_port=PORT)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The corpus: who has the port, where the usual look at /proc misses it; and other ways in."""
+"""The corpus: holders that a scan of /proc/PID/fd does not find, and calls through io_uring."""
 
 import array
 import ctypes
@@ -16,7 +16,7 @@ CLONE_FILES = 0x400
 
 
 def held_by(t, hold, comm="pt-holder"):
-    """A process that runs hold(me), which returns what must stay, and waits."""
+    """A process that runs hold(me), keeps its result, and waits."""
     def run(process):
         process.kept = hold(process)
         process.send()
@@ -34,7 +34,7 @@ def listener_refuses(t, trace, child, comm="pt-holder"):
 
 
 def unseen_holder(t, hold, before):
-    """The listener of hold() is in no table of descriptors. before: it was there before porttrace."""
+    """The listener of hold() is in no descriptor table. before: it existed before porttrace started."""
     if before:
         child = held_by(t, hold)
     with t.trace() as trace:
@@ -44,7 +44,7 @@ def unseen_holder(t, hold, before):
 
 
 def twice(name):
-    """Two cases: seen when the port was taken, and not."""
+    """Two cases: porttrace ran when the port was bound, and porttrace started later."""
     def register(function):
         case(name, alone=True)(lambda t: function(t, False))
         case(name + "-before", alone=True, own=True)(lambda t: function(t, True))
@@ -55,7 +55,7 @@ def twice(name):
 
 @case("own-passed")
 def _(t):
-    """Both have it: who sent the descriptor, and who got it."""
+    """The sender and the receiver of a descriptor both hold the port."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
     def receive(process):
@@ -75,7 +75,7 @@ def _(t):
 
 @case("own-thread-files")
 def _(t):
-    """A thread with descriptors of its own: /proc/PID/fd does not show them."""
+    """A thread has its own descriptor table: /proc/PID/fd does not show it."""
     def hold(_):
         ready = threading.Event()
 
@@ -95,7 +95,7 @@ def _(t):
 
 @case("own-thread-files-before", own=True)
 def _(t):
-    """As own-thread-files, and porttrace comes later."""
+    """As own-thread-files, but porttrace starts later."""
     def hold(_):
         ready = threading.Event()
 
@@ -116,7 +116,7 @@ def _(t):
 
 @case("own-zombie-leader")
 def _(t):
-    """The first thread has ended, the process lives on in another."""
+    """The first thread has ended, another thread of the process still runs."""
     def run(process):
         def tail():
             process.send()
@@ -151,7 +151,7 @@ def _(t, before):
 
 @twice("own-mmap")
 def _(t, before):
-    """The descriptor is closed, a mapping for zero copy receive is left."""
+    """The descriptor is closed, but a mapping for zero-copy receive remains."""
     def hold(_):
         fd = tcp(HERE, backlog=1).detach()
         libc.mmap.restype = ctypes.c_void_p
@@ -165,7 +165,7 @@ def _(t, before):
 
 @twice("own-in-flight")
 def _(t, before):
-    """The only reference is in a message that nobody has read."""
+    """The only reference is in a message that has not been received."""
     def hold(_):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with tcp(HERE, backlog=1) as sock:
@@ -178,7 +178,7 @@ def _(t, before):
 
 @twice("own-uring-file")
 def _(t, before):
-    """A registered file of an io_uring, and no descriptor."""
+    """The socket is a registered file of an io_uring and has no descriptor."""
     Uring()
 
     def hold(_):
@@ -192,7 +192,7 @@ def _(t, before):
 
 @case("own-netns-moved")
 def _(t):
-    """The holder has gone to another network namespace since; its socket has not."""
+    """The holder has moved to another network namespace; its socket has not."""
     def hold(_):
         sock = tcp(HERE, backlog=1)
         new_netns()
@@ -204,7 +204,7 @@ def _(t):
 
 @case("own-renamed")
 def _(t):
-    """The name is the one that the process has now."""
+    """porttrace shows the present name of the process."""
     def hold(_):
         sock = tcp(HERE, backlog=1)
         set_comm("pt-renamed")
@@ -254,7 +254,7 @@ def _(t):
 # --- io_uring -------------------------------------------------------------------------------------
 
 def _by_uring(t, flags=0):
-    """A refused bind() through a ring of the test's own."""
+    """A refused bind() through an io_uring of the test."""
     holder = held_by(t, lambda _: tcp(HERE, backlog=1))
     ring = Uring(flags)
     with t.trace() as trace, socket.socket() as sock:
@@ -309,7 +309,7 @@ def listen_on_request(process):
 
 @case("uring-connect")
 def _(t):
-    """Every port to there is in use: told of a ring's connect() too."""
+    """Every port towards the destination is in use: porttrace also explains connect() through a ring."""
     from corpus import RANGE, small_range
     from porttrace_test import pair_on
     small_range()
@@ -318,7 +318,7 @@ def _(t):
         pairs = [pair_on(listener) for _ in RANGE]
         with t.trace() as trace, socket.socket() as sock:
             if "io-uring" in trace.start_record["missing"]:
-                raise Skip("this kernel's tracepoints of io_uring do not tell whose request failed")
+                raise Skip("this kernel's io_uring tracepoints do not name the process whose request failed")
             equal(outcome(ring.connect, sock, HERE), "EADDRNOTAVAIL", "errno of the ring's connect")
             record = trace.once(event="connect", errno="EADDRNOTAVAIL", remote_port=PORT, pid=os.getpid(),
                                 netns=t.netns)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The corpus: whole tables instead of single situations; what the kernel does is the truth."""
+"""The corpus: tables of all combinations, which must agree with the kernel."""
 
 import os
 import socket
@@ -35,7 +35,7 @@ def is_wildcard(name):
 
 
 def overlap(caller, holder):
-    """The cause that the catalogue gives two sockets without options that meet."""
+    """The catalogue's cause for two conflicting sockets without options."""
     if is_ipv4(caller) != is_ipv4(holder) or ("ffff" in caller) != ("ffff" in holder):
         return "dual-stack-overlap"
     if is_wildcard(caller) != is_wildcard(holder):
@@ -44,7 +44,7 @@ def overlap(caller, holder):
 
 
 def pairs(make, holders):
-    """Each of them with each of the six, on a port of its own: (caller, holder, port)."""
+    """Each of the holders with each of the six callers, on one port each: (caller, holder, port)."""
     number = PORT
     for holder in holders:
         address, options = ADDRESSES[holder]
@@ -57,10 +57,10 @@ def pairs(make, holders):
 
 
 def table(t, make, plain, holders):
-    """Of these pairs of addresses: refused where the table says so, for its reason, with its holder."""
+    """Checks these pairs of addresses: refusal, cause and holder must be those of the table."""
     with t.trace() as trace:
         for caller, holder, port in pairs(make, holders):
-            what = f"{caller} asks, {holder} has {port}"
+            what = f"caller {caller}, holder {holder}, port {port}"
             address, options = ADDRESSES[caller]
             meets = (caller, holder) not in NONE and (holder, caller) not in NONE
             error = "EADDRINUSE" if meets else None
@@ -104,7 +104,7 @@ def members(t, count, make, *options, where=HERE, listen=True):
 
 @case("tcp4-reuseport-group")
 def _(t):
-    """Every member of the group stands in the way."""
+    """Every member of the group is a holder."""
     with t.trace() as trace:
         pids = members(t, 5, tcp, REUSEPORT)
         refuse(t, trace, tcp, HERE, cause="reuseport-missing", pids=pids)
@@ -120,7 +120,7 @@ def _(t):
 
 @case("tcp4-many-addresses")
 def _(t):
-    """A wildcard meets the holder of each address; who listens is named first."""
+    """A wildcard conflicts with the holder of each address; a listener is named first."""
     with t.trace() as trace:
         pids = members(t, 1, tcp, where=("127.0.0.2", PORT), listen=False)
         pids |= members(t, 1, tcp, where=("127.0.0.3", PORT))
@@ -130,7 +130,7 @@ def _(t):
 
 @case("tcp4-accepted-many")
 def _(t):
-    """A server and what it has accepted: the listener is the reason."""
+    """A server has a listener and accepted connections: the listener is the cause."""
     with t.trace() as trace, tcp(HERE, backlog=64) as listener:
         pairs_ = [pair_on(listener) for _ in range(40)]
         record = refuse(t, trace, tcp, HERE, REUSEADDR, cause="listener-exists", pids=me())
@@ -142,7 +142,7 @@ def _(t):
 
 @case("tcp4-bind0-client")
 def _(t):
-    """A client that bound port 0 before connect(): not accepted, and not chosen by connect()."""
+    """A client bound port 0 before connect(): it was not accepted, and connect() did not choose the port."""
     with tcp(("127.0.0.1", 6001), backlog=1) as listener, t.trace() as trace:
         client, accepted = pair_on(listener, client=tcp(("127.0.0.1", 0)))
         with client, accepted:
@@ -179,7 +179,7 @@ def _(t):
 
 @case("tcp4-accepted-before", own=True)
 def _(t):
-    """Whose port it was is seen in the connection itself: nobody watched when it was accepted."""
+    """porttrace started after accept(): the connection itself shows that it was accepted."""
     with tcp(HERE, backlog=1) as listener:
         client, accepted = pair_on(listener)
     with client, accepted, t.trace() as trace:
@@ -188,7 +188,7 @@ def _(t):
 
 @case("tcp4-time-wait-before", own=True)
 def _(t):
-    """Who left it is not known; how long it stays is."""
+    """porttrace does not know which process left the TIME_WAIT, but when it expires."""
     with tcp(HERE, backlog=1) as listener:
         client, accepted = pair_on(listener)
         began = time.monotonic()
@@ -212,7 +212,7 @@ def _(t):
         refuse(t, trace, tcp, HERE, cause="time-wait", pids=me())
 
 
-# --- no port to be had ----------------------------------------------------------------------------
+# --- no free port ---------------------------------------------------------------------------------
 
 @case("udp6-bind0-exhausted")
 def _(t):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The corpus: no port of the range is to be had, and what is allowed all the same."""
+"""The corpus: no port of the range is free, and calls that succeed nevertheless."""
 
 import socket
 import struct
@@ -15,14 +15,14 @@ SERVER = ("127.0.0.1", 5001)
 
 
 def exhaust(listener, ports=RANGE):
-    """Connections from every port of the range; returns them, for they must stay."""
+    """Makes a connection from every port of the range; returns the sockets, which the caller must keep."""
     pairs = [pair_on(listener) for _ in ports]
     equal(sorted(port_of(c) for c, _ in pairs), sorted(ports), "ports of the clients")
     return pairs
 
 
 def works(t, trace, event, call, *args, **want):
-    """A call of the test that must work, and be told so."""
+    """Makes a call that must succeed, and porttrace must report it as successful."""
     equal(outcome(call, *args), None, "errno")
     trace.once(event=event, errno=None, **want, **t.me)
 
@@ -40,7 +40,7 @@ def _(t):
 
 @case("tcp4-listen-exhausted")
 def _(t):
-    """listen() without bind() wants a port of the range too."""
+    """listen() without bind() needs a port of the range too."""
     small_range()
     held = [tcp(("0.0.0.0", 0)) for _ in RANGE]
     with t.trace() as trace, socket.socket() as sock:
@@ -61,7 +61,7 @@ def _(t):
 
 @case("tcp4-connect-exhausted-odd")
 def _(t):
-    """Of a range with an odd number of ports, a search passes one by."""
+    """If the range has an odd number of ports, the search skips one."""
     small_range(40000, 40004)
     with tcp(SERVER, backlog=9):
         socks = []
@@ -154,7 +154,7 @@ def _(t):
 
 @case("tcp4-bind0-connect-exhausted")
 def _(t):
-    """bind(0) before connect() takes a port for each connection, whatever the destination."""
+    """bind(0) before connect() allocates a port for each connection, for any destination."""
     small_range()
     with tcp(SERVER, backlog=9) as listener, t.trace() as trace:
         pairs = [pair_on(listener, client=tcp(("127.0.0.1", 0))) for _ in RANGE]
@@ -188,7 +188,7 @@ def _(t):
 
 @case("tcp4-connect-stale-bucket")
 def _(t):
-    """A bind() that has gone: since 6.18 its port is connect()'s again, before it is poisoned."""
+    """A bound socket was closed: since 6.18 connect() can use its port again, before that it cannot."""
     small_range()
     with tcp(SERVER, backlog=9) as listener, tcp(("127.0.0.1", 5002), backlog=9):
         pairs = exhaust(listener)
@@ -240,7 +240,7 @@ def _(t):
 
 @case("tcp4-sockrange-exhausted")
 def _(t):
-    """The range is the socket's own."""
+    """The socket has its own port range."""
     with tcp(SERVER, backlog=9), t.trace() as trace:
         socks = [socket.socket() for _ in range(3)]
         for sock in socks:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Ephemeral ports: storms whose counts must be the kernel's and the storm's own, how full the ports are,
-when they run out, and what makes them. Truth: nstat, ss, the storm, and errno."""
+"""Ephemeral ports: counts during storms, port usage, forecasts, warnings, search times. The tests compare
+porttrace with nstat, ss, the storm's own counts, and errno."""
 
 import errno
 import json
@@ -37,7 +37,7 @@ from porttrace_test import (
     until,
 )
 
-OWN_TRACER = True  # none shares a stream with others
+OWN_TRACER = True  # these tests do not share a porttrace
 
 # In an emulated guest 20,000 take minutes.
 COUNT = int(os.environ.get("PORTTRACE_STORM", "20000"))
@@ -50,8 +50,8 @@ KERNELS = {
 
 
 def storm(mode, when_full=None, count=COUNT):
-    """Runs build/tests/storm in the namespace of this test and returns its pid. when_full: why it is no
-    fault if it runs out of ports."""
+    """Runs build/tests/storm in the namespace of this test and returns its pid. when_full: skip the test with
+    this reason if the storm runs out of ports."""
     process = subprocess.Popen(
         [STORM, mode, str(count)],
         stdout=subprocess.PIPE,
@@ -62,7 +62,7 @@ def storm(mode, when_full=None, count=COUNT):
     _, output = process.communicate()
     if when_full and os.strerror(errno.EADDRNOTAVAIL) in output:
         raise Skip(when_full)
-    equal((process.returncode, output), (0, ""), f"exit status of storm {mode}, and what it said")
+    equal((process.returncode, output), (0, ""), f"exit status and stderr of storm {mode}")
     return process.pid
 
 
@@ -71,7 +71,7 @@ def total(trace, group, field):
 
 
 def ports_in_use(protocol, low=32768, high=60999):
-    """Ports of the range with a socket, as ss knows them."""
+    """Ports of the range that have a socket in ss."""
     rows = run_text("ss", "-Hn", "-a", protocol).splitlines()
     ports = {int(row.split()[3 if protocol == "-t" else 3].rsplit(":", 1)[1]) for row in rows}
     return len([p for p in ports if low <= p <= high])
@@ -85,7 +85,7 @@ def kernels_count(counter):
 
 
 def one_timewait(_):
-    """What this kernel's TcpExt TW makes of a TIME_WAIT that has just begun."""
+    """The kernel's counter TcpExtTW after one TIME_WAIT has begun."""
     with tcp(("127.0.0.1", 5001), backlog=1) as listener:
         client, accepted = pair_on(listener)
         close_first(client, accepted, port_of(client))
@@ -93,30 +93,30 @@ def one_timewait(_):
 
 
 def is_hooked(trace):
-    """Whether each TIME_WAIT's end is seen, and not reckoned from the kernel's counters."""
+    """Whether porttrace sees the end of each TIME_WAIT, or computes the ends from the kernel's counters."""
     return trace.start_record["probes"] != "tracepoint"
 
 
 def check_kernels(t, trace, syns=False):
-    """What was told equals what this namespace's kernel counters say. syns: connections that come in may take
-    over TIME_WAITs, which no counter of the kernel has."""
+    """The reported counts must equal the kernel's counters of this namespace. syns: incoming connections may reuse
+    TIME_WAITs, which no kernel counter counts."""
     reported = {field: total(trace, "timewait", field) for field in KERNELS}
     reported["expired"] = total(trace, "timewait", "expired")
     counts = {field: kernels_count(counter) for field, counter in KERNELS.items()}
     print(f"reported {reported}, nstat {counts}")
-    # Before "tcp/dccp: no longer use own timers" the kernel counted what a timer ended.
+    # Before "tcp/dccp: no longer use own timers" the kernel counted the TIME_WAITs that a timer ended.
     if not t.fork(one_timewait, comm="pt-try", netns="new").result():
         counts["expired"] = counts.pop("entered")
     if syns and is_hooked(trace):
         check(reported["reused"] >= counts.pop("reused"), f"reused: {reported}, nstat {counts}")
     for field, count in counts.items():
         if count is not None:
-            equal(reported[field], count, f"{field}, of which nstat counts {KERNELS.get(field)}")
+            equal(reported[field], count, f"{field}, which nstat counts as {KERNELS.get(field)}")
 
 
 def check_storm(t, mode, port_range=None, chosen=1, syns=False, when_full=None, room=2 * COUNT, **want):
-    """A storm; `want`: sums of churn fields that follow from what it does. chosen: ports beside those of the
-    connections that the kernel chose (the listener's). syns: as check_kernels(). room: for TIME_WAITs; a small machine has 4,096."""
+    """Runs a storm. want: expected sums of churn fields. chosen: further ports that the kernel chose (the listener's).
+    syns: see check_kernels(). room: limit of TIME_WAITs; a small machine has 4,096."""
     low, high = port_range or (32768, 60999)
     sysctl("ipv4/tcp_max_tw_buckets", room)
     if port_range:
@@ -134,12 +134,12 @@ def check_storm(t, mode, port_range=None, chosen=1, syns=False, when_full=None, 
         for name, value in want.items():
             group = "timewait" if name in KERNELS else "ephemeral"
             got = total(trace, group, name)
-            # Ends that the state tracepoint does not show (docs/json-schema.md, "How exact").
+            # The state tracepoint does not report all ends (docs/json-schema.md, "How exact").
             missed = 1 if name == "released" and value > 1 and not is_hooked(trace) else 0
             check(value - missed <= got <= value, f"{name}: got {got}, want {value}")
         last = trace.find(event="churn")[-1]
-        equal(last["timewait"]["live"], live, "live, of which ss shows as many")
-        # A SYN that meets a TIME_WAIT ends it: it is taken over where that is seen, else expired.
+        equal(last["timewait"]["live"], live, "live TIME_WAITs, as in ss")
+        # A SYN for a TIME_WAIT ends it: porttrace counts it as reused if it sees that, else as expired.
         ended = total(trace, "timewait", "entered") - total(trace, "timewait", "reused") - live
         equal(total(trace, "timewait", "expired"), ended, "expired")
         equal(trace.find(event="lost"), [], "lost records")
@@ -160,12 +160,12 @@ def storm_client_closes_first(t):
 
 @test(alone=True)
 def storm_server_closes_first(t):
-    """The TIME_WAITs are the server's: the clients' ports are free at once."""
+    """The server has the TIME_WAITs: the clients' ports are free at once."""
     trace = check_storm(
         t, "serverfirst", syns=True, entered=COUNT, by_connect=COUNT, released=COUNT + 1
     )
     in_use = trace.find(event="churn")[-1]["ephemeral"].get("tcp_in_use", 1)
-    equal(in_use, 1, "in use, where it is counted: the server's port")
+    equal(in_use, 1, "ports in use, where they are counted: the server's")
 
 
 @test(alone=True)
@@ -176,10 +176,10 @@ def storm_reset(t):
 @test(alone=True)
 def storm_bind_before_connect(t):
     sysctl("ipv4/tcp_tw_reuse", 0)
-    # Where half of the range is taken, a bind() to port 0 costs a millisecond.
+    # When half of the range is in use, a bind() to port 0 takes a millisecond.
     trace = check_storm(t, "bindconnect", port_range=(10000, 65535), entered=COUNT, by_bind=COUNT + 1, by_connect=0, released=1)
     warnings = trace.find(event="warning", kind="bind-before-connect")
-    equal([w["comm"] for w in warnings], ["storm"], "who binds before connect")
+    equal([w["comm"] for w in warnings], ["storm"], "process that binds before connect")
 
 
 @test(alone=True)
@@ -187,11 +187,11 @@ def storm_udp(t):
     check_storm(t, "udp", entered=0, by_autobind=COUNT, by_bind=1, released=COUNT + 1)
 
 
-FEW = COUNT // 100  # ports of a range that is too small: with 64 destinations it has 0.64 COUNT tuples
+FEW = COUNT // 100  # ports of a range that is too small: with 64 destinations there are 0.64 COUNT four-tuples
 
 
 def check_reuse(t, mode):
-    """The connections that are left when all tuples are taken take over TIME_WAITs of a millisecond."""
+    """When all four-tuples are used, the remaining connections reuse TIME_WAITs of a millisecond."""
     when_full = None
     sysctl("ipv4/tcp_tw_reuse", mode)
     try:
@@ -207,14 +207,14 @@ def check_reuse(t, mode):
         by_connect=COUNT,
     )
     reused = nstat("TcpExtTWRecycled")
-    check(reused >= COUNT - 64 * FEW, f"only {reused} of {COUNT} took over a TIME_WAIT")
+    check(reused >= COUNT - 64 * FEW, f"only {reused} of {COUNT} connections reused a TIME_WAIT")
     held = len(timewaits())
     equal(total(trace, "ephemeral", "released"), COUNT + 1 - held, "released")
 
 
 @test(alone=True)
 def storm_reuse_0(t):
-    """The range that the next ones use up and take over again is then just used up."""
+    """With tcp_tw_reuse 0, the range that the next tests exhaust and reuse is exhausted."""
     sysctl("ipv4/tcp_max_tw_buckets", COUNT)
     sysctl("ipv4/tcp_tw_reuse", 0)
     sysctl("ipv4/ip_local_port_range", f"40000 {40000 + FEW - 1}")
@@ -225,7 +225,7 @@ def storm_reuse_0(t):
         live = len(timewaits())
         trace.stop()
         check_kernels(t, trace)
-        equal(total(trace, "timewait", "entered"), live, "entered, of which ss shows as many")
+        equal(total(trace, "timewait", "entered"), live, "entered TIME_WAITs, as in ss")
         equal(total(trace, "timewait", "reused"), 0, "reused")
         equal(total(trace, "ephemeral", "connect_eaddrnotavail"), 1, "connect_eaddrnotavail")
         equal(total(trace, "ephemeral", "by_connect"), live, "by_connect")
@@ -247,12 +247,12 @@ def storm_overflows(t):
     sysctl("ipv4/tcp_tw_reuse", 0)
     trace = check_storm(t, "connect", room=100)
     entered = total(trace, "timewait", "entered")
-    check(entered >= 100, f"{entered} TIME_WAITs, of which 100 fit at once")
+    check(entered >= 100, f"{entered} TIME_WAITs, where the limit is 100")
     equal(entered + total(trace, "timewait", "overflowed"), COUNT, "entered and overflowed")
     live = len(timewaits())
     equal(total(trace, "ephemeral", "released"), COUNT + 1 - live, "released")
     warning = trace.find(event="warning", kind="timewait-overflow")
-    equal([w["comm"] for w in warning], ["storm"], "whose TIME_WAITs did not fit")
+    equal([w["comm"] for w in warning], ["storm"], "process whose TIME_WAITs were dropped")
     owned = sum(
         row["timewait"]
         for r in trace.find(event="churn")
@@ -264,9 +264,9 @@ def storm_overflows(t):
 
 @test(alone=True)
 def stopped_reader(t):
-    """While porttrace is stopped the ring overflows; the counts are right, and `lost` says by how much the
-    stream is not."""
-    count = max(COUNT, 5000)  # more than the ring takes
+    """While porttrace is stopped the ring overflows: the counts are exact, and `lost` is the number of missing
+    records."""
+    count = max(COUNT, 5000)  # more than the ring holds
     process = subprocess.Popen(
         [PORTTRACE, "--json", "-N", str(t.netns), *([f"--probes={t.options.probes}"] if t.options.probes else [])],
         stdout=subprocess.PIPE,
@@ -295,12 +295,12 @@ def stopped_reader(t):
         r["event"] in ("connect", "close", "bind", "listen") and r.get("comm") == "storm"
         for r in trace.all
     )
-    # What other processes did meanwhile may be among it.
+    # The lost events may include events of other processes.
     check(lost >= 3 * count + 3 - mine, f"{lost} lost, {mine} reported, of {3 * count + 3}")
 
 
 class Records:
-    """The lines of a stream that has ended; find() as a Stream has it."""
+    """The records of a stream that has ended; find() as in Stream."""
 
     def __init__(self, out, netns):
         self.all = [json.loads(line) for line in out.decode("utf-8", "strict").splitlines()]
@@ -316,14 +316,14 @@ class Records:
 
 
 def fill(listener, rate, until_refused):
-    """Connects and closes, client first, at a steady rate; returns when a port was refused."""
+    """Connects and closes, client first, at a steady rate, until connect() fails for want of a port."""
     began, count = time.monotonic(), 0
     while time.monotonic() - began < until_refused:
         client = socket.socket()
         error = client.connect_ex(("127.0.0.1", port_of(listener)))
         if error:
             client.close()
-            equal(errno.errorcode[error], "EADDRNOTAVAIL", "what ends it")
+            equal(errno.errorcode[error], "EADDRNOTAVAIL", "errno of the last connect()")
             return time.monotonic(), count
         accepted, _ = listener.accept()
         client.close()
@@ -332,12 +332,12 @@ def fill(listener, rate, until_refused):
         wait = began + count / rate - time.monotonic()
         if wait > 0:
             time.sleep(wait)
-    raise AssertionError(f"{count} connections, and still there are ports")
+    raise AssertionError(f"there are still free ports after {count} connections")
 
 
 @test(alone=True)
 def forecast_of_a_thousand_ports(t):
-    """At a steady rate, what is said at half full is right to a tenth, and a warning came before."""
+    """At a steady rate, the forecast at half full is right to 10 %, and porttrace warns before the range is full."""
     sysctl("ipv4/ip_local_port_range", "40000 40999")
     sysctl("ipv4/tcp_tw_reuse", 0)
     with tcp(("127.0.0.1", 5001), backlog=9) as listener, t.trace(
@@ -345,18 +345,18 @@ def forecast_of_a_thousand_ports(t):
     ) as trace:
         offset = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
         ended, count = fill(listener, 60, 30)
-        equal(count, 1000, "connections until there was no port")
+        equal(count, 1000, "connections until no port was free")
         exhausted = trace.wait(event="warning", kind="exhausted")
         warned = trace.find(event="warning", kind="exhaustion")
         trace.stop()
-        check(warned, f"no warning came\n{trace.tail()}")
+        check(warned, f"no warning\n{trace.tail()}")
         tail = trace.tail()
     print(f"warned at {warned[0].get('in_use')}, {ended + offset - warned[0]['boot_ns'] / 1e9:.1f} s before")
     check(
         warned[0]["boot_ns"] / 1e9 < ended + offset - 3,
         f"the warning came {ended + offset - warned[0]['boot_ns'] / 1e9:.1f} s before",
     )
-    equal(exhausted["comm"], "pt-test", "who took the ports")
+    equal(exhausted["comm"], "pt-test", "process that used the ports")
     half = None
     for record in trace.find(event="churn"):
         for pool in record.get("pools", []):
@@ -366,10 +366,10 @@ def forecast_of_a_thousand_ports(t):
     at, pool = half
     check(pool["in_use"] <= 600, f"the first forecast was at {pool['in_use']}")
     truth = ended + offset - at
-    print(f"at {pool['in_use']} of {pool['capacity']}: full in {pool['full_in_s']} s, was {truth:.2f}")
+    print(f"at {pool['in_use']} of {pool['capacity']}: full in {pool['full_in_s']} s, truth {truth:.2f} s")
     check(
         abs(pool["full_in_s"] - truth) <= truth / 10,
-        f"at {pool['in_use']} of {pool['capacity']} full_in_s is {pool['full_in_s']}, it was {truth:.2f}",
+        f"at {pool['in_use']} of {pool['capacity']} full_in_s is {pool['full_in_s']}, the truth was {truth:.2f}",
     )
 
 
@@ -386,7 +386,7 @@ def pool_to(trace, port):
 
 @test()
 def capacity_of_a_pool(t):
-    """Reserved ports, and those that bind() took, are not connect()'s."""
+    """connect() cannot use reserved ports, nor ports that bind() allocated."""
     sysctl("ipv4/ip_local_port_range", "40000 40011")
     sysctl("ipv4/ip_local_reserved_ports", "40002-40003")
     with tcp(("127.0.0.1", 5001), backlog=9) as listener, t.trace(
@@ -401,7 +401,7 @@ def capacity_of_a_pool(t):
             pairs.append((client, listener.accept()[0]))
         pool = until(lambda: pool_to(trace, 5001), f"the pool is reported\n{trace.tail()}")
         equal(pool["in_use"], len(pairs), "in use")
-        equal(pool["capacity"], len(pairs), "capacity: connect() was refused the next one")
+        equal(pool["capacity"], len(pairs), "capacity: the next connect() failed")
         last = trace.find(event="churn")[-1]["ephemeral"]
         equal(last["bound"], 1, "bound")
         equal(last["reserved"], 2, "reserved")
@@ -415,7 +415,7 @@ def capacity_of_a_pool(t):
 
 @test()
 def narrowed_range(t):
-    """IP_LOCAL_PORT_RANGE of a socket."""
+    """A pool has the IP_LOCAL_PORT_RANGE of its socket."""
     ip_local_port_range = 51
     with tcp(("127.0.0.1", 5001), backlog=9) as listener, t.trace(
         "-e", "churn", "-i", 1, marker=False
@@ -438,7 +438,7 @@ def narrowed_range(t):
 
 @test()
 def failures_by_call(t):
-    """Every way not to get a port is counted under its call and errno."""
+    """Each call that gets no port is counted under its call and errno."""
     sysctl("ipv4/ip_local_port_range", "40000 40003")
     with tcp(("127.0.0.1", 5001), backlog=9) as listener, udp(("127.0.0.1", 5001)):
         tcps = [tcp(("0.0.0.0", 0)) for _ in range(4)]
@@ -471,21 +471,21 @@ def failures_by_call(t):
         del listener
 
 
-SEARCHED = 4000  # ports that a search steps over
+SEARCHED = 4000  # ports that a search checks
 
 
 def percentiles(found, calls, what):
-    """Against the calls' own durations, of which the search is the most."""
+    """Compares the search times with the durations of the calls, most of which is the search."""
     median = sorted(calls)[len(calls) // 2]
     print(f"{what}: {found}; the calls took {median} ns, the longest {max(calls)}")
-    # The shortest was all search; with others about, the rest were partly waiting for a processor.
+    # The shortest call was nearly all search; the others may include waiting for a CPU.
     check(min(calls) / 4 <= found["p50_ns"] <= 2 * median, f"p50 of {what}: {found['p50_ns']}, the calls took {calls}")
     check(found["p50_ns"] <= found["p99_ns"] <= found["max_ns"], f"{what} is not in order: {found}")
     check(median / 4 <= found["max_ns"] <= max(calls), f"max of {what}: {found['max_ns']}, of the calls {max(calls)}")
 
 
 def timed_refusals(count, call, want):
-    """Makes a call so often, each on a socket of its own; how long each took."""
+    """Makes the call `count` times, each on a new socket; returns the durations."""
     took = []
     for _ in range(count):
         with socket.socket() as sock:
@@ -498,7 +498,7 @@ def timed_refusals(count, call, want):
 
 @test(alone=True)
 def long_searches(t):
-    """Where all ports of the range are taken a search looks at each of them: how often, and how long."""
+    """If all ports of the range are in use, a search checks each of them: porttrace reports count and duration."""
     sysctl("ipv4/ip_local_port_range", f"40000 {40000 + SEARCHED - 1}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (SEARCHED + 100, SEARCHED + 100))
     holders = [tcp(("127.0.0.1", port)) for port in range(40000, 40000 + SEARCHED)]
@@ -507,7 +507,7 @@ def long_searches(t):
     ) as trace:
         connects = timed_refusals(20, lambda sock: sock.connect(("127.0.0.1", 5001)), "EADDRNOTAVAIL")
         binds = timed_refusals(12, lambda sock: sock.bind(("127.0.0.1", 0)), "EADDRINUSE")
-        # These search for no port, and are not counted: one that is told which, and one that has it.
+        # These calls do not search: a bind() with a port, and a connect() of a bound socket.
         equal(refused(socket.socket().bind, ("127.0.0.1", 40000)), "EADDRINUSE", "bind")
         holders[1].connect(("127.0.0.1", 5001))
         holders.pop().close()
@@ -527,14 +527,14 @@ def long_searches(t):
     equal(record["bind_search"]["count"], 12, "searches by bind()")
     percentiles(record["connect_search"], connects, "connect_search")
     percentiles(record["bind_search"], binds, "bind_search")
-    # Towards a destination they are counted since the first that took 0.1 ms.
+    # Searches are counted by destination after the first that took 0.1 ms.
     found = record.get("long_searches", [])
     equal(len(found), int(record["connect_search"]["max_ns"] >= 100000), f"destinations of long searches: {found}")
     for where in found:
-        equal((where["remote_address"], where["remote_port"]), ("127.0.0.1", 5001), "where they are long")
+        equal((where["remote_address"], where["remote_port"]), ("127.0.0.1", 5001), "destination of the long searches")
         percentiles(where, connects, "long_searches")
         least = 21 if min(connects) >= 400000 else 1
-        check(least <= where["count"] <= 21, f"{where['count']} searches towards it")
+        check(least <= where["count"] <= 21, f"{where['count']} searches towards the destination")
 
 
 # --- misuse ---------------------------------------------------------------------------------------
@@ -548,7 +548,7 @@ def bind_before_connect(t):
             pair_on(listener, client)
             client.close()
         warning = trace.once(event="warning", kind="bind-before-connect")
-        equal((warning["pid"], warning["remote_port"]), (os.getpid(), 5001), "who and where to")
+        equal((warning["pid"], warning["remote_port"]), (os.getpid(), 5001), "process and destination")
 
 
 @test()
@@ -588,7 +588,7 @@ def reserved_service_port_is_no_misuse(t):
 
 @test()
 def self_connect(t):
-    """Nobody listens; the kernel is led to choose the port that is connected to."""
+    """No process listens, and the kernel can only choose the port that is also the destination."""
     sysctl("ipv4/ip_local_port_range", "40000 40001")
     with t.trace("-e", "churn", marker=False) as trace:
 
@@ -601,7 +601,7 @@ def self_connect(t):
 
         sock = until(itself, "a connection to itself")
         warning = trace.once(event="warning", kind="self-connect")
-        equal((warning["pid"], warning["local_port"]), (os.getpid(), 40000), "who and where")
+        equal((warning["pid"], warning["local_port"]), (os.getpid(), 40000), "process and port")
         sock.close()
 
 
@@ -631,7 +631,7 @@ def listens(port):
 
 @test(alone=True)
 def clean_servers_and_clients(t):
-    """nginx, curl, redis and wrk as Debian has them, under load: nothing to warn of."""
+    """nginx, curl, redis and wrk of Debian under load: porttrace must print no warning."""
     for program in ("nginx", "redis-server", "redis-benchmark", "wrk", "curl"):
         if not shutil.which(program):
             raise Skip(f"{program} is not installed (tools/install-deps test)")
@@ -685,11 +685,11 @@ def command(t, *args, **more):
 
 @test()
 def the_table(t):
-    """porttrace ephemeral: a block an interval, at most 80 columns wide, ended by --count."""
+    """porttrace ephemeral prints a block for each interval, at most 80 columns wide, and ends after --count."""
     with tcp(("127.0.0.1", 5001), backlog=9) as listener:
         process = command(t, "-n", 3, "-i", round(SLOW), "-N", t.netns)
         first = next((line for line in process.stderr if " probes " in line), None)
-        check(first, "no first line")  # behind those of what is missing here
+        check(first, "no first line")  # it follows the lines about missing features
         for _ in range(20):
             client, accepted = pair_on(listener)
             close_first(client, accepted, port_of(client))
@@ -701,7 +701,7 @@ def the_table(t):
     equal((timed, untimed), (0, 1) if "probes tracepoint " in first else (20, 0), f"searches\n{out}")
     check(re.search(r"127\.0\.0\.1 -> 127\.0\.0\.1:5001 +\d+ % 28,23[12] +20", out), out)
     rows = re.findall(rf"pt-test\[{os.getpid()}\] +-> 127\.0\.0\.1:5001 +(\d+) +(\d+)", out)
-    equal([sum(map(int, column)) for column in zip(*rows)], [20, 20], f"taken, and left waiting\n{out}")
+    equal([sum(map(int, column)) for column in zip(*rows)], [20, 20], f"allocated ports and TIME_WAITs\n{out}")
     check(max(map(len, out.splitlines())) <= 80, out)
 
 

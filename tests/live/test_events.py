@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What one process does to ports, as the stream tells it: every fact, once, of its owner."""
+"""The events of one process: the stream must report each event once, with the right process."""
 
 import os
 import re
@@ -42,7 +42,7 @@ from porttrace_test import (
 )
 
 
-# --- bind ---------------------------------------------------------------------------------------
+# --- bind ----------------------------------------------------------------------------------------
 
 
 @test()
@@ -76,8 +76,8 @@ def bind_given_port(t):
                 protocol="tcp",
                 **t.me,
             )
-        check(not record.get("ephemeral"), "a port that was asked for is told as ephemeral")
-        check(record.get("requested_port", 5001) == 5001, "requested_port is not the one asked for")
+        check(not record.get("ephemeral"), "a requested port is reported as ephemeral")
+        check(record.get("requested_port", 5001) == 5001, "requested_port is not the requested port")
         check("remote_port" not in record, "bind with a remote port")
         trace.once(event="close", local_port=5001)
 
@@ -99,7 +99,7 @@ def bind_twice(t):
             equal(refused(sock.bind, ("127.0.0.1", 5002)), "EINVAL", "second bind")
             equal(port_of(sock), 5001, "port after the second bind")
             record = trace.once(event="bind", errno="EINVAL", **t.me)
-            equal(record.get("local_port"), 5002, "port asked for")
+            equal(record.get("local_port"), 5002, "requested port")
             equal(record["conflict"]["cause"], "already-bound", "cause")
             trace.once(event="bind", errno=None, local_port=5001)
         trace.once(event="close", local_port=5001)
@@ -189,7 +189,7 @@ def interface_is_shown(t):
 
 @test()
 def thread_binds(t):
-    """pid is the process, tid the thread, comm the name of the leader."""
+    """pid is that of the process, tid that of the thread, comm the name of the leader."""
     found = {}
 
     def bind():
@@ -225,7 +225,7 @@ def other_user_binds(t):
 
 @test()
 def process_is_described(t):
-    """ppid, exe and cmdline of a process that stays long enough to be looked at."""
+    """ppid, exe and cmdline of a process that exists until porttrace has read /proc."""
     with t.trace() as trace:
         child = t.fork(_bind_and_stay, comm="pt-child")
         port = child.receive()
@@ -269,8 +269,8 @@ def other_namespace(t):
 
 @test()
 def namespace_is_that_of_the_socket(t):
-    """A process that moved on to another namespace binds a socket of the old one. The port is this
-    test's own: it traces every namespace, and a number of one that has ended may return in a test beside it."""
+    """A process that moved to another namespace binds a socket of the old one. No other test uses this port:
+    the test traces every namespace, and another test's namespace may reuse the inode number of an ended one."""
 
     def bind(me):
         with socket.socket() as sock:
@@ -286,7 +286,7 @@ def namespace_is_that_of_the_socket(t):
         trace.never(local_port=5017, netns=inode)
 
 
-# --- listen -------------------------------------------------------------------------------------
+# --- listen --------------------------------------------------------------------------------------
 
 
 @test()
@@ -346,11 +346,11 @@ def dual_stack_listener(t):
                 **t.me,
             )
             check(
-                "v6only" not in record.get("options", []), "a dual stack socket is told as v6only"
+                "v6only" not in record.get("options", []), "a dual-stack socket is reported as v6only"
             )
 
 
-# --- connect ------------------------------------------------------------------------------------
+# --- connect -------------------------------------------------------------------------------------
 
 
 @test()
@@ -371,7 +371,7 @@ def connect_chooses_a_port(t):
             **t.me,
         )
         trace.never(event="bind", local_port=port)
-        trace.never(event="accept")  # only when asked for
+        trace.never(event="accept")  # only with -e accept
         client.close()
         accepted.close()
         trace.once(event="close", local_port=port, remote_port=5001, **t.me)
@@ -416,7 +416,7 @@ def connect_mapped(t):
 
 @test()
 def connect_without_waiting(t):
-    """A non-blocking connect is the same fact."""
+    """A non-blocking connect is reported like a blocking one."""
     with tcp(("127.0.0.1", 5001), backlog=1), t.trace() as trace:
         with socket.socket() as client:
             client.setblocking(False)
@@ -430,12 +430,12 @@ def connect_without_waiting(t):
 
 @test()
 def connect_after_bind(t):
-    """Two facts: the port was taken by bind, and used by connect."""
+    """Two events: bind allocated the port, connect used it."""
     with tcp(("127.0.0.1", 5001), backlog=1) as listener, t.trace() as trace:
         client, accepted = pair_on(listener, tcp(("127.0.0.1", 5002)))
         trace.once(event="bind", local_port=5002, **t.me)
         record = trace.once(event="connect", local_port=5002, remote_port=5001, errno=None, **t.me)
-        check(not record.get("ephemeral"), "a port that was asked for is told as ephemeral")
+        check(not record.get("ephemeral"), "a requested port is reported as ephemeral")
         client.close()
         accepted.close()
 
@@ -470,7 +470,7 @@ def connect_refused_from_a_given_port(t):
 
 @test()
 def connect_again_after_refusal(t):
-    """One socket, refused and then connected: two connects and one close, an orderly one."""
+    """One socket is refused and then connected: two connects and one close, without a reset."""
     with t.trace() as trace:
         with socket.socket() as client:
             equal(refused(client.connect, ("127.0.0.1", 5001)), "ECONNREFUSED", "connect")
@@ -490,7 +490,7 @@ def connect_again_after_refusal(t):
         trace.never(event="close", remote_port=5001, error="ECONNREFUSED")
 
 
-# --- close --------------------------------------------------------------------------------------
+# --- close ---------------------------------------------------------------------------------------
 
 
 @test()
@@ -529,7 +529,7 @@ def close_of_one_descriptor(t):
 
 @test()
 def close_by_the_receiver(t):
-    """A socket that went through a unix socket is closed by whom it was sent to."""
+    """A socket sent through a unix socket: the receiver closes it."""
     ours, theirs = socket.socketpair(socket.AF_UNIX)
 
     def receive(me):
@@ -583,7 +583,7 @@ def close_has_the_duration(t):
 
 @test()
 def close_without_a_port(t):
-    """A socket that never had a port is closed without a word, and so is one that was refused."""
+    """The close of a socket that never had a port, or was refused one, is not reported."""
     with t.trace() as trace:
         socket.socket().close()
         socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).close()
@@ -623,7 +623,7 @@ def close_first_leaves_time_wait(t):
 
 @test()
 def close_with_linger_zero(t):
-    """An RST leaves no TIME_WAIT, and is no orderly end for the other side."""
+    """An RST leaves no TIME_WAIT, and the other side's close is reported as reset."""
     with tcp(("127.0.0.1", 5001), backlog=1) as listener, t.trace() as trace:
         client, accepted = pair_on(listener)
         port = port_of(client)
@@ -644,13 +644,13 @@ def close_with_linger_zero(t):
 
 @test()
 def close_after_reset(t):
-    """A connection that its peer reset, whether or not the process looked at the error."""
+    """A connection reset by its peer, whether or not the process read the error."""
     with tcp(("127.0.0.1", 5001), backlog=1) as listener, t.trace() as trace:
-        for looks in (False, True):
+        for reads_error in (False, True):
             client, accepted = pair_on(listener)
             port = port_of(client)
             reset(accepted)
-            if looks:
+            if reads_error:
                 equal(refused(client.recv, 1), "ECONNRESET", "recv")
             client.close()
             trace.once(
@@ -665,7 +665,7 @@ def close_after_reset(t):
 
 @test()
 def close_after_timeout(t):
-    """A connect that nobody answers: the listener's queue is full, so it drops the SYN."""
+    """A connect without an answer: the listener's queue is full, so the kernel drops the SYN."""
     with tcp(("127.0.0.1", 5001), backlog=0), t.trace() as trace:
         with socket.create_connection(("127.0.0.1", 5001)), socket.socket() as late:
             late.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, 1)
@@ -693,7 +693,7 @@ def socket_keeps_its_identity(t):
         check("None" not in names, "a socket without a name")
 
 
-# --- UDP without bind ---------------------------------------------------------------------------
+# --- UDP without bind ----------------------------------------------------------------------------
 
 
 @test()
@@ -764,12 +764,12 @@ def udp_connect_after_bind(t):
             trace.once(event="connect", protocol="udp", local_port=5002, remote_port=5001, **t.me)
 
 
-# --- asked for by -e ----------------------------------------------------------------------------
+# --- events selected by -e -----------------------------------------------------------------------
 
 
 @test()
 def accept_by_a_worker(t):
-    """The one that accepts is another process than the one that listens."""
+    """Another process accepts than the one that listens."""
 
     def accept(me, listener):
         me.send()
@@ -803,7 +803,7 @@ def accept_by_a_worker(t):
 
 @test()
 def timewait_enters(t):
-    """A TIME_WAIT begins in softirq, and is told as of the process that left it."""
+    """A TIME_WAIT begins in softirq, but porttrace reports the process that closed the connection."""
 
     def close(me, sock):
         sock.close()
@@ -815,7 +815,7 @@ def timewait_enters(t):
         client, accepted = pair_on(listener)
         port = port_of(client)
         child = t.fork(close, client, comm="pt-closer", keep=[client])
-        client.close()  # the child has it and closes last, or has closed it already
+        client.close()  # the child has a copy and closes last, or has already closed it
         at_end(accepted)
         accepted.close()
         until(lambda: timewaits(port), "TIME_WAIT")
@@ -833,8 +833,8 @@ def timewait_enters(t):
 
 @test()
 def timewait_enters_of_many(t):
-    """Each of many, for now and then the interrupt of a timer finds a probe of ours under way, and what it then
-    goes on with is a TIME_WAIT."""
+    """Each of many TIME_WAITs: now and then a timer interrupts one of porttrace's probes, and the interrupt begins a
+    TIME_WAIT."""
     sysctl("ipv4/tcp_tw_reuse", 0)
     mine = {"event": "timewait", "action": "enter", "remote_port": 5001, "pid": os.getpid()}
     used = []
@@ -849,26 +849,26 @@ def timewait_enters_of_many(t):
             client.close()
             accepted.close()
         until(lambda: not unsettled(), "all connections have ended")
-        # All but one that was reset, if any: what ss sees is the measure.
+        # A few connections may have been reset, so compare with ss.
         ports = {int(local.rsplit(":", 1)[1]) for local, remote in timewaits(5001) if remote.endswith(":5001")}
         check(len(ports) > 250, f"ss sees {len(ports)} TIME_WAITs of {len(used)} connections")
         trace.mark()
         ports_reported = [record["local_port"] for record in trace.find(**mine)]
-        equal(len(ports_reported), len(set(ports_reported)), "each is told once")
-        equal(sorted(ports - set(ports_reported)), [], "what ss sees and nobody told")
-        equal(sorted(set(ports_reported) - set(used)), [], "what was told and is none of ours")
-        equal(trace.stop()[1]["lost"], 0, "lost, of which nothing was")
+        equal(len(ports_reported), len(set(ports_reported)), "each is reported once")
+        equal(sorted(ports - set(ports_reported)), [], "ports in ss that were not reported")
+        equal(sorted(set(ports_reported) - set(used)), [], "reported ports that this test did not use")
+        equal(trace.stop()[1]["lost"], 0, "lost events")
 
 
 def ss_state(port):
-    """What ss calls the connection of a local port that no process has."""
+    """The states that ss shows for a local port."""
     rows = [row.split() for row in run_text("ss", "-Htan").splitlines()]
     return [row[0] for row in rows if row[3].rsplit(":", 1)[1] == str(port)]
 
 
 @test()
 def timewait_of_a_half_closed_peer(t):
-    """The peer does not close: the kernel keeps FIN_WAIT2 as a TIME_WAIT, and it ends as one."""
+    """The peer does not close: the kernel keeps FIN_WAIT2 as a TIME_WAIT, which expires like one."""
     sysctl("ipv4/tcp_fin_timeout", 2)
     with tcp(("127.0.0.1", 5001), backlog=1) as listener, t.trace("-e", "timewait,close,bind") as trace:
         client, accepted = pair_on(listener)
@@ -885,7 +885,7 @@ def timewait_of_a_half_closed_peer(t):
 
 @test()
 def timewait_of_a_peer_that_has_closed(t):
-    """Both sides have sent a FIN before the TIME_WAIT begins: it is one in the narrow sense."""
+    """Both sides have sent a FIN before the TIME_WAIT begins: its state is TIME_WAIT, not FIN_WAIT2."""
     with tcp(("127.0.0.1", 5001), backlog=1) as listener, t.trace("-e", "timewait,close,bind") as trace:
         client, accepted = pair_on(listener)
         port = port_of(client)
@@ -899,7 +899,7 @@ def timewait_of_a_peer_that_has_closed(t):
 
 @test()
 def release_belongs_to_the_owner(t):
-    """A reset frees the port in softirq, while another process runs: it is not that one's doing."""
+    """A reset frees the port in softirq while another process runs: porttrace must report the owner instead."""
 
     def serve(me):
         with tcp(("127.0.0.1", 5001), backlog=1) as listener:
@@ -935,7 +935,7 @@ def release_after_close(t):
 
 @test()
 def disconnect_frees_the_port(t):
-    """connect() to AF_UNSPEC gives an ephemeral port back; the socket lives on."""
+    """connect() to AF_UNSPEC releases an ephemeral port; the socket remains open."""
     with tcp(("127.0.0.1", 5001), backlog=1) as listener, t.trace(
         "-e", "release,connect,close"
     ) as trace:
@@ -943,14 +943,14 @@ def disconnect_frees_the_port(t):
         port = port_of(client)
         address = struct.pack("=H14x", socket.AF_UNSPEC)
         _connect_raw(client, address)
-        tcp(("127.0.0.1", port)).close()  # it is free: getsockname() goes on telling the old one
+        tcp(("127.0.0.1", port)).close()  # the port is free, although getsockname() still returns it
         trace.once(event="release", local_port=port, remote_port=5001, pid=os.getpid())
         client.close()
         accepted.close()
 
 
 def _connect_raw(sock, address):
-    import ctypes  # only here: Python knows no AF_UNSPEC
+    import ctypes  # Python does not support AF_UNSPEC
 
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.connect(sock.fileno(), address, len(address)) < 0:
@@ -962,7 +962,7 @@ def _connect_raw(sock, address):
 
 @test()
 def one_process_does_it_all(t):
-    """The list of the issue by one process in one run, and then every record counted."""
+    """One process makes every kind of event in one run; the test counts every record."""
     with t.trace() as trace:
         with tcp(("127.0.0.1", 0)) as first:
             first.listen(9)
@@ -1001,7 +1001,7 @@ def one_process_does_it_all(t):
 
 @test()
 def raw_sockets_have_no_ports(t):
-    """Of a raw socket the kernel keeps the protocol where another has its port."""
+    """The kernel stores the protocol of a raw socket where other sockets have their port."""
     with t.trace() as trace:
         trace.never(local_port=lambda port: port in (socket.IPPROTO_TCP, socket.IPPROTO_UDP), **t.me)
         trace.never(local_address="10.1.2.3", **t.me)
@@ -1024,10 +1024,10 @@ def start_and_stop(t):
             os.uname().release.split(".")[:2],
             "kernel",
         )
-        check(isinstance(start["missing"], list), "missing is no list")
+        check(isinstance(start["missing"], list), "missing is not a list")
         check(start["netns_count"] >= 1, "netns_count")
         check(re.match(r"\d+\.\d+", start["version"]), "version")
-        equal(trace.records.index(start), 0, "place of the start record")
+        equal(trace.records.index(start), 0, "position of the start record")
         with tcp(("127.0.0.1", 5001)):
             pass
         trace.mark()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Refusals: errno, the port asked for, the cause of docs/causes.md, and who stands in the way."""
+"""Refusals: errno, requested port, cause (docs/causes.md), and holders."""
 
 import json
 import os
@@ -33,7 +33,7 @@ from porttrace_test import (
 
 
 def refused_bind(t, make, where, *options, uid=None, error="EADDRINUSE"):
-    """Another process tries to bind there, and must be refused; it stays until told to go."""
+    """bind() of another process must fail with `error`; the process exits when it receives a message."""
 
     def bind(me):
         with socket.socket() as _:  # so that its descriptor is not the holder's
@@ -54,16 +54,16 @@ def refused_bind(t, make, where, *options, uid=None, error="EADDRINUSE"):
 def refusal(
     t, trace, make, where, *options, cause, holder=None, uid=None, error="EADDRINUSE", hint=None
 ):
-    """A bind in another process is refused: checks the record and its holder; returns both."""
+    """Makes a bind() in another process that is refused; checks the record and its holder; returns both."""
     check_prediction(t, make, where, options, uid, 0, error, cause)
     child = refused_bind(t, make, where, *options, uid=uid, error=error)
     record = trace.once(event="bind", errno=error, local_port=where[1], netns=t.netns, **child.who)
     child.send()
     child.result()
     address = where[0].removeprefix("::ffff:")
-    equal(record.get("local_address"), address, "address asked for")
+    equal(record.get("local_address"), address, "requested address")
     equal(record["protocol"], make.__name__, "protocol")
-    check(not record.get("ephemeral"), "a port that was asked for is told as ephemeral")
+    check(not record.get("ephemeral"), "a requested port is reported as ephemeral")
     return explained(record, cause, holder, hint)
 
 
@@ -74,7 +74,7 @@ def explained(record, cause, holder=None, hint=None):
     for name in ("why", "fix"):
         check(
             len(conflict[name].split()) >= 3 and "\n" not in conflict[name],
-            f"{name} is no sentence: {conflict[name]!r}",
+            f"{name} is not a sentence: {conflict[name]!r}",
         )
     if hint:
         check(
@@ -101,7 +101,7 @@ def bound(t, **more):
     return {"protocol": "tcp", "state": "BOUND", "pids": [t.holder], "uid": os.getuid(), **more}
 
 
-# --- somebody has the port ------------------------------------------------------------------------
+# --- the port has a holder ------------------------------------------------------------------------
 
 
 @test()
@@ -125,7 +125,7 @@ def listener_exists(t):
 
 @test()
 def listener_exists_for_reuseaddr(t):
-    """SO_REUSEADDR on both sides does not get past a listener."""
+    """SO_REUSEADDR on both sides does not help: the port has a listener."""
     with tcp(("127.0.0.1", 5001), REUSEADDR, backlog=1), t.trace() as trace:
         record, _ = refusal(
             t,
@@ -175,7 +175,7 @@ def listener_of_several_processes(t):
 
 @test()
 def holder_handed_over(t):
-    """The binder is gone, its child has the socket now."""
+    """The process that bound the socket has exited, its child has the socket."""
 
     def bind_and_fork(me):
         tcp_socket = tcp(("127.0.0.1", 5001), backlog=1)
@@ -220,7 +220,7 @@ def bound_not_listening(t):
 
 @test(own=True)
 def bound_before_porttrace(t):
-    """ss does not show this holder, and porttrace was not there when it bound."""
+    """ss does not show this holder, and it bound before porttrace started."""
     with tcp(("127.0.0.1", 5001)), t.trace() as trace:
         refusal(
             t,
@@ -314,7 +314,7 @@ def dual_stack_udp(t):
 
 @test()
 def v6only_is_no_holder(t):
-    """What does not conflict is not named: only one of the two listeners is in the way."""
+    """Only one of the two listeners conflicts, so porttrace names only that one."""
     with tcp(("::", 5001), V6ONLY, backlog=1), tcp(
         ("0.0.0.0", 5001), backlog=1
     ), t.trace() as trace:
@@ -360,7 +360,7 @@ def reuseaddr_missing_on_holder(t):
 
 @test()
 def reuseaddr_set_late(t):
-    """An option that the holder set after its bind counts, so it must be shown."""
+    """The kernel honours an option that the holder set after its bind(), so porttrace must show it."""
     with t.trace() as trace:
         with tcp(("127.0.0.1", 5001)) as sock:
             trace.once(event="bind", local_port=5001, **t.me)
@@ -480,7 +480,7 @@ def udp_is_no_holder_for_tcp(t):
 
 @test()
 def other_namespace_is_no_holder(t):
-    """The same port in another namespace is nobody's business here."""
+    """A socket on the same port in another namespace is not a holder."""
 
     def listen(me):
         with tcp(("127.0.0.1", 5001), backlog=1):
@@ -498,7 +498,7 @@ def other_namespace_is_no_holder(t):
 
 @test()
 def mptcp_holder(t):
-    """An MPTCP listener stands in the way of a TCP bind, itself and not its subflow."""
+    """An MPTCP listener conflicts with a TCP bind; porttrace names the MPTCP socket, not its subflow."""
     from test_protocols import need_mptcp, IPPROTO_MPTCP
 
     need_mptcp()
@@ -514,7 +514,7 @@ def mptcp_holder(t):
         equal(len(record["conflict"]["holders"]), 1, "holders")
 
 
-# --- a connection, or what is left of one ---------------------------------------------------------
+# --- an open or closed connection -----------------------------------------------------------------
 
 
 def served(*options):
@@ -552,13 +552,13 @@ def time_wait(t):
         equal(
             [(p["pid"], p["comm"]) for p in holder.get("pids", [])],
             [(os.getpid(), "pt-test")],
-            "who left the TIME_WAIT",
+            "process that left the TIME_WAIT",
         )
 
 
 @test()
 def time_wait_of_the_gone(t):
-    """The process that left a TIME_WAIT has exited: it is named, and that it is gone is said."""
+    """The process that left a TIME_WAIT has exited: porttrace names it and reports it as gone."""
 
     def serve(me):
         listener = tcp(("127.0.0.1", 5001), REUSEADDR, backlog=1)
@@ -690,7 +690,7 @@ def accepted_connection(t):
         accepted.close()
 
 
-# --- no port to be had ----------------------------------------------------------------------------
+# --- no free port ---------------------------------------------------------------------------------
 
 RANGE = range(40000, 40004)
 
@@ -708,7 +708,7 @@ def range_exhausted_bind(t):
         with socket.socket() as sock:
             equal(refused(sock.bind, ("127.0.0.1", 0)), "EADDRINUSE", "bind")
             record = trace.once(event="bind", errno="EADDRINUSE", protocol="tcp", **t.me)
-        equal(record.get("local_port", 0), 0, "port asked for")
+        equal(record.get("local_port", 0), 0, "requested port")
         explained(record, "range-exhausted", hint=str(RANGE[0]))
 
 
@@ -727,7 +727,7 @@ def range_exhausted_connect(t):
                 ("127.0.0.1", 5001),
                 "where to",
             )
-            equal(record.get("local_port", 0), 0, "port that could not be had")
+            equal(record.get("local_port", 0), 0, "port of the failed call")
             explained(record, "range-exhausted", hint="pt-test")
             trace.mark()
             equal(
@@ -744,7 +744,7 @@ def range_exhausted_udp_send(t):
         with udp() as sock:
             equal(refused(sock.sendto, b"x", ("127.0.0.1", 5001)), "EAGAIN", "sendto")
             record = trace.once(event="bind", errno="EAGAIN", protocol="udp", **t.me)
-        equal(record.get("local_port", 0), 0, "port that could not be had")
+        equal(record.get("local_port", 0), 0, "port of the failed call")
         explained(record, "range-exhausted")
 
 
@@ -763,7 +763,7 @@ def range_exhausted_udp_connect(t):
 
 @test()
 def range_time_wait(t):
-    """Not the number of connections but their remains use the range up."""
+    """TIME_WAITs, not open connections, exhaust the range."""
     sysctl("ipv4/tcp_tw_reuse", 0)
     small_range()
     with tcp(("127.0.0.1", 5001), backlog=9) as listener:
@@ -848,11 +848,11 @@ def already_bound_by_send(t):
 
 @test()
 def failure_is_reported_in_time(t):
-    """The explanation does not hold the record back."""
+    """Explaining a refusal does not delay its record."""
     with tcp(("127.0.0.1", 5001), backlog=1), t.trace() as trace:
         child = refused_bind(t, tcp, ("127.0.0.1", 5001))
         began = time.monotonic()
         trace.once(event="bind", errno="EADDRINUSE", **child.who)
-        check(time.monotonic() - began < SLOW, "a refused bind was told after more than a second")
+        check(time.monotonic() - began < SLOW, "a refused bind was reported after more than a second")
         child.send()
         child.result()

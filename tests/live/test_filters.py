@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every filter by itself: what it must show, and what it must not."""
+"""Each filter by itself: the events that it must show, and those that it must not."""
 
 import contextlib
 import os
@@ -30,12 +30,12 @@ from porttrace_test import (
     until,
 )
 
-OWN_TRACER = True  # none shares a stream with others
+OWN_TRACER = True  # these tests do not share a porttrace
 
 
 @contextlib.contextmanager
 def filtered(t, *args, everywhere=False):
-    """A stream with filters. Its test ends with what must be shown: that is its marker."""
+    """A stream with filters. The last event of the test must be shown; it replaces the marker."""
     with t.trace(*args, marker=False, everywhere=everywhere) as trace:
         yield trace
 
@@ -51,7 +51,7 @@ def ports_shown(trace):
 
 
 def last(trace, port, **want):
-    """Waits for the close of the socket that the test touched last."""
+    """Waits for the close of the socket that the test used last."""
     trace.wait(event="close", local_port=port, **want)
 
 
@@ -60,7 +60,7 @@ def last(trace, port, **want):
 
 @test()
 def port_argument(t):
-    """`porttrace 80`: the one that grabs port 80 and the one that fails to, and nothing of 8080."""
+    """`porttrace 80` shows the process that binds port 80 and the one that fails to, and no event of 8080."""
 
     def bind_both(_):
         with socket.socket() as sock:
@@ -85,7 +85,7 @@ def port_argument(t):
 
 @test()
 def port_argument_finds_bind_to_zero(t):
-    """A port filter means the port in the end, also when the kernel chose it."""
+    """A port filter matches the socket's final port, also if the kernel chose it."""
     low = 40000
     with open("/proc/sys/net/ipv4/ip_local_port_range", "w", encoding="ascii") as file:
         file.write(f"{low} {low + 1}")
@@ -108,7 +108,7 @@ def port_arguments_add_up(t):
 # --- addresses ------------------------------------------------------------------------------------
 
 
-# --- who ------------------------------------------------------------------------------------------
+# --- processes ------------------------------------------------------------------------------------
 
 
 def bind_on_request(me, port):
@@ -165,7 +165,7 @@ def netns(t):
 
 @test()
 def netns_of_churn(t):
-    """-N selects the churn records too."""
+    """-N also selects churn records."""
 
     def elsewhere(me):
         new_netns()
@@ -187,7 +187,7 @@ def netns_of_churn(t):
 
 @test()
 def cgroup(t):
-    """The cgroup and those below it; not its parent, not its sibling."""
+    """--cgroup shows the cgroup and those below it, but not its parent or sibling."""
     mount = cgroup2_mount()
     base = os.path.join(mount, f"porttrace-test-{os.getpid()}")
     paths = [base, base + "/below", base + "-sibling"]
@@ -236,7 +236,7 @@ def _removed(path):
     return True
 
 
-# --- what -----------------------------------------------------------------------------------------
+# --- protocols and events -------------------------------------------------------------------------
 
 
 @test()
@@ -275,7 +275,7 @@ def event_single(t):
 
 @test()
 def failed_only(t):
-    """-x: failures over ports, of every kind, and nothing else."""
+    """-x shows every kind of failed call, and no other event."""
     with tcp(("127.0.0.1", 5001), backlog=1), filtered(t, "-x") as trace:
         touch(("127.0.0.1", 5002))
         with tcp(("127.0.0.1", 5003), REUSEADDR) as one, tcp(("127.0.0.1", 5003), REUSEADDR) as two:
@@ -288,7 +288,7 @@ def failed_only(t):
         trace.once(event="bind", errno="EADDRNOTAVAIL", local_port=5004, **t.me)
         trace.once(event="bind", errno="EADDRINUSE", local_port=5001, **t.me)
         shown = [r for r in trace.find(pid=os.getpid()) if "errno" not in r]
-        equal(shown, [], "records of what worked")
+        equal(shown, [], "records of successful calls")
 
 
 @test()
@@ -333,7 +333,7 @@ def read_table():
 
 
 def make_events(me, events):
-    """Makes its events whenever it is told to; says its network namespace first."""
+    """Sends the inode number of its network namespace, then makes its events once for each message received."""
     me.send(netns_inode())
     while me.receive():
         for _, call, protocol, local, remote in events:
@@ -346,7 +346,7 @@ def make_events(me, events):
 
 
 def key_of(event, pids):
-    """What identifies an event of the table in the stream."""
+    """The fields that identify an event of the table in the stream."""
     process, call, _, local, _ = event
     return pids[process], call, end_of(local)[1]
 
@@ -375,7 +375,7 @@ def check_section(t, section):
 
     wrong = []
     filters = filters[section]
-    for first in range(0, len(filters), 3):  # some at a time, for each needs its own porttrace
+    for first in range(0, len(filters), 3):  # three at a time, because each needs its own porttrace
         with contextlib.ExitStack() as stack:
             running = []
             for args, want in filters[first : first + 3]:
@@ -422,7 +422,7 @@ def table_of_protocols(t):
     check_section(t, "protocols")
 
 
-# --- how long -------------------------------------------------------------------------------------
+# --- limits ---------------------------------------------------------------------------------------
 
 
 @test()
@@ -440,7 +440,7 @@ def duration(t):
 
 @test()
 def count(t):
-    """-n: ends by itself after so many events."""
+    """-n: porttrace ends after this number of events."""
     with filtered(t, "-n", 3, "-N", t.netns) as trace:
         touch(("127.0.0.1", 5001), ("127.0.0.1", 5002), ("127.0.0.1", 5003))
         status, stop = trace.finish()
@@ -453,7 +453,7 @@ def count(t):
 
 @test()
 def interval(t):
-    """-i: the distance of the churn records."""
+    """-i: the time between churn records."""
     with filtered(t, "-i", 2, "-N", t.netns) as trace:
         touch(("127.0.0.1", 0))
         record = trace.wait(_deadline=6, event="churn")

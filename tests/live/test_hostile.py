@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Names chosen to harm: control bytes never reach a terminal, and JSON stays valid UTF-8."""
+"""Hostile names: control bytes never reach a terminal, and JSON remains valid UTF-8."""
 
 import json
 import os
@@ -24,10 +24,10 @@ from porttrace_test import (
 ESCAPE = b"\x1b]0;pwned\x07\x1b[31m"  # sets the title of a terminal, then red
 COMMS = [
     b"\x1b[31mred\x1b[0m",  # colours
-    b"two\nlines\r\tX",  # fakes a line
+    b"two\nlines\r\tX",  # forges a line
     b"bad\xff\xfe\xc3utf",  # not UTF-8
     b"c1\xc2\x9b31m\xc2\x85",  # control characters beyond ASCII
-    b'quo"te\\back',  # what JSON must escape
+    b'quo"te\\back',  # JSON must escape this
     b"\xe2\x80\xaeesrever",  # writes from right to left
     b"\x1b]0;t\x07\x08\x7f\x01",
     "fünf€".encode(),
@@ -42,13 +42,13 @@ def binder(me, name, port):
 
 
 def refused_bind(_, port):
-    """In a process of its own each time: equal lines of one process may fold."""
+    """Runs in a new process each time: porttrace may fold equal lines of one process."""
     with tcp() as sock:
         return refused(sock.bind, ("127.0.0.1", port))
 
 
 def clean(text):
-    """No control character in it but the ends of lines."""
+    """The text must have no control characters except newlines."""
     bad = [c for c in text if unicodedata.category(c) in ("Cc", "Cf") and c != "\n"]
     equal(bad, [], f"control characters in the text\n{text!r}\n")
 
@@ -73,7 +73,7 @@ def comm_in_json(t):
 
 @test()
 def comm_of_a_holder_in_json(t):
-    """The name also goes through why, fix and pids."""
+    """The name also appears in why, fix and pids."""
     with t.trace() as trace:
         for index, name in enumerate(COMMS):
             child = t.fork(binder, name, 5001 + index)
@@ -88,7 +88,7 @@ def comm_of_a_holder_in_json(t):
 
 
 def all_names(t, screen):
-    """Lets every hostile name bind, be refused and go, and waits until all that was shown."""
+    """For every hostile name, a process binds, one is refused, and both exit; waits until all of this is shown."""
     for index, name in enumerate(COMMS):
         child = t.fork(binder, name, 5001 + index)
         child.receive()
@@ -112,7 +112,7 @@ def comm_in_text_on_a_pipe(t):
 
 @test()
 def comm_in_text_on_a_terminal(t):
-    """With --color=never: nothing but text. With colours: nothing but those of porttrace."""
+    """With --color=never the output has no escape sequences, with colours only those of porttrace."""
     for args in (("--color=never",), ("--color=always",)):
         with t.text(*args, pty=True) as screen:
             all_names(t, screen)
@@ -121,7 +121,7 @@ def comm_in_text_on_a_terminal(t):
             if args == ("--color=always",):
                 check("\x1b[" in text, "no colour with --color=always")
                 text = re.sub(r"\x1b\[[0-9;]*m", "", text)
-                check("\x1b[31mred" not in screen.text, "the colour of the process came through")
+                check("\x1b[31mred" not in screen.text, "the escape sequence in the process name was printed")
             clean(text)
 
 
@@ -152,7 +152,7 @@ def hostile_program(*arguments, before=None):
         preexec_fn=prepare,
     )
     PROGRAMS.append(process)
-    equal(process.stdout.readline(), b"ready\n", "what the program says")
+    equal(process.stdout.readline(), b"ready\n", "output of the program")
     return process
 
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A kernel that lacks what porttrace builds on: it says so in a line, and runs with the rest or ends with 3.
+"""If the kernel lacks a feature, porttrace reports it in one line, and runs with what is left or exits with 3.
 
-What can be taken away from any kernel is: BTF and kprobes by a mount over their files, functions by
-PORTTRACE_HIDE, capabilities by dropping them. Of a kernel booted with lockdown=confidentiality only the
-tests named `lockdown` are about; tests/vm/matrix.py boots one.
+The tests hide BTF and kprobes by a mount over their files, functions by PORTTRACE_HIDE, and drop capabilities.
+Only the tests named `lockdown` need a kernel booted with lockdown=confidentiality; tests/vm/matrix.py boots one.
 """
 
 import ctypes
@@ -48,11 +47,11 @@ KPROBES = "/sys/bus/event_source/devices"
 LOCKDOWN = "/sys/kernel/security/lockdown"
 
 
-# --- taking away ----------------------------------------------------------------------------------
+# --- hiding features ------------------------------------------------------------------------------
 
 
 def without(folder):
-    """For preexec_fn: a process that finds nothing in a folder of /sys."""
+    """Returns a preexec_fn that mounts an empty file system over a folder of /sys."""
 
     def prepare():
         libc_check(libc.unshare(CLONE_NEWNS))
@@ -63,7 +62,7 @@ def without(folder):
 
 
 def with_only(*names):
-    """For preexec_fn: root with no capabilities but these."""
+    """Returns a preexec_fn that drops all capabilities of root but these."""
     kept = {CAPABILITIES[name] for name in names}
 
     def prepare():
@@ -85,15 +84,15 @@ def is_locked_down():
 
 
 def stderr_lines(done):
-    """What is on stderr, by line, and no crash."""
+    """The lines of stderr; the program must not have crashed."""
     check(done.returncode >= 0, f"died of signal {-done.returncode}")
     text = done.stderr.decode("utf-8", "strict")
-    check("libbpf:" not in text, f"libbpf's own words: {text!r}")
+    check("libbpf:" not in text, f"libbpf messages on stderr: {text!r}")
     return text.splitlines()
 
 
 def refuses(t, args, *words, **more):
-    """Status 3, nothing on stdout, one line with these words in it."""
+    """porttrace must exit with status 3, an empty stdout, and one line on stderr that contains these words."""
     done = t.command(*args, **more)
     lines = stderr_lines(done)
     equal(done.returncode, NOT_ALLOWED, f"exit status of {args} ({lines})")
@@ -104,7 +103,7 @@ def refuses(t, args, *words, **more):
 
 
 class Doctor:
-    """What doctor says."""
+    """The parsed output of doctor."""
 
     def __init__(self, t, *args, **more):
         self.done = t.command("doctor", *args, **more)
@@ -126,9 +125,9 @@ class Doctor:
 
     def lacks(self, feature, *words):
         works, why = self.features[feature]
-        check(not works, f"doctor says that there is {feature}:\n{self.text}")
+        check(not works, f"doctor reports that {feature} is available:\n{self.text}")
         for word in words:
-            check(word in why, f"doctor does not name {word!r} at {feature}: {why!r}")
+            check(word in why, f"doctor does not name {word!r} for {feature}: {why!r}")
 
     def notes(self, fact):
         return "\n".join(self.facts[fact][2])
@@ -144,7 +143,7 @@ def commands():
 
 @test()
 def btf_hidden(t):
-    require(without(BTF), what="nothing can be mounted over /sys here")
+    require(without(BTF), what="this process may not mount over /sys")
     for args in commands():
         if args[0] == "--probes=kprobe" and not os.path.exists(KPROBES + "/kprobe"):
             continue
@@ -158,7 +157,7 @@ def btf_hidden(t):
 
 @test()
 def kprobes_hidden(t):
-    require(without(KPROBES), what="nothing can be mounted over /sys here")
+    require(without(KPROBES), what="this process may not mount over /sys")
     hidden = without(KPROBES)
     refuses(t, ["--probes=kprobe", "--json", "-d", "1"], "no kprobes", preexec_fn=hidden)
     if is_locked_down():
@@ -171,7 +170,7 @@ def kprobes_hidden(t):
 
 @test()
 def capabilities_dropped(t):
-    """Each that is not there is named; with what BPF needs, porttrace runs, and says what is left out."""
+    """porttrace names each missing capability; with those that BPF needs it runs, and names what it cannot do."""
     for kept in ((), ("CAP_BPF",), ("CAP_BPF", "CAP_PERFMON")):
         absent = [name for name in CAPABILITIES if name not in kept]
         refuses(t, ["--json", "-d", "1"], *absent, preexec_fn=with_only(*kept))
@@ -180,11 +179,11 @@ def capabilities_dropped(t):
         for name in absent:
             doctor.lacks(name)
         for name in kept:
-            check(doctor.features[name][0], f"doctor misses {name}, which is there")
+            check(doctor.features[name][0], f"doctor reports that {name} is missing, but it is available")
     most = with_only("CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN")
     done = t.command("--json", "-d", "0.2", "-N", t.netns, preexec_fn=most)
     lines = stderr_lines(done)
-    # Old kernels have programs that only CAP_SYS_ADMIN may load: they may refuse.
+    # On old kernels only CAP_SYS_ADMIN may load some programs: there porttrace may refuse to run.
     if done.returncode == NOT_ALLOWED:
         equal(len(lines), 1, f"lines on stderr: {lines}")
     else:
@@ -196,7 +195,7 @@ def capabilities_dropped(t):
 
 
 def sections():
-    """Of each BPF program: its section, from the object that the program carries."""
+    """Each BPF program's section, from the BPF objects inside the porttrace executable."""
     with open(PORTTRACE, "rb") as file:
         data = file.read()
     at = -1
@@ -225,7 +224,7 @@ def sections():
 
 
 def hooked(doctor):
-    """Of each fact: the functions and BTF tracepoints that its programs are on."""
+    """For each fact, the functions and BTF tracepoints to which its programs are attached."""
     of, facts = sections(), {}
     for fact, (backend, words, _) in doctor.facts.items():
         on = [of[word].split("/") for word in words if word in of] if backend else []
@@ -240,7 +239,7 @@ def hooked(doctor):
 
 
 def start(t, *args):
-    """The start record, and what is on stderr, of porttrace as it is."""
+    """The start record and the lines of stderr of a porttrace."""
     done = t.command("--json", "-d", "0.1", "-N", t.netns, "-e", "bind,listen,connect,accept,close", *args)
     lines = stderr_lines(done)
     equal(done.returncode, DONE, f"exit status ({lines})")
@@ -257,12 +256,12 @@ def usable(t, backend):
 
 
 def each_hidden(t, backend):
-    """Every function that the backend is on, hidden together with one of each other fact."""
+    """Hides every function that the backend uses, one of each fact at a time."""
     doctor = usable(t, backend)
     facts = hooked(doctor)
-    check(facts, f"{backend} is on no function:\n{doctor.text}")
+    check(facts, f"{backend} is attached to no function:\n{doctor.text}")
     before = {fact for fact, (by, _, _) in doctor.facts.items() if by is None}
-    # Not of all facts at once: one turn later of this one, so that something is left to show.
+    # Hide the functions of `close` one turn later, so that one fact remains available in each turn.
     turns = {fact: [None, *names] if fact == "close" else names for fact, names in facts.items()}
     for turn in range(max(map(len, turns.values()))):
         hidden = {fact: names[turn] for fact, names in turns.items() if any(names[turn : turn + 1])}
@@ -301,14 +300,14 @@ def functions_hidden_tracepoint(t):
 
 @test()
 def functions_hidden_all(t):
-    """Nothing to show: status 3, and a line that names a function."""
+    """If no fact is available, porttrace exits with status 3 and a line that names a function."""
     for backend in ("fentry", "kprobe"):
         try:
             facts = hooked(usable(t, backend))
         except Skip:
             continue
         os.environ["PORTTRACE_HIDE"] = ",".join({name for on in facts.values() for name in on})
-        # accept() has another way, for which there must be nothing either.
+        # accept() can also use other functions; hide those too.
         os.environ["PORTTRACE_HIDE"] += ",security_sock_graft"
         refuses(t, [f"--probes={backend}", "--json", "-d", "1"], facts["bind"][0])
         return
@@ -316,7 +315,7 @@ def functions_hidden_all(t):
 
 
 def activity(t, trace):
-    """What a process does, each fact of it once."""
+    """Makes each kind of event once."""
     with tcp(("127.0.0.1", 0)) as listener, udp(("127.0.0.1", 0)) as receiver:
         port = port_of(listener)
         trace.once(event="bind", errno=None, protocol="tcp", local_port=port, **t.me)
@@ -344,7 +343,7 @@ def activity(t, trace):
 
 
 def best(t):
-    """What doctor says of the best backends, where these are on functions."""
+    """The functions of each fact with the best backend, if that backend uses functions."""
     if is_locked_down():
         raise Skip("the kernel is locked down")
     doctor = Doctor(t)
@@ -354,7 +353,7 @@ def best(t):
 
 
 def fallen_back(t, facts, names):
-    """Without these functions: the facts on them come from elsewhere, which porttrace says, and they come."""
+    """Hides these functions: porttrace must report the affected facts by other means, and name those means."""
     affected = {f: [n for n in on if n in names] for f, on in facts.items() if set(on) & set(names)}
     os.environ["PORTTRACE_HIDE"] = ",".join(names)
     with Stream(("-N", t.netns), netns=t.netns, home=t.home, marker=t._marker).started() as trace:  # pylint: disable=protected-access
@@ -364,16 +363,16 @@ def fallen_back(t, facts, names):
             about = [s for s in lines if s.startswith(f"porttrace: {fact} ")]
             if about:
                 check("instead" in about[0] or "is not traced" in about[0], f"{fact}: {about[0]!r}")
-            elif fact != "accept":  # which is not asked for
+            elif fact != "accept":  # not selected without -e
                 about = [Doctor(t).notes(fact)]
-                check("another set of programs" in about[0], f"{fact} is silent without {on}: {about}\n{lines}")
-            if fact not in ("accept", "port-search"):  # this says that bind or connect is not by functions
+                check("another set of programs" in about[0], f"no message about {fact} without {on}: {about}\n{lines}")
+            if fact not in ("accept", "port-search"):  # their message names bind or connect
                 check(any(name in about[0] for name in on), f"{fact} does not name {on}: {about}")
         print("\n".join(lines))
 
 
 def one_hidden(fact):
-    """The function that most of a fact depends on."""
+    """Registers a test that hides the main function of a fact."""
 
     def hidden(t):
         facts = best(t)
@@ -389,7 +388,7 @@ for one in ("bind", "listen", "connect", "connect-result", "close"):
 
 @test()
 def falls_back_all(t):
-    """Every function hidden: what tracepoints show is there."""
+    """Hides every function: porttrace must report what tracepoints show."""
     facts = best(t)
     names = {n for fact, on in facts.items() if fact not in ("identity", "tcp-end") for n in on}
     fallen_back(t, facts, sorted(names))
@@ -400,7 +399,7 @@ def falls_back_all(t):
 
 @test()
 def lockdown(t):
-    """The kernel lets no program read its memory by address: status 3 and a line that names it."""
+    """The kernel forbids programs to read its memory: porttrace exits with status 3 and a line that names lockdown."""
     if not is_locked_down():
         raise Skip("the kernel is not locked down to confidentiality")
     for args in commands():
@@ -412,11 +411,11 @@ def lockdown(t):
     check(re.search(r"^porttrace cannot run here: .*lockdown", doctor.text, re.M), doctor.text)
 
 
-# --- what the kernel does not run -----------------------------------------------------------------
+# --- probes that the kernel does not run ----------------------------------------------------------
 
 
-def _look_up_for_ever(_):
-    """bpf() calls on a map, each of which holds off the kprobes' programs of its processor."""
+def _read_map_for_ever(_):
+    """Calls bpf() on a map; during each call the kernel runs no kprobe program on this CPU."""
     size = 16384
     table = bpf(BPF_MAP_CREATE, struct.pack("=5I", BPF_MAP_TYPE_HASH, 4, size, 1, 0))
     key, value = ctypes.create_string_buffer(8), ctypes.create_string_buffer(size)
@@ -428,8 +427,8 @@ def _look_up_for_ever(_):
 
 @test(alone=True)
 def probe_not_run_is_counted(t):
-    """A kernel that preempts itself amidst such calls runs no kprobe's program until they go on; no other
-    backend loses by that."""
+    """A preemptible kernel may interrupt such a call and then runs no kprobe program until the call continues: porttrace
+    must count these as lost. The other backends lose no events."""
     count = 4000
     with subprocess.Popen(
         [PORTTRACE, "--json", "-N", str(t.netns), *([f"--probes={t.options.probes}"] if t.options.probes else [])],
@@ -438,7 +437,7 @@ def probe_not_run_is_counted(t):
         preexec_fn=die_with_parent,
     ) as process:
         start = json.loads(process.stdout.readline())
-        holders = [t.fork(_look_up_for_ever) for _ in range(2 * os.cpu_count())]
+        holders = [t.fork(_read_map_for_ever) for _ in range(2 * os.cpu_count())]
         for _ in range(count):
             udp(("127.0.0.1", 5001)).close()
         for holder in holders:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What existed when porttrace started; how it starts, stops and shares the machine."""
+"""Sockets that existed before porttrace started; how porttrace starts, stops and runs beside another porttrace."""
 
 import os
 import re
@@ -32,7 +32,7 @@ OWN_TRACER = True  # these are about porttrace as a process
 
 @test(alone=True)
 def starts_in_half_a_second(t):
-    """Not counting the time in which porttrace waits for a CPU. Where others use the CPUs it also runs slower."""
+    """The time that porttrace waits for a CPU does not count. The limit is higher on a busy machine."""
     times = []
     for _ in range(5):
         with t.trace(marker=False) as trace:
@@ -59,7 +59,7 @@ def starts_with_a_small_stack(t):
 
 @test()
 def existing_sockets_are_known(t):
-    """Sockets of before are in the table: their end is told with port, peer and owner."""
+    """porttrace knows sockets that existed before it started: it reports their close with port, peer and owner."""
     listener = tcp(("127.0.0.1", 5001), backlog=1)
     client, accepted = pair_on(listener)
     idle = tcp(("127.0.0.1", 5002))
@@ -94,7 +94,7 @@ def existing_connection_is_reset(t):
 
 @test()
 def existing_socket_listens(t):
-    """bind before porttrace, listen after it."""
+    """A socket bound before porttrace started listens afterwards."""
     with tcp(("127.0.0.1", 5001)) as sock, t.trace() as trace:
         sock.listen(4)
         trace.once(event="listen", local_port=5001, backlog=4, **t.me)
@@ -102,7 +102,7 @@ def existing_socket_listens(t):
 
 @test()
 def sockets_made_while_it_starts(t):
-    """Snapshot and events overlap: what was bound meanwhile is closed once, by its owner."""
+    """Snapshot and events overlap: the close of a socket bound meanwhile is reported once, with its owner."""
 
     def bind_on(me):
         sockets = []
@@ -124,13 +124,13 @@ def sockets_made_while_it_starts(t):
         equal(len(closed), len(ports), "closes of sockets made while porttrace started")
         equal(sorted(closed), sorted(ports), "their ports")
         binds = [r["local_port"] for r in trace.find(event="bind")]
-        equal(len(binds), len(set(binds)), "binds told once")
-        check(set(binds) - {61999} <= set(ports), "binds of ports that nobody has")
+        equal(len(binds), len(set(binds)), "binds are reported once")
+        check(set(binds) - {61999} <= set(ports), "reported ports that the test did not bind")
 
 
 @test()
 def two_at_once(t):
-    """Two porttraces see the same; when one ends, the other goes on."""
+    """Two porttraces report the same events; when one ends, the other continues."""
     with t.trace() as first:
         with t.trace() as second:
             with tcp(("127.0.0.1", 5001)):
@@ -171,7 +171,7 @@ def ends_on_interrupt_and_term(t):
 
 @test()
 def events_before_the_signal_are_reported(t):
-    """SIGINT right after the last call: all of it is in the stream."""
+    """SIGINT directly after the last call: the stream contains every event."""
     with t.trace(marker=False) as trace:
         for port in range(5001, 5101):
             tcp(("127.0.0.1", port)).close()
@@ -208,7 +208,7 @@ def holder_that_was_renamed(t):
 
 @test()
 def changing_holders(t):
-    """The same port, another process each time: always the one that has it now."""
+    """Different processes hold the same port in turn: porttrace names the present holder."""
 
     def bind(me):
         with tcp(("127.0.0.1", 5001), backlog=1):
@@ -233,8 +233,8 @@ def changing_holders(t):
 
 @test(alone=True)
 def closes_while_it_reads_descriptors(t):
-    """A porttrace has a reference of each file that it looks at. Where that is the last one, because close() came
-    in that very moment, it is still the process that closed it."""
+    """While porttrace reads a descriptor it holds a reference to the file. If the process calls close() meanwhile,
+    porttrace drops the last reference, but the process must be reported as the closer."""
     SECONDS = 4
 
     def opens_and_closes(_):
@@ -245,14 +245,14 @@ def closes_while_it_reads_descriptors(t):
                     sock.bind(("127.0.0.1", 5001))
                     sock.listen(1)
                     count += 1
-                except OSError:  # the one before is still being looked at
+                except OSError:  # porttrace still reads the descriptor of the previous socket
                     pass
         return count
 
     def is_refused(_):
         end, count = time.monotonic() + SECONDS, 0
         while time.monotonic() < end:
-            with socket.socket() as sock:  # another each time, for one that is known is not looked for
+            with socket.socket() as sock:  # a new socket each time, because porttrace does not search for a known one
                 try:
                     sock.bind(("127.0.0.1", 5002))
                     refused(tcp, ("127.0.0.1", 5002))
@@ -265,19 +265,19 @@ def closes_while_it_reads_descriptors(t):
     tracer, scanner = t.trace("-e", "close", "5001", marker=False), t.trace("-x", "5002", marker=False)
     closer = t.fork(opens_and_closes, comm="pt-closer")
     caller = t.fork(is_refused, comm="pt-refused")
-    check(closer.result() > 100 and caller.result() > 100, "too few calls to say anything")
+    check(closer.result() > 100 and caller.result() > 100, "too few calls for a result")
     scanner.stop()
     tracer.stop()
-    # Some of so many may be lost, but what is told is true.
+    # With so many events some may be lost, but the reported ones must be right.
     records = tracer.find(event="close", local_port=5001)
     check(len(records) > 100, f"{len(records)} records of closing")
     others = [r for r in records if r.get("pid", closer.pid) != closer.pid]
-    equal(others[:3], [], "who closed 127.0.0.1:5001")
+    equal(others[:3], [], "closes of 127.0.0.1:5001 with a wrong process")
 
 
 @test()
 def namespace_that_ends(t):
-    """A namespace that ends with its only process, bound sockets, connection, TIME_WAIT and all."""
+    """A namespace ends with its only process, bound sockets, connection and TIME_WAIT."""
 
     def live(me):
         sock = tcp(("127.0.0.1", 5001), backlog=1)
@@ -299,7 +299,7 @@ def namespace_that_ends(t):
 
 @test()
 def exec_closes(t):
-    """A socket with the close-on-exec flag ends with an exec, told as of that process."""
+    """A socket with the close-on-exec flag is closed by exec; porttrace reports the close with that process."""
 
     def bind_and_exec(me):
         sock = tcp(("127.0.0.1", 5001))
@@ -336,12 +336,12 @@ def many_processes_on_one_socket(t):
             equal(refused(other.bind, ("127.0.0.1", 5001)), "EADDRINUSE", "bind")
         record = trace.once(event="bind", errno="EADDRINUSE", **t.me)
         got = sorted(p["pid"] for p in record["conflict"]["holders"][0]["pids"])
-        equal(got, sorted(w.pid for w in workers), "processes that have the socket")
+        equal(got, sorted(w.pid for w in workers), "processes that have the socket open")
         for worker in workers[:-1]:
             worker.send()
             worker.result()
         trace.mark()
-        equal(trace.find(event="close", local_port=5001), [], "close before the last has gone")
+        equal(trace.find(event="close", local_port=5001), [], "close before the last process exits")
         workers[-1].send()
         workers[-1].result()
         trace.once(event="close", local_port=5001, **workers[-1].who)
@@ -349,7 +349,7 @@ def many_processes_on_one_socket(t):
 
 @test()
 def text_shows_each_kind_of_line(t):
-    """The stream as text: the lines of the contract, in their order."""
+    """The text stream has the expected lines in their order."""
     with t.text() as screen:
         with tcp(("0.0.0.0", 5001), backlog=5):
             screen.wait(rf"bind +tcp +\*:5001 .*{os.getpid()} +pt-test")

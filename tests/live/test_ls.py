@@ -36,9 +36,9 @@ from porttrace_test import (
 )
 from test_lacking import CAPABILITIES, PR_CAPBSET_DROP
 
-OWN_TRACER = True  # none shares a stream with others
+OWN_TRACER = True  # these tests do not share a porttrace
 
-# How many of each kind a namespace gets: 3 namespaces, 2,000 sockets and some.
+# The number of sockets of each kind in a namespace: 3 namespaces have more than 2,000 sockets.
 LISTENERS, LISTENERS6, PAIRS, PAIRS6, IDLE, IDLE6 = 80, 30, 90, 20, 90, 20
 UDP, UDP6, UDP_CONNECTED, TIMEWAITS, UNACCEPTED, HALF_CLOSED, SHARED = 90, 30, 40, 30, 5, 10, 8
 
@@ -69,7 +69,7 @@ def row(protocol, sock, state, owners, family=None):
 
 
 def populate(me):
-    """Makes sockets of every kind in a namespace of its own, and tells what it made."""
+    """Makes sockets of every kind in a new namespace and sends a list of them."""
     made = []
     keep = []
 
@@ -125,7 +125,7 @@ def populate(me):
         mine = row("tcp", client, "ESTABLISHED", ())
         rows.append(Row((*mine[:2], *mine[4:6], *mine[2:4], "ESTABLISHED", frozenset())))
 
-    # Two workers have some of the listeners too, one of them twice.
+    # Two workers share some of the listeners; one of them has each twice.
     shared = [own(tcp(("127.0.0.1", 2100 + n), backlog=1), "tcp", "LISTEN") for n in range(SHARED)]
     workers = [worker([s.fileno() for s in shared], twice) for twice in (False, True)]
 
@@ -140,7 +140,7 @@ def populate(me):
 
 
 def worker(fds, twice):
-    """Forks a process with these descriptors, all of them once more if told: (pid, {fd: copy})."""
+    """Forks a process with these descriptors; twice: it duplicates each. Returns (pid, {fd: copy})."""
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -182,7 +182,7 @@ def listed(t, *args):
 def ls_row(record):
     state = record["state"]
     if record["protocol"] == "udp" and state in ("UNCONN", "CLOSE"):
-        state = "BOUND"  # the contract names no state for a UDP socket that is only bound
+        state = "BOUND"  # a bound UDP socket without a peer
     return Row(
         (
             record["protocol"],
@@ -238,8 +238,8 @@ def ss_end(text):
 
 
 def ss_rows(pid):
-    """What `ss -tuanpe` says in the namespace of a process: rows, and inode -> row. Without TCP sockets that
-    are bound and idle, which only newer releases of ss list."""
+    """The output of `ss -tuanpe` in the namespace of a process: rows, and inode -> row. Leaves out TCP sockets that
+    are bound and idle, because only newer releases of ss list them."""
     text = subprocess.run(
         ["nsenter", f"--net=/proc/{pid}/ns/net", "ss", "-Htuanpe"],
         check=True,
@@ -296,15 +296,15 @@ def population_of_2000(t):
     spaces = population(t)
     records = listed(t)
     for inode, (maker, rows) in spaces.items():
-        # What the program knows is what ss and /proc say, but for the bound and idle.
+        # The sockets that the test made are those of ss and /proc, except the bound and idle ones.
         seen, inodes = ss_rows(maker.pid)
         idle = [r for r in rows if r[0] == "tcp" and r[6] == "BOUND"]
         equal(len(idle), IDLE + IDLE6, "bound and idle sockets")
         same(
-            seen, [r for r in rows if r not in set(idle)], f"ss against the program (netns {inode})"
+            seen, [r for r in rows if r not in set(idle)], f"ss, compared with the sockets made (netns {inode})"
         )
-        same(of_space(records, inode), rows, f"ls against the program (netns {inode})")
-        # Each descriptor that ls names is a socket, and the one that ss says it is.
+        same(of_space(records, inode), rows, f"ls, compared with the sockets made (netns {inode})")
+        # Each descriptor that ls names is a socket, and ss shows the same socket.
         for record in (r for r in records if r["netns"] == inode):
             for owner in record.get("pids", []):
                 link = os.readlink(f"/proc/{owner['pid']}/fd/{owner['fd']}")
@@ -314,7 +314,7 @@ def population_of_2000(t):
         names = {p["comm"] for r in records if r["netns"] == inode for p in r.get("pids", [])}
         equal(names, {maker.comm}, f"names of processes in netns {inode}")
     ids = [r["socket"] for r in records if "socket" in r and r["netns"] in spaces]
-    equal(len(ids), len(set(ids)), "sockets with a name of their own")
+    equal(len(ids), len(set(ids)), "different socket ids")
 
 
 @test(netns=False)
@@ -454,7 +454,7 @@ def without_sys_admin():
 
 @test()
 def a_namespace_that_may_not_be_entered_is_named(t):
-    """Without CAP_SYS_ADMIN, setns() fails: ls lists what has a descriptor, and says what is missing."""
+    """Without CAP_SYS_ADMIN, setns() fails: ls lists sockets that have a descriptor, and reports what is missing."""
     t.fork(stay, comm="pt-other", netns="new")
     done = t.command("ls", "--json", preexec_fn=without_sys_admin)
     if done.returncode == NOT_ALLOWED:
@@ -466,12 +466,12 @@ def a_namespace_that_may_not_be_entered_is_named(t):
         done.stderr.decode(),
     )
     check(message, f"stderr: {done.stderr}")
-    check(int(message.group(1)) != t.netns, "porttrace's own namespace needs no right")
+    check(int(message.group(1)) != t.netns, "ls must be able to read porttrace's own namespace")
 
 
 @test(netns=False)
 def namespace_with_a_blank_in_its_name(t):
-    """mountinfo escapes blanks; a TIME_WAIT is in a namespace that no process and no descriptor is in."""
+    """mountinfo escapes blanks. The namespace has a TIME_WAIT, but no process and no descriptor."""
     name = f"pt a\\040b {os.getpid()}"
     subprocess.run(["ip", "netns", "add", name], check=True, timeout=DEADLINE)
     try:

@@ -9,7 +9,7 @@ import subprocess
 
 from porttrace_test import DEADLINE, PORTTRACE, STORM, check, die_with_parent, equal, sysctl, test, until
 
-OWN_TRACER = True  # none shares a stream with others
+OWN_TRACER = True  # these tests do not share a porttrace
 
 PLANTED = os.path.join(os.path.dirname(STORM), "planted")
 COUNT = int(os.environ.get("PLANTED", "1000"))
@@ -18,7 +18,7 @@ TRUE_SHARE = 0.99
 
 
 def plant():
-    """Conflicts by port: (protocol, cause, kind, pid of the caller, pids of the holders)."""
+    """Makes the conflicts; returns for each port (protocol, cause, kind, pid of the caller, pids of the holders)."""
     done = subprocess.run([PLANTED, str(COUNT), STORM, str(CHURNERS)], capture_output=True, timeout=4 * DEADLINE,
                           check=False, preexec_fn=die_with_parent)  # fmt: skip
     check(done.returncode == 0, f"planted: {done.stderr.decode()}")
@@ -31,7 +31,7 @@ def plant():
 
 
 class Tracer:
-    """porttrace into a file. Of what may be millions of records only the refusals are read again."""
+    """A porttrace that writes to a file. stop() reads only the refusals of what may be millions of records."""
 
     def __init__(self, t, *args):
         self.path = os.path.join(t.temp(), "out.json")
@@ -72,7 +72,8 @@ def run(t, *args):
 
 
 def judge(truths, records):
-    """Counts by kind: reported, with the right cause, with exactly the true holders; and what was wrong."""
+    """Counts for each kind the conflicts that were reported, had the right cause, and had exactly the true holders;
+    also returns the wrong ones."""
     good, wrong = collections.Counter(), []
     for port, (protocol, cause, kind, caller, holders) in truths.items():
         good[kind, "planted"] += 1
@@ -102,8 +103,8 @@ def verify(t, *args):
     sums = {what: sum(good[kind, what] for kind in ("stays", "leaves", "left"))
             for what in ("reported", "cause", "holders")}  # fmt: skip
     equal(sums["reported"], COUNT, f"conflicts that were reported\n{wrong[:5]}")
-    check(sums["holders"] >= TRUE_SHARE * COUNT, f"with the true holders: {sums}\n{wrong[:5]}")
-    check(sums["cause"] >= TRUE_SHARE * COUNT, f"with the true cause: {sums}\n{wrong[:5]}")
+    check(sums["holders"] >= TRUE_SHARE * COUNT, f"too few conflicts with the true holders: {sums}\n{wrong[:5]}")
+    check(sums["cause"] >= TRUE_SHARE * COUNT, f"too few conflicts with the true cause: {sums}\n{wrong[:5]}")
 
 
 @test(alone=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""MPTCP and UDP-Lite: told as what the program asked for, once, and never also as what is below."""
+"""MPTCP and UDP-Lite: porttrace reports the protocol that the program requested, once, and not the TCP subflow."""
 
 import errno
 import os
@@ -24,7 +24,7 @@ def need_mptcp():
 
 
 def records_of(trace, **want):
-    """The (event, protocol) of all records that match, after a marker."""
+    """Waits for a marker; returns (event, protocol) of all records that match."""
     trace.mark()
     return sorted((r["event"], r["protocol"]) for r in trace.find(**want))
 
@@ -56,7 +56,7 @@ def mptcp_listener(t):
             "all records of the listener",
         )
         names = {r.get("socket") for r in trace.find(local_port=port)}
-        equal(len(names), 1, "names of one socket")
+        equal(len(names), 1, "ids of one socket")
 
 
 @test()
@@ -126,7 +126,7 @@ def mptcp_connection(t):
 
 @test()
 def mptcp_client_of_a_tcp_server(t):
-    """It falls back to TCP on the wire and stays an MPTCP socket for the program."""
+    """The connection falls back to TCP, but the program's socket remains an MPTCP socket."""
     need_mptcp()
     with tcp(("127.0.0.1", 5001), backlog=1) as listener, t.trace() as trace:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_MPTCP) as client:

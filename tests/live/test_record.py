@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A recording and its replay, against the live stream of the same moments."""
+"""Compares the replay of a recording with the live stream of the same time."""
 
 import json
 import os
@@ -17,24 +17,24 @@ from porttrace_test import (
     udp,
 )
 
-OWN_TRACER = True  # two porttraces are compared, from the first event on
+OWN_TRACER = True  # these tests compare two porttraces from their first event on
 
-# What two runs of the programs in the kernel measure each for itself.
+# Fields that each porttrace measures itself.
 PER_RUN = {"time", "boot_ns", "duration_ns", "since", "interval_s"}
 
 
 def comparable(value):
-    """A record without what is measured anew by each run."""
+    """A record without the fields that each porttrace measures itself."""
     if isinstance(value, dict):
         return {k: comparable(v) for k, v in value.items() if k not in PER_RUN}
-    if isinstance(value, str):  # a replay does not know how to enter the namespaces of the machine
+    if isinstance(value, str):  # a replay does not know a command that enters the namespace
         return re.sub(r"nsenter --net=\S+ ", "", value)
     return [comparable(v) for v in value] if isinstance(value, list) else value
 
 
 def replay(t, path, *args, status=0):
     done = t.command("replay", path, "--json", *args)
-    equal(done.returncode, status, f"the replay's status ({done.stderr.decode()})")
+    equal(done.returncode, status, f"exit status of replay ({done.stderr.decode()})")
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -54,13 +54,13 @@ def make_traffic(t):
 
 
 @test()
-def replay_shows_what_was_live(t):
+def replay_equals_the_live_stream(t):
     path = os.path.join(t.temp(), "capture")
     with t.text("record", path) as record, t.trace() as trace:
         make_traffic(t)
         trace.mark()
-        equal(record.stop(), 0, "the status of record")
-        equal(bytes(record.out), b"", "what record writes to stdout")
+        equal(record.stop(), 0, "exit status of record")
+        equal(bytes(record.out), b"", "stdout of record")
         live = [r for r in trace.records if r["event"] in SOCKET_EVENTS]
     shown = replay(t, path)
     equal([shown[0]["event"], shown[-1]["event"]], ["start", "stop"], "first and last record")
@@ -68,7 +68,7 @@ def replay_shows_what_was_live(t):
     equal(
         [comparable(r) for r in events],
         [comparable(r) for r in live[: len(events)]],
-        "what was replayed, against what was live",
+        "replay, compared with the live stream",
     )
     check(sum("conflict" in r for r in events) == 2, "the refusals are explained")
     check(f"{len(events)} events, 0 lost" in record.text, f"the totals: {record.text!r}")
@@ -81,17 +81,17 @@ def filters_of_replay_are_those_of_the_kernel(t):
     with t.text("record", path) as record:
         traces = [t.trace(*f, marker=False) for f in filters]
         make_traffic(t)
-        equal(record.stop(), 0, "the status of record")
+        equal(record.stop(), 0, "exit status of record")
         for trace in traces:
             trace.stop()
     for given, trace in zip(filters, traces):
         live = [comparable(r) for r in trace.records if r["event"] in SOCKET_EVENTS]
         events = [comparable(r) for r in replay(t, path, *given) if r["event"] in SOCKET_EVENTS]
-        # What a holder is known for depends on what else the run saw.
+        # The details of a holder depend on the other events of the stream.
         for record_ in live + events:
             record_.pop("conflict", None)
-        check(events, f"{given}: nothing came through")
-        equal(events, live, f"replay with {given}, against live")
+        check(events, f"{given}: no events")
+        equal(events, live, f"replay with {given}, compared with the live stream")
 
 
 @test()
@@ -100,7 +100,7 @@ def killed_recording_can_be_replayed(t):
     with t.text("record", path) as record, t.trace() as trace:
         tcp(("127.0.0.1", 5001)).close()
         trace.once(event="close", local_port=5001)
-        # Written with the batch that it came in; killed between two, the file has no end.
+        # record writes each batch at once; killed between two batches, it leaves a file without an end.
         trace.mark()
         record.stop(9)
     shown = replay(t, path, status=1)
@@ -115,5 +115,5 @@ def recording_goes_to_a_full_disk(t):
     equal(
         done.stderr.decode(),
         "porttrace: writing /dev/full: No space left on device\n",
-        "what is said",
+        "stderr",
     )

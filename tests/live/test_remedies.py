@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A remedy is tested by doing it: each that porttrace prints for a refusal is carried out, and the call is made again.
+"""Carries out each remedy that porttrace prints for a refusal, and makes the call again, which must succeed.
 
-A situation is made once for each of its remedies, on a port of its own, because a remedy ends the situation. Commands are
-run exactly as printed. What the test cannot do (start another program, wait a minute) is said in NOT_DONE.
+The test makes each situation once for each of its remedies, on a new port, because a remedy ends the situation. It runs
+commands exactly as printed. NOT_DONE lists what the test cannot do (start another program, wait a minute).
 """
 
 import errno
@@ -24,7 +24,7 @@ OPTIONS = {
     "IP_FREEBIND": (socket.IPPROTO_IP, IP_FREEBIND, 1),
     "IP_BIND_ADDRESS_NO_PORT": (socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1),
 }
-# Longer waits are right by the same clock, and would make the test as long.
+# Longer waits would make the test as long; they use the same clock.
 WAIT_MAX_S = 4
 NOT_DONE = {
     "use_inherited_fd": "it changes the program",
@@ -37,18 +37,18 @@ RANGES = iter(range(40000, 50000, 20))
 
 
 class Situation:
-    """What a test makes on one port: holders, and the call that is refused."""
+    """Holders of one port, and the call that is refused."""
 
     def __init__(self, port, holder_options=()):
         self.port = port
-        self.holder_options = holder_options  # of set_holder_option: what the holders set this time
+        self.holder_options = holder_options  # options that the holders set this time (set_holder_option)
         self.holders = []
-        self.users = []  # those of them that fill a range
+        self.users = []  # the holders that fill a range
         self.make = tcp
         self.where = ("0.0.0.0", port)
         self.options = ()
-        self.uid = None  # of the caller; None: root
-        self.peer = None  # the call is a connect() to there; None: a bind()
+        self.uid = None  # uid of the caller; None: root
+        self.peer = None  # destination of a connect(); None: the call is a bind()
 
     def hold(self, function, *args, **options):
         holder = Process(function, self.port, self.holder_options, *args, **options).start()
@@ -57,7 +57,7 @@ class Situation:
         return holder
 
     def call(self, *more, port=None, without=()):
-        """Makes the call again; the name of its errno, or None."""
+        """Makes the call again; returns the name of its errno, or None."""
         where = (self.where[0], self.where[1] if port is None else port, *self.where[2:])
         options = [o for o in self.options if o not in without]
         try:
@@ -91,7 +91,7 @@ def bind_udp(me, port, options, *more):
 
 
 def connect_out(me, port, options, peer, bound):
-    """An outgoing connection from this port, chosen by the kernel (a range of one port) or bound by number."""
+    """Makes an outgoing connection from this port, which the kernel chose (a range of one port) or bind() requested."""
     with socket.socket() as sock:
         for option in options:
             sock.setsockopt(*option)
@@ -108,7 +108,7 @@ def connect_out(me, port, options, peer, bound):
 
 
 def accepted_only(me, port, options, *more):
-    """A server whose listener is closed and whose connection lives."""
+    """A server whose listener is closed and whose connection is open."""
     listener = tcp(("127.0.0.1", port), *more, *options, backlog=5)
     with socket.create_connection(("127.0.0.1", port)), listener.accept()[0]:
         listener.close()
@@ -136,8 +136,8 @@ def leave_timewait(port, *options):
 
 
 def serve(me, port, options):
-    """Accepts, and closes each connection after its client did: not at once, for a FIN that meets the client's socket
-    while it becomes a FIN_WAIT2 is answered by a reset."""
+    """Accepts, and closes each connection some time after its client: the kernel answers a FIN with a reset if it
+    arrives while the client's socket becomes a FIN_WAIT2."""
     with tcp(("127.0.0.9", port), REUSEADDR, *options, backlog=50) as listener:
         me.send()
         while True:
@@ -280,7 +280,7 @@ def privileged_port(t, s):
 
 
 def small_range(s, count):
-    """A range of so many ports, of this situation's own. porttrace reads the settings once a second."""
+    """Sets a range of `count` ports for this situation. porttrace reads the settings once a second."""
     low = next(RANGES)
     sysctl("ipv4/ip_local_port_range", f"{low} {low + count - 1}")
     sysctl("ipv4/tcp_tw_reuse", "0")
@@ -314,7 +314,7 @@ def connect_among_bound_sockets(t, s):
 
 def refusal(trace, s):
     error = s.call()
-    check(error, f"the call on port {s.port} was to be refused")
+    check(error, f"the call on port {s.port} must be refused, but succeeded")
     where = {"event": "connect", "remote_port": s.port} if s.peer else {"event": "bind", "local_port": s.where[1]}
     record = trace.wait(errno=error, conflict=lambda c: True, **where)
     return error, record["conflict"]
@@ -325,7 +325,7 @@ def succeeds(s, *more, port=None, without=()):
 
 
 def do(t, s, remedy):
-    """Carries one remedy out and makes the call again. False: the test cannot do it."""
+    """Carries out one remedy and makes the call again. False: the test cannot do this remedy."""
     action, effect = remedy["action"], remedy["effect"]
     if action in NOT_DONE or (effect == "after" and remedy["after_s"] > WAIT_MAX_S):
         return False
@@ -359,7 +359,7 @@ def do(t, s, remedy):
 
 
 def holder_option(t, make, remedy, cause):
-    """set_holder_option: the holders start again with the option, and the caller sets it where the text says so."""
+    """set_holder_option: starts the holders again with the option; the caller also sets it if the text says so."""
     option = OPTIONS[remedy["option"]]
     s = Situation(next(PORTS), (option,))
     try:

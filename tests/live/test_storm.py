@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Storms: as many records as operations, nothing lost by default, memory back afterwards."""
+"""Storms: a record for each operation, no lost events by default, and memory released afterwards."""
 
 import collections
 import json
@@ -20,13 +20,13 @@ from porttrace_test import (
     until,
 )
 
-OWN_TRACER = True  # none shares a stream with others
+OWN_TRACER = True  # these tests do not share a porttrace
 
 COUNT = 20000
 
 
 def storm(me, mode, count):
-    """Runs build/tests/storm: (pid, what it said)."""
+    """Runs build/tests/storm; returns (pid, output)."""
     process = subprocess.Popen(
         [STORM, mode, str(count)], stdout=subprocess.PIPE, preexec_fn=die_with_parent
     )
@@ -47,14 +47,14 @@ def run_storm(t, mode, count=COUNT):
 
 
 def traced_storm(t, mode, *args):
-    """A storm while porttrace writes JSON to a file, as it does by default: (stream, pid)."""
+    """Runs a storm while porttrace writes JSON to a file with default options; returns (stream, pid)."""
     trace = t.trace(*args, marker=False)
     before = trace.vm_kib()
     pid = run_storm(t, mode)
-    # The pause of the storm's end is over when its memory is back.
+    # porttrace has processed the end of the storm when it has released its memory.
     until(
         lambda: trace.vm_kib() <= before + 4096,
-        f"memory comes back (before: {before} KiB, highest {trace.vm_kib('VmHWM')} KiB)",
+        f"memory is released (before: {before} KiB, highest {trace.vm_kib('VmHWM')} KiB)",
         deadline=60 * SLOW,
     )
     print(f"{mode}: VmRSS {before} -> {trace.vm_kib()} KiB, highest {trace.vm_kib('VmHWM')} KiB")
@@ -88,13 +88,13 @@ def connect(t):
         equal(len(closes), 2 * COUNT + 1, "closes")
         ports = {r["socket"]: r["local_port"] for r in connects}
         closed = {r["socket"]: r["local_port"] for r in closes if r.get("remote_port") == listener}
-        equal(ports == closed, True, "each connect is closed with the port that it had")
+        equal(ports == closed, True, "the close of each connection has the port of its connect")
         allocated = sum(r["ephemeral"].get("allocated", 0) for r in trace.find(event="churn"))
-        check(allocated in (COUNT, COUNT + 1), f"churn counts {allocated} ports taken")
+        check(allocated in (COUNT, COUNT + 1), f"churn counts {allocated} allocated ports")
 
 
 class traced_storm_of:  # pylint: disable=invalid-name
-    """with traced_storm_of(t, mode) as (trace, pid): the stream is verified at the end."""
+    """with traced_storm_of(t, mode) as (trace, pid): verifies the stream at the end."""
 
     def __init__(self, t, mode, *args):
         self.trace, self.pid = traced_storm(t, mode, *args)
@@ -121,7 +121,7 @@ def bind(t):
                 r.get("requested_port") == 0 and r.get("ephemeral") and r["local_port"]
                 for r in binds
             ),
-            "a bind to port 0 without its port",
+            "a record of a bind to port 0 lacks the port",
         )
 
 
@@ -134,7 +134,7 @@ def refused(t):
             r["conflict"]["cause"] for r in trace.find(event="bind", pid=pid) if r.get("errno")
         )
         equal(dict(causes), {"listener-exists": COUNT}, "causes")
-        equal(len(trace.find(event="close", pid=pid)), 1, "closes: only the holder had a port")
+        equal(len(trace.find(event="close", pid=pid)), 1, "closes: only that of the holder")
 
 
 @test(alone=True)
@@ -149,14 +149,14 @@ def udp(t):
 
 @test(alone=True)
 def filtered_out(t):
-    """A storm that a filter hides leaves no record of a socket at all."""
+    """A storm that a filter excludes leaves no records of sockets."""
     with traced_storm_of(t, "connect", "-P", "1") as (trace, pid):
         equal(trace.find(pid=pid), [], "records of the storm")
 
 
 @test(alone=True)
 def reader_does_not_read(t):
-    """A reader that does not read: what was lost is counted, told, and in the exit status."""
+    """A reader does not read: porttrace counts and reports lost events and exits with status 5."""
     process = subprocess.Popen(
         [PORTTRACE, "--json", "-N", str(t.netns)],
         stdout=subprocess.PIPE,
@@ -179,9 +179,9 @@ def reader_does_not_read(t):
         equal(process.returncode, 5, "exit status after losses")
         check(
             any(r["event"] == "lost" and r["count"] > 0 and r.get("reason") for r in records),
-            "lost, but no lost record",
+            "events were lost, but there is no lost record",
         )
     else:
         equal(
-            (process.returncode, connects), (0, COUNT), "exit status and connects, nothing being lost"
+            (process.returncode, connects), (0, COUNT), "exit status and connects, without lost events"
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`porttrace why` against the kernel: what it foretells is what a bind() then does."""
+"""`porttrace why` against the kernel: bind() must do what it predicted."""
 
 import array
 import json
@@ -38,7 +38,7 @@ from porttrace_test import (
     until,
 )
 
-OWN_TRACER = True  # none shares a stream with others
+OWN_TRACER = True  # these tests do not share a porttrace
 
 IPPROTO_MPTCP = 262
 PORT = 5001
@@ -48,7 +48,7 @@ ERRORS = {
     "privileged-port": "EACCES",
     "not-local-address": "EADDRNOTAVAIL",
     "address-tentative": "EADDRNOTAVAIL",
-    "scope-missing": "EINVAL",  # ENODEV where the device is not there
+    "scope-missing": "EINVAL",  # ENODEV if the device does not exist
     "bad-address": "EINVAL",
 }
 FIELDS = {
@@ -58,7 +58,7 @@ FIELDS = {
 
 
 def run_why(t, question, *args):
-    """The record of `why --json`, checked for form, and against -q and the text."""
+    """Runs `why --json`, -q and text, which must agree; checks the form of the record and returns it."""
     done = t.command("why", "--json", *args, question)
     equal(done.stderr, b"", f"stderr of why {question}")
     lines = done.stdout.decode("utf-8", "strict").splitlines()
@@ -66,11 +66,11 @@ def run_why(t, question, *args):
     record = json.loads(lines[0])
     status = 0 if record["free"] else 1
     equal(done.returncode, status, f"exit status of why --json {question}")
-    check(set(record) <= FIELDS, f"fields that are not promised: {set(record) - FIELDS}")
+    check(set(record) <= FIELDS, f"fields that are not documented: {set(record) - FIELDS}")
     for name in ("v", "time", "protocol", "address", "port", "free", "why", "holders"):
         check(name in record, f"no {name}: {record}")
     for name in ("cause", "fix"):
-        equal(name in record, not record["free"], f"there is a {name}: {record}")
+        equal(name in record, not record["free"], f"presence of {name}: {record}")
     done = t.command("why", "-q", *args, question)
     equal((done.returncode, done.stdout, done.stderr), (status, b"", b""), f"why -q {question}")
     done = t.command("why", *args, question)
@@ -81,7 +81,7 @@ def run_why(t, question, *args):
 
 
 def outcome(me, kind, where, options, protocol=0):
-    """Binds as asked; the name of the errno, None when it worked."""
+    """Makes the bind(); returns the name of its errno, None if it succeeded."""
     family = socket.AF_INET6 if ":" in where[0] else socket.AF_INET
     try:
         with socket.socket(family, kind, protocol) as sock:
@@ -94,12 +94,12 @@ def outcome(me, kind, where, options, protocol=0):
 
 
 def agree(t, question, where, *options, cause=None, pids=None, uid=None, args=(), kind=None, protocol=0):
-    """Asks, then binds: both must say the same. pids: of all holders, a set."""
+    """Runs `why`, then bind(): both must agree. pids: those of all holders."""
     kind = kind or (socket.SOCK_DGRAM if question.startswith("udp") else socket.SOCK_STREAM)
     answer = run_why(t, question, *[ARGUMENTS[o] for o in options if o in ARGUMENTS],
                *(["--uid", uid] if uid is not None else []), *args)  # fmt: skip
     truth = t.fork(outcome, kind, where, options, protocol, comm="pt-binder", uid=uid).result()
-    equal(answer["free"], truth is None, f"free, where bind says {truth}: {answer}")
+    equal(answer["free"], truth is None, f"free, where bind() returns {truth}: {answer}")
     equal(answer.get("cause"), cause, f"cause: {answer}")
     if cause:
         equal(truth, ERRORS.get(cause, "EADDRINUSE"), f"errno of {cause}")
@@ -112,7 +112,7 @@ def agree(t, question, where, *options, cause=None, pids=None, uid=None, args=()
 ME = os.getpid
 
 
-# --- somebody has the port ------------------------------------------------------------------------
+# --- the port has a holder ------------------------------------------------------------------------
 
 
 @test()
@@ -142,7 +142,7 @@ def listener(t):
         agree(t, f"[::]:{PORT}", ("::", PORT), DUAL, cause="dual-stack-overlap", pids=[ME()])
         agree(t, f"[::]:{PORT}", ("::", PORT), V6ONLY)
         agree(t, f"udp:{PORT}", ("0.0.0.0", PORT))
-        # Without an address the answer does not speak of IPv6, where IPv4 is in the way.
+        # Without an address, the answer names only IPv4 if an IPv4 socket conflicts.
         agree(t, str(PORT), ("::", PORT), DUAL, cause="wildcard-overlap", pids=[ME()])
 
 
@@ -163,7 +163,7 @@ def listener_everywhere(t):
 
 @test()
 def bound_and_idle(t):
-    """ss does not show it."""
+    """The socket is bound and idle, which ss does not show."""
     with tcp(("127.0.0.1", PORT)):
         answer = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), cause="bound-not-listening", pids=[ME()])
         equal(answer["holders"][0]["state"], "BOUND", "state")
@@ -180,7 +180,7 @@ def several_processes(t):
 
 @test()
 def in_flight(t):
-    """A listener that is nowhere but in an unread message."""
+    """The only reference to the listener is in an unread message."""
     ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     sock = tcp(("127.0.0.1", PORT), backlog=1)
     ends[0].sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [sock.fileno()]))])
@@ -190,7 +190,7 @@ def in_flight(t):
 
 @test()
 def in_flight_and_idle(t):
-    """No iterator of the kernel shows this one; its bind bucket does, and sock_diag since 6.8."""
+    """No kernel iterator returns this socket; its bind bucket does, and sock_diag since 6.8."""
     ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     sock = tcp(("127.0.0.1", PORT))
     ends[0].sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [sock.fileno()]))])
@@ -257,12 +257,12 @@ def time_wait(t):
             agree(t, question, where, REUSEADDR, cause="time-wait-holder-noreuse")
             subprocess.run(["ss", "-K", "state", "time-wait"], check=False, capture_output=True, timeout=60)
             if timewaits(PORT):
-                raise Skip("ss -K does not end a TIME_WAIT here")
+                raise Skip("ss -K does not destroy a TIME_WAIT on this kernel")
 
 
 @test()
 def left_behind(t):
-    """The server is gone; a connection that it accepted is not."""
+    """The server has closed its listener, but not an accepted connection."""
     question, where = f"127.0.0.1:{PORT}", ("127.0.0.1", PORT)
     with tcp(where, backlog=1) as server:
         client, accepted = pair_on(server)
@@ -283,21 +283,21 @@ def outgoing(t):
 
 @test()
 def half_closed(t):
-    """The process has closed, its peer has not: first a full socket, then a FIN_WAIT2 of the kernel's."""
+    """The process has closed, its peer has not: first a full socket, then the kernel's small FIN_WAIT2 socket."""
     question, where = f"127.0.0.1:{PORT}", ("127.0.0.1", PORT)
     with tcp(where, backlog=1) as server:
         client, accepted = pair_on(server)
     accepted.close()
     at_end(client)
     with client:
-        until(lambda: run_why(t, question).get("cause") == "fin-wait2", "FIN_WAIT2 of the kernel's")
+        until(lambda: run_why(t, question).get("cause") == "fin-wait2", "the cause is fin-wait2")
         agree(t, question, where, cause="fin-wait2", pids=[])
         agree(t, question, where, REUSEADDR, cause="fin-wait2")
 
 
 @test()
 def orphan(t):
-    """The process has closed with data that its peer does not take."""
+    """The process has closed with unsent data, which its peer does not read."""
     question, where = f"127.0.0.1:{PORT}", ("127.0.0.1", PORT)
     with tcp(where, backlog=1) as server:
         client, accepted = pair_on(server)
@@ -315,7 +315,7 @@ def orphan(t):
 
 @test()
 def many_connections(t):
-    """The listener is named, however many connections it has."""
+    """`why` names the listener, even if it has many connections."""
     with tcp(("127.0.0.1", PORT), REUSEADDR, backlog=1000) as server:
         pairs = [pair_on(server) for _ in range(300)]
         answer = agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT), cause="listener-exists", pids=[ME()])
@@ -374,7 +374,7 @@ def not_local(t):
 @test()
 def loopback_down(t):
     subprocess.run(["ip", "link", "set", "lo", "down"], check=True)
-    agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT))  # its route stays
+    agree(t, f"127.0.0.1:{PORT}", ("127.0.0.1", PORT))  # the address keeps its route
     agree(t, f"[::1]:{PORT}", ("::1", PORT), cause="not-local-address")
     agree(t, str(PORT), ("::", PORT), DUAL)
 
@@ -404,7 +404,7 @@ def kinds_of_ipv6(t):
     agree(t, f"udp:[ff0e::1]:{PORT}", ("ff0e::1", PORT))
     agree(t, f"udp:[ff02::1]:{PORT}", ("ff02::1", PORT), cause="scope-missing")
     agree(t, f"[::ffff:127.0.0.1]:{PORT}", ("::ffff:127.0.0.1", PORT), V6ONLY, cause="bad-address")
-    equal(run_why(t, f"[fe80::5%nosuch]:{PORT}")["cause"], "scope-missing", "cause of a device that is not there")
+    equal(run_why(t, f"[fe80::5%nosuch]:{PORT}")["cause"], "scope-missing", "cause of a device that does not exist")
     with tcp(("fe80::5", PORT, 0, index)):
         agree(t, f"[fe80::5%pt0]:{PORT}", ("fe80::5", PORT, 0, index), cause="bound-not-listening")
 
@@ -422,7 +422,7 @@ def bindv6only(t):
     sysctl("ipv6/bindv6only", 1)
     with tcp(("127.0.0.1", PORT), backlog=1):
         agree(t, f"[::]:{PORT}", ("::", PORT))
-        equal(run_why(t, str(PORT))["free"], False, "free, where every address is meant")
+        equal(run_why(t, str(PORT))["free"], False, "free, for every address")
 
 
 # --- the permission -------------------------------------------------------------------------------
@@ -435,7 +435,7 @@ def privileged(t):
     agree(t, "0.0.0.0:80", ("0.0.0.0", 80), uid=NOBODY, cause="privileged-port")
     agree(t, "[::]:80", ("::", 80), DUAL, uid=NOBODY, cause="privileged-port")
     agree(t, "0.0.0.0:1024", ("0.0.0.0", 1024), uid=NOBODY)
-    # IPv4 asks for the address first, IPv6 for the privilege.
+    # IPv4 checks the address first, IPv6 the privilege.
     agree(t, "192.0.2.1:80", ("192.0.2.1", 80), uid=NOBODY, cause="not-local-address")
     agree(t, "[2001:db8::1]:80", ("2001:db8::1", 80), uid=NOBODY, cause="privileged-port")
     with tcp(("0.0.0.0", 80), backlog=1):
@@ -459,7 +459,7 @@ def bind_on_request(me, flags, where):
 
 @test()
 def as_a_process(t):
-    """--pid: its namespace, its user, and its capabilities where they count."""
+    """--pid uses the namespace and user of the process, and its capabilities if they apply to the namespace."""
     require_userns()
     with tcp(("0.0.0.0", PORT), backlog=1):
         for flags, uid, port, cause in (
@@ -467,7 +467,7 @@ def as_a_process(t):
             (0, None, 80, None),
             (0, NOBODY, 80, "privileged-port"),
             (CLONE_NEWNET, None, PORT, None),
-            # Root of a user namespace of its own, but the network belongs to another.
+            # Root of a new user namespace, but another user namespace owns the network namespace.
             (CLONE_NEWUSER, None, 80, "privileged-port"),
             (CLONE_NEWUSER | CLONE_NEWNET, None, 80, None),
             (CLONE_NEWUSER | CLONE_NEWNET, NOBODY, 80, None),
@@ -479,7 +479,7 @@ def as_a_process(t):
             child.send()
             truth = child.result()
             what = f"{flags:#x} as {uid}: port {port}"
-            equal(answer["free"], truth is None, f"{what}: free, where bind says {truth}: {answer}")
+            equal(answer["free"], truth is None, f"{what}: free, where bind() returns {truth}: {answer}")
             equal(answer.get("cause"), cause, f"cause of {what}")
             if cause == "privileged-port":
                 check("pt-caller" in answer["why"], answer["why"])
@@ -497,7 +497,7 @@ def other_namespaces(t):
     there = child.receive()
     agree(t, str(PORT), ("::", PORT), DUAL, pids=[])
     text = t.command("why", PORT).stdout.decode()
-    check(f"{there}" in text and "pt-there" in text, f"the listener next door is not in\n{text}")
+    check(f"{there}" in text and "pt-there" in text, f"the listener of the other namespace is not in\n{text}")
     for args in (("--netns", there), ("--pid", child.pid), ("-N", f"/proc/{child.pid}/ns/net")):
         answer = run_why(t, f"0.0.0.0:{PORT}", *args)
         equal((answer.get("cause"), answer["holders"][0]["pids"]), ("listener-exists", [child.holder]), f"{args}")
@@ -547,8 +547,8 @@ def missing_process_or_namespace(t):
     child = t.fork(stay)
     child.send()
     child.result()
-    equal(t.command("why", "--pid", child.pid, "80").returncode, 2, "why --pid of a process that has gone")
-    equal(t.command("why", "--netns", "1", "80").returncode, 2, "why --netns of a namespace that is not there")
+    equal(t.command("why", "--pid", child.pid, "80").returncode, 2, "why --pid of a process that has exited")
+    equal(t.command("why", "--netns", "1", "80").returncode, 2, "why --netns of a namespace that does not exist")
 
 
 @test()
@@ -566,16 +566,16 @@ def as_text(t):
                      "\nwhy ", "\nfix ", "\nport    postgresql, registered"):  # fmt: skip
             check(want in text, f"{want!r} is not in\n{text}")
         text = t.command("why", "127.0.0.2:5432").stdout.decode()
-        check("not in the way" in text, f"the listener beside is not in\n{text}")
+        check("not in the way" in text, f"the listener on the other address is not in\n{text}")
 
 
-# --- the time that it takes -----------------------------------------------------------------------
+# --- duration -------------------------------------------------------------------------------------
 
-CROWD, CROWDS = 10000, 10  # processes of so many sockets each
+CROWD, CROWDS = 10000, 10  # sockets of a process, processes
 
 
 def crowd(me, number):
-    """UDP sockets, TCP sockets that are just bound, and connections; none of them on the port asked about."""
+    """Makes UDP sockets, bound TCP sockets, and connections; none of them has the port in question."""
     held = [udp((f"127.2.{number}.{n >> 12}", 20000 + (n & 4095))) for n in range(CROWD // 3)]
     held += [tcp((f"127.2.{number}.{n >> 12}", 20000 + (n & 4095))) for n in range(CROWD // 3)]
     with tcp((f"127.2.{number}.9", 20000), backlog=16) as listener, udp((f"127.2.{number}.9", 20000)):
@@ -587,7 +587,7 @@ def crowd(me, number):
 
 @test(alone=True)
 def hundred_thousand_sockets(t):
-    """Every answer within 300 ms: the best of some, or the time that it had of a machine with much to do."""
+    """The fastest of several runs takes at most 300 ms, or the median CPU time does on a busy machine."""
     children = [t.fork(crowd, number) for number in range(CROWDS)]
     equal(sum(child.receive() for child in children), CROWD * CROWDS, "sockets")
     for question in ("5001", "127.2.3.9:20000", "udp:127.2.1.0:20001", "0", "udp:0"):
@@ -600,5 +600,5 @@ def hundred_thousand_sockets(t):
             works.append(now.children_user - used.children_user + now.children_system - used.children_system)
             check(status in (0, 1), f"exit status of why {question}: {status}")
         print(f"why {question}: best {min(walls):.3f} s, median {sorted(walls)[3]:.3f} s, "
-              f"of the processor {sorted(works)[3]:.3f} s")
+              f"CPU time {sorted(works)[3]:.3f} s")
         check(min(walls) < 0.3 or sorted(works)[3] < 0.3, f"why {question} took {min(walls):.3f} s at best")
