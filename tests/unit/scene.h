@@ -92,8 +92,8 @@ static inline void automatic(struct scene *scene, enum claim_call call, uint32_t
 	scene->pool.top = make_task(4242, "curl");
 }
 
-/* why, fix: texts that must occur. STORIES=1 in the environment prints the whole sentences. */
-struct story {
+/* why, fix: texts that must occur. PRINT_SENTENCES=1 in the environment prints the whole sentences. */
+struct scene_case {
 	void (*setup)(struct scene *scene);
 	const char *cause, *why, *fix;
 };
@@ -126,11 +126,11 @@ static inline struct model *make_model(void)
 	return model;
 }
 
-static inline void scene_init(struct scene *scene, const struct story *story)
+static inline void scene_init(struct scene *scene, const struct scene_case *scene_case)
 {
 	*scene = (struct scene){
 		.netns.now = {.range_low = 32768, .range_high = 60999, .unprivileged_start = 1024}};
-	story->setup(scene);
+	scene_case->setup(scene);
 }
 
 static inline void scene_diagnose(struct scene *scene, struct model *model,
@@ -158,24 +158,24 @@ static inline void expect_sentence(const char *where, const char *text, const ch
 	assert_int_equal(text[strlen(text) - 1], '.');
 }
 
-static inline void check_stories(const struct story *stories, size_t count)
+static inline void check_cases(const struct scene_case *cases, size_t count)
 {
 	struct model *model = make_model();
 	static struct scene scene;
 	struct conflict conflict;
 
 	for (size_t i = 0; i < count; i++) {
-		scene_init(&scene, &stories[i]);
+		scene_init(&scene, &cases[i]);
 		scene_diagnose(&scene, model, &conflict);
-		assert_string_equal(conflict.cause, stories[i].cause);
-		expect_sentence(stories[i].cause, conflict.why, stories[i].why);
-		if (getenv("STORIES_FIX")) {
-			print_message("STORY\t%s\t%zu\t%s\t%s\n", stories[i].cause, i, stories[i].fix, conflict.fix);
+		assert_string_equal(conflict.cause, cases[i].cause);
+		expect_sentence(cases[i].cause, conflict.why, cases[i].why);
+		if (getenv("PRINT_FIXES")) {
+			print_message("CASE\t%s\t%zu\t%s\t%s\n", cases[i].cause, i, cases[i].fix, conflict.fix);
 			continue;
 		}
-		expect_text(stories[i].cause, conflict.fix, stories[i].fix);
+		expect_text(cases[i].cause, conflict.fix, cases[i].fix);
 		assert_non_null(diagnose_meaning(conflict.cause));
-		if (getenv("STORIES"))
+		if (getenv("PRINT_SENTENCES"))
 			print_message("%s\n    %s\n    %s\n", conflict.cause, conflict.why,
 				      conflict.fix);
 	}
@@ -183,13 +183,13 @@ static inline void check_stories(const struct story *stories, size_t count)
 }
 
 /* Without model, counts, settings and processes there are still a cause and sentences. */
-static inline void check_stories_without_knowledge(const struct story *stories, size_t count)
+static inline void check_cases_without_knowledge(const struct scene_case *cases, size_t count)
 {
 	static struct scene scene;
 	struct conflict conflict;
 
 	for (size_t i = 0; i < count; i++) {
-		scene_init(&scene, &stories[i]);
+		scene_init(&scene, &cases[i]);
 		scene.claim.task = (struct wire_task){0};
 		for (size_t j = 0; j < scene.holder_count; j++) {
 			scene.holders[j].pid_count = 0;

@@ -40,7 +40,7 @@ static void addresses_are_formatted(void **state)
 	expect_both("1:0:2:3:4:5:6:7", "1:0:2:3:4:5:6:7", "[1:0:2:3:4:5:6:7]:443");
 }
 
-static void v6_is_as_the_c_library_has_it(void **state)
+static void v6_is_formatted_as_by_the_c_library(void **state)
 {
 	(void)state;
 	srandom(1);
@@ -120,7 +120,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_are_formatted),
-		cmocka_unit_test(v6_is_as_the_c_library_has_it),
+		cmocka_unit_test(v6_is_formatted_as_by_the_c_library),
 		cmocka_unit_test(networks_are_parsed),
 		cmocka_unit_test(invalid_text_is_refused),
 		cmocka_unit_test(errnos_have_names),

@@ -75,7 +75,7 @@ static void timewait(uint64_t ns, uint64_t cookie, uint32_t action)
 	APPLY(event);
 }
 
-static void looked(uint64_t ns, uint64_t cookie, enum wire_state state, uint32_t pid, int fd)
+static void scanned(uint64_t ns, uint64_t cookie, enum wire_state state, uint32_t pid, int fd)
 {
 	struct wire_socket event = make_socket(ns, cookie, state, pid, fd);
 
@@ -124,7 +124,7 @@ static void same_event_twice_makes_one_entry(void **state)
 	for (int twice = 0; twice < 2; twice++) {
 		bound(SECOND, 1, 10);
 		listening(2 * SECOND, 1, 10);
-		looked(2 * SECOND, 1, WIRE_TCP_LISTEN, 10, 3);
+		scanned(2 * SECOND, 1, WIRE_TCP_LISTEN, 10, 3);
 	}
 	assert_int_equal(count(), 1);
 	assert_int_equal(entry_of(1)->sock.state, WIRE_TCP_LISTEN);
@@ -162,7 +162,7 @@ static void socket_without_cookie_or_port_has_no_entry(void **state)
 	APPLY(event);
 	closed(SECOND, 0, 0);
 	closed(SECOND, 0, WIRE_TCP_TIME_WAIT);
-	looked(SECOND, 0, WIRE_TCP_LISTEN, 10, 3);
+	scanned(SECOND, 0, WIRE_TCP_LISTEN, 10, 3);
 	assert_int_equal(count(), 0);
 }
 
@@ -188,7 +188,7 @@ static void accepted_flag_is_kept(void **state)
 
 	(void)state;
 	APPLY(event);
-	looked(2 * SECOND, 1, WIRE_TCP_CLOSE_WAIT, 10, 5);
+	scanned(2 * SECOND, 1, WIRE_TCP_CLOSE_WAIT, 10, 5);
 	assert_int_equal(entry_of(1)->sock.state, WIRE_TCP_CLOSE_WAIT);
 	assert_true(entry_of(1)->sock.flags & WIRE_ACCEPTED);
 	assert_int_equal(entry_of(1)->owner.pid, 10);
@@ -198,7 +198,7 @@ static void close_can_leave_a_time_wait_that_expires(void **state)
 {
 	(void)state;
 	connected(SECOND, 1, 10, 0);
-	looked(SECOND, 1, WIRE_TCP_ESTABLISHED, 10, 3);
+	scanned(SECOND, 1, WIRE_TCP_ESTABLISHED, 10, 3);
 	closed(5 * SECOND, 1, WIRE_TCP_TIME_WAIT);
 	assert_int_equal(entry_of(1)->sock.state, WIRE_TCP_TIME_WAIT);
 	assert_int_equal(entry_of(1)->substate, WIRE_TCP_FIN_WAIT2);
@@ -301,7 +301,7 @@ static void scan_fills_the_table(void **state)
 	listener.backlog = 128;
 	listener.since_boot_ns = 77;
 	APPLY(listener);
-	looked(SECOND, 1, WIRE_TCP_LISTEN, 11, 3);
+	scanned(SECOND, 1, WIRE_TCP_LISTEN, 11, 3);
 	assert_int_equal(entry_of(1)->owner.pid, 10);
 	assert_int_equal(entry_of(1)->since_boot_ns, 77);
 	assert_int_equal(entry_of(1)->fds->task.pid, 10);
@@ -314,9 +314,9 @@ static void scan_fills_the_table(void **state)
 	assert_int_equal(entry_of(2)->substate, WIRE_TCP_FIN_WAIT2);
 	assert_int_equal(entry_of(2)->owner.pid, 0);
 	/* Time left not known: it expires all the same, and a known end is kept. */
-	looked(SECOND, 3, WIRE_TCP_TIME_WAIT, 0, -1);
+	scanned(SECOND, 3, WIRE_TCP_TIME_WAIT, 0, -1);
 	assert_int_equal(entry_of(3)->expires_boot_ns, 61 * SECOND);
-	looked(2 * SECOND, 2, WIRE_TCP_TIME_WAIT, 0, -1);
+	scanned(2 * SECOND, 2, WIRE_TCP_TIME_WAIT, 0, -1);
 	assert_int_equal(entry_of(2)->expires_boot_ns, SECOND + 1500000000);
 }
 
@@ -338,7 +338,7 @@ static void older_scan_fills_only_gaps(void **state)
 static void late_bind_overrides_owner_of_scan(void **state)
 {
 	(void)state;
-	looked(3 * SECOND, 1, WIRE_TCP_LISTEN, 11, 3);
+	scanned(3 * SECOND, 1, WIRE_TCP_LISTEN, 11, 3);
 	bound(2 * SECOND, 1, 10);
 	assert_int_equal(entry_of(1)->sock.state, WIRE_TCP_LISTEN);
 	assert_int_equal(entry_of(1)->owner.pid, 10);
@@ -353,10 +353,10 @@ static void scan_does_not_add_a_closed_socket(void **state)
 	/* scanned before the close */
 	bound(SECOND, 1, 10);
 	closed(5 * SECOND, 1, 0);
-	looked(4 * SECOND, 1, WIRE_TCP_LISTEN, 10, 3);
+	scanned(4 * SECOND, 1, WIRE_TCP_LISTEN, 10, 3);
 	assert_int_equal(count(), 0);
 	/* scanned while it was being closed */
-	looked(5 * SECOND + 50000, 1, WIRE_TCP_LISTEN, 10, 3);
+	scanned(5 * SECOND + 50000, 1, WIRE_TCP_LISTEN, 10, 3);
 	assert_int_equal(count(), 0);
 	/* an orphan exists after its close */
 	closed(5 * SECOND, 2, 0);
@@ -364,7 +364,7 @@ static void scan_does_not_add_a_closed_socket(void **state)
 	APPLY(orphan);
 	assert_non_null(entry_of(2));
 	/* of a socket that has not been closed */
-	looked(4 * SECOND, 3, WIRE_TCP_LISTEN, 10, 3);
+	scanned(4 * SECOND, 3, WIRE_TCP_LISTEN, 10, 3);
 	assert_non_null(entry_of(3));
 }
 
@@ -376,7 +376,7 @@ static void closed_cache_holds_many_sockets(void **state)
 	for (uint64_t cookie = 100000; cookie < 104096; cookie++)
 		closed(5 * SECOND, cookie, 0);
 	for (uint64_t cookie = 100000; cookie < 104096; cookie++)
-		looked(4 * SECOND, cookie, WIRE_TCP_ESTABLISHED, 10, 3);
+		scanned(4 * SECOND, cookie, WIRE_TCP_ESTABLISHED, 10, 3);
 	raised = count();
 	assert_int_equal(raised, 0);
 }
@@ -387,9 +387,9 @@ static void scan_does_not_replace_a_time_wait(void **state)
 	connected(SECOND, 1, 10, 0);
 	closed(5 * SECOND, 1, WIRE_TCP_TIME_WAIT);
 	/* before it, at the same time, and the socket that a process still has open */
-	looked(4 * SECOND, 1, WIRE_TCP_ESTABLISHED, 10, 3);
-	looked(5 * SECOND + 50000, 1, WIRE_TCP_FIN_WAIT2, 10, 3);
-	looked(8 * SECOND, 1, WIRE_TCP_CLOSE, 10, 3);
+	scanned(4 * SECOND, 1, WIRE_TCP_ESTABLISHED, 10, 3);
+	scanned(5 * SECOND + 50000, 1, WIRE_TCP_FIN_WAIT2, 10, 3);
+	scanned(8 * SECOND, 1, WIRE_TCP_CLOSE, 10, 3);
 	assert_int_equal(entry_of(1)->sock.state, WIRE_TCP_TIME_WAIT);
 	assert_int_equal(entry_of(1)->expires_boot_ns, 65 * SECOND);
 	assert_null(entry_of(1)->fds);

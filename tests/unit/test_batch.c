@@ -33,7 +33,7 @@ static void events_come_out_in_order(void **state)
 	batch_free(batch);
 }
 
-static void as_many_fit_as_there_is_room(void **state)
+static void a_batch_is_full_at_its_size(void **state)
 {
 	struct batch *batch = batch_new();
 	struct wire_socket socket = make_socket(1, 7, WIRE_TCP_LISTEN, 42, 3);
@@ -48,7 +48,7 @@ static void as_many_fit_as_there_is_room(void **state)
 	batch_free(batch);
 }
 
-static void a_large_event_is_not_for_a_batch(void **state)
+static void a_large_event_is_refused(void **state)
 {
 	struct batch *batch = batch_new();
 	struct wire_process process = make_process(1, 42, "");
@@ -63,8 +63,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(events_come_out_in_order),
-		cmocka_unit_test(as_many_fit_as_there_is_room),
-		cmocka_unit_test(a_large_event_is_not_for_a_batch),
+		cmocka_unit_test(a_batch_is_full_at_its_size),
+		cmocka_unit_test(a_large_event_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

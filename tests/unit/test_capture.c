@@ -94,7 +94,7 @@ static void a_whole_file_is_read_again(void **state)
 }
 
 /* The header is set before the events that follow it, and again after. */
-static void a_header_in_between_moves_nothing(void **state)
+static void a_header_between_events_moves_no_event(void **state)
 {
 	struct capture_writer *writer = capture_create(path);
 	struct wire_bind bind = make_bind(SECOND, 1, 10);
@@ -114,7 +114,7 @@ static void a_header_in_between_moves_nothing(void **state)
 	expect_two(reader, -ENODATA);
 }
 
-static void a_cut_event_is_told(void **state)
+static void a_cut_event_is_reported(void **state)
 {
 	const struct wire_hdr *event;
 	struct capture_reader *reader;
@@ -140,7 +140,7 @@ static void change_byte(long offset, int byte)
 	fclose(file);
 }
 
-static void what_is_no_capture_is_refused(void **state)
+static void other_files_are_refused(void **state)
 {
 	(void)state;
 	assert_null(capture_open(path)); /* empty */
@@ -178,7 +178,7 @@ static void a_longer_header_is_skipped(void **state)
 	expect_two(capture_open(path), -ENODATA);
 }
 
-static void a_full_disk_is_told(void **state)
+static void a_full_disk_is_reported(void **state)
 {
 	struct capture_writer *writer = capture_create("/dev/full");
 	struct capture_header written = header();
@@ -198,11 +198,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_whole_file_is_read_again, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_header_in_between_moves_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_cut_event_is_told, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_no_capture_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_header_between_events_moves_no_event, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_cut_event_is_reported, setup, teardown),
+		cmocka_unit_test_setup_teardown(other_files_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_longer_header_is_skipped, setup, teardown),
-		cmocka_unit_test(a_full_disk_is_told),
+		cmocka_unit_test(a_full_disk_is_reported),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -272,7 +272,7 @@ static void self_connect(struct scene *scene)
 	set_remote(&holder->sock, "127.0.0.1", PORT);
 }
 
-static const struct story stories[] = {
+static const struct scene_case cases[] = {
 	{listener, "listener-exists", "nginx[812] listens on *:8080.",
 	 "Stop nginx.service"},
 	{listener_reuseaddr, "listener-exists", ", and SO_REUSEADDR does not help: the port has a listener.",
@@ -383,16 +383,16 @@ static const struct story stories[] = {
 	 "Destroy the connection with 127.0.0.1:8080"},
 };
 
-static void every_story_has_its_cause_and_sentences(void **state)
+static void every_case_has_its_cause_and_sentences(void **state)
 {
 	(void)state;
-	check_stories(stories, COUNT(stories));
-	check_stories_without_knowledge(stories, COUNT(stories));
+	check_cases(cases, COUNT(cases));
+	check_cases_without_knowledge(cases, COUNT(cases));
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(every_story_has_its_cause_and_sentences)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(every_case_has_its_cause_and_sentences)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

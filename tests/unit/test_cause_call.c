@@ -226,7 +226,7 @@ static void rewritten(struct scene *scene)
 	scene->claim.requested_port = 443;
 }
 
-static const struct story stories[] = {
+static const struct scene_case cases[] = {
 	{connect_exhausted, "range-exhausted",
 	 "All 28,232 ports from 32768 to 60999 are in use for connections to 10.0.0.5:443, most by "
 	 "curl[4242].",
@@ -304,16 +304,16 @@ static const struct story stories[] = {
 	 "Stop nginx.service"},
 };
 
-static void every_story_has_its_cause_and_sentences(void **state)
+static void every_case_has_its_cause_and_sentences(void **state)
 {
 	(void)state;
-	check_stories(stories, COUNT(stories));
-	check_stories_without_knowledge(stories, COUNT(stories));
+	check_cases(cases, COUNT(cases));
+	check_cases_without_knowledge(cases, COUNT(cases));
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(every_story_has_its_cause_and_sentences)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(every_case_has_its_cause_and_sentences)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,7 +89,7 @@ static void an_element_that_does_not_fit_is_an_error(void **state)
 	assert_int_equal(taken.count, 0);
 }
 
-static void an_element_of_all_the_buffer_fits(void **state)
+static void an_element_as_large_as_the_buffer_fits(void **state)
 {
 	struct taken taken = {.element = CHUNK_BYTES};
 
@@ -113,7 +113,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cut_elements_are_joined),
 		cmocka_unit_test(an_element_that_does_not_fit_is_an_error),
-		cmocka_unit_test(an_element_of_all_the_buffer_fits),
+		cmocka_unit_test(an_element_as_large_as_the_buffer_fits),
 		cmocka_unit_test(a_cut_last_element_is_an_error),
 	};
 

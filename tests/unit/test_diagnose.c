@@ -89,7 +89,7 @@ static void a_claim_without_an_errno_is_predicted(void **state)
 	assert_string_equal(conflict.fix, "");
 }
 
-static void only_port_errnos_are_wanted(void **state)
+static void only_port_errnos_are_explained(void **state)
 {
 	static const uint32_t wanted[] = {EADDRINUSE, EADDRNOTAVAIL, EACCES, EPERM, EINVAL, EAGAIN};
 	static const uint32_t unwanted[] = {0,	       ECONNREFUSED, EINPROGRESS,
@@ -157,7 +157,7 @@ int main(void)
 		cmocka_unit_test(an_orphan_comes_before_a_timewait),
 		cmocka_unit_test(a_refusal_that_the_rules_allow_is_not_predicted),
 		cmocka_unit_test(a_claim_without_an_errno_is_predicted),
-		cmocka_unit_test(only_port_errnos_are_wanted),
+		cmocka_unit_test(only_port_errnos_are_explained),
 		cmocka_unit_test(claims_from_events),
 	};
 

@@ -178,7 +178,7 @@ static bool warned(struct warning *warning)
 	return warning_of_pool(warner, &made, &churn, warning);
 }
 
-static void a_pool_is_warned_about_once_and_then_exhausted(void **state)
+static void a_pool_gets_one_warning_and_one_exhaustion(void **state)
 {
 	struct wire_traffic refused = make_traffic(3 * SECOND, 1, 4242, 900, 0);
 	struct wire_netns netns = make_netns(2 * SECOND, 1);
@@ -255,7 +255,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(reusable_timewaits_do_not_fill_a_pool, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_pool_that_needs_a_century_does_not_fill, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_rate_beyond_64_bits_is_limited, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_pool_is_warned_about_once_and_then_exhausted, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_pool_gets_one_warning_and_one_exhaustion, setup, teardown),
 		cmocka_unit_test(every_misuse_has_sentences),
 	};
 

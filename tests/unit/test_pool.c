@@ -63,7 +63,7 @@ static void a_connect_counts_tuples_and_buckets(void **state)
 }
 
 /* Its bucket says of a socket what its own flags do not. */
-static void a_bucket_tells_whether_connect_may_share(void **state)
+static void a_bucket_decides_whether_connect_may_share(void **state)
 {
 	struct model *model = small_range();
 	static struct scene scene;
@@ -146,7 +146,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_connect_counts_tuples_and_buckets),
-		cmocka_unit_test(a_bucket_tells_whether_connect_may_share),
+		cmocka_unit_test(a_bucket_decides_whether_connect_may_share),
 		cmocka_unit_test(a_bind_counts_what_meets_its_address),
 		cmocka_unit_test(udp_counts_like_bind),
 		cmocka_unit_test(an_unknown_namespace_is_not_counted),

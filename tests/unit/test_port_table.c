@@ -228,7 +228,7 @@ static void a_storm_leaves_no_memory_behind(void **state)
 	port_table_free(table);
 }
 
-static void nonsense_is_harmless(void **state)
+static void invalid_arguments_are_harmless(void **state)
 {
 	struct port_table *table = port_table_new(0, 0);
 
@@ -254,7 +254,7 @@ int main(void)
 		cmocka_unit_test(descriptors_are_kept_once_and_in_order),
 		cmocka_unit_test(descriptors_are_limited_and_counted),
 		cmocka_unit_test(a_storm_leaves_no_memory_behind),
-		cmocka_unit_test(nonsense_is_harmless),
+		cmocka_unit_test(invalid_arguments_are_harmless),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -170,7 +170,7 @@ static void check_exec(char *const program[], const char *name)
 	close(pipes[1]);
 }
 
-static void a_program_before_exec_does_not_get_the_next_ones_executable(void **state)
+static void a_program_before_exec_does_not_get_the_next_executable(void **state)
 {
 	char *const program[] = {"/bin/sleep", "600", NULL};
 
@@ -193,7 +193,7 @@ static void a_script_is_known_by_its_arguments(void **state)
 	unlink(path);
 }
 
-static void a_new_name_alone_is_no_new_program(void **state)
+static void a_new_name_alone_is_not_a_new_program(void **state)
 {
 	struct wire_task before = task_of(own_pid());
 	struct wire_process event;
@@ -282,9 +282,9 @@ int main(void)
 		cmocka_unit_test(a_start_within_the_same_tick_is_the_same),
 		cmocka_unit_test(a_reused_pid_is_another_process),
 		cmocka_unit_test(a_process_that_has_exited_is_gone),
-		cmocka_unit_test(a_program_before_exec_does_not_get_the_next_ones_executable),
+		cmocka_unit_test(a_program_before_exec_does_not_get_the_next_executable),
 		cmocka_unit_test(a_script_is_known_by_its_arguments),
-		cmocka_unit_test(a_new_name_alone_is_no_new_program),
+		cmocka_unit_test(a_new_name_alone_is_not_a_new_program),
 		cmocka_unit_test(a_time_namespace_shifts_the_start),
 		cmocka_unit_test(in_a_pid_namespace_a_process_counts_as_alive),
 	};

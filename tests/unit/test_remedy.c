@@ -321,7 +321,7 @@ static void each_situation_has_its_remedies(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(expectations); i++) {
-		scene_init(&scene, &(struct story){.setup = expectations[i].setup});
+		scene_init(&scene, &(struct scene_case){.setup = expectations[i].setup});
 		scene_diagnose(&scene, model, &conflict);
 		remedies_write(&conflict, found, sizeof(found));
 		if (!strcmp(found, expectations[i].remedies))

@@ -126,7 +126,7 @@ static void a_refusal_names_who_has_the_port_open(void **state)
 }
 
 /* The caller is the oldest process of a full table; the holder takes its place while the call is explained. */
-static void a_full_process_table_does_not_lend_a_process(void **state)
+static void a_full_process_table_does_not_mix_up_processes(void **state)
 {
 	(void)state;
 	for (uint32_t pid = CALLER; pid < CALLER + PROCESSES; pid++) {
@@ -144,7 +144,7 @@ static void a_full_process_table_does_not_lend_a_process(void **state)
 }
 
 /* As many holders on other devices as there is room for names: they take the place of the caller's. */
-static void many_devices_do_not_lend_a_name(void **state)
+static void many_devices_do_not_mix_up_names(void **state)
 {
 	(void)state;
 	for (uint32_t i = 0; i < DEVICES; i++)
@@ -238,8 +238,8 @@ static void replay(const char *path)
 	capture_close(reader);
 }
 
-/* Runs `story` live and recorded, then replays it: it reports the same. */
-static void check_replay(void (*story)(void))
+/* Runs `events` live and recorded, then replays it: it reports the same. */
+static void check_replay(void (*events)(void))
 {
 	char path[] = "/tmp/porttrace-test-XXXXXX";
 	int fd = mkstemp(path);
@@ -248,7 +248,7 @@ static void check_replay(void (*story)(void))
 	assert_true(fd >= 0);
 	session.lookup.capture = capture_create(path);
 	assert_non_null(session.lookup.capture);
-	story();
+	events();
 	live = shown;
 	assert_int_equal(capture_finish(session.lookup.capture), 0);
 	session_done(&session);
@@ -267,14 +267,14 @@ static void refused_by_two(void)
 	assert_int_equal(shown.pids, 2);
 }
 
-static void refused_by_one_that_is_gone(void)
+static void refused_by_an_exited_process(void)
 {
 	holder(5, 7, 0, 100);
 	refusal(5, 0);
 	assert_true(shown.owner_gone);
 }
 
-static void refused_for_want_of_a_port(void)
+static void refused_without_a_free_port(void)
 {
 	four_connections();
 	exhausted(now);
@@ -287,16 +287,16 @@ static void a_replay_explains_the_same(void **state)
 	check_replay(refused_by_two);
 }
 
-static void a_replay_knows_an_owner_that_is_gone(void **state)
+static void a_replay_reports_an_owner_that_has_exited(void **state)
 {
 	(void)state;
-	check_replay(refused_by_one_that_is_gone);
+	check_replay(refused_by_an_exited_process);
 }
 
 static void a_replay_has_the_count_of_the_range(void **state)
 {
 	(void)state;
-	check_replay(refused_for_want_of_a_port);
+	check_replay(refused_without_a_free_port);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -305,13 +305,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_refusal_names_who_has_the_port_open),
-		TEST(a_full_process_table_does_not_lend_a_process),
-		TEST(many_devices_do_not_lend_a_name),
+		TEST(a_full_process_table_does_not_mix_up_processes),
+		TEST(many_devices_do_not_mix_up_names),
 		TEST(an_owner_is_alive_by_its_start),
 		TEST(an_owner_without_a_descriptor_is_searched_for_once),
 		TEST(the_range_is_counted_once_a_second),
 		TEST(a_replay_explains_the_same),
-		TEST(a_replay_knows_an_owner_that_is_gone),
+		TEST(a_replay_reports_an_owner_that_has_exited),
 		TEST(a_replay_has_the_count_of_the_range),
 	};
 

@@ -282,7 +282,7 @@ static void failure_is_explained(void **state)
 	sample_close(&output);
 }
 
-static void colour_marks_what_words_say(void **state)
+static void colour_repeats_what_words_say(void **state)
 {
 	struct render_options options = sample_options();
 	struct wire_bind bind = sample_bind(EACCES);
@@ -301,7 +301,7 @@ static void colour_marks_what_words_say(void **state)
 	sample_close(&output);
 }
 
-static void names_cannot_steer_the_terminal(void **state)
+static void names_cannot_control_the_terminal(void **state)
 {
 	struct render_options options = sample_options();
 	struct wire_bind bind = sample_bind(0);
@@ -585,8 +585,8 @@ int main(void)
 		cmocka_unit_test(events_are_lines),
 		cmocka_unit_test(eighty_columns_suffice),
 		cmocka_unit_test(failure_is_explained),
-		cmocka_unit_test(colour_marks_what_words_say),
-		cmocka_unit_test(names_cannot_steer_the_terminal),
+		cmocka_unit_test(colour_repeats_what_words_say),
+		cmocka_unit_test(names_cannot_control_the_terminal),
 		cmocka_unit_test(storm_folds),
 		cmocka_unit_test(folding_never_loses_count),
 		cmocka_unit_test(churn_is_two_lines),

@@ -120,7 +120,7 @@ static void a_chain_is_judged_like_holders(void **state)
 }
 
 /* net.ipv4.ip_autobind_reuse lets bind() to port 0 share by SO_REUSEADDR, if there is no other way. */
-static void a_port_for_nothing_may_be_shared(void **state)
+static void port_0_may_share_by_autobind_reuse(void **state)
 {
 	struct claim claim = make_claim(IPPROTO_TCP, "10.0.0.1", WIRE_REUSEADDR);
 	struct holder holder = make_holder(IPPROTO_TCP, "10.0.0.1", WIRE_REUSEADDR, WIRE_TCP_CLOSE);
@@ -151,7 +151,7 @@ static uint32_t verdict_by(const struct bucket *bucket, const char *addr, uint32
 	return verdict(&claim, &holder, 1);
 }
 
-static void a_bucket_lets_in_by_reuseport(void **state)
+static void a_bucket_allows_by_reuseport(void **state)
 {
 	struct bucket bucket = {.fastreuseport = BUCKET_REUSEPORT_STRICT,
 				.fast = claim_sock(IPPROTO_TCP, "10.0.0.1", WIRE_REUSEPORT)};
@@ -175,7 +175,7 @@ static void a_bucket_lets_in_by_reuseport(void **state)
 	assert_int_equal(verdict_by(&bucket, "10.0.0.1", WIRE_REUSEPORT, CLAIM_BIND), EADDRINUSE);
 }
 
-static void the_wildcard_of_a_bucket_is_one_sided(void **state)
+static void only_the_buckets_wildcard_covers_other_addresses(void **state)
 {
 	struct bucket bucket = {.fastreuseport = BUCKET_REUSEPORT_STRICT,
 				.fast = claim_sock(IPPROTO_TCP, "0.0.0.0", WIRE_REUSEPORT)};
@@ -187,7 +187,7 @@ static void the_wildcard_of_a_bucket_is_one_sided(void **state)
 }
 
 /* Only before 6.8 does a kernel have fastreuse > 0. */
-static void a_bucket_lets_in_by_reuseaddr(void **state)
+static void a_bucket_allows_by_reuseaddr(void **state)
 {
 	struct bucket bucket = {.fastreuse = 1};
 
@@ -217,7 +217,7 @@ static void a_seccomp_filter_answers_before_the_kernel(void **state)
 	assert_non_null(diagnose_meaning("denied-by-seccomp"));
 }
 
-static void connecting_a_listener_is_told(void **state)
+static void connecting_a_listener_fails_with_eisconn(void **state)
 {
 	struct claim claim = make_claim(IPPROTO_TCP, "0.0.0.0", 0);
 	struct conflict conflict;
@@ -240,12 +240,12 @@ int main(void)
 		cmocka_unit_test(loopback4_ipv6),
 		cmocka_unit_test(a_reset_dual_stack_client_meets_ipv4),
 		cmocka_unit_test(a_chain_is_judged_like_holders),
-		cmocka_unit_test(a_port_for_nothing_may_be_shared),
-		cmocka_unit_test(a_bucket_lets_in_by_reuseport),
-		cmocka_unit_test(the_wildcard_of_a_bucket_is_one_sided),
-		cmocka_unit_test(a_bucket_lets_in_by_reuseaddr),
+		cmocka_unit_test(port_0_may_share_by_autobind_reuse),
+		cmocka_unit_test(a_bucket_allows_by_reuseport),
+		cmocka_unit_test(only_the_buckets_wildcard_covers_other_addresses),
+		cmocka_unit_test(a_bucket_allows_by_reuseaddr),
 		cmocka_unit_test(a_seccomp_filter_answers_before_the_kernel),
-		cmocka_unit_test(connecting_a_listener_is_told),
+		cmocka_unit_test(connecting_a_listener_fails_with_eisconn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,7 +62,7 @@ static void expect(const struct renderer *renderer, const struct why_report *rep
 	sample_close(&output);
 }
 
-static void text_says_who_and_what_helps(void **state)
+static void text_names_holder_and_fix(void **state)
 {
 	struct why_report report = refused_report();
 
@@ -81,7 +81,7 @@ static void text_says_who_and_what_helps(void **state)
 	       "note    and 2 more in other network namespaces\n");
 }
 
-static void text_of_what_comes_next(void **state)
+static void text_of_the_next_refusal(void **state)
 {
 	struct why_report report = refused_report();
 
@@ -133,8 +133,8 @@ static void json_has_what_is_known(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(text_says_who_and_what_helps),
-		cmocka_unit_test(text_of_what_comes_next),
+		cmocka_unit_test(text_names_holder_and_fix),
+		cmocka_unit_test(text_of_the_next_refusal),
 		cmocka_unit_test(text_of_a_free_port),
 		cmocka_unit_test(json_has_what_is_known),
 	};

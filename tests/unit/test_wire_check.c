@@ -47,7 +47,7 @@ static void every_kind_has_a_name_and_a_size(void **state)
 	assert_null(wire_kind_name(60000));
 }
 
-static void an_old_event_is_completed_with_zeros(void **state)
+static void a_short_old_event_is_filled_with_zeros(void **state)
 {
 	struct wire_bind event = make_bind(5, 7, 42);
 
@@ -105,7 +105,7 @@ static void the_purpose_of_a_socket_event_counts(void **state)
 	assert_int_equal(wire_check(&event, sizeof(event), &out), -EPROTONOSUPPORT);
 }
 
-static void a_newer_event_is_cut_to_our_size(void **state)
+static void a_longer_newer_event_is_cut(void **state)
 {
 	struct {
 		struct wire_release event;
@@ -130,7 +130,7 @@ static void an_unaligned_event_passes(void **state)
 	assert_memory_equal(&out, &event, sizeof(event));
 }
 
-static void what_is_no_event_is_refused(void **state)
+static void other_bytes_are_refused(void **state)
 {
 	struct wire_bind event = make_bind(5, 7, 42);
 
@@ -207,7 +207,7 @@ static void texts_and_lengths_end_within_the_event(void **state)
 	assert_int_equal(strlen(out.bind.task.comm), 15);
 }
 
-static void a_loss_counts_whatever_its_reason(void **state)
+static void a_loss_with_any_reason_counts(void **state)
 {
 	struct wire_lost event = {.hdr = MAKE_HDR(LOST, lost, 5), .count = 3, .reason = 77};
 
@@ -217,7 +217,7 @@ static void a_loss_counts_whatever_its_reason(void **state)
 }
 
 /* Not a fuzzer, but enough for the sanitizers to see every branch with nonsense in it. */
-static void noise_is_survived(void **state)
+static void random_bytes_do_no_harm(void **state)
 {
 	unsigned int seed = 1;
 
@@ -262,16 +262,16 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_whole_event_passes_unchanged),
 		cmocka_unit_test(every_kind_has_a_name_and_a_size),
-		cmocka_unit_test(an_old_event_is_completed_with_zeros),
+		cmocka_unit_test(a_short_old_event_is_filled_with_zeros),
 		cmocka_unit_test(an_old_socket_event_gets_a_purpose),
 		cmocka_unit_test(the_purpose_of_a_socket_event_counts),
-		cmocka_unit_test(a_newer_event_is_cut_to_our_size),
+		cmocka_unit_test(a_longer_newer_event_is_cut),
 		cmocka_unit_test(an_unaligned_event_passes),
-		cmocka_unit_test(what_is_no_event_is_refused),
+		cmocka_unit_test(other_bytes_are_refused),
 		cmocka_unit_test(values_out_of_bounds_are_refused),
 		cmocka_unit_test(texts_and_lengths_end_within_the_event),
-		cmocka_unit_test(a_loss_counts_whatever_its_reason),
-		cmocka_unit_test(noise_is_survived),
+		cmocka_unit_test(a_loss_with_any_reason_counts),
+		cmocka_unit_test(random_bytes_do_no_harm),
 		cmocka_unit_test(accessors_know_which_events_have_what),
 	};
 
