@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Claims and holders for tests of diagnose/, in one line each: node[977] asks for port 8080, nginx[812] holds
- * it. Addresses are texts.
+ * Claims and holders for tests of diagnose/, in one line each: node[977] requests port 8080, which nginx[812]
+ * holds. Addresses are strings.
  */
 #ifndef PORTTRACE_TESTS_CLAIM_MAKE_H
 #define PORTTRACE_TESTS_CLAIM_MAKE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A source that answers from arrays and counts its calls. It fails a test that calls it from within a call: no
- * answer may lead to another question before the first has returned.
+ * A source that returns the contents of arrays and counts its calls. A test fails if the code under test calls the
+ * source again before the first call has returned.
  */
 #ifndef PORTTRACE_TESTS_FAKE_SOURCE_H
 #define PORTTRACE_TESTS_FAKE_SOURCE_H
@@ -27,11 +27,11 @@ struct fake_source {
 	struct wire_socket sockets[FAKE_SOCKETS]; /* what scan() returns */
 	size_t fd_count, owner_count, socket_count;
 	uint64_t found_boot_ns; /* hdr.boot_ns of the descriptors */
-	uint64_t took_ns;	/* of find_fds() and find_fdless_owner() */
+	uint64_t took_ns;	/* duration of find_fds() and find_fdless_owner() */
 	uint64_t alive_start_boot_ns; /* only the process with this start is alive */
 	bool is_incomplete, is_busy;
 	unsigned int fd_scans, owner_searches, scans, processes, counters, interfaces;
-	size_t cookies_asked; /* of the last find_fds() */
+	size_t cookies_asked; /* number of cookies of the last find_fds() */
 };
 
 static inline struct fake_source *fake_enter(struct source *source)
@@ -122,7 +122,7 @@ static inline int fake_read_interface(struct source *source, uint32_t netns, uin
 	return 0;
 }
 
-/* The range 40000-40003; events[0] is a baseline, as of a namespace that was not reported yet. */
+/* The range 40000-40003; events[0] is a baseline, as for a namespace without an earlier report. */
 static inline int fake_read_counters(struct source *source, uint32_t netns, struct netns_reading *reading)
 {
 	struct fake_source *fake = fake_enter(source);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A scene is the input of diagnose(); a story is a scene with the expected cause and sentences. The test files
- * contain the stories; here are the helpers that build and check them.
+ * A scene is the input of diagnose(); a scene_case is a scene with the expected cause and sentences. The test files
+ * contain the cases; here are the helpers that build and check them.
  */
 #ifndef PORTTRACE_TESTS_SCENE_H
 #define PORTTRACE_TESTS_SCENE_H
@@ -151,7 +151,7 @@ static inline void expect_text(const char *where, const char *text, const char *
 	assert_true(length > 0);
 }
 
-/* A fix may end in a command, which is no sentence. */
+/* A fix may end in a command, which is not a sentence. */
 static inline void expect_sentence(const char *where, const char *text, const char *expected)
 {
 	expect_text(where, text, expected);
@@ -182,7 +182,7 @@ static inline void check_cases(const struct scene_case *cases, size_t count)
 	model_free(model);
 }
 
-/* Without model, counts, settings and processes there are still a cause and sentences. */
+/* diagnose() must find a cause and write sentences even without model, counts, settings and processes. */
 static inline void check_cases_without_knowledge(const struct scene_case *cases, size_t count)
 {
 	static struct scene scene;

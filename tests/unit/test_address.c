@@ -48,7 +48,7 @@ static void v6_is_formatted_as_by_the_c_library(void **state)
 		char ours[ADDRESS_SIZE], theirs[INET6_ADDRSTRLEN];
 		uint8_t address[16];
 
-		/* Not ::a.b.c.d: the C library shows that one as an IPv4 address. */
+		/* Not ::a.b.c.d, which the C library formats as an IPv4 address. */
 		for (size_t i = 0; i < 16; i++)
 			address[i] = random() % 3 ? 0 : (uint8_t)random();
 		address[0] = 0x20;

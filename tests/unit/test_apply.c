@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What each event changes in the model: in order, out of order and twice. */
+/* The change of the model by each event: in order, out of order and twice. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,7 +30,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Through wire_check(), as in the program. */
+/* Applies an event after wire_check(), as the program does. */
 #define APPLY(event)                                                                     \
 	do {                                                                             \
 		union wire_event checked_;                                               \
@@ -258,7 +258,7 @@ static void expiry_counts_from_the_begin_of_time_wait(void **state)
 	timewait(9 * SECOND, 1, WIRE_TIMEWAIT_ENTER);
 	assert_int_equal(entry_of(1)->expires_boot_ns, 69 * SECOND);
 	assert_int_equal(entry_of(1)->substate, WIRE_TCP_TIME_WAIT);
-	/* after shutdown() the descriptor is closed last, and the TIME_WAIT stays */
+	/* after shutdown() the process closes the descriptor last, and the TIME_WAIT remains */
 	closed(12 * SECOND, 1, WIRE_TCP_TIME_WAIT);
 	assert_int_equal(entry_of(1)->expires_boot_ns, 69 * SECOND);
 	closed(13 * SECOND, 1, 0);
@@ -313,7 +313,7 @@ static void scan_fills_the_table(void **state)
 	assert_int_equal(entry_of(2)->expires_boot_ns, SECOND + 1500000000);
 	assert_int_equal(entry_of(2)->substate, WIRE_TCP_FIN_WAIT2);
 	assert_int_equal(entry_of(2)->owner.pid, 0);
-	/* Time left not known: it expires all the same, and a known end is kept. */
+	/* Without a known remaining time the entry also expires, and a known end is kept. */
 	scanned(SECOND, 3, WIRE_TCP_TIME_WAIT, 0, -1);
 	assert_int_equal(entry_of(3)->expires_boot_ns, 61 * SECOND);
 	scanned(2 * SECOND, 2, WIRE_TCP_TIME_WAIT, 0, -1);
@@ -386,14 +386,14 @@ static void scan_does_not_replace_a_time_wait(void **state)
 	(void)state;
 	connected(SECOND, 1, 10, 0);
 	closed(5 * SECOND, 1, WIRE_TCP_TIME_WAIT);
-	/* before it, at the same time, and the socket that a process still has open */
+	/* a scan before it, one at the same time, and a socket that a process still has open */
 	scanned(4 * SECOND, 1, WIRE_TCP_ESTABLISHED, 10, 3);
 	scanned(5 * SECOND + 50000, 1, WIRE_TCP_FIN_WAIT2, 10, 3);
 	scanned(8 * SECOND, 1, WIRE_TCP_CLOSE, 10, 3);
 	assert_int_equal(entry_of(1)->sock.state, WIRE_TCP_TIME_WAIT);
 	assert_int_equal(entry_of(1)->expires_boot_ns, 65 * SECOND);
 	assert_null(entry_of(1)->fds);
-	/* the socket is used again: not in TIME_WAIT any more */
+	/* the socket is used again and no longer in TIME_WAIT */
 	connected(9 * SECOND, 1, 10, 0);
 	assert_int_equal(entry_of(1)->sock.state, WIRE_TCP_SYN_SENT);
 	assert_int_equal(entry_of(1)->expires_boot_ns, 0);

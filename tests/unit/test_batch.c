@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A batch of ring events: order, room, and what does not fit. */
+/* A batch of ring events: order, size, and events that do not fit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

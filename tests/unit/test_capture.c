@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The capture file: what is written is read again, also of a file that was never finished. */
+/* The capture file: the reader returns what the writer wrote, also from an unfinished file. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -93,7 +93,7 @@ static void a_whole_file_is_read_again(void **state)
 	expect_two(reader, -ENODATA);
 }
 
-/* The header is set before the events that follow it, and again after. */
+/* The writer sets the header before and after the events. */
 static void a_header_between_events_moves_no_event(void **state)
 {
 	struct capture_writer *writer = capture_create(path);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Elements arrive whole, however they are cut; what is no element is an error and not the end. */
+/* The reader joins elements that read() returns in parts; a partial last element is an error, not the end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@
 struct taken {
 	size_t element; /* size of each */
 	size_t count;
-	size_t wrong; /* elements with other bytes than written */
+	size_t wrong; /* elements whose bytes differ from the written ones */
 };
 
 static size_t take(void *context, const char *data, size_t size)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The kernel's rules: which two sockets meet on a port, and which of those may share it. */
+/* The kernel's rules: which two sockets conflict on a port, and which may share it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,7 +35,7 @@ static const struct {
 };
 
 /* clang-format off */
-/* Row asks, column holds. M: meet, =: if equal, '-': never. */
+/* Row: caller, column: holder. M: they conflict, =: if the addresses are equal, '-': never. */
 static const char *const table[] = {
 	"MMM--M",
 	"M=M--=",
@@ -108,7 +108,7 @@ static void a_mapped_wildcard_is_the_ipv4_wildcard(void **state)
 	assert_false(refuses(&claim, &v6));
 }
 
-/* A connection that a dual-stack listener accepted is not v6only: 0.0.0.0 meets it. */
+/* A connection that a dual-stack listener accepted is not v6only: it conflicts with 0.0.0.0. */
 static void an_accepted_ipv6_connection_meets_the_ipv4_wildcard(void **state)
 {
 	struct claim wild = make_claim(IPPROTO_TCP, "0.0.0.0", 0);
@@ -215,7 +215,7 @@ static void tcp_sharing(void **state)
 	static const struct sharing cases[] = {
 		{NONE, NONE, WIRE_TCP_LISTEN, true, false},
 		{NONE, NONE, WIRE_TCP_CLOSE, true, false},
-		/* SO_REUSEADDR: both, and nobody listens; the uid does not count */
+		/* SO_REUSEADDR: on both, and neither listens; the uid does not matter */
 		{ADDR, NONE, WIRE_TCP_CLOSE, true, false},
 		{NONE, ADDR, WIRE_TCP_CLOSE, true, false},
 		{ADDR, ADDR, WIRE_TCP_CLOSE, true, true},
@@ -224,7 +224,7 @@ static void tcp_sharing(void **state)
 		{ADDR, ADDR, WIRE_TCP_TIME_WAIT, true, true},
 		{ADDR, ADDR, WIRE_TCP_LISTEN, true, false},
 		{ADDR, NONE, WIRE_TCP_TIME_WAIT, true, false},
-		/* SO_REUSEPORT: both, same uid, listening or not */
+		/* SO_REUSEPORT: on both, same uid, listening or not */
 		{PORTS, NONE, WIRE_TCP_LISTEN, true, false},
 		{NONE, PORTS, WIRE_TCP_LISTEN, true, false},
 		{PORTS, PORTS, WIRE_TCP_LISTEN, true, true},
@@ -232,7 +232,7 @@ static void tcp_sharing(void **state)
 		{PORTS, PORTS, WIRE_TCP_TIME_WAIT, false, true},
 		{PROG, PORTS, WIRE_TCP_LISTEN, true, false},
 		{PORTS, PROG, WIRE_TCP_LISTEN, true, true},
-		/* one each do not match */
+		/* a different option on each does not suffice */
 		{ADDR, PORTS, WIRE_TCP_CLOSE, true, false},
 		{PORTS, ADDR, WIRE_TCP_CLOSE, true, false},
 		{BOTH, ADDR, WIRE_TCP_CLOSE, true, true},
@@ -267,7 +267,7 @@ static void udp_sharing(void **state)
 	check_sharing(IPPROTO_UDP, cases, COUNT(cases));
 }
 
-/* inet_csk_find_open_port() shares with nobody; udp_lib_get_port() as for a given port. */
+/* inet_csk_find_open_port() never shares; udp_lib_get_port() shares as for a given port. */
 static void port_0(void **state)
 {
 	struct claim tcp = make_claim(IPPROTO_TCP, "127.0.0.2", ADDR);

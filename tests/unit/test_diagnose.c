@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Everything but the sentences: which errnos are explained, which holders are named and in which order. */
+/* diagnose() without the sentences: which errnos it explains, which holders it names and in which order. */
 #include "scene.h"
 
 static void holders_are_filtered_and_in_order(void **state)

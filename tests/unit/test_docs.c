@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The documents say what the program does: fields and causes, both ways. Run from the top of the tree. */
+/* The documents and the program must name the same fields and causes. Run from the top of the tree. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 #define CAUSES "docs/causes.md"
 #define CELLS  4
 
-/* A row "| `name` | cell | cell | ..."; false: the line is something else. */
+/* Parses a row "| `name` | cell | cell | ..."; false: the line is not a row. */
 static bool row_parse(char *line, char *cells[CELLS])
 {
 	char *rest = line + 1;
@@ -41,7 +41,7 @@ static FILE *document(const char *path)
 	FILE *file = fopen(path, "r");
 
 	if (!file)
-		fail_msg("%s is not there: run this from the top of the tree", path);
+		fail_msg("%s does not exist: run this from the top of the tree", path);
 	return file;
 }
 
@@ -96,12 +96,12 @@ static void every_field_is_in_the_schema(void **state)
 			continue;
 		i = field_index(cells[0]);
 		if (i == field_count)
-			fail_msg("%s has a field that porttrace has not: %s", SCHEMA, cells[0]);
+			fail_msg("%s has a field that porttrace does not have: %s", SCHEMA, cells[0]);
 		described[i] = true;
 		if (strcmp(cells[1], type_name(fields[i].type)) != 0)
 			fail_msg("%s: %s is a %s", SCHEMA, cells[0], type_name(fields[i].type));
 		if (lines_of(cells[2]) != fields[i].lines)
-			fail_msg("%s: where %s is shown is not what fields.c says", SCHEMA, cells[0]);
+			fail_msg("%s: the commands that show %s differ from fields.c", SCHEMA, cells[0]);
 	}
 	fclose(file);
 	for (size_t i = 0; i < field_count; i++) {
@@ -112,7 +112,7 @@ static void every_field_is_in_the_schema(void **state)
 	}
 }
 
-/* How many rows there are, each checked to be a cause. */
+/* Returns the number of rows; each must be a cause. */
 static size_t causes_described(void)
 {
 	FILE *file = document(CAUSES);
@@ -123,7 +123,7 @@ static size_t causes_described(void)
 		if (!row_parse(line, cells))
 			continue;
 		if (!diagnose_meaning(cells[0]))
-			fail_msg("%s has a cause that porttrace has not: %s", CAUSES, cells[0]);
+			fail_msg("%s has a cause that porttrace does not have: %s", CAUSES, cells[0]);
 		count++;
 	}
 	fclose(file);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The model takes any event that wire_check() accepts: a capture may be crafted. Random events are made of the
- * values at which arithmetic overflows, and everything that the model derives from them is read. The sanitizer
- * build reports what is undefined.
+ * The model must accept any event that wire_check() accepts, because a capture may be crafted. The test makes random
+ * events of the values at which arithmetic overflows, and reads everything that the model derives from them. The
+ * sanitizer build reports undefined behaviour.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The filters over a capture against the table that the live tests check the kernel's filters with:
- * tests/live/filters.table describes itself. Run from the top of the tree.
+ * The filters of a replay against tests/live/filters.table, with which the live tests check the kernel's filters.
+ * The table describes its format. Run from the top of the tree.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -183,7 +183,7 @@ static void filters_agree_with_the_table(void **state)
 
 	(void)state;
 	if (!file)
-		fail_msg("%s is not there: run this from the top of the tree", TABLE);
+		fail_msg("%s does not exist: run this from the top of the tree", TABLE);
 	while (fgets(line, sizeof(line), file)) {
 		char *words[WORDS_MAX];
 		size_t count;

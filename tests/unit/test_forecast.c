@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* When a pool is full, which rate it sustains, and when a warning is printed. */
+/* When a pool will be full, which rate it sustains, and when a warning is printed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -104,7 +104,7 @@ static void a_pool_that_empties_does_not_fill(void **state)
 	assert_false(forecast().will_fill);
 }
 
-/* 100/s are taken, and from the tenth second on 50/s expire. */
+/* 100/s are allocated, and from the tenth second on 50/s expire. */
 static void expiring_timewaits_are_counted(void **state)
 {
 	struct wire_pool pool = make_pool(SECOND, 700, 600);
@@ -117,7 +117,7 @@ static void expiring_timewaits_are_counted(void **state)
 	pool.in_use = 800;
 	add(pool);
 	assert_int_equal(full_in_ms(), 2000);
-	/* 150 in two seconds are 75/s, of which 25/s stay. */
+	/* 150 in two seconds are 75/s, 25/s more than expire. */
 	for (size_t i = 0; i < WIRE_POOL_ENDS; i++)
 		pool.ends[i] = i < 11 ? 100 : 0;
 	pool.hdr.boot_ns = 3 * SECOND;
@@ -208,7 +208,7 @@ static void a_pool_gets_one_warning_and_one_exhaustion(void **state)
 	assert_false(warned(&warning));
 }
 
-/* Only a crafted capture has it: so many ports in 1 ms that the rate per second exceeds 64 bits. */
+/* Only a crafted capture has so many ports in 1 ms that the rate per second exceeds 64 bits. */
 static void a_rate_beyond_64_bits_is_limited(void **state)
 {
 	struct wire_netns netns = make_netns(2 * SECOND, 1);

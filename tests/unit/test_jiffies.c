@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* bpf/jiffies.h: the length of a jiffy at every uptime, also around 300 s, where jiffies pass 2^32. */
+/* bpf/jiffies.h: the length of a jiffy at every uptime, also around 300 s, when jiffies pass 2^32. */
 #include <linux/types.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@ static const struct {
 
 #define KERNELS (sizeof(kernels) / sizeof(kernels[0]))
 
-/* jiffies64 of such a kernel after so many microseconds. */
+/* jiffies64 of a kernel with this HZ at this uptime. */
 static __u64 jiffies_at(__u32 hz, __u64 uptime_us)
 {
 	return JIFFIES_ORIGIN - 300ULL * hz + uptime_us * hz / 1000000;
@@ -36,7 +36,7 @@ static void exact_long_before_and_after_300_seconds(void **state)
 			assert_int_equal(measure(kernels[i].hz, uptimes_us[j]), kernels[i].us);
 }
 
-/* A quotient of a few jiffies would be wrong by a multiple: nothing is better. */
+/* The result from a few jiffies would be wrong by a factor, so it must be 0 (unknown). */
 static void exact_or_unknown_around_300_seconds(void **state)
 {
 	(void)state;

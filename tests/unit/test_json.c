@@ -87,7 +87,7 @@ static void expect_true(yajl_val object, const char *name)
 static void expect_absent(yajl_val object, const char *name)
 {
 	if (get(object, name))
-		fail_msg("%s is there", name);
+		fail_msg("%s is present", name);
 }
 
 static yajl_val element(yajl_val object, const char *name, size_t index, size_t count)
@@ -188,7 +188,7 @@ static void bind_of_any_port(void **state)
 	expect_number(records->record[0], "requested_port", "0");
 	expect_number(records->record[0], "duration_ns", "1234");
 	expect_true(records->record[0], "ephemeral");
-	/* No process known: nothing about a process, and the socket's own uid */
+	/* Without a known process the record has no process fields, and the uid of the socket */
 	expect_absent(records->record[0], "pid");
 	expect_absent(records->record[0], "comm");
 	expect_number(records->record[0], "uid", "33");
@@ -430,7 +430,7 @@ static void extreme_times(void **state)
 	assert_int_equal(records->count, 2 * sizeof(cases) / sizeof(cases[0]));
 }
 
-/* Rates that no integer holds become the largest number that one holds, and never a negative one. */
+/* A rate beyond 64 bits becomes the largest integer, never a negative number. */
 static void extreme_rates(void **state)
 {
 	static const double intervals[] = { 1e300, -1, 0.0 / 0.0, 18446744073709551.0 };
@@ -448,7 +448,7 @@ static void extreme_rates(void **state)
 	expect_number(records->record[3], "interval_s", "18446744073709551.615");
 }
 
-/* More than the buffer holds is written whole; a failed write is reported by every flush. */
+/* Output longer than the buffer is written completely; after a failed write every flush returns the error. */
 static void output_errors_are_returned(void **state)
 {
 	struct records *records = *state;

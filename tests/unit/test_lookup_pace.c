@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Finding descriptors at a pace: the budget, the cache, the history of scans, the prefetch of a batch. */
+/* Limits on scans for descriptors: the budget, the cache, the history of scans, the prefetch of a batch. */
 #include "fake_source.h"
 
 #include "stream/fd_lookup.h"
@@ -79,7 +79,7 @@ static void descriptors_are_found_once_for_a_refusal(void **state)
 	assert_int_equal(fake.fd_scans, 1);
 	assert_int_equal(cached(7), 2);
 	assert_int_equal(cached(8), 0);
-	/* Another refusal of before the scan: what the scan found is as new. */
+	/* Another refusal from before the scan uses the result of the scan. */
 	assert_true(find(7, 43, NOW - MS / 2, NOW));
 	assert_int_equal(fake.fd_scans, 1);
 }
@@ -104,7 +104,7 @@ static void new_callers_scan_half_of_the_time(void **state)
 	fake.took_ns = 20 * MS;
 	for (uint64_t i = 0; i < 1000; i++)
 		find(7 + i, 42 + (uint32_t)i, NOW + i * MS, NOW + i * MS);
-	assert_in_range(fake.fd_scans, 30, 40); /* half of a second, and 200 ms that were saved */
+	assert_in_range(fake.fd_scans, 30, 40); /* half of a second, and 200 ms of saved budget */
 }
 
 static void without_a_budget_the_cache_answers(void **state)
@@ -115,7 +115,7 @@ static void without_a_budget_the_cache_answers(void **state)
 	assert_true(find(7, 42, NOW, NOW));
 	assert_false(find(7, 43, NOW + 50 * MS, NOW + 50 * MS));
 	assert_int_equal(cached(7), 1);
-	/* What is older than 100 ms says nothing any more. */
+	/* The cache does not return results older than 100 ms. */
 	assert_false(find(7, 43, NOW + 101 * MS, NOW + 101 * MS));
 	assert_int_equal(cached(7), 0);
 	assert_int_equal(fake.fd_scans, 1);
@@ -170,7 +170,7 @@ static void known_holders_need_no_prefetch(void **state)
 	fd_lookup_prefetch(&lookup, &fake.source, 7, NOW + MS, NOW + 2 * MS);
 	assert_true(fd_lookup_run_prefetch(&lookup, &fake.source, true, NOW + 2 * MS));
 	assert_int_equal(fake.fd_scans, 1);
-	/* 100 ms later they are not known any more. */
+	/* 100 ms later the cache no longer has them. */
 	fd_lookup_prefetch(&lookup, &fake.source, 7, NOW + 102 * MS, NOW + 102 * MS);
 	assert_true(fd_lookup_run_prefetch(&lookup, &fake.source, true, NOW + 102 * MS));
 	assert_int_equal(fake.fd_scans, 2);

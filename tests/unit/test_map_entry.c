@@ -15,7 +15,7 @@
 static struct one_entry {
 	bool is_there, is_full;
 	int value;
-	void (*before_update)(void); /* what another CPU does meanwhile */
+	void (*before_update)(void); /* the actions of another CPU between lookup and update */
 } the_map;
 
 static void *bpf_map_lookup_elem(void *of, const void *key)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which word a misspelled one is taken for. */
+/* Which known word nearest() suggests for a misspelled one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -60,7 +60,7 @@ static pid_t process_start(pid_t other)
 }
 
 /*
- * Two processes that are alone in a new network namespace. The first has the lower pid, so that a scan of
+ * Starts the only two processes of a new network namespace. The first has the lower pid, so that a scan of
  * /proc finds the namespace through it (unless pids wrap around between the two). Returns the inode number
  * of the namespace, or 0: not permitted.
  */
@@ -131,7 +131,7 @@ static void an_unknown_namespace_is_found_when_it_is_entered(void **state)
 	netns_list_free(list);
 }
 
-/* In a child, which gives up the right to enter namespaces. */
+/* Runs in a child that drops the privilege to enter namespaces. */
 static int enter_without_right(uint32_t other)
 {
 	struct netns_list *list = netns_list_new();
@@ -140,7 +140,7 @@ static int enter_without_right(uint32_t other)
 
 	if (!list || netns_list_scan(list) || setuid(65534))
 		return 2;
-	/* Twice: the second attempt has the same reason. */
+	/* The second attempt must fail with the same error. */
 	for (int i = 0; i < 2; i++) {
 		err = netns_enter(list, other);
 		if (err != -EPERM && err != -EACCES)
@@ -150,7 +150,7 @@ static int enter_without_right(uint32_t other)
 		failed += netns_list_get(list, i) == other && netns_list_error(list, i) < 0;
 	if (failed != 1)
 		return 4;
-	/* The namespace of the thread itself needs no right. */
+	/* Entering the thread's own namespace needs no privilege. */
 	if (netns_enter(list, home))
 		return 5;
 	netns_leave(list);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Totals in, differences out: exact over any number of reports, and none when nothing changed. */
+/* The table computes differences of reported totals: exact over any number of reports, and none without a change. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -266,7 +266,7 @@ static void only_4096_flows_are_kept(void **state)
 	assert_int_equal(churn.top[4].allocated, 9996);
 }
 
-/* Total: `count` searches of so many nanoseconds, to a remote port; 0: in the whole namespace. */
+/* Reports a total of `count` searches of each_ns, towards a remote port; 0: in the whole namespace. */
 static void searches(uint16_t remote_port, uint64_t count, uint64_t each_ns, unsigned int bucket)
 {
 	struct wire_search event = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* How full the range is: for a connect(), for a bind() to port 0, for UDP. */
+/* Port usage of the range: for connect(), for bind() to port 0, for UDP. */
 #include "scene.h"
 
 static struct model *small_range(void)
@@ -14,7 +14,7 @@ static struct model *small_range(void)
 	return model;
 }
 
-/* A socket of curl's on the range, as a look at the kernel finds it. */
+/* Adds a socket of curl on a port of the range, as a scan of the kernel returns it. */
 static void put(struct model *model, uint16_t protocol, uint16_t port, const char *local,
 		uint32_t flags, enum wire_state state, const char *remote)
 {
@@ -57,12 +57,12 @@ static void a_connect_counts_tuples_and_buckets(void **state)
 	assert_int_equal(pool.other, 1);
 	assert_int_equal(pool.time_wait, 1);
 	assert_int_equal(pool.bound,
-			 3); /* 40005 came by bind(0): this kernel would say otherwise */
+			 3); /* bind(0) allocated 40005; the running kernel may count it differently */
 	assert_int_equal(pool.top.pid, 4242);
 	model_free(model);
 }
 
-/* Its bucket says of a socket what its own flags do not. */
+/* The bucket's state, not the socket's flags, decides whether connect() may share the port. */
 static void a_bucket_decides_whether_connect_may_share(void **state)
 {
 	struct model *model = small_range();

@@ -85,7 +85,7 @@ static void first_to_expire_is_evicted_before_all_others(void **state)
 	assert_null(port_table_find(table, 2));
 	port_table_add(table, 6);
 	assert_null(port_table_find(table, 1));
-	assert_int_equal(port_table_evicted(table), 1); /* the two that would have expired are not lost */
+	assert_int_equal(port_table_evicted(table), 1); /* the two expiring entries do not count as evicted */
 	port_table_free(table);
 }
 
@@ -121,7 +121,7 @@ static void expiry_is_exact_in_any_order(void **state)
 		expiry[cookie] = 1 + rand_r(&seed) % 1000;
 		port_table_set_expiry(table, port_table_add(table, cookie), expiry[cookie]);
 	}
-	/* Some change their expiry, some are dropped, some stop expiring. */
+	/* Some entries change their expiry, some are dropped, some no longer expire. */
 	for (uint64_t cookie = 1; cookie <= COUNT; cookie += 3) {
 		expiry[cookie] = rand_r(&seed) % 1000;
 		port_table_set_expiry(table, port_table_find(table, cookie), expiry[cookie]);
@@ -219,7 +219,7 @@ static void a_storm_leaves_no_memory_behind(void **state)
 	assert_int_equal(port_table_expire(table, 100 + storm), storm);
 	after = resident_bytes();
 	assert_int_equal(port_table_count(table), survivors);
-#ifndef __SANITIZE_ADDRESS__ /* its allocator decides itself when memory goes back to the kernel */
+#ifndef __SANITIZE_ADDRESS__ /* AddressSanitizer's allocator keeps freed memory */
 	assert_true(during - before > 10 << 20);
 	assert_true(after < before + (3 << 20));
 #else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The count of a namespace's sockets: how long it is valid, and where one begins in a capture. */
+/* The count of a namespace's sockets: how long it is valid, and which event of a capture begins one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

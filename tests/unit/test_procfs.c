@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What /proc says about a process is not taken for another process, or for another program of it. */
+/* procfs must not return data of another process with the same pid, or of a program that the process ran later. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,14 +38,14 @@ static struct wire_task task_of(uint32_t pid)
 }
 
 /*
- * Under qemu-aarch64 /proc shows the emulator, not the test. Its name in `comm` tells, for qemu answers a
- * readlink("/proc/self/exe") with the test's own path.
+ * Under qemu-aarch64 /proc shows the emulator, not the test. `comm` is the emulator's name, but qemu answers
+ * readlink("/proc/self/exe") with the path of the test.
  */
 static void skip_if_emulated(const struct wire_task *task)
 {
 	if (strncmp(task->comm, "qemu-", strlen("qemu-")) != 0)
 		return;
-	print_message("skipped: %s runs this test, and /proc shows that\n", task->comm);
+	print_message("skipped: /proc shows the emulator %s instead of this test\n", task->comm);
 	skip();
 }
 
@@ -151,14 +151,14 @@ static void check_exec(char *const program[], const char *name)
 	assert_int_equal(write(pipes[1], "", 1), 1);
 	name_await(pid, name);
 
-	/* Of the event before execve(), the executable is not known any more; the cgroup is. */
+	/* For an event before execve(), /proc no longer has the executable, but still the cgroup. */
 	assert_int_equal(process_read(&before, &event), 0);
 	assert_string_equal(event.exe, "");
 	assert_string_equal(event.cmdline, "");
 	assert_int_equal(event.cmdline_len, 0);
 	assert_int_equal(event.cgroup[0], '/');
 	assert_true(process_is_alive(before.pid, before.start_boot_ns));
-	/* Of an event after it, both are. */
+	/* For an event after execve(), it has both. */
 	memset(before.comm, 0, sizeof(before.comm));
 	strcpy(before.comm, name);
 	assert_int_equal(process_read(&before, &event), 0);
@@ -206,7 +206,7 @@ static void a_new_name_alone_is_not_a_new_program(void **state)
 	assert_non_null(strstr(event.exe, "/test_procfs"));
 }
 
-/* In a child: its own children are in a time namespace that is a day and a bit ahead. */
+/* Runs in a child, whose children are in a time namespace more than a day ahead. */
 static int check_in_time_namespace(const struct wire_task *parent)
 {
 	static const char offsets[] = "boottime 86400 120000000\n";
@@ -249,7 +249,7 @@ static void a_time_namespace_shifts_the_start(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* In a pid namespace /proc has other pids: a process that is not found there may be alive. */
+/* In a pid namespace /proc has other pids: a process that is missing there may be alive. */
 static void in_a_pid_namespace_a_process_counts_as_alive(void **state)
 {
 	int status;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which remedies a situation has, best first, and the commands that go with them. */
+/* Which remedies a situation has, best first, and their commands. */
 #include "scene.h"
 
 #include "diagnose/command.h"
@@ -138,7 +138,7 @@ static void in_another_netns(struct scene *scene)
 	scene->claim.enter = "ip netns exec blue ";
 }
 
-/* Its process can be stopped, but the TIME_WAIT that is left refuses and cannot be destroyed. */
+/* Its process can be stopped, but that leaves a TIME_WAIT, which refuses bind() and cannot be destroyed. */
 static void kept_bound_client(struct scene *scene)
 {
 	bound_client(scene);
@@ -158,7 +158,7 @@ static void dual_stack(struct scene *scene)
 	add(scene, IPPROTO_TCP, "0.0.0.0", 0, WIRE_TCP_LISTEN);
 }
 
-/* The caller for every address meets an IPv4 and an IPv6 listener: IPV6_V6ONLY gets past the first only. */
+/* A caller for every address conflicts with an IPv4 and an IPv6 listener: IPV6_V6ONLY avoids only the first. */
 static void dual_stack_and_v6(struct scene *scene)
 {
 	dual_stack(scene);

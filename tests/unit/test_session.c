@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The stream over a fake source: what is looked up for a refusal, reported, recorded and replayed. */
+/* The stream over a fake source: what it looks up for a refusal, reports, records and replays. */
 #include "fake_source.h"
 
 #include <unistd.h>
@@ -9,7 +9,7 @@
 #include "util/clock.h"
 
 #define CALLER	  4242
-#define PROCESSES 4096 /* what the table of a stream holds */
+#define PROCESSES 4096 /* size of the stream's process table */
 #define DEVICES	  64   /* at least as many as the model remembers */
 
 /* The last report. */
@@ -125,7 +125,7 @@ static void a_refusal_names_who_has_the_port_open(void **state)
 	assert_int_equal(fake.owner_searches, 0);
 }
 
-/* The caller is the oldest process of a full table; the holder takes its place while the call is explained. */
+/* The caller is the oldest process of a full table; explaining the call replaces it by the holder. */
 static void a_full_process_table_does_not_mix_up_processes(void **state)
 {
 	(void)state;
@@ -143,7 +143,7 @@ static void a_full_process_table_does_not_mix_up_processes(void **state)
 	assert_string_equal(shown.exe, "/exe/4242");
 }
 
-/* As many holders on other devices as there is room for names: they take the place of the caller's. */
+/* Holders on so many other devices that their names replace that of the caller's device. */
 static void many_devices_do_not_mix_up_names(void **state)
 {
 	(void)state;
@@ -154,7 +154,7 @@ static void many_devices_do_not_mix_up_names(void **state)
 	assert_string_equal(shown.interface, "eth3");
 }
 
-/* The pid of the owner may be another process's by now: its start tells. */
+/* The pid of the owner may have been reused: the start time shows that. */
 static void an_owner_is_alive_by_its_start(void **state)
 {
 	const uint64_t start = make_task(100, "").start_boot_ns;
@@ -218,7 +218,7 @@ static void the_range_is_counted_once_a_second(void **state)
 	assert_int_equal(fake.scans, 1);
 	exhausted(now + SECOND);
 	assert_int_equal(fake.scans, 2);
-	/* What was counted is not what the stream has seen. */
+	/* The counted sockets are not added to the stream's port table. */
 	assert_int_equal(port_table_count(model_ports(session.lookup.model)), 0);
 }
 
@@ -238,7 +238,7 @@ static void replay(const char *path)
 	capture_close(reader);
 }
 
-/* Runs `events` live and recorded, then replays it: it reports the same. */
+/* Runs `events` live and records them, then replays the recording, which must report the same. */
 static void check_replay(void (*events)(void))
 {
 	char path[] = "/tmp/porttrace-test-XXXXXX";

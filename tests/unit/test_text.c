@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The text format, line by line as a reader sees it. */
+/* The text format, line by line. */
 #include "render_sample.h"
 
 #include "render/fields.h"
@@ -84,7 +84,7 @@ static void stream_begins_and_ends(void **state)
 	sample_close(&output);
 }
 
-/* The words of a header are the columns of the table of fields, each at the sum of the widths before it. */
+/* The words of the header are the columns of fields.c, each at the sum of the widths before it. */
 static void columns_are_the_rows_of_fields(void **state)
 {
 	struct port_entry here = { .sock = sample_sock(WIRE_TCP_LISTEN, "0.0.0.0", 80) }, there = here;
@@ -106,7 +106,7 @@ static void columns_are_the_rows_of_fields(void **state)
 	}
 	sample_close(&output);
 
-	/* Two network namespaces, so that no column is left out. */
+	/* With two network namespaces, the text has every column. */
 	there.sock.netns++;
 	open_text(&output, options);
 	for (size_t i = 0; i < 2; i++)
@@ -264,7 +264,7 @@ static void failure_is_explained(void **state)
 	       "              fix     stop nginx.service, or give node another port\n");
 	sample_close(&output);
 
-	/* On a terminal sentences wrap between words; more than five holders are a number. */
+	/* On a terminal sentences wrap between words; beyond five, holders are only counted. */
 	conflict.holder_count = 7;
 	conflict.holders[0] = &waiting;
 	waiting.sock.remote_port = 0;
@@ -362,7 +362,7 @@ static void storm_folds(void **state)
 	sample_close(&output);
 }
 
-/* More keys than slots: what is evicted is reported first, so the sum stays right. */
+/* More keys than slots: an evicted key is reported first, so the sum is right. */
 static void folding_never_loses_count(void **state)
 {
 	struct render_options options = sample_options();
@@ -423,7 +423,7 @@ static void churn_is_two_lines(void **state)
 	memcpy(churn.top[0].remote_addr, pool.remote_addr, 16);
 	open_text(&output, sample_options());
 	render_text.churn(output.render, &churn, model, SAMPLE_BOOT_NS);
-	/* No process stands out, and how full the ports are was not counted in time. */
+	/* No process has most of the ports, and the port usage was not counted in time. */
 	churn.began_boot_ns = SAMPLE_BOOT_NS + 1;
 	churn.top_count = 0;
 	churn.ephemeral_failed = 12;
@@ -525,14 +525,14 @@ static void extreme_times(void **state)
 			render_text.stop(output.render, &(struct stop_report){ .boot_ns = boot[(i + 2) % 4] });
 			sample_flush(&output, UINT64_MAX);
 			assert_non_null(strstr(output.text, "EADDRINUSE"));
-			/* Five binds within a second, even where the stop record claims an earlier time. */
+			/* Five binds within a second, even if the stop record has an earlier time. */
 			assert_null(strstr(output.text, " d "));
 			sample_close(&output);
 		}
 	}
 }
 
-/* Counts and intervals of a capture need not fit together: no rate is outside of what a number holds. */
+/* Counts and intervals of a capture may contradict each other: no rate may overflow. */
 static void extreme_rates(void **state)
 {
 	static const double intervals[] = { 1e-300, 1, -1, 0.0 / 0.0 };

@@ -65,7 +65,7 @@ static void relative_is_seconds(void **state)
 	assert_string_equal(out, "-9223372036.854");
 }
 
-/* Forward and back: the cached text must be that of the second asked for. */
+/* Times forward and backward: the cached text must be that of the requested second. */
 static void cache_is_refreshed_each_second(void **state)
 {
 	struct time_cache kept = {};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the kernel would say: found by tests/diff, each the shortest scenario that showed it. */
+/* The kernel's verdict in scenarios that tests/diff found and shortened. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,11 +29,11 @@ static void udp_stops_at_the_first_that_shares(void **state)
 	(void)state;
 	assert_int_equal(verdict(&claim, holders, 2), 0);
 	assert_int_equal(verdict(&claim, swapped, 2), EADDRINUSE);
-	/* Sharing by SO_REUSEADDR as well, the first is passed by. */
+	/* If the first also shares by SO_REUSEADDR, the search continues. */
 	claim.sock.flags |= WIRE_REUSEADDR;
 	holders[0].sock.flags |= WIRE_REUSEADDR;
 	assert_int_equal(verdict(&claim, holders, 2), EADDRINUSE);
-	/* TCP looks at all of them. */
+	/* TCP checks all sockets. */
 	claim.sock.flags = WIRE_REUSEPORT;
 	holders[0].sock.flags = WIRE_REUSEPORT;
 	claim.sock.protocol = holders[0].sock.protocol = holders[1].sock.protocol = IPPROTO_TCP;
@@ -53,7 +53,7 @@ static void listen_on_a_listener_changes_the_backlog(void **state)
 	assert_int_equal(verdict(&claim, &holder, 1), 0);
 }
 
-/* The socket layer still takes it for connected (SS_CONNECTED), though TCP has closed it. */
+/* The socket layer still has SS_CONNECTED, although TCP has closed the connection. */
 static void a_reset_connection_cannot_listen(void **state)
 {
 	struct claim claim = make_claim(IPPROTO_TCP, "10.0.0.1", 0);
@@ -87,7 +87,7 @@ static void loopback4_ipv6(void **state)
 	assert_int_equal(verdict(&claim, &holder, 1), EADDRINUSE);
 }
 
-/* Bound to [::], narrowed by connect(), reset: it has one address, and is not for IPv6 only. */
+/* Bound to [::], connected, then reset: the socket keeps the address of connect(), and is not IPv6-only. */
 static void a_reset_dual_stack_client_meets_ipv4(void **state)
 {
 	struct claim claim = make_claim(IPPROTO_TCP, "0.0.0.0", 0);
@@ -99,7 +99,7 @@ static void a_reset_dual_stack_client_meets_ipv4(void **state)
 	assert_int_equal(verdict(&claim, &holder, 1), EADDRINUSE);
 }
 
-/* As many as there are, in the order of the slot. */
+/* Any number of sockets, in the order of the slot. */
 static void a_chain_is_judged_like_holders(void **state)
 {
 	struct claim claim = make_claim(IPPROTO_UDP, "0.0.0.0", WIRE_REUSEPORT);
@@ -119,7 +119,7 @@ static void a_chain_is_judged_like_holders(void **state)
 	assert_int_equal(diagnose_verdict_in_order(&claim, NULL, 0, NULL), 0);
 }
 
-/* net.ipv4.ip_autobind_reuse lets bind() to port 0 share by SO_REUSEADDR, if there is no other way. */
+/* net.ipv4.ip_autobind_reuse lets bind() to port 0 share by SO_REUSEADDR if no port is free. */
 static void port_0_may_share_by_autobind_reuse(void **state)
 {
 	struct claim claim = make_claim(IPPROTO_TCP, "10.0.0.1", WIRE_REUSEADDR);
@@ -137,9 +137,9 @@ static void port_0_may_share_by_autobind_reuse(void **state)
 	assert_true(conflict_between(&claim, &holder, NULL));
 }
 
-/* ---- what the bucket remembers ------------------------------------------------------------------ */
+/* ---- the bucket's cached state --------------------------------------------------------------- */
 
-/* A holder that shares with nobody, in a bucket that was shared by SO_REUSEPORT once. */
+/* A holder without reuse options, in a bucket that was shared by SO_REUSEPORT before. */
 static uint32_t verdict_by(const struct bucket *bucket, const char *addr, uint32_t flags,
 			   enum claim_call call)
 {
@@ -186,7 +186,7 @@ static void only_the_buckets_wildcard_covers_other_addresses(void **state)
 	assert_int_equal(verdict_by(&bucket, "0.0.0.0", WIRE_REUSEPORT, CLAIM_BIND), EADDRINUSE);
 }
 
-/* Only before 6.8 does a kernel have fastreuse > 0. */
+/* Only kernels before 6.8 have fastreuse > 0. */
 static void a_bucket_allows_by_reuseaddr(void **state)
 {
 	struct bucket bucket = {.fastreuse = 1};
@@ -197,7 +197,7 @@ static void a_bucket_allows_by_reuseaddr(void **state)
 	assert_int_equal(verdict_by(&bucket, "10.0.0.1", 0, CLAIM_BIND), EADDRINUSE);
 }
 
-/* ---- who answered -------------------------------------------------------------------------------- */
+/* ---- the part of the kernel that refused --------------------------------------------------------- */
 
 static void a_seccomp_filter_answers_before_the_kernel(void **state)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The reason of a refusal out of logs of the verifier, as kernels wrote them. */
+/* The reason of a refusal from verifier logs of real kernels. */
 #include "probe/verifier_log.h"
 
 #include <setjmp.h>
@@ -41,7 +41,7 @@ static void a_cut_log_has_no_reason(void **state)
 	assert_false(verifier_log_reason("0: (79) r6 = *(u64 *)(r1 +8)\n1: (15) if r6 =", reason, sizeof(reason)));
 }
 
-/* EPERM of a program type has only the statistics, and a refusal before verification has no log. */
+/* After EPERM for a program type the log has only statistics; a refusal before verification has no log. */
 static void no_reason(void **state)
 {
 	char reason[16] = "as before";

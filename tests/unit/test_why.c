@@ -11,7 +11,7 @@ static struct wire_sock sock;
 static struct holder holder, elsewhere;
 static struct conflict conflict;
 
-/* nginx listens on every address, and a user asks for the port. */
+/* nginx listens on every address, and the user runs `why` for its port. */
 static struct why_report refused_report(void)
 {
 	sock = sample_sock(WIRE_TCP_CLOSE, "::", 80);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The gate refuses what is no event, and completes what is an old or a newer one. */
+/* wire_check() refuses bytes that are not an event, fills a short old event and cuts a long newer one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -61,7 +61,7 @@ static void a_short_old_event_is_filled_with_zeros(void **state)
 	assert_int_equal(out.bind.requested_port, 0);
 }
 
-/* Of porttrace 0.1, whose failure_id was 0, 1 and all ones for what was no holder. */
+/* In events of porttrace 0.1, failure_id 0, 1 and all ones mean that the socket is not a holder. */
 static void an_old_socket_event_gets_a_purpose(void **state)
 {
 	static const struct {
@@ -93,7 +93,7 @@ static void the_purpose_of_a_socket_event_counts(void **state)
 
 	(void)state;
 	event.hdr.purpose = WIRE_PURPOSE_HOLDER;
-	assert_int_equal(wire_check(&event, sizeof(event), &out), -EINVAL); /* of no refusal */
+	assert_int_equal(wire_check(&event, sizeof(event), &out), -EINVAL); /* a holder without a refusal */
 	event.failure_id = 1;
 	assert_int_equal(wire_check(&event, sizeof(event), &out), 0);
 	assert_int_equal(out.hdr.purpose, WIRE_PURPOSE_HOLDER);
@@ -101,7 +101,7 @@ static void the_purpose_of_a_socket_event_counts(void **state)
 	event.hdr.purpose = WIRE_PURPOSE_PORT_USAGE;
 	assert_int_equal(wire_check(&event, sizeof(event), &out), 0);
 	assert_int_equal(out.socket.failure_id, 0);
-	event.hdr.purpose = WIRE_PURPOSE_OWNER_GONE + 1; /* of a newer porttrace */
+	event.hdr.purpose = WIRE_PURPOSE_OWNER_GONE + 1; /* from a newer porttrace */
 	assert_int_equal(wire_check(&event, sizeof(event), &out), -EPROTONOSUPPORT);
 }
 
@@ -216,7 +216,7 @@ static void a_loss_with_any_reason_counts(void **state)
 	assert_int_equal(out.lost.count, 3);
 }
 
-/* Not a fuzzer, but enough for the sanitizers to see every branch with nonsense in it. */
+/* Random bytes reach every branch, for the sanitizers; this does not replace a fuzzer. */
 static void random_bytes_do_no_harm(void **state)
 {
 	unsigned int seed = 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The edges of wire_filter(). test_filter_table.c compares it with the kernel's filters. */
+/* Boundary cases of wire_filter(). test_filter_table.c compares it with the kernel's filters. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -78,7 +78,7 @@ static void any_listed_number_is_accepted(void **state)
 	add_number(&settings.protocols, IPPROTO_TCP);
 	add_number(&settings.netns, event.sock.netns);
 	assert_true(passes());
-	settings.uids.values[0] = 0; /* root is a user like any other */
+	settings.uids.values[0] = 0; /* uid 0 is matched like any other */
 	assert_false(passes());
 }
 
