@@ -4,10 +4,10 @@
 
     BACKEND=fentry tests/vm/facts.py
 
-Times go, and what the kernel or the machine numbers (pids, sockets, namespaces, ephemeral ports) is
-named by the order in which it appears: two backends that tell the same facts print the same lines.
-One line of JSON per record, each with "> " before it, socket by socket: what happens to one socket is
-in order, what the two ends of a connection do at one time is in none. See matrix.py for the comparison.
+It removes times and replaces numbers that the kernel assigns (pids, sockets, namespaces, ephemeral ports) by names
+in the order of their first use, so that two backends which report the same facts print the same lines. One line of
+JSON per record, after "> ", sorted by socket: the order of the records of one socket is fixed, that of the two ends
+of a connection is not. See matrix.py for the comparison.
 """
 
 import json
@@ -24,9 +24,9 @@ import porttrace_test as live  # noqa: E402 pylint: disable=wrong-import-positio
 from porttrace_test import REUSEADDR, V6ONLY, pair_on, refused, reset, tcp, udp  # noqa: E402 pylint: disable=wrong-import-position
 
 URING = "pt-uring"
-MARKERS = range(61990, 62000)  # a port for each
+MARKERS = range(61990, 62000)  # one port per marker
 ALL = "bind,listen,connect,accept,close,timewait,release"
-# A TIME_WAIT begins in FIN_WAIT2 or past it by which end's FIN is quicker: a matter of time too.
+# Whether a TIME_WAIT begins in FIN_WAIT2 depends on which end's FIN arrives first, so `substate` depends on timing too.
 TIMES = {"substate", "time", "boot_ns", "duration_ns", "search_ns", "since", "age_ns", "bound_ns", "expires_in_s"}
 IP_BIND_ADDRESS_NO_PORT = (socket.IPPROTO_IP, live.IP_BIND_ADDRESS_NO_PORT, 1)
 
@@ -70,8 +70,8 @@ def ports_chosen():
 
 
 def in_child(trace, function, **who):
-    """Runs it in a process that ends when all that it did has been told: of one that has gone nobody can say
-    any more which program it ran."""
+    """Runs function() in a process that exits when all its events have been reported: /proc has no executable of an
+    exited process."""
 
     def run(me):
         kept = function()
@@ -158,7 +158,7 @@ def normalised(records):
                 value = re.sub(rf"\b{number}\b", alias, value)
         return value
 
-    for record in records:  # fields first, for texts speak of them
+    for record in records:  # name the values of all fields first, because sentences contain them
         walk(record)
     return [walk(record) for record in records]
 
@@ -183,14 +183,14 @@ def main():
         owners(trace)
         other_ways()
         trace.mark()
-        told = trace.find(netns=netns)
-        # By itself, for where a backend has no probe for it the matrix leaves it out.
+        events = trace.find(netns=netns)
+        # Separate, because the matrix leaves it out for a backend without io_uring probes.
         if "io-uring" not in trace.start_record["missing"]:
             by_uring(trace)
         trace.mark()
         by_ring = trace.find(netns=netns, comm=URING)
-    for part in (told, by_ring):
-        # Of a marker the end may come before it is looked for or after.
+    for part in (events, by_ring):
+        # Leave out markers: the close of the last one may or may not be in the stream.
         part = [r for r in part if r["event"] in live.SOCKET_EVENTS and r.get("local_port") not in MARKERS]
         for record in sorted(normalised(part), key=lambda r: r.get("socket", "")):
             print("> " + json.dumps(record), flush=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The system of a guest of another architecture, unpacked from Debian's packages.
 
-tools/fetch-debs brings them, with all that they need. No program of it runs here.
+tools/fetch-debs fetches them with their dependencies. No program of the guest runs on this machine.
 """
 
 import compileall
@@ -19,7 +19,7 @@ from kernels import Missing, cache
 HERE = os.path.dirname(os.path.abspath(__file__))
 FETCH = os.path.join(HERE, "../../tools/fetch-debs")
 
-# The last three are what the programs under test are linked with.
+# The programs under test are linked with the last three.
 PACKAGES = """busybox-static dash iproute2 procps netbase python3-minimal libpython3-stdlib
 libbpf1 libyajl2 libcmocka0""".split()
 # Dependencies that only an installation needs, and packages that no test uses.
@@ -33,8 +33,8 @@ def _unpacked(arch):
     done = subprocess.run([FETCH, f"--arch={arch}", f"guest-{arch}", *PACKAGES],
                           capture_output=True, text=True, check=False)
     if done.returncode:
-        said = done.stderr.strip().splitlines()
-        raise Missing(said[-1] if said else f"fetch-debs: {done.returncode}")
+        message = done.stderr.strip().splitlines()
+        raise Missing(message[-1] if message else f"fetch-debs: {done.returncode}")
     return done.stdout.strip()
 
 
@@ -67,7 +67,7 @@ def system(arch):
         return archive
     with tempfile.TemporaryDirectory(dir=os.path.dirname(archive)) as root:
         image.make_folders(root)
-        for name in ("usr", "bin", "sbin", "lib"):  # not all packages know of the merged /usr
+        for name in ("usr", "bin", "sbin", "lib"):  # some packages still contain the unmerged paths
             if os.path.isdir(f"{debs}/{name}"):
                 shutil.copytree(f"{debs}/{name}", f"{root}/{name}", symlinks=True,
                                 dirs_exist_ok=True, ignore=_left_out)

@@ -19,31 +19,31 @@ import kernels
 from kernels import Missing
 
 MEMORY = os.environ.get("PORTTRACE_VM_MEMORY", "2048")  # MiB
-QEMU = os.environ.get("PORTTRACE_VM_QEMU", "").split()  # more options for it
+QEMU = os.environ.get("PORTTRACE_VM_QEMU", "").split()  # more qemu options
 
 # Debian's name for this architecture.
 OWN = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, "amd64")
 
-# What differs by architecture.
+# The differences between architectures.
 MACHINES = {
     "amd64": {
         "qemu": ["qemu-system-x86_64", "-machine", "pc", "-accel", "tcg,thread=single",
                  "-cpu", "qemu64,-cx16"],
         "console": "ttyS0",
         "serial": ["-serial", "file:{console}", "-serial", "stdio", "-serial", "file:{status}"],
-        "lines": ["ttyS1", "ttyS2"],  # of what the command says, and of its status
+        "lines": ["ttyS1", "ttyS2"],  # for the command's output, and for its status
     },
     "arm64": {
         "qemu": ["qemu-system-aarch64", "-machine", "virt", "-accel", "tcg,thread=single",
                  "-cpu", "cortex-a72"],
         "console": "ttyAMA0",
-        "serial": ["-serial", "file:{console}",  # the machine has only one of its own
-                   "-chardev", "stdio,id=said,signal=off", "-device", "pci-serial,chardev=said",
+        "serial": ["-serial", "file:{console}",  # the machine has only one serial port
+                   "-chardev", "stdio,id=output,signal=off", "-device", "pci-serial,chardev=output",
                    "-chardev", "file,id=status,path={status}",
                    "-device", "pci-serial,chardev=status"],
         "lines": ["ttyS0", "ttyS1"],
-        # BPF trampolines came with "bpf, arm64: Add bpf trampoline for arm64" (6.0), what they are attached
-        # by with "arm64: ftrace: Add direct call support" (6.4).
+        # fentry needs "bpf, arm64: Add bpf trampoline for arm64" (6.0) and "arm64: ftrace: Add direct call
+        # support" (6.4).
         "lacks": {"5.10": ["fentry"], "6.1": ["fentry"]},
     },
 }
@@ -87,10 +87,10 @@ class Guest:
                         shutil.copyfileobj(source, file, 1 << 20)
             os.unlink(own)
             for last in (False, True):
-                said, console = self._boot(work, initrd, output, limit, append)
-                if "status " in said:
-                    return int(said.split("status ")[1].split()[0])
-                if "started" in said or last:
+                out, console = self._boot(work, initrd, output, limit, append)
+                if "status " in out:
+                    return int(out.split("status ")[1].split()[0])
+                if "started" in out or last:
                     raise Lost(f"the guest did not end by itself\n{console[-3000:]}")
         raise AssertionError
 

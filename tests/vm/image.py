@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The initramfs of a guest, in three archives that the kernel unpacks one over the other.
+"""The initramfs of a guest: three archives that the kernel unpacks into one tree.
 
-The system (shell, python, iproute2, from this machine, the same paths) and the kernel's modules are
-kept in the cache; the program and its tests are packed for each boot.
+The cache keeps the system (shell, python, iproute2 of this machine, at the same paths) and the kernel's
+modules; the program and its tests are packed for each boot.
 """
 
 import compileall
@@ -21,7 +21,7 @@ from kernels import Missing, cache
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-# Programs of the system: the guest has them where this machine has them.
+# Programs of the system; they have the same paths in the guest as on this machine.
 TOOLS = ["dash", "ip", "ss", "nstat", "sysctl"]
 # Parts of Python's library that no test uses.
 PYTHON_LEFT_OUT = {"test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3",
@@ -50,7 +50,7 @@ def _libraries(paths):
 
 
 def _put(root, path, where=None):
-    """Copies a file into the guest's tree, to the same path unless told where."""
+    """Copies a file into the guest's tree, to `where` or else the same path."""
     target = root + (where or path)
     os.makedirs(os.path.dirname(target), exist_ok=True)
     if not os.path.exists(target):
@@ -64,7 +64,7 @@ def _put_program(root, path, where=None):
 
 
 def pack(root, archive):
-    """Makes a cpio archive of the kernel's kind of everything in root."""
+    """Makes a cpio archive of root in the format that the kernel unpacks."""
     names = subprocess.run(["find", ".", "-mindepth", "1", "-print0"], cwd=root,
                            capture_output=True, check=True).stdout
     with open(f"{archive}.{os.getpid()}", "wb") as file:
@@ -85,13 +85,13 @@ def _python(root):
                         n for n in names if n in PYTHON_LEFT_OUT or n.startswith("config-")])
     extensions = glob.glob(root + library + "/lib-dynload/*.so")
     for extension in list(extensions):
-        # Extension modules that need libraries which no test uses.
+        # Leave out extension modules whose libraries no test uses.
         if re.search(r"_(tkinter|curses\w*|sqlite3|dbm|gdbm|test\w*|xx\w*|codecs_\w+)\.", extension):
             os.unlink(extension)
             extensions.remove(extension)
     for path in _libraries(extensions):
         _put(root, path)
-    # Not checked by time: file times in an initramfs are not reliable.
+    # Do not compare file times: they are not reliable in an initramfs.
     compileall.compile_dir(root + library, quiet=2, workers=2, stripdir=root,
                            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
     os.makedirs(root + "/usr/bin", exist_ok=True)
@@ -100,7 +100,7 @@ def _python(root):
 
 
 def make_folders(root):
-    """The folders of a system, with the merged /usr of Debian: a path is where it is here."""
+    """Makes the folders of a system, with Debian's merged /usr, so that paths are the same as on this machine."""
     for name in ("bin", "sbin", "lib", "lib64"):
         os.makedirs(f"{root}/usr/{name}")
         os.symlink(f"usr/{name}", f"{root}/{name}")
@@ -109,11 +109,11 @@ def make_folders(root):
 
 
 def make_links(root):
-    """What calls busybox and the shell, where the system has no program of that name; and init."""
+    """Links names that the system has no program for to busybox and the shell, and makes init."""
     for applet in APPLETS:
         if not os.path.lexists(f"{root}/usr/bin/{applet}"):
             os.symlink("busybox", f"{root}/usr/bin/{applet}")
-    os.symlink("../bin/busybox", f"{root}/usr/sbin/modprobe")  # the kernel's own helper
+    os.symlink("../bin/busybox", f"{root}/usr/sbin/modprobe")  # the kernel calls it to load modules
     for name in ("sh", "bash"):
         if not os.path.lexists(f"{root}/usr/bin/{name}"):
             os.symlink("dash", f"{root}/usr/bin/{name}")

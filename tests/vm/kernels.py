@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Debian's kernels for the guests: apt fetches them into a cache, where they are unpacked.
 
-The mirror is the one that the machine's own apt uses (or PORTTRACE_VM_MIRROR); what apt knows and
-has installed is not touched: its state, lists and sources are folders of the cache.
+The mirror is that of the machine's own apt (or PORTTRACE_VM_MIRROR). apt runs with state, lists and
+sources in the cache, so the machine's own are not changed.
 """
 
 import glob
@@ -13,14 +13,14 @@ import subprocess
 import sys
 import urllib.parse
 
-# The kernel's name, and Debian's suite that has it.
+# The kernel's name, and the Debian suite that contains it.
 SUITES = {"5.10": "bullseye", "6.1": "bookworm", "6.12": "trixie", "7.2": "sid"}
 
-# Modules that the tests need. The kernel loads them by itself.
+# Modules that the tests need. The kernel loads them when needed.
 MODULES = """af_packet unix_diag inet_diag tcp_diag udp_diag raw_diag sctp sctp_diag mptcp_diag dummy
 veth vxlan vrf bridge tun ip6_tables nf_tables virtio_pci virtio_rng crc32c_generic dccp""".split()
 
-# Packages that hold a part of the kernel: since 7.x the image is one of several.
+# Packages that contain parts of the kernel: since 7.x the image is one of several.
 PARTS = r"^\s*Depends: (linux-(?:binary|modules)-\S+)"
 
 
@@ -43,16 +43,16 @@ def cache(*parts):
 def _output(*command):
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
-        said = (result.stderr or result.stdout).strip().splitlines()
-        raise Missing(f"{command[0]}: {said[-1] if said else result.returncode}")
+        message = (result.stderr or result.stdout).strip().splitlines()
+        raise Missing(f"{command[0]}: {message[-1] if message else result.returncode}")
     return result.stdout
 
 
 def mirrors():
-    """Addresses that may have Debian's suites, the machine's own first.
+    """Addresses of mirrors to try, the machine's own first.
 
-    A suite that has left the mirrors is in Debian's archive, which is found next to the mirror: on
-    the host whose first label is "archive", or in a folder of the mirror's.
+    A suite that the mirrors no longer have is in Debian's archive: on the host whose first label is
+    "archive", or in a folder of the mirror.
     """
     given = os.environ.get("PORTTRACE_VM_MIRROR")
     sites = given.split() if given else []
@@ -76,7 +76,7 @@ def mirrors():
 
 
 def _apt(folder, arch, *command):
-    """apt with a state of its own under `folder`; the machine's proxy and the like stay."""
+    """Runs apt with its state under `folder`; the machine's proxy settings apply."""
     options = {
         "Dir::State": f"{folder}/state",
         "Dir::State::status": f"{folder}/status",
@@ -96,7 +96,7 @@ def _apt(folder, arch, *command):
 
 
 def _update(folder, arch, suite):
-    """Makes apt know the suite, from the first mirror that has it."""
+    """Fetches the package lists of the suite from the first mirror that has it."""
     shutil.rmtree(folder, ignore_errors=True)
     for name in ("state/lists/partial", "cache/archives/partial"):
         os.makedirs(os.path.join(folder, name))
@@ -166,13 +166,13 @@ def _closure(folder, wanted):
 
 
 def _parts(deb):
-    """The package and those next to it that hold the rest of the kernel."""
+    """The package and those in the same folder that contain the rest of the kernel."""
     needs = _output("dpkg-deb", "-f", deb, "Depends")
     parts = [deb]
     for name in re.findall(r"\b(linux-(?:binary|modules)-[^ ,]+)", needs):
         beside = glob.glob(os.path.join(os.path.dirname(deb), f"{name}_*.deb"))
         if not beside:
-            raise Missing(f"{deb} needs {name}, which must be next to it")
+            raise Missing(f"{deb} needs {name}, which must be in the same folder")
         parts.append(beside[0])
     return parts
 
@@ -198,14 +198,14 @@ def unpack(deb):
         trees = [t for t in glob.glob(os.path.join(raw, "lib/modules/*")) +
                  glob.glob(os.path.join(raw, "usr/lib/modules/*"))]
         if not images or not trees:
-            raise Missing(f"{deb} is not a package of a kernel")
+            raise Missing(f"{deb} is not a kernel package")
         release = os.path.basename(trees[0])
         target = os.path.join(work, "root/lib/modules", release)
         os.makedirs(target)
         for index in glob.glob(os.path.join(trees[0], "modules.builtin*")) + \
                 glob.glob(os.path.join(trees[0], "modules.order")):
             shutil.copy(index, target)
-        # The package has no modules.dep: its postinst makes it.
+        # The package has no modules.dep, because its postinst makes that file.
         base = trees[0][: -len(f"/lib/modules/{release}")]
         _output(*_depmod(), "-b", base, release)
         for path in _closure(trees[0], MODULES):

@@ -47,7 +47,7 @@ EVERY = ["events", "failures", "protocols", "corpus", "hostile"]
 # Groups with BRIEF=1: on every backend, and on one backend of each kernel.
 QUICK = ["events"]
 MORE = ["events", "failures", "protocols"]
-# Tests of time and memory, which mean nothing under emulation.
+# Tests of time and memory, whose results are meaningless under emulation.
 NOT_EMULATED = ["storm.", "planted.", "starts_in_half_a_second", "hundred_thousand_sockets"]
 # Seconds until a guest is killed and counts as failed.
 LIMIT = float(os.environ.get("PORTTRACE_VM_LIMIT", "2700" if os.environ.get("ARCH") == "arm64" else "900"))
@@ -151,8 +151,8 @@ class Job:
 
     def facts(self, with_ring):
         """The records that facts.py printed; without io_uring where a backend has no probe for it."""
-        told = [json.loads(line[2:]) for line in self.lines["facts"] if line.startswith("> ")]
-        return [json.dumps(r, sort_keys=True) for r in told if with_ring or r["comm"] != "pt-uring"]
+        records = [json.loads(line[2:]) for line in self.lines["facts"] if line.startswith("> ")]
+        return [json.dumps(r, sort_keys=True) for r in records if with_ring or r["comm"] != "pt-uring"]
 
     def has_ring(self):
         return "io-uring" not in (self.start_record() or {"missing": []})["missing"]
@@ -173,9 +173,9 @@ def live(probes, names, share=True, without=(), predict=True):
 
 def refusal(backend):
     """A shell command that ends with 0 when porttrace refuses this backend with status 3 and one line."""
-    return (f"build/porttrace --probes={backend} 2>/tmp/said; status=$?; cat /tmp/said; "
-            f"[ $status = 3 ] && [ \"$(wc -l </tmp/said)\" = 1 ] && "
-            f"grep -q 'kernel refuses {backend}' /tmp/said")
+    return (f"build/porttrace --probes={backend} 2>/tmp/stderr; status=$?; cat /tmp/stderr; "
+            f"[ $status = 3 ] && [ \"$(wc -l </tmp/stderr)\" = 1 ] && "
+            f"grep -q 'kernel refuses {backend}' /tmp/stderr")
 
 
 def jobs(arch, kernels, backends, names):
@@ -190,7 +190,7 @@ def jobs(arch, kernels, backends, names):
         there = [b for b in backends if b not in lacks]
         if not there:
             continue
-        chosen = there[number % len(there)]  # the one with everything
+        chosen = there[number % len(there)]  # the backend that runs all groups
         for backend in there:
             every = EVERY if not brief else MORE if backend == chosen and number else QUICK
             steps = {"live": live(backend, names or [f"{g}." for g in every], without=NOT_EMULATED,
@@ -226,13 +226,13 @@ def compare(done):
     for job in done:
         if job.facts(True):
             by_kernel[job.kernel].append(job)
-    for kernel, told in by_kernel.items():
-        first, with_ring = told[0], all(job.has_ring() for job in told)
-        for other in told[1:]:
+    for kernel, jobs_done in by_kernel.items():
+        first, with_ring = jobs_done[0], all(job.has_ring() for job in jobs_done)
+        for other in jobs_done[1:]:
             a, b = (job.facts(with_ring) for job in (first, other))
             same = a == b
             counts[0 if same else 1] += 1
-            say(f"  {'ok  ' if same else 'FAIL'} {os.path.basename(kernel)}: {other.probes} tells the facts of "
+            say(f"  {'ok  ' if same else 'FAIL'} {os.path.basename(kernel)}: {other.probes} reports the facts of "
                 f"{first.probes} ({len(a)} records{'' if with_ring else ', without io_uring'})")
             if not same:
                 for line in list(difflib.unified_diff(a, b, first.probes, other.probes, "", "", 0))[:40]:

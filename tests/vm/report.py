@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""docs/kernels.md, as the matrix writes it; as a program it checks that the file is of this make, or makes it
-of what matrix.py left: one vm.json for each machine that was emulated.
+"""Writes docs/kernels.md for the matrix. As a program it checks that FILE has this form, or writes it from the
+vm.json files of matrix.py, one for each emulated machine.
 
     tests/vm/report.py FILE [VM.JSON...]
 """
