@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A story in text -> a capture: wire_text CASE.events FILE. A line is an event:
+ * Makes a capture of events in text form: wire_text CASE.events FILE. A line is an event:
  *
  *     TIME KIND [PROTOCOL] [LOCAL] [-> REMOTE] [STATE] [OPTION...] [ERRNO] [KEY=VALUE...]
  *
- * TIME is in seconds since the start record; what was looked at before it is the snapshot. The rest may
- * stand in any order; what is left out is filled in plausibly. See keys[] and words[].
+ * TIME is in seconds since the start record; events before it are the snapshot. The other words may be in
+ * any order; missing values get plausible defaults. See keys[] and words[].
  */
 #include <ctype.h>
 #include <netinet/in.h>
@@ -25,7 +25,7 @@
 
 #define START_NS   100000000000ULL	 /* boot_ns of the start record */
 #define WALL_NS	   1763726400000000000LL /* the same moment: 2025-11-21T12:00:00Z */
-#define FIRST_SK   0x1000		 /* cookie of the first line that does not say one */
+#define FIRST_SK   0x1000		 /* cookie of the first line without a cookie */
 #define WORDS_MAX  48
 #define TEXT_BYTES 512
 
@@ -34,7 +34,7 @@ struct bytes {
 	size_t length;
 };
 
-/* All that a line may say; every event takes its part. Numbers are wide, so that one row type serves. */
+/* All values of a line; each event uses some of them. All numbers have 64 bits, so that keys[] has one row type. */
 struct line {
 	uint64_t kind, boot_ns;
 	struct wire_sock sock;
@@ -73,7 +73,7 @@ static const struct {
 	enum key_type type;
 	size_t offset;
 } keys[] = {
-	ROW("sk", KEY_NUMBER, cookie),          /* the socket; lines with the same one are about the same */
+	ROW("sk", KEY_NUMBER, cookie),          /* the socket: lines with the same value describe the same socket */
 	ROW("netns", KEY_NUMBER, netns),        ROW("device", KEY_NUMBER, device),
 	ROW("pid", KEY_NUMBER, pid),            ROW("tid", KEY_NUMBER, tid),
 	ROW("ppid", KEY_NUMBER, ppid),          ROW("uid", KEY_NUMBER, uid),
@@ -96,9 +96,9 @@ static const struct {
 	ROW("size", KEY_NUMBER, size),
 	ROW("in_use", KEY_NUMBER, in_use),      ROW("bound", KEY_NUMBER, bound),
 	ROW("capacity", KEY_NUMBER, capacity),  ROW("reuse", KEY_NUMBER, tw_reuse),
-	ROW("back", KEY_SECONDS, back_ns),      /* of a pool: when its TIME_WAITs end */
+	ROW("back", KEY_SECONDS, back_ns),      /* of a pool: when its TIME_WAITs expire */
 	ROW("misuse", KEY_NUMBER, misuse),
-	/* As often, that far apart; the socket counts up, and so does a port that the kernel chose. */
+	/* Repeats the event; the socket cookie increases each time, and so does a port that the kernel chose. */
 	ROW("repeat", KEY_NUMBER, repeat),      ROW("every", KEY_SECONDS, every_ns),
 };
 #undef ROW
@@ -112,14 +112,15 @@ static const struct {
 } words[] = {
 	ROW("chosen", flags, WIRE_PORT_EPHEMERAL),    ROW("kernel", flags, WIRE_KERNEL_OWNED),
 	ROW("orphan", flags, WIRE_ORPHAN),         ROW("accepted", flags, WIRE_ACCEPTED),
-	ROW("asked", flags, WIRE_REACHED_CGROUP),           ROW("not_asked", flags, WIRE_STOPPED_BEFORE_CGROUP),
+	ROW("reached_cgroup", flags, WIRE_REACHED_CGROUP),
+	ROW("stopped_before_cgroup", flags, WIRE_STOPPED_BEFORE_CGROUP),
 	ROW("filtered", flags, WIRE_FILTERED),     ROW("tentative", flags, WIRE_TENTATIVE),
 	ROW("by_cgroup", flags, WIRE_REFUSED_BY_CGROUP),
 	ROW("implicit", how, WIRE_BIND_IMPLICIT),  ROW("interval", ends_interval, 1),
 	ROW("port_usage", purpose, WIRE_PURPOSE_PORT_USAGE),       ROW("time_wait", next_state, WIRE_TCP_TIME_WAIT),
 	ROW("read", has, WIRE_NETNS_READ),         ROW("counted", has, WIRE_NETNS_PORT_USAGE),
 	ROW("owner_gone", purpose, WIRE_PURPOSE_OWNER_GONE),
-	ROW("old", is_old, 1), /* of porttrace 0.1: failure_id tells the purpose */
+	ROW("old", is_old, 1), /* of porttrace 0.1, where failure_id encodes the purpose */
 	ROW("timed", has, WIRE_NETNS_TIMED),       ROW("in_fin_wait2", substate, WIRE_TCP_FIN_WAIT2),
 	ROW("ring", reason, WIRE_LOST_RING),       ROW("map", reason, WIRE_LOST_MAP),
 	ROW("invalid", reason, WIRE_LOST_INVALID), ROW("table", reason, WIRE_LOST_TABLE),
@@ -135,7 +136,7 @@ static uint64_t number_of(const char *text)
 	uint64_t number = strtoull(text, &end, 0);
 
 	if (end == text || *end)
-		fail("'%s' is no number", text);
+		fail("'%s' is not a number", text);
 	return number;
 }
 
@@ -145,7 +146,7 @@ static int64_t nanoseconds_of(const char *text)
 	double seconds = strtod(text, &end);
 
 	if (end == text || *end)
-		fail("'%s' is no number of seconds", text);
+		fail("'%s' is not a number of seconds", text);
 	return (int64_t)(seconds * 1e9 + (seconds < 0 ? -0.5 : 0.5));
 }
 
@@ -182,10 +183,10 @@ static uint16_t endpoint_of(const char *text, uint8_t addr[16], uint16_t *port)
 	bool is_ipv6 = *text == '[';
 
 	if (!colon)
-		fail("'%s' is no address:port", text);
+		fail("'%s' is not address:port", text);
 	snprintf(host, sizeof(host), "%.*s", (int)(colon - text) - 2 * is_ipv6, text + is_ipv6);
 	if (address_parse(strcmp(host, "*") == 0 ? "0.0.0.0" : host, addr, &prefix))
-		fail("'%s' is no address", host);
+		fail("'%s' is not an address", host);
 	*port = (uint16_t)number_of(colon + 1);
 	return is_ipv6 ? AF_INET6 : AF_INET;
 }
@@ -294,7 +295,7 @@ static uint64_t kind_of(const char *word)
 	}
 	if (strcmp(word, "raw") == 0)
 		return 0;
-	fail("'%s' is no kind of event", word);
+	fail("'%s' is not a kind of event", word);
 }
 
 static uint64_t usual_state(uint64_t kind)
@@ -336,7 +337,7 @@ static void line_parse(struct line *line, char **parts, size_t count)
 		else if (!set_key(line, parts[i]) && !set_word(line, parts[i]) &&
 			 !set_state_or_errno(line, parts[i]) && !set_protocol(line, parts[i]) &&
 			 !set_local(line, parts[i]))
-			fail("what is '%s'?", parts[i]);
+			fail("unknown word '%s'", parts[i]);
 	}
 	if (line->is_mapped)
 		line->sock.family = AF_INET6;
@@ -414,7 +415,7 @@ static void netns_build(const struct line *line, struct wire_netns *event)
 	unsigned int low = 32768, high = 60999;
 
 	if (line->range.length && sscanf(line->range.data, "%u-%u", &low, &high) != 2)
-		fail("'%s' is no range", line->range.data);
+		fail("'%s' is not a range", line->range.data);
 	event->netns = (uint32_t)line->netns;
 	event->range_low = (uint16_t)low;
 	event->range_high = (uint16_t)high;
@@ -457,7 +458,7 @@ static void pool_build(const struct line *line, struct wire_pool *event)
 	event->ends[step < WIRE_POOL_ENDS ? step : WIRE_POOL_ENDS - 1] = (uint16_t)line->timewait;
 }
 
-/* `count` searches that took `search`, towards the remote end if there is one. */
+/* `count` searches of `search` seconds, towards the remote end if the line has one. */
 static void search_build(const struct line *line, struct wire_search *event)
 {
 	unsigned int bucket = 0;
@@ -569,7 +570,7 @@ static size_t event_build(const struct line *line, union wire_event *event)
 
 static void line_write(struct line *line, struct capture_writer *writer)
 {
-	/* A raw event may be longer than any that we know. */
+	/* A raw event may be longer than any known event. */
 	static union {
 		union wire_event event;
 		char bytes[UINT16_MAX];
@@ -599,8 +600,8 @@ static size_t split(char *text, char **parts)
 }
 
 /*
- * "stop TIME": when the recording ended, else it did not. "cut BYTES": so many are missing at the end.
- * false: the line is an event.
+ * "stop TIME": the recording ended then; without it, it has no end. "cut BYTES": this many bytes are missing at the
+ * end. false: the line is an event.
  */
 static bool directive(char **parts, size_t count, struct capture_header *header, uint64_t *cut)
 {
@@ -650,7 +651,7 @@ int main(int argc, char **argv)
 		if (!count || directive(parts, count, &header, &cut))
 			continue;
 		if (count < 2)
-			fail("a line is TIME KIND ...");
+			fail("a line must begin with TIME KIND");
 		line_parse(&line, parts, count);
 		line_write(&line, writer);
 	}
