@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Keeps track of the sockets in the port's bind bucket or UDP slot, and of the bucket's cached state. */
+/* Tracks the sockets in the port's bind bucket or UDP slot, and the bucket's cached state. */
 #include "account.h"
 
 #include "diagnose/rules.h"
@@ -101,7 +101,7 @@ static void bucket_left(struct world *w)
 		w->bucket.fastreuse = w->bucket.fastreuseport = -1;
 }
 
-void let_go(struct world *w, struct end *end)
+void socket_released(struct world *w, struct end *end)
 {
 	if (!end->holds)
 		return;
@@ -117,7 +117,7 @@ void end_closed(struct world *w, struct end *end)
 		end->sock.flags &= ~(uint32_t)WIRE_REUSEPORT_PROG;
 	end->sock.state = WIRE_TCP_CLOSE;
 	if (!end->port_locked) {
-		let_go(w, end);
+		socket_released(w, end);
 		end->sock.flags &= ~(uint32_t)(WIRE_CONNECT_BIND | WIRE_PORT_EPHEMERAL);
 		end->sock.local_port = 0;
 	}
@@ -131,15 +131,15 @@ void drop_queue(struct world *w, const struct end *listener)
 		if (!child->queued || child->parent != (int)(listener - w->ends))
 			continue;
 		child->queued = false;
-		let_go(w, child);
+		socket_released(w, child);
 		if (child->peer >= 0)
 			close(child->peer);
 		child->peer = -1;
 	}
 }
 
-/* sk_add_node_rcu(): at the head, but IPv6 with SO_REUSEPORT at the tail. */
-void take_place(struct world *w, struct end *end)
+/* sk_add_node_rcu(): adds a socket at the head, but an IPv6 one with SO_REUSEPORT at the tail. */
+void chain_insert(struct world *w, struct end *end)
 {
 	bool at_tail = end->sock.family == AF_INET6 && end->sock.flags & WIRE_REUSEPORT;
 
@@ -157,7 +157,7 @@ void reset_address(struct end *end)
 		local_of(end->fd, end->sock.local_addr);
 }
 
-void tell(const struct world *w, const char *format, ...)
+void log_line(const struct world *w, const char *format, ...)
 {
 	va_list args;
 

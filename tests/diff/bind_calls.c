@@ -15,7 +15,7 @@
 #define TCP_REPAIR_OFF_NO_WP -1
 #endif
 
-static void ask_engine(struct world *w, struct claim *claim, uint32_t *verdict)
+static void engine_verdict(struct world *w, struct claim *claim, uint32_t *verdict)
 {
 	static struct holder holders[ENDS];
 	struct failure failure = {.holders = holders};
@@ -54,7 +54,7 @@ bool compare(struct world *w, uint32_t kernel, uint32_t engine)
 {
 	w->checked++;
 	w->refused += kernel != 0;
-	tell(w, "  kernel %s, engine %s%s\n", name_of(kernel), name_of(engine),
+	log_line(w, "  kernel %s, engine %s%s\n", name_of(kernel), name_of(engine),
 	    kernel == engine ? "" : "   <<<<");
 	w->kernel = kernel;
 	w->engine = engine;
@@ -77,7 +77,7 @@ void do_socket(struct end *end, const struct op *op)
 	end->fd = socket(family, kind | SOCK_CLOEXEC, protocol);
 	if (end->fd < 0)
 		die("socket");
-	/* The first option creates the MPTCP subflow, whose uid counts. */
+	/* The first option creates the MPTCP subflow, whose uid the kernel compares. */
 	if (protocol == IPPROTO_MPTCP)
 		setsockopt(end->fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off));
 	become(0);
@@ -129,7 +129,7 @@ void do_device(struct end *end, const struct op *op)
 {
 	const char *name = devices[op->value];
 
-	/* Packets of the connection would not arrive. */
+	/* On this device the packets of the connection would not arrive. */
 	if (is_connected(end) && !is_udp(end))
 		return;
 	if (!setsockopt(end->fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name) + 1))
@@ -168,10 +168,10 @@ static void bound(struct world *w, struct end *end, struct claim *claim)
 	}
 	if (!is_udp(end))
 		bucket_took(w, claim, is_new);
-	take_place(w, end);
+	chain_insert(w, end);
 }
 
-/* As the caller of op; w->port is in the claim. */
+/* Makes the bind() again as the caller of op; claim has w->port. */
 static uint32_t bind_again(const struct end *end, const struct claim *claim)
 {
 	union sockaddr_any where;
@@ -203,7 +203,7 @@ bool do_bind(struct world *w, struct end *end, const struct op *op)
 			 end->sock.state == WIRE_TCP_LISTEN;
 	claim.has_net_bind_service = !uids[op->uid];
 	claim.sock.local_port = w->port;
-	ask_engine(w, &claim, &engine);
+	engine_verdict(w, &claim, &engine);
 	size = sockaddr_fill(&where, end->sock.family, claim.sock.local_addr, w->port);
 	become(uids[op->uid]);
 	if (bind(end->fd, &where.sa, size))
@@ -217,7 +217,7 @@ bool do_bind(struct world *w, struct end *end, const struct op *op)
 		bound(w, end, &claim);
 	if (!compare(w, kernel, engine))
 		return false;
-	/* Of a bucket's memory a fresh situation has nothing. */
+	/* Try a remedy of some refused calls: those of root without TCP_REPAIR. */
 	if (kernel != EADDRINUSE || force || uids[op->uid] || !w->draw || w->draw % 3)
 		return true;
 	return do_remedy(w, end, &claim, w->draw / 3, bind_again);
@@ -231,7 +231,7 @@ bool do_listen(struct world *w, struct end *end)
 	/* On a socket without a port, listen() makes the kernel choose one. */
 	if (!is_udp(end) && !end->holds && end->sock.state == WIRE_TCP_CLOSE && !end->sock.remote_port)
 		return true;
-	ask_engine(w, &claim, &engine);
+	engine_verdict(w, &claim, &engine);
 	if (listen(end->fd, 16))
 		kernel = (uint32_t)errno;
 	if (!kernel && end->sock.state != WIRE_TCP_LISTEN) {

@@ -28,7 +28,7 @@ static void connected(struct world *w, struct end *end, const uint8_t remote[16]
 		return;
 	if (!is_udp(end) && !has_bucket(w))
 		w->bucket = (struct bucket){.fastreuse = -1, .fastreuseport = -1};
-	take_place(w, end);
+	chain_insert(w, end);
 }
 
 static bool goes_by_ipv4(const struct end *end, unsigned int value)
@@ -67,7 +67,7 @@ void do_connect(struct world *w, struct end *end, const struct op *op)
 	fcntl(end->fd, F_SETFL, into_hole ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
 	if (connect(end->fd, &where.sa, size))
 		error = errno;
-	tell(w, "  %s\n", name_of((uint32_t)error));
+	log_line(w, "  %s\n", name_of((uint32_t)error));
 	if (is_udp(end)) {
 		uint16_t had = end->sock.remote_port;
 
@@ -118,7 +118,7 @@ static struct end *ready_listener(struct world *w)
 	return NULL;
 }
 
-/* Connects to a listener of the scenario from outside. */
+/* Connects to a listener of the scenario with a socket outside of it. */
 void do_incoming(struct world *w, struct end *end, const struct op *op)
 {
 	bool ipv4 = goes_by_ipv4(end, op->value), wild = address_is_wildcard(end->sock.local_addr);
@@ -133,7 +133,7 @@ void do_incoming(struct world *w, struct end *end, const struct op *op)
 	if (end->sock.state != WIRE_TCP_LISTEN || w->count >= ENDS - 2)
 		return;
 	for (size_t i = 0; i < w->count; i++) {
-		/* One accept queue at a time. Not for MPTCP, whose connections consist of several sockets. */
+		/* Leave connections in one accept queue at a time, and none of MPTCP, which has several sockets each. */
 		if (w->ends[i].queued || (is_mptcp(&w->ends[i]) && w->ends[i].holds))
 			return;
 	}
@@ -145,7 +145,7 @@ void do_incoming(struct world *w, struct end *end, const struct op *op)
 	setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof(second));
 	set_port_range(client, CLIENT_LOW, CLIENT_HIGH);
 	error = connect(client, &where.sa, size) ? errno : 0;
-	tell(w, "  %s\n", name_of((uint32_t)error));
+	log_line(w, "  %s\n", name_of((uint32_t)error));
 	listener = error ? NULL : ready_listener(w);
 	if (!listener) {
 		close(client);
@@ -160,7 +160,7 @@ void do_incoming(struct world *w, struct end *end, const struct op *op)
 	child->sock.flags |= WIRE_PORT_EPHEMERAL | WIRE_ACCEPTED;
 	child->sock.remote_port = local_of(client, child->sock.remote_addr);
 	memcpy(child->sock.local_addr, to, 16);
-	take_place(w, child);
+	chain_insert(w, child);
 	child->peer = client;
 	child->parent = (int)(listener - w->ends);
 	child->queued = !op->how;
@@ -223,7 +223,7 @@ void do_peer_reset(struct world *w, struct end *end)
 	if (end->fd >= 0)
 		wait_for(end->fd, POLLRDHUP);
 	if (end->sock.state == WIRE_TCP_TIME_WAIT)
-		let_go(w, end);
+		socket_released(w, end);
 	else if (is_connected(end))
 		end_closed(w, end);
 }
@@ -264,7 +264,7 @@ void do_disconnect(struct world *w, struct end *end)
 	if (is_mptcp(end))
 		return;
 	if (connect(end->fd, &none, sizeof(none)))
-		tell(w, "  %s\n", strerror(errno));
+		log_line(w, "  %s\n", strerror(errno));
 	end->sock.remote_port = 0;
 	memset(end->sock.remote_addr, 0, 16);
 	if (is_udp(end)) {
@@ -272,7 +272,7 @@ void do_disconnect(struct world *w, struct end *end)
 		if (was_hashed || end->holds) {
 			end->sock.state = WIRE_TCP_CLOSE;
 			if (!end->port_locked) {
-				let_go(w, end);
+				socket_released(w, end);
 				end->sock.local_port = 0;
 				end->sock.flags &= ~(uint32_t)WIRE_REUSEPORT_PROG;
 			}
@@ -297,7 +297,7 @@ void do_close(struct world *w, struct end *end, bool reset)
 		drop_queue(w, end);
 	if (is_udp(end) || reset ||
 	    (end->sock.state != WIRE_TCP_ESTABLISHED && end->sock.state != WIRE_TCP_FIN_WAIT2)) {
-		let_go(w, end);
+		socket_released(w, end);
 		return;
 	}
 	wait_for_fin(end->peer);

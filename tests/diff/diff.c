@@ -219,7 +219,7 @@ int main(int argc, char **argv)
 		d = scenario_run(&s, loud, &totals);
 		if (!d.found)
 			continue;
-		/* A late packet can cause a difference, so it must occur again to count. */
+		/* A late packet can cause a difference, so only a repeatable one counts. */
 		if (!scenario_run(&s, false, NULL).found) {
 			unstable++;
 			continue;
@@ -229,7 +229,7 @@ int main(int argc, char **argv)
 		s.count = d.op + 1;
 		scenario_run(&s, true, NULL);
 		scenario_minimize(&s);
-		printf("the same, as short as it gets:\n");
+		printf("the shortest scenario with this disagreement:\n");
 		scenario_run(&s, true, NULL);
 		return 1;
 	}
@@ -237,7 +237,7 @@ int main(int argc, char **argv)
 	       count - first, totals.checked, totals.refused, unstable, now() - began);
 	for (size_t i = 0; i < COUNT(totals.remedies); i++) {
 		if (totals.remedies[i])
-			printf("  %s: carried out %lu times, and the call worked\n",
+			printf("  %s: carried out %lu times, and the call succeeded\n",
 			       remedy_action_name((enum remedy_action)i), totals.remedies[i]);
 	}
 	return 0;

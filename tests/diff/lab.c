@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Sets up the network namespace, and finds out by trying how this kernel behaves. */
+/* Sets up the network namespace, and tests how this kernel behaves. */
 #include "lab.h"
 
 #include <errno.h>
@@ -45,7 +45,7 @@ void lab_renew(void)
 			close(lab.sinks[i]);
 	}
 	if (unshare(CLONE_NEWNET))
-		die("a network namespace of its own");
+		die("unshare of the network namespace");
 	if (system("ip link set lo up && ip addr add fd00::1/128 dev lo nodad && "
 		   "ip link add v0 type veth peer name v1 && ip addr add 10.99.0.1/24 dev v0 && "
 		   "ip link set v0 up && ip link set v1 up && "
@@ -119,7 +119,7 @@ void set_port_range(int fd, uint16_t low, uint16_t high)
 	setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range));
 }
 
-/* The delayed ACK of the FIN would take 40 ms. Reading the FIN sends it at once. */
+/* Reading the FIN sends its ACK at once; otherwise the delayed ACK takes 40 ms. */
 void wait_for_fin(int fd)
 {
 	char byte;
@@ -165,7 +165,7 @@ static bool mapped_any_is_unseen(void)
 	return unseen;
 }
 
-/* Finds out kernel behaviour that no field reports, on a port that no scenario uses. */
+/* Tests kernel behaviour that porttrace's input does not contain, on a port that no scenario uses. */
 void lab_probe(void)
 {
 	struct sockaddr_in where = {.sin_family = AF_INET, .sin_port = htons(1999)};

@@ -21,8 +21,8 @@ struct lab {
 	unsigned long scenario; /* number of the running one */
 	bool has_mptcp;
 	bool fast_reuse;    /* the kernel's fastreuse works: before 6.8 */
-	bool mapped_any_unseen; /* IPv6 at 127.0.0.1 does not meet IPv6 at a mapped 0.0.0.0: 6.1 to 6.8 */
-	bool unbind_clears; /* a bucket that only connect() uses is as new: since 6.18 */
+	bool mapped_any_unseen; /* 6.1 to 6.8: ::ffff:127.0.0.1 does not conflict with ::ffff:0.0.0.0 */
+	bool unbind_clears; /* since 6.18: a bucket that only connect() uses has no cached state */
 };
 
 extern struct lab lab;
@@ -33,9 +33,9 @@ union sockaddr_any {
 	struct sockaddr_in6 in6;
 };
 
-/* Enters a new namespace, without the TIME_WAITs of the last one. */
+/* Enters a new namespace, to leave the TIME_WAITs of the last one behind. */
 void lab_renew(void);
-/* Finds out the behaviour of this kernel that no field reports. */
+/* Tests kernel behaviour that porttrace's input does not contain. */
 void lab_probe(void);
 void die(const char *what);
 

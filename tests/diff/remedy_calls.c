@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * After a refused bind(): one of the remedies that src/diagnose offers is carried out on the real sockets, and the call
- * is made again. It must succeed. Each end is a process of its own to the engine (pid FIRST_PID + index).
+ * After a refused bind(), carries out one of the remedies of src/diagnose on the real sockets and makes the call again,
+ * which must succeed. For the engine, each end is a separate process (pid FIRST_PID + index).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 
 #define FIRST_PID  1000
 #define CALLER_PID 7
-#define SETTLE_US  3000 /* for the segments of a close() on loopback */
+#define SETTLE_US  3000 /* time for the segments of a close() on loopback */
 #define SETTLE_TRIES 50
 
 static void holder_fill(const struct world *w, size_t index, struct holder *holder)
@@ -38,7 +38,7 @@ static void holder_fill(const struct world *w, size_t index, struct holder *hold
 	holder->pid_count = 1;
 }
 
-/* As in UDP's slots: the highest order first. */
+/* In the order of UDP's slots: the highest `order` first. */
 static size_t holders_fill(const struct world *w, struct holder *holders)
 {
 	bool done[ENDS] = {false};
@@ -70,7 +70,7 @@ static void set_option(int fd, const char *name)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 }
 
-/* Every pid in "kill 1000 1001", or in "end[1000], end[1001]". */
+/* Calls act() for every pid in "kill 1000 1001", or in "end[1000], end[1001]". */
 static void each_end(struct world *w, const char *text, const char *before, void (*act)(struct end *, const char *),
 		     const char *argument)
 {
@@ -96,7 +96,7 @@ static void end_set(struct end *end, const char *option)
 		set_option(end->fd, option);
 }
 
-/* The command as printed, but for the processes that are only ends here. false: something else than kill and ss. */
+/* Runs the printed command, but closes an end instead of killing its process. false: neither kill nor ss. */
 static bool command_run(struct world *w, const char *command)
 {
 	const char *ss = strstr(command, "ss -");
@@ -118,7 +118,7 @@ static bool command_run(struct world *w, const char *command)
 	return system(quiet) == 0;
 }
 
-/* false: nothing was done, for the test cannot do it. */
+/* false: the test cannot carry out this remedy. */
 static bool carry_out(struct world *w, struct end *end, const struct remedy *remedy)
 {
 	switch (remedy->action) {
@@ -160,8 +160,8 @@ static bool offers(const struct conflict *conflict, enum remedy_action action, c
 	return conflict->remedy_count == CONFLICT_REMEDIES_MAX;
 }
 
-/* An option that is not offered must not help, unless the bucket remembers options that its sockets have cleared since.
- * false: none was left to try. */
+/* An option that is not offered must not help, unless the bucket has cached options that its sockets have cleared.
+ * false: no option was set. */
 static bool try_unoffered(const struct world *w, struct end *end, const struct claim *claim,
 			  const struct conflict *conflict)
 {
@@ -202,7 +202,7 @@ bool do_remedy(struct world *w, struct end *end, const struct claim *refused, un
 		if (!try_unoffered(w, end, &claim, &conflict))
 			return true;
 		error = again(end, refused);
-		tell(w, "  an option that was not offered: %s\n", name_of(error));
+		log_line(w, "  an option that was not offered: %s\n", name_of(error));
 		return compare(w, error ? EADDRINUSE : 0, EADDRINUSE);
 	}
 	if (conflict.remedy_count)
@@ -211,12 +211,12 @@ bool do_remedy(struct world *w, struct end *end, const struct claim *refused, un
 		return true;
 	w->remedies[remedy->action]++;
 	error = again(end, refused);
-	/* A connection whose process has ended is FIN_WAIT1, a socket with an owner, until the answer to its FIN is
-	 * processed: on a busy machine that takes a moment. */
+	/* A connection whose process has exited is a socket in FIN_WAIT1 with an owner until the kernel has processed the
+	 * answer to its FIN, which takes a moment on a busy machine. */
 	for (int i = 0; error && i < SETTLE_TRIES; i++) {
 		usleep(SETTLE_US);
 		error = again(end, refused);
 	}
-	tell(w, "  %s: %s\n  %s\n", remedy->text, remedy->command, name_of(error));
+	log_line(w, "  %s: %s\n  %s\n", remedy->text, remedy->command, name_of(error));
 	return compare(w, error, 0);
 }

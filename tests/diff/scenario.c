@@ -116,7 +116,7 @@ void scenario_make(struct scenario *s, uint64_t seed, uint64_t number)
 		if (s->count >= OPS)
 			break;
 	}
-	/* Last: the scenarios of a seed stay what they were. */
+	/* Drawn last, so that the other parts of a seed's scenarios remain the same. */
 	s->draw = 1 + pick(1 << 16);
 }
 

@@ -18,7 +18,7 @@
 #define OPS	     40
 #define KINDS	     3 /* of protocols, of uids */
 #define DEVICES	     3
-#define DEVICE_HOLE  2 /* of devices[]: what is sent there is never answered */
+#define DEVICE_HOLE  2 /* of devices[]: its packets get no answer */
 
 extern const uint16_t protocols[KINDS];
 extern const uid_t uids[KINDS];
