@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Measures what tracing costs: the traced programs, and porttrace itself; `make bench`.
+"""Measures the cost of tracing for the traced programs and for porttrace itself; `make bench`.
 
     tests/bench/bench.py [--rounds N] [--probes=BACKEND] [--here] [MODE...]
 
 Each round runs every storm (tests/live/storm.c) untraced, under `porttrace --json` writing to a
-file, and under each peer that is installed; the order turns from round to round. Medians over the
-rounds are printed, and ratios of traced to untraced within one round. The machine has other things
-to do, so differences of a few per cent are noise: the spread of the rounds is printed beside them.
+file, and under each installed peer; the order rotates from round to round. The program prints medians
+over the rounds, and ratios of traced to untraced within one round. Other programs use the machine too,
+so differences of a few per cent are noise: the spread of the rounds is printed beside the medians.
 
-Then what each BPF program costs (programs.py): here, and, where this kernel has not both fentry and kprobe
-(or told --here), in a guest with KERNEL, whose clock counts the instructions that it executes: a number that
-noise does not touch, and that is proportional to time only roughly. It compares the two in one run.
+Then it measures the cost of each BPF program (programs.py) on this kernel. If this kernel lacks fentry or kprobe,
+it also measures in a guest with KERNEL (not with --here), whose clock counts executed instructions: that number has
+no noise, but is only roughly proportional to time. programs.py compares fentry and kprobe in one run.
 
-Exit status 0, unless something did not run, or fentry is dearer than kprobe.
+Exit status 0, unless something did not run, or fentry costs more than kprobe.
 """
 
 import argparse
@@ -34,7 +34,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 # pylint: disable=wrong-import-position
 from porttrace_test import PORTTRACE, STORM, die_with_parent, new_netns
 
-# Operations of each storm: some tenths of a second.
+# Operations of each storm, which take some tenths of a second.
 KERNEL = "6.12"
 COUNTS = {"connect": 10000, "bind": 30000, "refused": 30000, "udp": 30000, "getppid": 1000000}
 AIM_RATIO, AIM_CPU_US, AIM_MIB = 1.10, 10.0, 15.0  # of the connection storm
@@ -82,7 +82,7 @@ class Tracer:
     def ready(self):
         """Waits for its first output (start record, heading, "Attaching") and until it is idle.
 
-        Some peers keep even their heading back while they write to a file; they get some time.
+        Some peers buffer even their heading when they write to a file; they get some time.
         """
         patient = self.name != "porttrace" and time.monotonic() - self.began > 1.5
         if os.stat(self.out).st_size == 0 and not patient:
@@ -146,14 +146,14 @@ def storm(mode, count):
         check=False,
         preexec_fn=prepare,
     )
-    time.sleep(0.03)  # the kernel clears the namespace away, and its TIME_WAITs
+    time.sleep(0.03)  # time for the kernel to remove the namespace and its TIME_WAITs
     if done.returncode:
         raise Broken(f"storm {mode}: {done.stderr.decode().strip()}")
     return json.loads(done.stdout)
 
 
 def measure(tracer, modes, results):
-    """Runs the storms under one tracer (None: untraced) and adds what came out."""
+    """Runs the storms under one tracer (None: untraced) and adds the results."""
     name = tracer.name if tracer else "untraced"
     for mode in modes:
         if tracer and mode not in tracer.modes:
@@ -177,7 +177,7 @@ def peers(directory, modes):
         "tcpstates": (["tcpstates"], ("connect",)),
         "tcplife": (["tcplife"], ("connect",)),
     }
-    # They need tracefs; where none is mounted, it is mounted in their mount namespace.
+    # They need tracefs; if it is not mounted, mount it in their mount namespace.
     before = []
     if not os.path.exists("/sys/kernel/tracing/events"):
         before = [
@@ -202,7 +202,7 @@ def run(options, directory):
     results, peaks, lost, troubles = {}, {}, 0, []
 
     for mode in options.modes:
-        storm(mode, 2000)  # warms caches, and shows at once whether it runs
+        storm(mode, 2000)  # warms caches, and fails at once if the storm does not run
     for turn in range(options.rounds):
         for shift in range(len(candidates)):
             tracer = candidates[(turn + shift) % len(candidates)]
@@ -273,7 +273,7 @@ def report(options, names, results, peaks, lost):
 
 
 def programs(options):
-    """Prints what each BPF program costs; returns whether programs.py succeeded."""
+    """Prints the cost of each BPF program; returns whether programs.py succeeded."""
     here = os.path.dirname(os.path.abspath(__file__))
     print("\n" + "-" * 72)
     done = subprocess.run([sys.executable, os.path.join(here, "programs.py"), "--rounds=3"], check=False)
@@ -295,17 +295,17 @@ def programs(options):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="What porttrace costs.")
+    parser = argparse.ArgumentParser(description="Measures the cost of porttrace.")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--probes", help="passed on to porttrace")
-    parser.add_argument("--here", action="store_true", help="no guest")
+    parser.add_argument("--here", action="store_true", help="do not boot a guest")
     parser.add_argument(
         "modes", nargs="*", default=list(COUNTS), metavar="MODE", help=", ".join(COUNTS)
     )
     options = parser.parse_args()
     for path in (PORTTRACE, STORM):
         if not os.access(path, os.X_OK):
-            print(f"{path} is not there: run make", file=sys.stderr)
+            print(f"{path} does not exist: run make", file=sys.stderr)
             return 2
     if os.getuid() != 0:
         print("the benchmark needs root", file=sys.stderr)

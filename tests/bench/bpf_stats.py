@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What each BPF program of a process has cost, by the kernel's own account (BPF_STATS_RUN_TIME, 5.8).
+"""The run time of each BPF program of a process, as the kernel counts it (BPF_STATS_RUN_TIME, 5.8).
 
-No bpftool: a guest has none, and it cuts nothing short here: a program's name of more than 15 letters is
-in its BTF.
+Does not use bpftool, which a guest lacks. Program names of more than 15 letters come from the program's BTF.
 """
 
 import ctypes
@@ -12,7 +11,7 @@ import struct
 
 SYS_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 PROG_GET_FD_BY_ID, OBJ_GET_INFO_BY_FD, BTF_GET_FD_BY_ID, ENABLE_STATS = 13, 15, 19, 32
-INFO_SIZE = 232  # struct bpf_prog_info of 6.x; an older kernel fills what it knows
+INFO_SIZE = 232  # struct bpf_prog_info of 6.x; an older kernel fills the fields that it has
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -27,7 +26,7 @@ def _bpf(command, attributes):
 
 
 def enable():
-    """A descriptor: while it is open, the kernel counts."""
+    """Returns a descriptor; while it is open, the kernel counts."""
     return _bpf(ENABLE_STATS, struct.pack("<I", 0))
 
 
@@ -49,7 +48,7 @@ def _functions(btf_id):
     raw = data.raw
     header, types, length, strings = struct.unpack_from("<IIII", raw, 4)
     at, end, strings = header + types, header + types + length, header + strings
-    # Bytes after a type's first twelve: so many, and so many for each of its members.
+    # Bytes after the first twelve of a type, by kind: (fixed, for each member).
     more = {1: (4, 0), 3: (12, 0), 4: (0, 12), 5: (0, 12), 6: (0, 8), 13: (0, 8), 14: (4, 0),
             15: (0, 12), 17: (4, 0), 19: (0, 12)}
     names, number = {}, 1
@@ -64,7 +63,7 @@ def _functions(btf_id):
 
 
 class Programs:
-    """The programs that a process has open."""
+    """The BPF programs that a process has open."""
 
     def __init__(self, pid):
         self.fds, functions = {}, {}
@@ -96,7 +95,7 @@ class Programs:
             self.fds[name] = fd
 
     def read(self):
-        """Of each: (nanoseconds, runs) so far."""
+        """(nanoseconds, runs) of each program so far."""
         return {name: struct.unpack_from("<QQ", _info(fd, ctypes.create_string_buffer(INFO_SIZE)), 192)
                 for name, fd in self.fds.items()}
 

@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What each BPF program of porttrace costs, on each backend that this kernel has.
+"""Measures the cost of each BPF program of porttrace, on each backend that this kernel supports.
 
     tests/bench/programs.py [--rounds N] [--count N] [--icount] [MODE...]
 
-Each round runs every storm (tests/live/storm.c) untraced and under each backend, in an order that turns. The
-kernel counts the runs of each program and its nanoseconds (bpf_stats); the storm's own CPU time also has what
-bpf_stats leaves out: the way from the kernel's function into the program and back. Medians over the rounds.
+Each round runs every storm (tests/live/storm.c) untraced and under each backend, in rotating order. The kernel
+counts the runs and the nanoseconds of each program (bpf_stats); the storm's CPU time also includes the calls
+from the kernel's function into the program and back. The results are medians over the rounds.
 
-With fentry and kprobe both there, fentry may not be dearer: not in a fact that it reports by programs of its own,
-not in the sum of these, not in the storm's CPU time; else the exit status is 1. 77: not both are here.
-Programs run for the whole machine: where others use sockets at the time, there are more runs than operations.
+If the kernel supports fentry and kprobe, fentry must not cost more: neither in any fact that it reports by its own
+programs, nor in the sum of these, nor in the storm's CPU time; else the exit status is 1. 77: the kernel lacks one.
+The programs run for the whole machine: if other processes use sockets, there are more runs than operations.
 
---icount only says that time is the count of instructions here (qemu's -icount), as it is for `make bench`.
+--icount declares that the clock counts instructions (qemu's -icount), as in the guest of `make bench`.
 """
 
 import argparse
@@ -35,18 +35,18 @@ from bench import PORTTRACE, Broken
 
 BACKENDS = ("fentry", "kprobe", "tracepoint")
 MODES = ("connect", "bind", "refused", "udp")
-LOOKS = "once a look"  # what no event runs
-# The time of an fentry program is taken in the calls around it, __bpf_prog_enter() and _exit(), that of a kprobe's
-# right at it (bpf_prog_run()): its figure has so many instructions more. Seen: 21 with the same code on 6.12.
+SCANS = "once a scan"  # programs that no event runs
+# The kernel measures an fentry program in the calls around it, __bpf_prog_enter() and _exit(), but a kprobe program
+# directly (bpf_prog_run()). So fentry's figure includes more instructions: 21 with the same code on 6.12.
 WINDOW_NS = 25
-TOLERANCE = 1.02  # what else two runs differ by
-OFTEN = 0.5  # runs per operation: a fact of fewer is not what the storm is about
-# Facts that are one in a comparison: what kprobe_hash_connect_enter keeps serves both.
+TOLERANCE = 1.02  # noise between two runs
+OFTEN = 0.5  # runs per operation: a fact with fewer runs is not compared
+# Facts that are compared as one: kprobe_hash_connect_enter serves both.
 TOGETHER = {"port-search": "connect"}
 
 
 def facts_of(backend):
-    """Which fact each program serves, and by whom it is reported: as doctor says it; None: no such backend."""
+    """The fact that each program of the backend serves, from doctor; None: the kernel lacks this backend."""
     done = subprocess.run([PORTTRACE, "doctor", f"--probes={backend}"], capture_output=True, text=True,
                           timeout=120, check=False)
     if done.returncode or (backend != "tracepoint" and not re.search(rf"^  {backend} +yes", done.stdout, re.M)):
@@ -60,7 +60,7 @@ def facts_of(backend):
 
 
 class Costs:
-    """Of one backend: [round] of nanoseconds and of runs per operation, by mode and program."""
+    """The nanoseconds and runs per operation of one backend: a list by round for each mode and program."""
 
     def __init__(self, facts):
         self.facts = facts
@@ -81,15 +81,15 @@ class Costs:
         return [p for m, p in self.ns if m == mode and max(self.runs[m, p])]
 
     def by_fact(self, mode):
-        """[round] of nanoseconds per operation, of each fact."""
+        """The nanoseconds per operation of each fact: a list by round."""
         facts = {}
         for program in self.programs(mode):
-            fact, row = self.facts.get(program, LOOKS), self.ns[mode, program]
+            fact, row = self.facts.get(program, SCANS), self.ns[mode, program]
             facts[fact] = [a + b for a, b in zip(facts.get(fact, [0] * len(row)), row)]
         return facts
 
     def names(self, mode, fact):
-        return {p for p in self.programs(mode) if self.facts.get(p, LOOKS) == fact}
+        return {p for p in self.programs(mode) if self.facts.get(p, SCANS) == fact}
 
 
 def measure(backend, costs, modes, count, directory):
@@ -127,9 +127,9 @@ def show(mode, all_costs, untraced):
                 ns, runs = median(costs.ns[mode, program]), median(costs.runs[mode, program])
                 if ns >= 0.5:
                     print(f"    {program:40} {runs:6.2f} {ns / runs:7.0f} {ns:7.0f}")
-        total = [sum(rows) for rows in zip(*(row for fact, row in facts.items() if fact != LOOKS))]
+        total = [sum(rows) for rows in zip(*(row for fact, row in facts.items() if fact != SCANS))]
         print(f"  {backend:10} {'in sum':16} {'':28} {median(total):7.0f}")
-        print(f"  {backend:10} {'the storm has':16} {'':28} {median(costs.storm[mode]) - bare:+7.0f}")
+        print(f"  {backend:10} {'storm CPU time':16} {'':28} {median(costs.storm[mode]) - bare:+7.0f}")
 
 
 def own_facts(mode, costs, other):
@@ -145,7 +145,7 @@ def own_facts(mode, costs, other):
 
 
 def compare(mode, fentry, kprobe, untraced):
-    """Where fentry is dearer: a list of sentences."""
+    """Prints the comparison; returns the lines in which fentry costs more."""
     ours, theirs = own_facts(mode, fentry, kprobe), own_facts(mode, kprobe, fentry)
     rows = [(f, *ours[f], theirs[f][0]) for f in [*ours] if f in theirs and ours[f][1] >= OFTEN]
     rows.append(("in sum", *map(sum, zip(*ours.values())), sum(ns for ns, _ in theirs.values())))
@@ -156,7 +156,7 @@ def compare(mode, fentry, kprobe, untraced):
         print(f"  {line}{'  DEARER' if is_dearer else ''}")
         dearer += [line] if is_dearer else []
     ns, other, bare = (statistics.median(c.storm[mode]) for c in (fentry, kprobe, untraced))
-    line = f"{mode:8} {'the storm has':15} fentry {ns - bare:+7.0f} ns, kprobe {other - bare:+7.0f} ns"
+    line = f"{mode:8} {'storm CPU time':15} fentry {ns - bare:+7.0f} ns, kprobe {other - bare:+7.0f} ns"
     is_dearer = ns > other * TOLERANCE
     print(f"  {line}{'  DEARER' if is_dearer else ''}")
     return dearer + ([line] if is_dearer else [])
@@ -206,13 +206,13 @@ def main():
         with open(options.out, "w", encoding="utf-8") as file:
             json.dump({b: {m: c.by_fact(m) for m in options.modes} for b, c in all_costs.items()}, file)
     if not {"fentry", "kprobe"} <= set(all_costs):
-        print("fentry and kprobe are not both here: nothing to compare")
+        print("nothing to compare: this kernel lacks fentry or kprobe")
         return 77
-    print("\nfentry against kprobe, per operation, without the programs that both have; up to "
-          f"{WINDOW_NS} ns a run are how bpf_stats measures fentry, 2 % noise")
+    print("\nfentry against kprobe, per operation, without the programs that both have; bpf_stats "
+          f"adds up to {WINDOW_NS} ns per run to fentry, 2 % are noise")
     dearer = [line for mode in options.modes
               for line in compare(mode, all_costs["fentry"], all_costs["kprobe"], untraced)]
-    print("aim: fentry no dearer than kprobe:", f"NOT reached, {len(dearer)} times" if dearer else "reached")
+    print("aim: fentry costs no more than kprobe:", f"NOT reached, {len(dearer)} times" if dearer else "reached")
     return 1 if dearer else 0
 
 
