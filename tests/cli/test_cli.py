@@ -36,13 +36,13 @@ from porttrace_test import (
     until,
 )
 
-OWN_TRACER = True  # these are about porttrace as a process
+OWN_TRACER = True  # these tests are about porttrace as a process
 DONE, NO, MISUSE, NOT_ALLOWED = 0, 1, 2, 3
 COMMANDS = ("ls", "why", "ephemeral", "record", "replay", "doctor")
 
 
 def sane(done):
-    """No trace of a crash, of libbpf's own messages or of control bytes on stderr."""
+    """Checks that the program did not crash and that stderr has no libbpf messages or control bytes."""
     text = done.stderr.decode("utf-8", "strict")
     check(done.returncode >= 0, f"died of signal {-done.returncode}")
     for word in ("libbpf:", "Sanitizer", "assert", "core dumped", "\x1b"):
@@ -57,14 +57,14 @@ def one_line(text):
 
 
 def misused(t, *args, says=None):
-    """Status 2, nothing on stdout, and a message that names the mistake."""
+    """porttrace must exit with status 2, an empty stdout, and a message that names the mistake."""
     done = t.command(*args)
     text = sane(done)
     equal(done.returncode, MISUSE, f"exit status of {args}")
     equal(done.stdout, b"", f"stdout of {args}")
     check(text.strip(), f"no message for {args}")
     speaker = text.split(":")[0].split("/")[-1]
-    check(speaker.split()[0] == "porttrace", f"the message does not say who speaks: {text!r}")
+    check(speaker.split()[0] == "porttrace", f"the message does not begin with 'porttrace': {text!r}")
     check(len(text.splitlines()) <= 3, f"a long message for {args}: {text!r}")
     if says:
         check(says in text, f"{says!r} is not in {text!r}")
@@ -125,7 +125,7 @@ def unknown_command(t):
 
 @test(netns=False, root=False)
 def messages_say_what_is_right(t):
-    """A message names the value, and what to write instead."""
+    """A message names the wrong value, and a right one."""
     for args, want in (
         (("-P", "abc"), "--port: 'abc' is not a port (0 to 65535) or a range like 8000-8100"),
         (("-P", "90-80"), "write 80-90"),
@@ -148,7 +148,7 @@ def messages_say_what_is_right(t):
 
 @test(netns=False, root=False)
 def control_characters_are_escaped(t):
-    """What was typed reaches the terminal without control characters."""
+    """Messages repeat arguments without their control characters."""
     for args in (("\x1b[31m",), ("-\x1b",), ("--\x1b[31m",), ("ls", "\x1b[31m"), ("-u", "\x1b")):
         misused(t, *args, says="\\x1b")
 
@@ -229,12 +229,12 @@ def message_advises_what_exists(t):
         text = sane(done)
         check("--help" in text, f"no advice for {args}: {text!r}")
         if args != ("--usage",):
-            check("--usage" not in text, f"advice that does not exist for {args}: {text!r}")
+            check("--usage" not in text, f"the message for {args} advises an option that does not exist: {text!r}")
 
 
 @test(netns=False, root=False)
 def too_short_a_time(t):
-    """A time below 1 ms is refused: below 1 ns it would become 0, which means never."""
+    """porttrace refuses a time below 1 ms: below 1 ns it would become 0, which means never."""
     for args in (("-d", "1e-10"), ("-i", "1e-10"), ("--duration=0.0000000001",)):
         misused(t, *args, says="0.001")
     misused(t, "ephemeral", "-i", "1e-10", says="0.001")
@@ -286,7 +286,7 @@ def full_disk_in_text(t):
                 tcp(("127.0.0.1", 5001)).close()
                 return process.poll() is not None
 
-            until(ended, "the end of a stream that cannot be written")
+            until(ended, "porttrace ends when it cannot write")
             text = process.stderr.read().decode()
             equal(process.returncode, NO, "exit status")
             equal(text.count("No space left"), 1, f"messages in {text!r}")
@@ -296,7 +296,7 @@ def full_disk_in_text(t):
 
 @test()
 def file_size_limit(t):
-    """Beyond `ulimit -f`: a message and status 1, not death by SIGXFSZ."""
+    """Beyond `ulimit -f` porttrace prints a message and exits with status 1; SIGXFSZ does not kill it."""
 
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
@@ -423,7 +423,7 @@ def as_nobody(*args):
 
 
 def porttrace_for_all():
-    """A copy that any user may run: the build may be in a directory of root."""
+    """A copy that any user may run, because the build may be in a directory of root."""
     copy = f"/tmp/porttrace-test-{os.getpid()}"
     if not os.path.exists(copy):
         shutil.copy(PORTTRACE, copy)
@@ -500,19 +500,19 @@ def doctor(t):
         check(want in text, f"doctor does not mention {want}:\n{text}")
 
 
-# --- how it ends ----------------------------------------------------------------------------------
+# --- the end of a stream --------------------------------------------------------------------------
 
 
 @test()
 def interrupt(t):
-    """Ctrl-C: status 0, and totals: on stderr, or as the stop record."""
+    """After Ctrl-C porttrace prints totals, on stderr or as the stop record, and exits with status 0."""
     process = started()
     tcp(("127.0.0.1", 5001)).close()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=DEADLINE)
     equal(process.returncode, DONE, "exit status")
     check(re.search(r"\d+ events?", err.decode()), f"no totals on stderr: {err!r}")
-    check(not re.search(r"\d+ events", out.decode()), f"totals among the data: {out!r}")
+    check(not re.search(r"\d+ events", out.decode()), f"totals on stdout: {out!r}")
     process = started("--json")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=DEADLINE)
@@ -523,7 +523,7 @@ def interrupt(t):
 
 
 def started(*args, ignored=None):
-    """A porttrace that is ready, with both outputs on pipes; `ignored`: a signal that it inherits so."""
+    """Starts porttrace with both outputs on pipes and waits until it is ready; `ignored`: a signal that it ignores."""
 
     def prepare():
         die_with_parent()
@@ -544,7 +544,7 @@ def started(*args, ignored=None):
 
 
 def check_ended(process, what=""):
-    """A signal ends a --json stream as it should: exit status 0, and the last record is its stop."""
+    """The --json stream must have ended with exit status 0 and a stop record."""
     out, _ = process.communicate(timeout=10)
     equal(process.returncode, DONE, "exit status" + what)
     equal(json.loads(out.splitlines()[-1])["event"], "stop", "last record")
@@ -555,7 +555,7 @@ def second_interrupt(t):
     """A second Ctrl-C ends porttrace at once, even while a write blocks."""
     process = started("--json")
     os.set_blocking(process.stdout.fileno(), False)
-    for _ in range(4000):  # more than a pipe holds, and it is not read
+    for _ in range(4000):  # more than fits into a pipe that is not read
         tcp(("127.0.0.1", 0)).close()
     process.send_signal(signal.SIGINT)
     try:
@@ -617,7 +617,7 @@ def terminal_interrupt(t):
 
 @test()
 def duration_ends(t):
-    """-d: from start to stop, whatever loading and unloading the probes takes on a busy machine."""
+    """-d counts from the start record to the stop record, not the time to load and unload the probes."""
     equal(t.command("-d", "1", "-N", t.netns).returncode, DONE, "exit status of -d 1")
     done = t.command("--json", "--duration=1", "-N", t.netns)
     equal(done.returncode, DONE, "exit status of --duration=1")
@@ -640,7 +640,7 @@ def count_ends(t):
     )
 
 
-# --- form -----------------------------------------------------------------------------------------
+# --- output ---------------------------------------------------------------------------------------
 
 
 @test()
@@ -685,7 +685,7 @@ def data_and_messages(t):
         return process.stdout.readline()
 
     try:
-        check("5001" in until(data, "the first data of -q"), "the first line of -q is no event")
+        check("5001" in until(data, "the first data of -q"), "the first line of -q is not an event")
         process.send_signal(signal.SIGINT)
         equal(process.communicate(timeout=DEADLINE)[1], "", "stderr of -q")
         equal(process.returncode, DONE, "exit status of -q")
@@ -757,7 +757,7 @@ def map_names_every_file(t):
     """The map in src/main.c names every .c file, under its folder, and none that does not exist."""
     source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src")
     if not os.path.isdir(source):
-        raise Skip("the source is not here")
+        raise Skip("the source does not exist here")
     with open(os.path.join(source, "main.c"), encoding="utf-8") as file:
         comment = file.read().split("*/")[1]
     named, folder = set(), ""

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Unit tests of tests/run and .ci/run (how they count, and what they call a failure), and of the live tests' Screen."""
+"""Unit tests of tests/run and .ci/run (counts, and what is a failure), and of Screen in the live tests."""
 
 import contextlib
 import importlib.machinery
@@ -16,7 +16,7 @@ import time
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.dont_write_bytecode = True  # tests/run has no .py, and would get one beside it
+sys.dont_write_bytecode = True  # do not write bytecode beside tests/run, whose name does not end in .py
 
 
 def load():
@@ -32,7 +32,7 @@ import porttrace_test  # noqa: E402 (its folder is not a package)
 
 
 def quietly(function, *args, **more):
-    """(what it returns, what it prints)"""
+    """Returns (return value, output)."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         result = function(*args, **more)
@@ -102,7 +102,7 @@ class Groups(unittest.TestCase):
 
 
 class Ci(unittest.TestCase):
-    """.ci/run with other steps than its own."""
+    """Tests of .ci/run with test steps instead of its own."""
 
     def run_steps(self, *steps):
         done = subprocess.run([os.path.join(ROOT, ".ci/run")], capture_output=True, text=True, check=False,
@@ -126,7 +126,7 @@ class Ci(unittest.TestCase):
 
 
 class LateScreen(porttrace_test.Screen):
-    """A porttrace whose output arrives just after the first look at it."""
+    """A porttrace whose output arrives just after wait() has searched it."""
 
     def __init__(self):
         self.out, self.err, self.command = bytearray(), bytearray(), ["porttrace"]
