@@ -16,8 +16,8 @@
 #define WATCHES_MAX 16
 
 /*
- * timeout(1) signals its child and then the process group that the child is in: two signals, of one wish. Only
- * a signal that comes later than this after the first one is a second wish.
+ * timeout(1) signals its child and then the child's process group, so one request is two signals. Only a signal
+ * that comes later than this after the first one counts as a second request.
  */
 #define REPEATED_SIGNAL_NS 300000000ULL
 
@@ -110,8 +110,8 @@ void loop_set_timer(struct loop *loop, int id, uint64_t delay_ns)
 	timerfd_settime(loop->watches[id].fd, 0, &spec, NULL);
 }
 
-/* A signal handler takes no argument of ours, so it reaches only what is static. */
-static uint64_t first_signal_ns; /* CLOCK_MONOTONIC; 0: none came yet. Written by the handler alone. */
+/* Static, because a signal handler gets no argument from porttrace. */
+static uint64_t first_signal_ns; /* CLOCK_MONOTONIC; 0: no signal yet. Written by the handler only. */
 static int signal_event = -1;
 
 static void on_signal(int number)
@@ -123,7 +123,7 @@ static void on_signal(int number)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 	if (first_signal_ns) {
-		/* From the handler, so that it works while a write to a full pipe blocks. */
+		/* The handler ends the process, because the main loop may block in a write to a full pipe. */
 		if (now_ns - first_signal_ns > REPEATED_SIGNAL_NS)
 			_exit(128 + number);
 		return;
@@ -138,12 +138,12 @@ static void on_signal_event(void *context)
 	loop_stop(context);
 }
 
-/* A signal that is ignored already stays ignored: nohup(1), and background jobs of a shell, rely on it. */
+/* A signal that the process inherited as ignored remains ignored: nohup(1) and background jobs rely on that. */
 static void handle_signal(int number)
 {
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
 
-	/* One handler at a time, for they share first_signal_ns. */
+	/* Block the other signals in the handler, because all handlers share first_signal_ns. */
 	sigaddset(&action.sa_mask, SIGINT);
 	sigaddset(&action.sa_mask, SIGTERM);
 	sigaddset(&action.sa_mask, SIGHUP);

@@ -27,7 +27,7 @@
  *     port_usage.c          how many ports of a range or towards a destination are in use
  *     map_reader.c          reads BPF maps, by an iterator or in batches
  *     capture.c             reads and writes capture files
- *   model/                  what is true now, a function of the events alone
+ *   model/                  the current state, computed from the events only
  *     model.c apply.c       the tables together; what each event changes in them
  *     port_table.c slab.c   sockets that have a port; memory for their entries
  *     closed_cache.c        recently closed sockets, against events that arrive late
@@ -38,7 +38,7 @@
  *     wire_check.c wire_event.c wire_filter.c  validates, takes apart and filters events
  *   diagnose/               why a call was refused, what would help, when ports run out: rules, without I/O
  *     diagnose.c cause.c    explains a refused call; decides the kernel rule behind it
- *     claim.c overlap.c share.c bucket.c sock_kind.c  what a call asks for; which sockets it meets; whether they share
+ *     claim.c overlap.c share.c bucket.c sock_kind.c  what a call requests; which sockets overlap; which may share
  *     verdict.c             what bind(), listen() or connect() would return
  *     sentence.c            the parts of sentences
  *     sentence_call.c sentence_connection.c sentence_holder.c sentence_range.c  the sentences, by kind of cause
@@ -54,10 +54,10 @@
  *     fold.c                repeated lines as one line with a count
  *     format_number.c search.c status_lines.c  numbers; port-search times; messages on stderr
  *   stream/                 the pipeline that live and replay share: event, model, explanation, report
- *     live_stream.c batch.c config.c  drains the ring in batches; what a command asks of the stream
+ *     live_stream.c batch.c config.c  drains the ring in batches; the options of the stream
  *     session.c             runs an event through the pipeline
  *     explain.c holder_details.c  finds the holders of a refused port; completes each of them
- *     lookup.c fd_lookup.c  asks the source for processes, devices, counters; for the descriptors of sockets
+ *     lookup.c fd_lookup.c  reads processes, devices, counters from the source; finds the descriptors of sockets
  *     budget.c fd_cache.c scan_history.c prefetch.c port_usage_cache.c  the share of time for that, and its caches
  *   why/                    the question of `porttrace why`
  *     question.c scan.c report.c  makes the claim and applies the rules; finds the sockets; prints the answer

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* porttrace doctor: what this kernel and these privileges allow, found by trying, and what the user does not see
- * without each missing part. */
+/* porttrace doctor: tries what this kernel and these privileges allow, and prints what the user does not see without
+ * each missing part. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,7 +67,7 @@ static bool is_there(const struct features *features, const char *backend)
 	return true;
 }
 
-/* Of every backend, selected or not; why the kernel refuses a backend is among the features. */
+/* Lists every backend, selected or not; the reasons why the kernel refuses a backend are among the features. */
 static void print_backends(const struct features *features, const struct kernel_fact *facts)
 {
 	bool there[BACKEND_COUNT];
@@ -94,7 +94,7 @@ static void print_count(const char *fields, const char *how)
 	printf("  %-24s %s\n", fields, how);
 }
 
-/* As docs/json-schema.md has it, "How exact". */
+/* See "How exact" in docs/json-schema.md. */
 static void print_counts(const struct source *source)
 {
 	bool hooked = live_facts(source)[FACT_TIMEWAIT].works;

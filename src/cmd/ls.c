@@ -112,7 +112,7 @@ static int list_all(struct list *list)
 	return err;
 }
 
-/* One line, however many namespaces could not be entered. */
+/* Prints one line, also if several namespaces could not be entered. */
 static void warn_of_namespaces(const struct list *list)
 {
 	uint32_t netns, first = 0;

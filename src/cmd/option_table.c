@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * argp parses and formats --help. What it would accept or say differently is checked before: argp accepts
- * abbreviated options, and its messages refer to an option --usage.
+ * argp parses and formats --help. Options are checked before, because argp accepts abbreviated options, and its
+ * messages refer to an option --usage, which porttrace does not have.
  */
 #include "cmd/option_table.h"
 
@@ -17,7 +17,7 @@
 #include "util/nearest.h"
 
 #define ROWS_MAX 48
-/* argp's keys: the letter of an option, else this and the number of its row. */
+/* The key of an option for argp: its letter, else this plus the number of its row. */
 #define KEY_FIRST 256
 
 static const struct option_row standard_rows[] = {
@@ -210,7 +210,7 @@ static void fill_argp_options(const struct option_table *table, struct argp_opti
 	*options = (struct argp_option){0};
 }
 
-/* Leaves out argp's remark that what holds for a long option holds for its short one. */
+/* Removes argp's note that values of long options are also required for the short ones. */
 static char *filter_help(int key, const char *text, void *input)
 {
 	(void)input;

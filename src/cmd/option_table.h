@@ -19,14 +19,14 @@ struct option_context {
 
 /*
  * Reads the value `text` into *field, or ends the process with option_misuse(). text is NULL where the option
- * takes no value. An option that is given again is read again, into the same field.
+ * takes no value. An option that is given twice is read twice, into the same field.
  */
 typedef void option_fn(const struct option_context *context, const char *text, void *field);
 
 struct option_row {
 	const char *name;  /* the long name without "--"; NULL: `help` is the title of the rows that follow */
 	int letter;	   /* of the short form; 0: there is none */
-	const char *value; /* what --help calls the value; NULL: the option takes none */
+	const char *value; /* name of the value in --help; NULL: the option takes none */
 	option_fn *read;
 	size_t field;	   /* offset in the config struct */
 	const char *help;
@@ -59,7 +59,8 @@ struct option_table {
 
 /*
  * Fills *config, which holds the defaults, from the command line. --help and --version print and end the process
- * with status 0; what does not parse ends it with a message and status 2. Long options are not abbreviated.
+ * with status 0; a command line that does not parse ends it with a message and status 2. Long options cannot be
+ * abbreviated.
  */
 void option_table_parse(const struct option_table *table, int argc, char **argv, void *config);
 

@@ -190,7 +190,7 @@ static void comm_add(const struct option_context *context, const char *text, voi
 		option_misuse(context, "a process name is empty");
 	if (comms->count == SETTINGS_LIST_MAX)
 		option_misuse(context, "at most %d names are possible", SETTINGS_LIST_MAX);
-	/* The kernel keeps the first 15 bytes of a name, so a longer one means the same process. */
+	/* The kernel keeps the first 15 bytes of a process name, so cut longer ones. */
 	snprintf(comms->values[comms->count++], sizeof(comms->values[0]), "%s", text);
 }
 

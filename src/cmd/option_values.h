@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Readers of option values, for the rows of an option table. The comment of each names the type of
- * *field. Those marked "list" read values separated by commas and add them to what is there.
+ * *field. Those marked "list" read values separated by commas and add them to *field.
  */
 #ifndef PORTTRACE_CMD_OPTION_VALUES_H
 #define PORTTRACE_CMD_OPTION_VALUES_H
@@ -32,9 +32,9 @@ option_fn option_time;		/* enum time_style */
 option_fn option_color;		/* enum colour_mode */
 option_fn option_probes;	/* int: enum backend, or -1 */
 
-/* A whole number within bounds; false: the text is something else. */
+/* A whole number within bounds; false: the text is not one. */
 bool option_number(const char *text, unsigned long low, unsigned long high, unsigned long *out);
-/* The id of a user, by name or number. Ends the process where there is no such user. */
+/* The id of a user, by name or number. If there is no such user, ends the process with a message. */
 uint32_t option_user(const struct option_context *context, const char *text);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What several commands share of their options: rows of an option table, and the parts of a config struct that
- * these rows fill. CONFIG is the config struct of the command; the comment of each macro names the members that
- * it must have. A command's own rows and config struct are in its own file.
+ * Options that several commands share: rows of an option table, and the parts of a config struct that these rows
+ * fill. CONFIG is the config struct of the command; the comment of each macro names the members that it must have.
+ * A command's own rows and config struct are in its own file.
  */
 #ifndef PORTTRACE_CMD_OPTIONS_H
 #define PORTTRACE_CMD_OPTIONS_H

@@ -12,7 +12,7 @@ bool output_is_open(void);
  * ignores SIGPIPE and SIGXFSZ, so that a write returns EPIPE or EFBIG instead of ending the process.
  */
 void output_check_at_exit(void);
-/* Reports a failed write on stderr and returns the exit status. err: -errno; -EPIPE is no failure. */
+/* Reports a failed write on stderr and returns the exit status. err: -errno; -EPIPE is not a failure. */
 int output_failed(int err);
 
 #endif

@@ -10,7 +10,7 @@ struct record_config {
 	const char *file;
 };
 
-/* The macros of cmd/options.h fill the part that is a trace_config, which comes first. */
+/* First member, because the macros of cmd/options.h fill a trace_config. */
 _Static_assert(offsetof(struct record_config, trace) == 0, "the rows hold offsets in struct trace_config");
 
 static const struct option_row rows[] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* porttrace replay FILE: a capture through the same session as the live stream. No kernel, no privileges;
- * time is what the events say. */
+/* porttrace replay FILE: passes a capture through the same session as the live stream. It needs no kernel support and
+ * no privileges; the time is that of the events. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "stream/session.h"
 #include "source/capture.h"
 
-/* How often time passes for what does not come with an event: the end of a TIME_WAIT, of a storm. */
+/* How often the replay advances the time between events, for the end of TIME_WAITs and of folded lines. */
 #define TICK_NS 100000000ULL
 
 struct replay_config {
@@ -50,8 +50,8 @@ static void tell_start(struct replay *replay)
 }
 
 /*
- * What a look found before the start is the snapshot. A fact as old was waiting in the ring meanwhile, and
- * was shown when it was read.
+ * SOCKET events from before the start are the snapshot. Other events as old were in the ring during the snapshot,
+ * and the live stream showed them when it read them.
  */
 static bool is_snapshot(const struct replay *replay, const struct wire_hdr *event)
 {
@@ -110,7 +110,7 @@ static int replay_all(struct replay *replay)
 	return err == -ENODATA ? 0 : err;
 }
 
-/* The file has every loss as an event; what of it cannot be read is one more. */
+/* The file contains every loss as an event; an unreadable rest of the file counts as one more lost event. */
 static void tell_invalid(struct session *session, uint64_t now)
 {
 	const struct wire_lost event = {

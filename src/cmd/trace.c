@@ -35,7 +35,7 @@ static uint32_t facts_wanted(const struct settings *settings)
 	return facts;
 }
 
-/* The facts that are not traced: for the start record, and as messages on stderr. */
+/* Reports the facts that are not traced, in the start record and as messages on stderr. */
 static void facts_missing(const struct trace *trace, const char **missing)
 {
 	const struct kernel_fact *facts = live_facts(trace->source);
@@ -78,11 +78,11 @@ static void start_stream(struct trace *trace)
 	live_stream_start(trace->stream, &report);
 }
 
-/* A reader that waits for its turn behind what it traces loses events; it needs little time. */
+/* Raise the priority: a reader that waits for a CPU behind the traced programs loses events. It needs little time. */
 static void run_before_others(void)
 {
 	if (setpriority(PRIO_PROCESS, 0, -10))
-		errno = 0; /* not permitted: at the usual priority then */
+		errno = 0; /* not permitted: run at the usual priority */
 }
 
 static int capture_failed(const struct trace *trace, int err)

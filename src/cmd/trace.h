@@ -15,7 +15,7 @@ struct trace_config {
 };
 
 /* clang-format off */
-/* The filters and the run, for `porttrace` and `porttrace record`. */
+/* The options for filters, duration and count, for `porttrace` and `porttrace record`. */
 #define TRACE_OPTION_ROWS										\
 	OPTION_FILTER_TITLE,										\
 	OPTION_FILTER_ROWS(struct trace_config),							\
@@ -28,7 +28,7 @@ struct trace_config {
 	OPTION_PROBES_ROW(struct trace_config)
 /* clang-format on */
 
-/* The defaults of a trace_config, where they are not zero. */
+/* The defaults of a trace_config that are not zero. */
 #define TRACE_CONFIG_DEFAULTS .settings.record_existing_owners = 1, .stream.interval_s = 1, .backend = -1
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* porttrace why: predict and explain a bind() of one port. The work is in why/. */
+/* porttrace why: predicts and explains a bind() of one port. The implementation is in why/. */
 #include <stdio.h>
 #include <string.h>
 

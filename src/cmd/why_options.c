@@ -32,7 +32,7 @@ static const struct {
 };
 /* clang-format on */
 
-/* Takes "udp:" off the front; tcp where there is none. */
+/* Removes "udp:" from the front; without a protocol, it is tcp. */
 static char *take_protocol(struct why_options *options, char *text)
 {
 	options->protocol = IPPROTO_TCP;
@@ -66,7 +66,7 @@ static bool parse_port(struct why_options *options, const char *text)
 	return true;
 }
 
-/* "" and "*" are every address, and leave the family to the protocol's name. */
+/* "" and "*" are every address; the name of the protocol then decides the family. */
 static bool parse_address(struct why_options *options, char *text)
 {
 	char *device = strchr(text, '%');

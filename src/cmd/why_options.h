@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The question of `porttrace why`, as the command line puts it. */
+/* The question of `porttrace why` on the command line. */
 #ifndef PORTTRACE_CMD_WHY_OPTIONS_H
 #define PORTTRACE_CMD_WHY_OPTIONS_H
 
@@ -13,7 +13,7 @@ struct why_options {
 	struct settings_numbers netns; /* --netns: none or one */
 	struct output_config output;
 	uint16_t protocol;	  /* IPPROTO_ */
-	uint16_t family;	  /* 0: not said; then every address is meant, and IPv6 where there is any */
+	uint16_t family;	  /* 0: not given; then every address, of IPv6 too if the namespace has it */
 	uint8_t address[16];
 	char device[IF_NAMESIZE]; /* --device, or of [fe80::1%eth0]; "": none */
 	uint16_t port;

@@ -47,7 +47,7 @@ static enum cause range_cause(const struct finding *f)
 
 	if (!f->pool)
 		return CAUSE_RANGE_EXHAUSTED;
-	/* bind() cannot use a port in TIME_WAIT or one that bind() took; only connect() treats these apart. */
+	/* bind() cannot use any port in use; only connect() distinguishes TIME_WAITs and ports that bind() took. */
 	bound = is_tcp_connect ? f->pool->bound : 0;
 	time_wait = is_tcp_connect ? f->pool->time_wait : 0;
 	other = pool_taken(f->pool) - f->pool->reserved - bound - time_wait;
@@ -120,7 +120,7 @@ static enum cause bound_cause(const struct wire_sock *sk, const struct wire_sock
 	return sock_is_udp(sk2) ? CAUSE_UDP_HOLDER : CAUSE_BOUND_NOT_LISTENING;
 }
 
-/* The port was given and is in use. The first condition that holds decides. */
+/* The requested port is in use. The first condition that is true decides. */
 static enum cause holder_cause(const struct finding *f)
 {
 	const struct wire_sock *sk = &f->claim->sock, *sk2;

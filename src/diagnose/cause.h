@@ -86,13 +86,13 @@ struct cause_row {
 	const char *id;		/* as in docs/causes.md */
 	const char *meaning;	/* of the identifier, in one line */
 	sentence_fn *why;	/* about this case */
-	sentence_fn *fix;	/* where no remedy is known; NULL: another port is always one */
+	sentence_fn *fix;	/* used if no remedy is known; NULL: another port always is a remedy */
 };
 
 /* NULL: past the last cause. */
 const struct cause_row *cause_row(enum cause cause);
 
-/* Appended where the kernel refused what the rules allow. */
+/* Appended if the kernel refused a call that the rules allow. */
 sentence_fn why_unpredicted;
 
 sentence_fn why_listener, why_wildcard, why_dual_stack, why_bound, why_reuseaddr_missing,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Event of a failed call -> claim: what the caller asked the kernel for. */
+/* Makes a claim, which is what the caller requested from the kernel, of the event of a failed call. */
 #include "diagnose/diagnose.h"
 
 #include <errno.h>

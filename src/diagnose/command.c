@@ -34,7 +34,7 @@ void command_append_word(struct command *command, const char *word)
 		command_append(command, "%s", word);
 		return;
 	}
-	/* An option would be taken for one even in quotes. */
+	/* A program takes a word that begins with '-' as an option, even in quotes. */
 	command->is_cut |= !*word || *word == '-';
 	command_append(command, "'");
 	for (; *word; word++) {

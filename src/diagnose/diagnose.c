@@ -11,7 +11,7 @@
 #include "diagnose/rules.h"
 #include "diagnose/sentence.h"
 
-/* Inserted after the holders of its rank: within a rank the kernel's order is kept. */
+/* Inserts a holder after those of its rank, so that the kernel's order is kept within a rank. */
 static void holder_insert(struct conflict *conflict, const struct holder *holder)
 {
 	size_t at = conflict->holder_count++;
@@ -97,12 +97,12 @@ void diagnose(const struct claim *claim, const struct failure *failure, const st
 	enum cause cause;
 
 	other_rule.orphan_is_root = !claim->orphan_is_root;
-	/* The remedies and holders are many: their counts say what is valid. */
+	/* Do not clear the large arrays of remedies and holders: their counts say which elements are valid. */
 	conflict->why[0] = conflict->fix[0] = '\0';
 	conflict->remedy_count = conflict->holder_count = conflict->holder_more = 0;
 	if (failure && is_about_holders(&f)) {
 		find_holders(claim, failure, conflict);
-		/* Kernels differ in the uid of an orphan. The call failed, so the rule that explains it applies. */
+		/* Kernels differ in the uid of an orphan. The call failed, so use the rule that explains it. */
 		if (!conflict->holder_count)
 			find_holders(&other_rule, failure, conflict);
 	}

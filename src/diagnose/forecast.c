@@ -17,7 +17,7 @@
 /* A pool that needs a century to fill is reported as one that does not; 2^64 ns are 584 years. */
 #define FORECAST_MAX_S (100 * 365.25 * 24 * 3600)
 
-/* From this share of TIME_WAIT among the ports in use, ports expire as fast as they are taken. */
+/* If at least this share of the ports in use is in TIME_WAIT, ports expire as fast as they are taken. */
 #define ALL_EXPIRE 0.95
 
 bool forecast_reuses(const struct wire_pool *pool, const struct wire_netns *netns)

@@ -50,9 +50,9 @@ static void tally_top(const struct tally *tally, struct pool *pool)
 }
 
 /*
- * Was the bind bucket made by bind()? __inet_hash_connect() (net/ipv4/inet_hashtables.c) skips a bucket with
- * fastreuse >= 0. Without a look at the bucket: a connection with an ephemeral port came by connect(), accept()
- * or bind() to port 0, and since 6.18 SOCK_CONNECT_BIND marks those of connect(). `has_mark`: this kernel does.
+ * Whether bind() made the bind bucket. __inet_hash_connect() (net/ipv4/inet_hashtables.c) skips a bucket with
+ * fastreuse >= 0. If the bucket is not known: a connection got its ephemeral port by connect(), accept() or bind()
+ * to port 0, and since 6.18 SOCK_CONNECT_BIND marks those of connect(). has_mark: this kernel sets the mark.
  */
 static bool is_bound(const struct wire_sock *sk, bool has_mark)
 {
@@ -147,7 +147,7 @@ uint32_t pool_taken(const struct pool *pool)
 	return pool->reserved + pool->bound + pool->time_wait + pool->other;
 }
 
-/* With half of the range free the kernel finds a port, even if the table misses a few sockets. */
+/* If half of the range is free, the kernel finds a port, even if the table lacks a few sockets. */
 bool pool_has_room(const struct pool *pool)
 {
 	return pool && pool_taken(pool) < pool->size / 2;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The remedies, a row each: what it changes in a copy of the situation, and how it is written. The rows stand in the
- * order in which they are offered: least harm first, then soonest effect.
+ * The remedies, a row each: a function that changes a copy of the situation, and one that writes the remedy. The rows
+ * are in the order in which porttrace offers the remedies: least harm first, then soonest effect.
  */
 #include "diagnose/remedy.h"
 
@@ -20,7 +20,7 @@
 
 /* ---- sockets ------------------------------------------------------------------------------------- */
 
-/* Whether every refusing socket passes; false where none refuses. */
+/* Whether every refusing socket passes the test; false if no socket refuses. */
 static bool all_refusing(const struct situation *s, bool (*test)(const struct wire_sock *sock))
 {
 	bool any = false;
@@ -35,7 +35,7 @@ static bool all_refusing(const struct situation *s, bool (*test)(const struct wi
 	return any;
 }
 
-/* Ends the processes of every refusing socket that has one. Backwards: a socket that goes moves those behind it. */
+/* Ends the processes of every refusing socket. Backwards, because removing a socket moves those behind it. */
 static bool try_stop(struct attempt *try)
 {
 	struct situation *s = &try->situation;
@@ -49,7 +49,7 @@ static bool try_stop(struct attempt *try)
 	}
 	if (!any || try->plan.is_impossible || try->plan.has_caller)
 		return false;
-	/* The other sockets of these processes close with them. A listener takes its queue along, so start anew. */
+	/* The other sockets of these processes close too. Closing a listener also removes its queue, so start again. */
 	for (size_t i = s->count; i-- > 0;) {
 		if (i < s->count && stop_plan_covers(&try->plan, try->f, s->holders[i]))
 			situation_close(s, i);
@@ -85,7 +85,7 @@ static bool try_destroy(struct attempt *try)
 	return !all_refusing(&try->situation, situation_is_closed) && destroy_refusing(try);
 }
 
-/* Whether one of the sockets that refuse keeps its port when it is destroyed. */
+/* Whether one of the refusing sockets keeps its port when it is destroyed. */
 static bool needs_stop(const struct situation *s)
 {
 	struct situation copy;
@@ -148,8 +148,8 @@ static void write_destroy(const struct attempt *try, struct remedy *out)
 }
 
 /*
- * Stop, then destroy. In another network namespace one shell does both, for the way into it may lead through a process
- * that is stopped: /proc/PID/ns/net.
+ * Stop, then destroy. In another network namespace one shell does both, because the path into the namespace may be
+ * /proc/PID/ns/net of a process that the command stops.
  */
 static void stop_and_destroy_command(const struct attempt *try, struct command *command)
 {
@@ -258,7 +258,7 @@ static void write_caller_option(const struct attempt *try, struct remedy *out)
 	remedy_text(out, "%s before bind().", the_caller(try->f).s);
 }
 
-/* In every refusing socket that lacks it, and in the caller where it takes both. */
+/* Sets the option in every refusing socket that lacks it, and in the caller if both need it. */
 static bool try_holder_flag(struct attempt *try)
 {
 	struct situation *s = &try->situation;
@@ -284,7 +284,7 @@ static bool try_holder_flag(struct attempt *try)
 	return try->in_both;
 }
 
-/* [::] without IPV6_V6ONLY, which has the IPv4 port as well. */
+/* A socket on [::] without IPV6_V6ONLY, which also holds the IPv4 port. */
 static bool is_dual_stack(const struct wire_sock *sock)
 {
 	return sock->family == AF_INET6 && !sock_is_mapped(sock) && address_is_wildcard(sock->local_addr) &&
@@ -317,7 +317,7 @@ static void write_holder_option(const struct attempt *try, struct remedy *out)
 	remedy_text(out, ".");
 }
 
-/* ---- the caller's own socket, another port, the next time -------------------------------------------- */
+/* ---- the caller's own socket, another port, prevention -------------------------------------------- */
 
 static bool has_pid(const struct holder *holder, uint32_t pid)
 {
@@ -325,7 +325,7 @@ static bool has_pid(const struct holder *holder, uint32_t pid)
 		if (holder->pids[i].pid == pid)
 			return true;
 	}
-	/* Closed before its descriptor was looked up: then the owner is all that is known. */
+	/* The socket was closed before a scan of the descriptors: then only the owner is known. */
 	return !holder->pid_count && holder->owner.pid == pid;
 }
 
@@ -345,7 +345,7 @@ static bool try_own_socket(struct attempt *try)
 {
 	if (!own_holder(try))
 		return false;
-	/* It needs no bind() of its own then. */
+	/* The caller then needs no bind(). */
 	try->situation.count = 0;
 	return true;
 }
@@ -373,7 +373,7 @@ static void write_other_port(const struct attempt *try, struct remedy *out)
 	remedy_text(out, "Start %s on another port.", the_caller(try->f).s);
 }
 
-/* It harms no connection, so it comes before what ends one. */
+/* This remedy harms no connection, so it comes before those that end one. */
 static bool try_other_source_port(struct attempt *try)
 {
 	try->situation.count = 0;
@@ -390,7 +390,7 @@ static bool is_ephemeral(const struct wire_sock *sock)
 	return sock->flags & WIRE_PORT_EPHEMERAL && !(sock->flags & WIRE_ACCEPTED);
 }
 
-/* It does not help now: the sockets are there. */
+/* This remedy does not help now, because the sockets already exist. */
 static bool try_reserve(struct attempt *try)
 {
 	const struct netns_entry *netns = try->netns;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What makes a refused call succeed. Every remedy is tried in a copy of the situation by the same rules that predict
- * the kernel's verdict, against all sockets on the port; one that leaves the call refused is not listed.
+ * Finds what makes a refused call succeed. Every remedy is tried in a copy of the situation, by the rules that predict
+ * the kernel's verdict, against all sockets on the port; a remedy after which the call still fails is not listed.
  */
 #ifndef PORTTRACE_DIAGNOSE_REMEDY_H
 #define PORTTRACE_DIAGNOSE_REMEDY_H

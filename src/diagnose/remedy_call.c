@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Remedies where the address, the socket or the permission is the reason. */
+/* Remedies for refusals because of the address, the socket or the permission. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -43,7 +43,7 @@ static void write_unprivileged_start(const struct attempt *try, struct remedy *o
 	remedy_sysctl(try, out, "net.ipv4.ip_unprivileged_port_start", value);
 }
 
-/* A script's executable is its interpreter, which would get the right for every script. */
+/* The executable of a script is its interpreter: with the capability, every script would have it. */
 static bool is_interpreter(const char *exe)
 {
 	static const char *const names[] = {"python", "node", "perl", "ruby", "php", "java", "bash", "dash", "sh",
@@ -58,7 +58,7 @@ static bool is_interpreter(const char *exe)
 	return false;
 }
 
-/* Root was refused: its capabilities count in a user namespace of its own only. */
+/* Not for root: the kernel refuses it if its capabilities apply only in its own user namespace. */
 static bool try_capability(struct attempt *try)
 {
 	const struct process *process = process_of(try->f, &try->f->claim->task);
@@ -119,7 +119,7 @@ static bool is_loopback6(const uint8_t addr[16])
 	return address_is_loopback(addr) && !address_is_mapped(addr);
 }
 
-/* ::1 is missing only where IPv6 is switched off. */
+/* ::1 is missing only if IPv6 is disabled. */
 static bool try_enable_ipv6(struct attempt *try)
 {
 	return is_address_missing(try) && is_loopback6(try->f->claim->sock.local_addr);
@@ -142,7 +142,7 @@ static void write_own_address(const struct attempt *try, struct remedy *out)
 		    try->f->claim->sock.family == AF_INET6 ? "[::]" : "0.0.0.0");
 }
 
-/* An address of a device that is not there yet; with IPv6 off the bind works and no peer can connect. */
+/* For an address of a device that does not exist yet. Not for ::1: with IPv6 disabled, no peer could connect. */
 static bool try_freebind(struct attempt *try)
 {
 	return is_address_missing(try) && !is_loopback6(try->f->claim->sock.local_addr) &&

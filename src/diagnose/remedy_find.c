@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Tries the rows one by one, each in a fresh copy, and keeps those after which the call succeeds. */
+/* Tries the rows one by one, each in a new copy of the situation, and keeps those after which the call succeeds. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -45,7 +45,7 @@ struct phrase ss_address(const struct wire_sock *sock, const uint8_t addr[16], u
 {
 	struct phrase end = endpoint(addr, port), mapped;
 
-	/* An IPv4 address on an IPv6 socket is a mapped one to ss. */
+	/* ss takes an IPv4 address of an IPv6 socket in its mapped form. */
 	if (sock->family == AF_INET6 && sock_is_mapped(sock)) {
 		char *colon = strrchr(end.s, ':');
 
@@ -74,19 +74,19 @@ const char *ss_state_name(unsigned int state)
 	return state < sizeof(names) / sizeof(names[0]) && names[state] ? names[state] : "connected";
 }
 
-/* Once for a refusal. What is as large as the most sockets that there can be is not cleared: counts say what is valid. */
+/* Called once for a refusal. Does not clear the large arrays: their counts say which elements are valid. */
 static void attempt_init(struct attempt *try, const struct finding *f)
 {
 	try->f = f;
 	try->enter = f->enter ? f->enter : "";
 	situation_init(&try->before, f->claim, f->failure);
-	/* Before 6.17 an orphan's uid reads as 0: the reading that explains the refusal is the kernel's. */
+	/* Before 6.17 an orphan counts as uid 0. The call failed, so use the rule that explains the failure. */
 	if (f->error == EADDRINUSE && !situation_verdict(&try->before, f->netns))
 		try->before.claim.orphan_is_root = !try->before.claim.orphan_is_root;
 	try->pool = f->pool ? *f->pool : (struct pool){0};
 }
 
-/* Before each row: the situation as it is. */
+/* Called before each row: restores the actual situation. */
 static void attempt_reset(struct attempt *try, uint32_t option)
 {
 	situation_copy(&try->situation, &try->before);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Remedies where no port is left: chosen by what fills the range. */
+/* Remedies if no port is free, depending on what uses the range. */
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,13 +14,13 @@ static bool is_tcp_connect(const struct attempt *try)
 	return try->f->claim->call == CLAIM_CONNECT && !sock_is_udp(&try->f->claim->sock);
 }
 
-/* Ports that a connect() finds taken by TIME_WAITs; to a bind() they are taken by anything. */
+/* Ports that TIME_WAITs hold. Only for connect(): bind() does not distinguish them. */
 static uint32_t timewaits_in_the_way(const struct attempt *try)
 {
 	return is_tcp_connect(try) ? try->pool.time_wait : 0;
 }
 
-/* The range after it is widened; false: it is as wide as it can be made. */
+/* The widened range; false: it cannot be widened. */
 static bool wider_range(const struct attempt *try, uint32_t *low, uint32_t *high)
 {
 	static const uint32_t lows[] = {16384, 1024};
@@ -61,7 +61,7 @@ static void write_widen(const struct attempt *try, struct remedy *out)
 
 static bool try_unreserve(struct attempt *try)
 {
-	/* A few reserved ports are not what fills the range. */
+	/* A few reserved ports are not the reason for a full range. */
 	return try->pool.size && try->pool.reserved >= try->pool.size / 4;
 }
 
@@ -95,8 +95,8 @@ static void write_destroy_timewaits(const struct attempt *try, struct remedy *ou
 }
 
 /*
- * tcp_twsk_unique(): a TIME_WAIT is taken over with tcp_tw_reuse 1, or 2 (the default) if the connection is on
- * loopback, and only after tcp_tw_reuse_delay. Without timestamps never.
+ * tcp_twsk_unique(): connect() reuses a TIME_WAIT with tcp_tw_reuse 1, or 2 (the default) if the connection is on
+ * loopback, only after tcp_tw_reuse_delay, and never without TCP timestamps.
  */
 static bool try_tw_reuse(struct attempt *try)
 {

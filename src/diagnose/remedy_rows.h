@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the files of remedies share: an attempt in a copy of the situation, the rows, and how they are written. */
+/* Shared by the files of remedies: an attempt in a copy of the situation, and the rows. */
 #ifndef PORTTRACE_DIAGNOSE_REMEDY_ROWS_H
 #define PORTTRACE_DIAGNOSE_REMEDY_ROWS_H
 
@@ -14,7 +14,7 @@
 #include "diagnose/situation.h"
 #include "diagnose/stop.h"
 
-/* One remedy, tried. The row changes `situation`, `pool` and `settings`, and notes what it did for its text. */
+/* The attempt of one remedy. The row changes `situation`, `pool` and `settings`, and records what its text needs. */
 struct attempt {
 	const struct finding *f;
 	const struct netns_entry *netns; /* `settings`, or NULL where none are known */
@@ -33,18 +33,18 @@ struct attempt {
 struct remedy_row {
 	enum remedy_action action;
 	enum remedy_effect effect;
-	/* false: it does not apply. true: changed as the remedy would change it. */
+	/* Changes the situation as the remedy would. false: the remedy does not apply. */
 	bool (*change)(struct attempt *try);
-	/* Text, command, option; action and effect are there already. */
+	/* Writes text, command and option; action and effect are already set. */
 	void (*write)(const struct attempt *try, struct remedy *out);
 	uint32_t option; /* the flag that the row sets: WIRE_REUSEADDR, WIRE_REUSEPORT or WIRE_V6ONLY; else 0 */
 };
 
-/* For a given port that other sockets have; for a search through the range; for address and privilege. */
+/* The rows for a requested port that other sockets hold, for a search of the range, for address and privilege. */
 extern const struct remedy_row holder_remedies[], range_remedies[], call_remedies[];
 extern const size_t holder_remedy_count, range_remedy_count, call_remedy_count;
 
-/* Copies the command, unless the caller's network namespace cannot be entered by one. */
+/* Copies the command, unless no command can enter the caller's network namespace. */
 void remedy_command(const struct attempt *try, struct remedy *out, const struct command *command);
 /* "sysctl -w NAME=VALUE", and option and value. */
 void remedy_sysctl(const struct attempt *try, struct remedy *out, const char *name, const char *value);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What becomes of the sockets on a port when processes end and when sockets are destroyed. */
+/* The changes of the sockets on a port when processes end and when sockets are destroyed. */
 #include "diagnose/situation.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@ void situation_init(struct situation *situation, const struct claim *claim, cons
 		situation->holders[i] = &failure->holders[i];
 		situation->socks[i] = failure->holders[i].sock;
 	}
-	/* The call got as far as the port, so it passed the checks that come before it. */
+	/* The kernel checked the port, so the call passed the earlier checks. */
 	if (claim->error && claim->error != EACCES) {
 		situation->claim.has_net_bind_service = true;
 		situation->claim.had_port = false;
@@ -75,7 +75,7 @@ bool situation_is_queued(const struct situation *situation, size_t index)
 	       sock->flags & WIRE_ACCEPTED && !holder->pid_count && !holder->owner.pid;
 }
 
-/* inet_csk_listen_stop() resets what was not accepted. */
+/* inet_csk_listen_stop() resets connections that were not accepted. */
 static void drop_queue(struct situation *situation)
 {
 	for (size_t i = situation->count; i-- > 0;) {
@@ -111,7 +111,7 @@ bool situation_destroy(struct situation *situation, size_t index)
 
 	if (sock->flags & WIRE_KERNEL_OWNED || (sock->state == WIRE_TCP_TIME_WAIT && situation->claim.keeps_timewait))
 		return false;
-	/* An orphan is freed with its port, and a TIME_WAIT is all that is left of its socket. */
+	/* An orphan is freed together with its port; of a connection only the TIME_WAIT remains. */
 	if (!situation_is_closed(sock) &&
 	    (sock_is_udp(sock) || !sock_is_connected(sock) || sock->state == WIRE_TCP_LISTEN || is_locked))
 		return false;

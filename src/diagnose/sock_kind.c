@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What kind of socket it is: protocol, family, state. */
+/* The kind of a socket: protocol, family, state. */
 #include <netinet/in.h>
 
 #include "diagnose/rules.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* From processes to what supervises them, and from there to the command that stops it. */
+/* Finds the supervisor of processes (unit, container, none), and the command that stops it. */
 #include "diagnose/stop.h"
 
 #include <inttypes.h>
@@ -10,7 +10,7 @@
 #include "diagnose/remedy.h"
 #include "diagnose/sentence.h"
 
-#define NAMES_MAX 5 /* in a sentence; the command has all */
+#define NAMES_MAX 5 /* names in a sentence; the command has all */
 
 void stop_plan_init(struct stop_plan *plan)
 {
@@ -30,14 +30,14 @@ static bool ends_with(const char *text, const char *end)
 	return length > wanted && !strcmp(text + length - wanted, end);
 }
 
-/* They serve all containers of the machine. */
+/* These processes serve all containers of the machine. */
 static bool serves_all_containers(const struct wire_task *task)
 {
 	return has_comm(task, "dockerd") || has_comm(task, "containerd") || has_comm(task, "crio") ||
 	       has_comm(task, "kubelet");
 }
 
-/* The rest of a path behind "user@UID.service/"; NULL: not of a user's systemd. */
+/* The part of a path after "user@UID.service/"; NULL: not of a user's systemd. */
 static const char *user_part(const char *cgroup, uint32_t *uid)
 {
 	const char *at = strstr(cgroup, "/user@");
@@ -49,7 +49,7 @@ static const char *user_part(const char *cgroup, uint32_t *uid)
 	return strncmp(end, ".service/", 9) ? NULL : end + 9;
 }
 
-/* A scope is a session, a terminal or a container of its own: a unit to stop is a service. */
+/* A scope is a session, a terminal or a container; only a service is stopped as a unit. */
 static bool unit_of(const struct process *process, struct stop_target *target)
 {
 	if (!ends_with(process->unit, ".service") || !strncmp(process->unit, "user@", 5))
@@ -59,7 +59,7 @@ static bool unit_of(const struct process *process, struct stop_target *target)
 	return true;
 }
 
-/* The runtime by what it puts around the id in the path: "docker-ID.scope" or "/docker/ID", "libpod-ID.scope",
+/* The runtime, from the text around the id in the path: "docker-ID.scope" or "/docker/ID", "libpod-ID.scope",
  * "crio-ID.scope", "cri-containerd-ID.scope". */
 static bool container_of(const struct process *process, struct stop_target *target)
 {
@@ -156,7 +156,7 @@ void stop_plan_add(struct stop_plan *plan, const struct finding *f, const struct
 			add_task(plan, task);
 		}
 	}
-	/* Processes that were not kept are of the same unit or container; without one their pids are missing. */
+	/* Processes beyond the list are in the same unit or container; without a unit their pids are missing. */
 	if (holder->pid_more && plan->task_count)
 		plan->is_impossible = true;
 	if (systemd_has_it && !has_target)

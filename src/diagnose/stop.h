@@ -32,7 +32,7 @@ enum stop_kind {
 struct stop_target {
 	enum stop_kind kind;
 	char name[128];		/* of the unit, or the container's id */
-	uint32_t uid;		/* STOP_USER_UNIT: whose */
+	uint32_t uid;		/* STOP_USER_UNIT: the uid of its user */
 	bool has_socket_unit;	/* systemd holds the socket too: the .socket unit would start it again */
 };
 

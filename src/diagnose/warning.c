@@ -62,7 +62,7 @@ static struct warned *warned_get_or_add(struct warner *warner, const struct wire
 	return oldest;
 }
 
-/* A full range matters to bind() only if a process takes ports by bind() in this interval. */
+/* For bind(), a full range matters only if a process takes ports by bind() in this interval. */
 static bool is_used(const struct forecast *forecast, const struct churn *churn)
 {
 	if (forecast->pool->now.remote_port)

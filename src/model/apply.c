@@ -14,7 +14,7 @@
 #define TIMEWAIT_NS 60000000000ULL /* TCP_TIMEWAIT_LEN, include/net/tcp.h */
 
 /*
- * A close is reported when it begins. A scan that meets the socket before the kernel has removed it from its
+ * A close is reported when it begins. A scan that finds the socket before the kernel has removed it from its
  * tables has a later time, although the socket is closed.
  */
 #define CLOSING_NS 100000000ULL

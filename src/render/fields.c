@@ -15,7 +15,7 @@
 #include "render/text_words.h"
 #include "util/errno_name.h"
 
-/* The event as its kind's own struct; NULL when it is of another kind. */
+/* The event as the struct of its kind; NULL: it is of another kind. */
 #define EVENT_AS(report, KIND, name)                                                   \
 	((report)->event->kind == (KIND) ? (const struct wire_##name *)(report)->event : NULL)
 

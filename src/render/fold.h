@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Folds equal events: of each second the first three pass, the others are counted and reported as one when
- * the second is over. The table has 64 slots; an entry that is evicted is reported first.
+ * Folds equal events: the first three of each second pass, the others are counted and reported as one line at the
+ * end of the second. The table has 64 slots; before an entry is evicted, it is reported.
  */
 #ifndef PORTTRACE_RENDER_FOLD_H
 #define PORTTRACE_RENDER_FOLD_H

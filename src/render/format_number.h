@@ -8,7 +8,7 @@
 
 #define NUMBER_SIZE 32
 
-/* The nearest integer; 0 for a negative number and NaN, UINT64_MAX for what is beyond it. */
+/* The nearest integer; 0 for a negative number and NaN, UINT64_MAX for a larger number. */
 uint64_t round_to_uint64(double value);
 
 /* Rounded down, at most 100; 100 when `whole` is 0. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The records `churn` and `warning`: ephemeral ports, TIME_WAITs, how full the pools are and until when. */
+/* The records `churn` and `warning`: ephemeral ports, TIME_WAITs, usage of the pools and its forecast. */
 #include "render/json_churn.h"
 
 #include <string.h>

@@ -79,7 +79,7 @@ void json_line_free(struct json_line *line)
 	free(line);
 }
 
-/* yajl refuses what would not be valid JSON: a bug in porttrace. */
+/* yajl refuses invalid JSON, which would be a bug in porttrace. */
 static void must(yajl_gen_status status)
 {
 	assert(status == yajl_gen_status_ok);

@@ -14,7 +14,7 @@
 /* "tcp", "udp" ...; the number as text for others, written to `buffer`. */
 const char *protocol_name(uint16_t protocol, char buffer[PROTOCOL_NAME_SIZE]);
 
-/* "LISTEN" ... as ss says it, and "BOUND" for a socket that only has a port.
+/* "LISTEN" ... as in ss, and "BOUND" for a socket that only has a port.
  * substate: of a TIME_WAIT, else 0. NULL for a number that is not a state. */
 const char *state_name(uint8_t state, uint32_t substate);
 

@@ -24,7 +24,7 @@ static const size_t time_widths[] = {
 	[TIME_WALL] = 14, [TIME_RELATIVE] = 12, [TIME_ISO] = 32, [TIME_NONE] = 0,
 };
 
-/* "0.5 s", rounded; a time that would round to 0 as format_duration() has it */
+/* "0.5 s", rounded; a time that would round to 0 is formatted by format_duration() */
 static void add_seconds(struct text_line *line, uint64_t ns)
 {
 	uint64_t tenths = (ns + 50000000) / 100000000;

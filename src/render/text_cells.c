@@ -10,8 +10,8 @@
 #include "util/address.h"
 #include "util/errno_name.h"
 
-#define LONG_SEARCH_NS 1000000ULL /* a port search from here on is shown */
-#define PIDS_SEEN      32	  /* processes of one socket that are told apart */
+#define LONG_SEARCH_NS 1000000ULL /* a port search that took at least this long is shown */
+#define PIDS_SEEN      32	  /* processes of one socket that are distinguished when counting */
 
 static void add_address(struct text_line *line, const uint8_t address[16], uint16_t port)
 {
@@ -39,7 +39,7 @@ void text_cell_remote(struct text_line *line, const struct report *report, const
 		text_line_mark(line, STYLE_FAILED, errno_name(error, name));
 }
 
-/* Processes besides the first that have the socket open. Too many if there are more than PIDS_SEEN. */
+/* Counts the processes besides the first that have the socket open; beyond PIDS_SEEN, a process may count twice. */
 static size_t count_others(const struct port_fd *fd)
 {
 	uint32_t seen[PIDS_SEEN];
@@ -82,7 +82,7 @@ static void add_duration(struct text_line *line, const char *before, uint64_t ns
 	text_line_format(line, "%s %s", before, text);
 }
 
-/* What only this kind of event has. */
+/* Adds the details that only this kind of event has. */
 static void add_kind_detail(struct text_line *line, const struct report *report)
 {
 	const struct wire_hdr *event = report->event;
@@ -150,7 +150,7 @@ void text_cell_event_detail(struct text_line *line, const struct report *report,
 	uint32_t error = wire_error_of(report->event);
 	char name[ERRNO_NAME_SIZE];
 
-	/* The errno takes the place of a peer; where there is one, it comes first here. */
+	/* PEER shows the errno if there is no peer; if there is one, DETAIL begins with the errno. */
 	if (error && report->sock->remote_port)
 		text_line_mark(line, STYLE_FAILED, errno_name(error, name));
 	add_kind_detail(line, report);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The columns of text whose cells are more than one value. Each adds to an empty line; nothing where there
- * is nothing to show.
+ * The columns of text whose cells have more than one value. Each function adds the cell to an empty line, or nothing.
  */
 #ifndef PORTTRACE_RENDER_TEXT_CELLS_H
 #define PORTTRACE_RENDER_TEXT_CELLS_H
@@ -11,7 +10,7 @@
 
 /* "10.0.0.5:80" */
 void text_cell_local(struct text_line *line, const struct report *report, const struct render_options *options);
-/* The peer, or of a call that failed without one the errno. */
+/* The peer; for a failed call without a peer the errno. */
 void text_cell_remote(struct text_line *line, const struct report *report, const struct render_options *options);
 /* "nginx", and in `ls` " +2" where two more processes have the socket open */
 void text_cell_comm(struct text_line *line, const struct report *report, const struct render_options *options);

@@ -20,7 +20,7 @@
 #define POOLS_SHOWN	   5
 #define NEAR_LIMIT_PERCENT 80
 
-/* Where the cells begin or, of numbers, end. In columns. */
+/* The columns where cells begin or, for numbers, end. */
 enum { AT_POOL = 2, AT_USED = 48, AT_OF = 55, AT_TIMEWAIT = 63, AT_RATE = 71, AT_FULL = 80 };
 enum { AT_PROCESS = 2, AT_WHERE = 28, AT_TAKEN = 63, AT_WAITING = 71 };
 enum { AT_HALF = 58, AT_MOST = 69 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A line of text for a terminal: a cell that is too long moves the next one to the right, bytes of other
- * programs are escaped, and colour only repeats what the text says.
+ * programs are escaped, and colour only repeats the text.
  */
 #ifndef PORTTRACE_RENDER_TEXT_LINE_H
 #define PORTTRACE_RENDER_TEXT_LINE_H
@@ -15,7 +15,7 @@ enum text_align { ALIGN_LEFT, ALIGN_RIGHT };
 
 #define TEXT_LINE_BYTES 1536
 
-/* Starts zeroed, or reset. What does not fit is left out. */
+/* Starts zeroed, or reset. Text that does not fit is left out. */
 struct text_line {
 	size_t length;
 	size_t columns;

@@ -23,7 +23,7 @@ struct render {
 	struct text_ports *ports;
 	bool many_namespaces;
 	bool has_change;     /* text_ephemeral.c: something changed in this interval */
-	bool said_untimed;   /* text_ephemeral.c: said once that search times are not measured */
+	bool said_untimed;   /* text_ephemeral.c: the note that search times are not measured was printed */
 	int error; /* -errno of the first write that failed */
 };
 

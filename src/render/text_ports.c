@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The port table once, with columns as wide as their widest cell: rows wait in a buffer until the widths
- * are known. A table that does not fit the buffer comes out in several parts.
+ * Prints the port table once, with columns as wide as their widest cell: rows wait in a buffer until the widths
+ * are known. A table that does not fit into the buffer is printed in several parts.
  */
 #include "render/text_ports.h"
 
@@ -22,7 +22,7 @@ struct text_ports {
 	const char *first[FIELDS_MAX];	/* the cells of the first row */
 	bool is_varied[FIELDS_MAX];	/* a later row differs from the first */
 	bool is_shown[FIELDS_MAX];
-	bool has_header;		/* is out: what is shown stays so */
+	bool has_header;		/* the header was printed, so the columns no longer change */
 };
 
 static const struct field *next_column(const struct field *field)

@@ -13,7 +13,7 @@
 
 #define BESIDE_SHOWN 3
 
-/* "*" does not show which addresses it stands for. */
+/* "*" does not show whether IPv6 is included. */
 static const char *only_family(const struct wire_sock *sock)
 {
 	if (!address_is_wildcard(sock->local_addr))

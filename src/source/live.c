@@ -52,8 +52,8 @@ static struct live *live_of(const struct source *source)
 
 /*
  * An IPv6 address that cannot be bound does not exist, or its duplicate address detection has not finished
- * (IFA_F_TENTATIVE); only its namespace tells which. The answer is kept for 100 ms, for many refusals in a
- * row.
+ * (IFA_F_TENTATIVE); only a query in its namespace can distinguish the two. The answer is kept for 100 ms, for many
+ * refusals in a row.
  */
 static bool is_tentative(struct live *live, const struct wire_sock *sock, uint64_t now)
 {

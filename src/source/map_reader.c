@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Whichever way the map is read, `each` is called once per element. */
+/* Both ways to read the map call `each` once per element. */
 #include "source/map_reader.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The result of a lookup: an array of bounded size that tells whether it is complete. */
+/* The result of a lookup: an array of bounded size, and whether it is complete. */
 #ifndef PORTTRACE_SOURCE_SOCKET_LIST_H
 #define PORTTRACE_SOURCE_SOCKET_LIST_H
 

@@ -256,7 +256,7 @@ static void add_holders(struct explainer *explainer, uint64_t failure_id, uint32
 		add_fdless_owners(explainer, failure_id, refused_boot_ns);
 }
 
-/* What a command begins with to act in the namespace, found at most once a second. */
+/* The words before a command that make it run in the namespace, found at most once a second. */
 static void find_entry(struct netns_entry_command *entry, struct source *source, uint32_t netns, uint64_t now_boot_ns)
 {
 	static const char named[] = "/run/netns/";

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#define PROCESSES_MAX 64 /* are looked up for one refusal: about 0.1 ms each when they are not known */
+#define PROCESSES_MAX 64 /* processes looked up for one refusal: about 0.1 ms each if they are not known */
 
 static const struct wire_task *task_of(const struct holder *holder)
 {

@@ -287,7 +287,7 @@ static int way_renew(struct netns_list *list, uint32_t netns, int first_err)
 	way = way_find(list, netns);
 	fd = way ? way_open(way) : first_err;
 	if (way && fd == -ESRCH && first_err != -ESRCH) {
-		/* Nothing else leads into it, and the first way still exists. */
+		/* There is no other way into the namespace, and the first one still exists. */
 		free(way->path);
 		*way = failed;
 		return first_err;

@@ -120,8 +120,8 @@ static uint32_t reuse_delay_read(void)
 
 /*
  * Whether tcp_abort() refuses a TIME_WAIT, as it did before "tcp: diag: add support for TIME_WAIT sockets to
- * tcp_abort()" (6.0). Nothing but an attempt tells; this setting came one release later, and without it the advice is
- * left out.
+ * tcp_abort()" (6.0). Only an attempt could find out, so this tests for a sysctl that came one release later; without
+ * it porttrace does not advise to destroy a TIME_WAIT.
  */
 static bool keeps_timewait(void)
 {

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 uint64_t clock_boot_ns(void);
-/* CPU time that this thread has used: what work cost, without the time that others made it wait. */
+/* CPU time that this thread has used, without the time that it waited for a CPU. */
 uint64_t clock_thread_ns(void);
 
 #endif
