@@ -28,25 +28,25 @@ static void fill_config(struct why_config *config, const struct why_options *opt
 	memcpy(config->device, options->device, sizeof(config->device));
 }
 
-static int print(struct why_question *question, uint32_t error, const struct output_config *options)
+static int print(struct why_question *question, const struct why_answer *found, const struct output_config *options)
 {
 	struct render_options render;
 
 	options_for_render(options, &render);
-	return why_report_print(question, error, render_find(options->json ? "json" : "text"), &render);
+	return why_report_print(question, found, render_find(options->json ? "json" : "text"), &render);
 }
 
-static int answer(struct why_question *question, const struct output_config *options)
+static int answer(struct why_question *question, const struct why_options *options)
 {
-	uint32_t error = 0;
+	struct why_answer found = {0};
 	int status = EXIT_FAILED, err;
 
-	switch (why_question_answer(question, &error)) {
+	switch (why_question_answer(question, &found)) {
 	case WHY_ANSWERED:
-		err = options->quiet ? 0 : print(question, error, options);
+		err = options->output.quiet ? 0 : print(question, &found, &options->output);
 		if (err)
 			return output_failed(err);
-		return error ? EXIT_FAILED : EXIT_DONE;
+		return (options->no_reuseaddr ? found.error : found.error_with_reuseaddr) ? EXIT_FAILED : EXIT_DONE;
 	case WHY_FAILED:
 		status = EXIT_FAILED;
 		break;
@@ -74,7 +74,7 @@ int cmd_why(int argc, char **argv)
 	fill_config(&config, &options);
 	question = why_question_new(&config);
 	if (question)
-		status = answer(question, &options.output);
+		status = answer(question, &options);
 	else
 		fprintf(stderr, "porttrace: out of memory\n");
 	why_question_free(question);

@@ -149,6 +149,8 @@ static void read_device(const struct option_context *context, const char *text, 
 static const struct option_row rows[] = {
 	OPTION_TITLE("Describe the socket:"),
 	OPTION_BITS("reuseaddr", 0, WIRE_REUSEADDR, struct why_options, flags, "it has SO_REUSEADDR"),
+	OPTION("no-reuseaddr", 0, NULL, option_true, struct why_options, no_reuseaddr,
+	 "it does not have it: the exit status is for such a socket"),
 	OPTION_BITS("reuseport", 0, WIRE_REUSEPORT, struct why_options, flags, "it has SO_REUSEPORT"),
 	OPTION_BITS("v6only", 0, WIRE_V6ONLY, struct why_options, flags, "it has IPV6_V6ONLY"),
 	OPTION_BITS("freebind", 0, WIRE_FREEBIND, struct why_options, flags, "it has IP_FREEBIND"),
@@ -181,6 +183,8 @@ static void check(const struct option_context *context, unsigned int count, void
 		option_misuse(context, "give a port, as in 'porttrace why 80'");
 	if (options->flags & WIRE_V6ONLY && options->family == AF_INET)
 		option_misuse(context, "--v6only: only an IPv6 socket has this option");
+	if (options->no_reuseaddr && options->flags & WIRE_REUSEADDR)
+		option_misuse(context, "give --reuseaddr or --no-reuseaddr, not both");
 }
 
 static const struct option_table table = {
@@ -191,7 +195,9 @@ static const struct option_table table = {
 	       "PROTO is tcp (the default), udp, mptcp or udplite; tcp4 and udp4 mean IPv4, tcp6 and udp6 IPv6. An "
 	       "IPv6 address has brackets: [::1]:80. Without an address, porttrace judges a bind to every address, IPv4 "
 	       "and IPv6, as most servers do. Port 0 asks whether the kernel would find a free port.\n\n"
-	       "Exit status: 0 a bind would succeed, 1 it would not, 2 misuse, 3 privileges are missing.",
+	       "bind() is judged without and with SO_REUSEADDR, which nearly every server sets.\n\n"
+	       "Exit status: 0 a bind with SO_REUSEADDR (with --no-reuseaddr: without it) would succeed, 1 it would not, "
+	       "2 misuse, 3 privileges are missing.",
 	.argument = read_argument,
 	.check = check,
 };

@@ -54,7 +54,8 @@ struct stop_report {
 struct why_report {
 	uint64_t boot_ns;	   /* when the sockets were read */
 	const struct wire_sock *sock; /* the bind in question */
-	uint32_t error;		   /* errno of bind(); 0: it would succeed */
+	uint32_t error;		   /* errno of bind() with the options of `sock`; 0: it would succeed */
+	uint32_t error_with_reuseaddr; /* of bind() with SO_REUSEADDR too */
 	/* The reason. Holders: the sockets that conflict, or if free, those that would share the port. */
 	const struct conflict *conflict;
 	const char *later;	   /* what would refuse bind() next; NULL: nothing */

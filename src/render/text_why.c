@@ -2,9 +2,11 @@
 /* The answer of `why` as text: verdict, holders, reason, remedy, and facts about the port. */
 #include "render/text_why.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
+#include "render/format_number.h"
 #include "render/names.h"
 #include "render/port_range.h"
 #include "render/text_conflict.h"
@@ -23,21 +25,61 @@ static const char *only_family(const struct wire_sock *sock)
 	return sock->flags & WIRE_V6ONLY ? " (IPv6 only)" : "";
 }
 
+static void add_error(struct text_line *line, uint32_t error)
+{
+	char name[ERRNO_NAME_SIZE];
+
+	text_line_mark(line, STYLE_FAILED, errno_name(error, name));
+}
+
+static void add_free(struct text_line *line, const struct wire_sock *sock)
+{
+	text_line_add(line, sock->local_port ? "free: bind() would succeed" : "bind() would succeed");
+}
+
+/* Nearly every server sets SO_REUSEADDR. The others wait for TIME_WAITs, or are refused as long as the holder is there. */
+static void add_free_with_reuseaddr(struct text_line *line, const struct why_report *report)
+{
+	const struct conflict *conflict = report->conflict;
+
+	text_line_add(line, "free for servers that set SO_REUSEADDR (most do); ");
+	for (size_t i = 0; i < conflict->remedy_count; i++) {
+		if (conflict->remedies[i].action == REMEDY_WAIT) {
+			text_line_format(line, "others must wait %u s", conflict->remedies[i].after_s);
+			return;
+		}
+	}
+	text_line_add(line, "others get ");
+	add_error(line, report->error);
+}
+
+static void add_refused(struct text_line *line, const struct why_report *report)
+{
+	if (report->error != EADDRINUSE)
+		text_line_add(line, "refused");
+	else
+		text_line_add(line, report->sock->local_port ? "in use" : "no port is free");
+	text_line_add(line, ": bind() would fail with ");
+	add_error(line, report->error);
+	if (report->error == EADDRINUSE && !(report->sock->flags & WIRE_REUSEADDR))
+		text_line_add(line, ", with SO_REUSEADDR too");
+}
+
 static void put_verdict(struct render *render, const struct why_report *report)
 {
 	const struct wire_sock *sock = report->sock;
-	char name[PROTOCOL_NAME_SIZE], address[ADDRESS_PORT_SIZE], error[ERRNO_NAME_SIZE];
+	char name[PROTOCOL_NAME_SIZE], address[ADDRESS_PORT_SIZE];
 	struct text_line line = {};
 
 	address_format_port(sock->local_addr, sock->local_port, address);
 	text_line_format(&line, "%s %s%s: ", protocol_name(sock->protocol, name), address,
 			 only_family(sock));
-	if (!report->error) {
-		text_line_add(&line, "a bind would succeed");
-	} else {
-		text_line_add(&line, "a bind would fail, ");
-		text_line_mark(&line, STYLE_FAILED, errno_name(report->error, error));
-	}
+	if (!report->error)
+		add_free(&line, sock);
+	else if (!report->error_with_reuseaddr)
+		add_free_with_reuseaddr(&line, report);
+	else
+		add_refused(&line, report);
 	text_write_whole(render, &line);
 }
 
@@ -56,24 +98,77 @@ static void put_more(struct render *render, size_t more, const char *where)
 	put_note(render, &line);
 }
 
+/* TIME_WAITs that are not the reason are many and alike: their number says enough. */
+static bool is_time_wait(const struct holder *holder)
+{
+	return holder->sock.state == WIRE_TCP_TIME_WAIT;
+}
+
+static void put_time_waits(struct render *render, size_t count, uint32_t longest_ms, const char *conflicts)
+{
+	char left[NUMBER_SIZE];
+	struct text_line line = {};
+
+	if (!count)
+		return;
+	text_line_format(&line, "also on this port%s: %zu TIME_WAIT%s", conflicts, count, count == 1 ? "" : "s");
+	if (longest_ms) {
+		format_duration(longest_ms * 1000000ULL, left);
+		text_line_format(&line, ", %s left", left);
+	}
+	put_note(render, &line);
+}
+
+/* The holders without TIME_WAITs, unless these are the reason: sorted by rank, they are last. Returns how many. */
+static size_t leave_out_time_waits(struct conflict *conflict, uint32_t *longest_ms)
+{
+	size_t kept = 0, count = conflict->holder_count;
+
+	*longest_ms = 0;
+	while (kept < count && !is_time_wait(conflict->holders[kept]))
+		kept++;
+	if (!kept || kept == count)
+		return 0;
+	for (size_t i = kept; i < count; i++) {
+		if (conflict->holders[i]->expires_ms > *longest_ms)
+			*longest_ms = conflict->holders[i]->expires_ms;
+	}
+	count += conflict->holder_more;
+	conflict->holder_count = kept;
+	conflict->holder_more = 0;
+	return count - kept;
+}
+
 /* Sockets on the port that do not conflict: a user who finds one may take it for the holder. */
 static void put_beside(struct render *render, const struct why_report *report,
 		       const struct report *frame)
 {
-	size_t shown = report->beside_count < BESIDE_SHOWN ? report->beside_count : BESIDE_SHOWN;
+	size_t shown = 0, others = 0, time_waits = 0;
+	uint32_t longest_ms = 0;
 
-	for (size_t i = 0; i < shown; i++) {
+	for (size_t i = 0; i < report->beside_count; i++) {
+		const struct holder *holder = report->beside[i];
 		struct text_line line = {};
 
-		text_line_add(&line, "not in the way, ");
-		text_holder(&line, report->beside[i], frame);
+		if (is_time_wait(holder)) {
+			time_waits++;
+			longest_ms = holder->expires_ms > longest_ms ? holder->expires_ms : longest_ms;
+			continue;
+		}
+		others++;
+		if (shown == BESIDE_SHOWN)
+			continue;
+		shown++;
+		text_line_add(&line, "also on this port, no conflict: ");
+		text_holder(&line, holder, frame);
 		put_note(render, &line);
 	}
-	put_more(render, report->beside_count - shown, "on this port, not in the way");
+	put_more(render, others - shown, "on this port, no conflict");
+	put_time_waits(render, time_waits, longest_ms, ", no conflict");
 	for (size_t i = 0; i < report->elsewhere_count; i++) {
 		struct text_line line = {};
 
-		text_line_format(&line, "not in the way, in network namespace %u, ",
+		text_line_format(&line, "also on this port, no conflict: in network namespace %u, ",
 				 report->elsewhere[i].sock.netns);
 		text_holder(&line, &report->elsewhere[i], frame);
 		put_note(render, &line);
@@ -109,10 +204,13 @@ static void put_port(struct render *render, const struct why_report *report)
 void text_why(struct render *render, const struct why_report *report)
 {
 	const struct wire_hdr now = {.boot_ns = report->boot_ns};
+	struct conflict shown = *report->conflict;
+	uint32_t longest_ms;
+	size_t time_waits = leave_out_time_waits(&shown, &longest_ms);
 	const struct report frame = {
 		.event = &now,
 		.sock = report->sock,
-		.conflict = report->conflict,
+		.conflict = &shown,
 	};
 
 	put_verdict(render, report);
@@ -120,5 +218,6 @@ void text_why(struct render *render, const struct why_report *report)
 	if (report->later)
 		text_note(render, "then", report->later, strlen(report->later));
 	put_port(render, report);
+	put_time_waits(render, time_waits, longest_ms, "");
 	put_beside(render, report, &frame);
 }

@@ -151,10 +151,25 @@ static uint32_t predict_by_sockets(struct why_question *question, const struct n
 	return predict(question, netns);
 }
 
+/* Judges twice. Only another socket's refusal depends on SO_REUSEADDR. Leaves question->holders as for the claim. */
+static void judge(struct why_question *question, const struct netns_entry *netns, struct why_answer *answer)
+{
+	uint32_t *flags = &question->claim.sock.flags;
+
+	answer->error = answer->error_with_reuseaddr = predict_by_sockets(question, netns);
+	if (answer->error != EADDRINUSE || *flags & WIRE_REUSEADDR)
+		return;
+	*flags |= WIRE_REUSEADDR;
+	answer->error_with_reuseaddr = predict_by_sockets(question, netns);
+	*flags &= ~WIRE_REUSEADDR;
+	predict_by_sockets(question, netns);
+}
+
 /* Predicts the result from the scan. */
-static enum why_status apply_rules(struct why_question *question, uint32_t *error)
+static enum why_status apply_rules(struct why_question *question, struct why_answer *answer)
 {
 	const struct netns_entry *netns;
+	uint32_t error;
 
 	question->environment.settings.hdr.boot_ns = question->boot_ns;
 	model_apply(question->lookup.model, &question->environment.settings.hdr);
@@ -162,25 +177,24 @@ static enum why_status apply_rules(struct why_question *question, uint32_t *erro
 	make_claim(question);
 	why_scan_drop_unmet(question);
 	process_lookup(&question->lookup, &question->claim.task);
-	*error = predict_by_sockets(question, netns);
-	if (!question->config->port && *error == EADDRINUSE) {
+	error = predict_by_sockets(question, netns);
+	if (!question->config->port && error == EADDRINUSE) {
 		enum why_status status = why_scan_range_owners(question);
 
 		if (status != WHY_ANSWERED)
 			return status;
-		*error = predict_by_sockets(question, netns);
+		error = predict_by_sockets(question, netns);
 	}
 	/* Query unreferenced sockets too, before reporting a port as free. */
 	if (question->dump.done)
 		why_scan_unreferenced(question);
-	else if (!*error)
+	else if (!error)
 		why_scan_inactive(question);
-	if (question->dump.done || question->unreferenced_count)
-		*error = predict_by_sockets(question, netns);
+	judge(question, netns, answer);
 	return WHY_ANSWERED;
 }
 
-enum why_status why_question_answer(struct why_question *question, uint32_t *error)
+enum why_status why_question_answer(struct why_question *question, struct why_answer *answer)
 {
 	int err = why_caller_find(question->config, &question->caller);
 	enum why_status status;
@@ -193,5 +207,5 @@ enum why_status why_question_answer(struct why_question *question, uint32_t *err
 	status = why_scan_open(question);
 	if (status == WHY_ANSWERED)
 		status = why_scan(question);
-	return status == WHY_ANSWERED ? apply_rules(question, error) : status;
+	return status == WHY_ANSWERED ? apply_rules(question, answer) : status;
 }

@@ -121,7 +121,7 @@ static const char *service_name(const struct wire_sock *sock)
 	return service ? service->s_name : NULL;
 }
 
-int why_report_print(struct why_question *question, uint32_t error, const struct renderer *renderer,
+int why_report_print(struct why_question *question, const struct why_answer *answer, const struct renderer *renderer,
 		     const struct render_options *options)
 {
 	const struct bind_environment *environment = &question->environment;
@@ -129,6 +129,7 @@ int why_report_print(struct why_question *question, uint32_t error, const struct
 	const struct holder *beside[FAILURE_HOLDERS_MAX];
 	struct conflict conflict, later;
 	struct render *render = renderer->open(options);
+	uint32_t error = answer->error;
 	int err;
 
 	if (!render)
@@ -148,6 +149,7 @@ int why_report_print(struct why_question *question, uint32_t error, const struct
 		.boot_ns = question->boot_ns,
 		.sock = &question->claim.sock,
 		.error = error,
+		.error_with_reuseaddr = answer->error_with_reuseaddr,
 		.conflict = &conflict,
 		.later = error ? explain_later(question, error, &later) : NULL,
 		.beside = beside,

@@ -25,13 +25,19 @@ struct why_question *why_question_new(const struct why_config *config);
 /* Accepts NULL. */
 void why_question_free(struct why_question *question);
 
-/* WHY_ANSWERED: *error is the errno that bind() would return, 0 if it would succeed. */
-enum why_status why_question_answer(struct why_question *question, uint32_t *error);
+/* The errno that bind() would return, 0 if it would succeed. */
+struct why_answer {
+	uint32_t error;		       /* with the options given */
+	uint32_t error_with_reuseaddr; /* with SO_REUSEADDR too, which nearly every server sets */
+};
+
+/* WHY_ANSWERED: *answer is filled in. */
+enum why_status why_question_answer(struct why_question *question, struct why_answer *answer);
 /* After a failure: what failed and why, in one line. */
 const char *why_question_reason(const struct why_question *question);
 
 /* Prints the answer and its explanation. 0 or -errno. */
-int why_report_print(struct why_question *question, uint32_t error, const struct renderer *renderer,
+int why_report_print(struct why_question *question, const struct why_answer *answer, const struct renderer *renderer,
 		     const struct render_options *options);
 
 #endif
