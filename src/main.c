@@ -57,6 +57,7 @@
  *     live_stream.c batch.c config.c  drains the ring in batches; the options of the stream
  *     session.c             runs an event through the pipeline
  *     explain.c holder_details.c  finds the holders of a refused port; completes each of them
+ *     netns_entry.c         what a command begins with to act in another network namespace
  *     lookup.c fd_lookup.c  reads processes, devices, counters from the source; finds the descriptors of sockets
  *     budget.c fd_cache.c scan_history.c prefetch.c port_usage_cache.c  the share of time for that, and its caches
  *   why/                    the question of `porttrace why`

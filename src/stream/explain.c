@@ -9,23 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "diagnose/command.h"
 #include "model/wire_check.h"
 #include "stream/fd_lookup.h"
 #include "stream/holder_details.h"
+#include "stream/netns_entry.h"
 #include "stream/port_usage_cache.h"
 #include "util/clock.h"
 
 #define FDLESS_PAUSE_NS	  1000000000ULL
 #define SETTINGS_VALID_NS 20000000ULL
-
-#define ENTRY_VALID_NS 1000000000ULL
-
-struct netns_entry_command {
-	struct command command; /* is_cut: no command can enter it */
-	uint32_t netns;		/* 0: none was looked up yet */
-	uint64_t found_boot_ns;
-};
 
 struct explainer {
 	struct lookup *lookup;
@@ -256,39 +248,12 @@ static void add_holders(struct explainer *explainer, uint64_t failure_id, uint32
 		add_fdless_owners(explainer, failure_id, refused_boot_ns);
 }
 
-/* The words before a command that make it run in the namespace, found at most once a second. */
-static void find_entry(struct netns_entry_command *entry, struct source *source, uint32_t netns, uint64_t now_boot_ns)
-{
-	static const char named[] = "/run/netns/";
-	char path[256];
-
-	if (entry->netns == netns && now_boot_ns - entry->found_boot_ns < ENTRY_VALID_NS)
-		return;
-	*entry = (struct netns_entry_command){.netns = netns, .found_boot_ns = now_boot_ns};
-	if (source->ops->netns_path(source, netns, path, sizeof(path))) {
-		entry->command.is_cut = true;
-		return;
-	}
-	if (!path[0])
-		return;
-	if (strncmp(path, named, strlen(named)) == 0) {
-		command_append(&entry->command, "ip netns exec ");
-		command_append_word(&entry->command, path + strlen(named));
-	} else {
-		command_append(&entry->command, "nsenter --net=");
-		command_append_word(&entry->command, path);
-	}
-	command_append(&entry->command, " ");
-}
-
 /* A replay shows the commands without an entry: it does not know the namespaces of the machine. */
 static void set_enter(struct explainer *explainer, struct claim *claim, uint64_t now_boot_ns)
 {
 	if (!explainer->lookup->source)
 		return;
-	find_entry(&explainer->entry, explainer->lookup->source, claim->sock.netns, now_boot_ns);
-	claim->enter = command_text(&explainer->entry.command);
-	claim->is_unreachable = explainer->entry.command.is_cut;
+	netns_entry_set(&explainer->entry, explainer->lookup->source, claim, now_boot_ns);
 }
 
 bool explain(struct explainer *explainer, const struct wire_hdr *event, struct conflict *conflict)

@@ -175,6 +175,7 @@ static enum why_status apply_rules(struct why_question *question, struct why_ans
 	model_apply(question->lookup.model, &question->environment.settings.hdr);
 	netns = netns_table_find(model_namespaces(question->lookup.model), question->caller.netns);
 	make_claim(question);
+	netns_entry_set(&question->entry, question->lookup.source, &question->claim, question->boot_ns);
 	why_scan_drop_unmet(question);
 	process_lookup(&question->lookup, &question->claim.task);
 	error = predict_by_sockets(question, netns);

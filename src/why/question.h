@@ -10,6 +10,7 @@
 #include "model/model.h"
 #include "porttrace/bucket_dump.h"
 #include "stream/lookup.h"
+#include "stream/netns_entry.h"
 #include "system/netns.h"
 #include "why/bind_environment.h"
 #include "why/caller.h"
@@ -23,6 +24,7 @@ struct why_question {
 	struct bind_environment environment;
 	struct claim claim;
 	struct netns_list *namespaces;
+	struct netns_entry_command entry; /* of the claim's network namespace */
 	struct lookup lookup;	   /* source, and the model of the sockets found */
 	struct why_holders holders;
 	struct pool pool;

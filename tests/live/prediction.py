@@ -56,7 +56,7 @@ def check_prediction(t, make, where, options=(), uid=None, protocol=0, error=Non
     done = t.command("why", "--json", *args, *(["--uid", uid] if uid is not None else []), question_text)
     equal(done.stderr, b"", f"stderr of why {question_text}")
     answer = json.loads(done.stdout)
-    equal(done.returncode, 0 if answer["free"] else 1, f"exit status of why {question_text}")
+    equal(done.returncode, 0 if answer["free_with_reuseaddr"] else 1, f"exit status of why {question_text}")
     equal(answer["free"], error is None, f"free, where bind() returns {error}: {answer}")
     if error:
         equal(answer.get("cause"), cause, f"predicted cause ({answer['why']})")

@@ -4,6 +4,7 @@
 import array
 import json
 import os
+import re
 import socket
 import subprocess
 import time
@@ -52,8 +53,8 @@ ERRORS = {
     "bad-address": "EINVAL",
 }
 FIELDS = {
-    "v", "time", "protocol", "address", "port", "free", "cause", "why", "fix", "remedies", "holders", "service",
-    "range", "privileged", "reserved", "in_ephemeral_range",
+    "v", "time", "protocol", "address", "port", "free", "free_with_reuseaddr", "cause", "why", "fix", "remedies",
+    "holders", "service", "range", "privileged", "reserved", "in_ephemeral_range",
 }  # fmt: skip
 
 
@@ -64,10 +65,10 @@ def run_why(t, question, *args):
     lines = done.stdout.decode("utf-8", "strict").splitlines()
     equal(len(lines), 1, "lines of JSON")
     record = json.loads(lines[0])
-    status = 0 if record["free"] else 1
+    status = 0 if record["free_with_reuseaddr"] else 1
     equal(done.returncode, status, f"exit status of why --json {question}")
     check(set(record) <= FIELDS, f"fields that are not documented: {set(record) - FIELDS}")
-    for name in ("v", "time", "protocol", "address", "port", "free", "why", "holders"):
+    for name in ("v", "time", "protocol", "address", "port", "free", "free_with_reuseaddr", "why", "holders"):
         check(name in record, f"no {name}: {record}")
     for name in ("cause", "fix"):
         equal(name in record, not record["free"], f"presence of {name}: {record}")
@@ -75,9 +76,25 @@ def run_why(t, question, *args):
     equal((done.returncode, done.stdout, done.stderr), (status, b"", b""), f"why -q {question}")
     done = t.command("why", *args, question)
     equal((done.returncode, done.stderr), (status, b""), f"why {question}")
-    text = " ".join(done.stdout.decode().split())
-    check(("a bind would " + ("succeed" if record["free"] else "fail")) in text, text)
+    check_verdict(record, done.stdout.decode().splitlines()[0])
+    if record["free"] != record["free_with_reuseaddr"]:
+        done = t.command("why", "-q", "--no-reuseaddr", *args, question)
+        equal(done.returncode, 0 if record["free"] else 1, f"why -q --no-reuseaddr {question}")
     return record
+
+
+def check_verdict(record, line):
+    """The first line of the text, against the record."""
+    waits = [r["after_s"] for r in record.get("remedies", []) if r["action"] == "wait"]
+    if record["free"]:
+        check(line.endswith("bind() would succeed"), line)
+    elif not record["free_with_reuseaddr"]:
+        check("bind() would fail with E" in line, line)
+    else:
+        check("free for servers that set SO_REUSEADDR (most do); others " in line, line)
+        found = re.search(r"must wait (\d+) s$", line)
+        equal(bool(found), bool(waits), f"a wait is named in {line}")
+        check(not found or abs(int(found[1]) - waits[0]) <= 10, f"{line}, where the remedy of an answer before it waits {waits} s")
 
 
 def outcome(me, kind, where, options, protocol=0):
@@ -100,9 +117,15 @@ def agree(t, question, where, *options, cause=None, pids=None, uid=None, args=()
                *(["--uid", uid] if uid is not None else []), *args)  # fmt: skip
     truth = t.fork(outcome, kind, where, options, protocol, comm="pt-binder", uid=uid).result()
     equal(answer["free"], truth is None, f"free, where bind() returns {truth}: {answer}")
-    equal(answer.get("cause"), cause, f"cause: {answer}")
     if cause:
         equal(truth, ERRORS.get(cause, "EADDRINUSE"), f"errno of {cause}")
+    if REUSEADDR not in options:
+        with_option = (*options, REUSEADDR)
+        truth = t.fork(outcome, kind, where, with_option, protocol, comm="pt-binder", uid=uid).result()
+        equal(answer["free_with_reuseaddr"], truth is None, f"free with SO_REUSEADDR, where bind() returns {truth}: {answer}")
+    else:
+        equal(answer["free_with_reuseaddr"], answer["free"], f"free with SO_REUSEADDR, an option of the question: {answer}")
+    equal(answer.get("cause"), cause, f"cause: {answer}")
     if pids is not None:
         found = {p["pid"] for h in answer["holders"] for p in h.get("pids", [])}
         equal(found, set(pids), f"processes of the holders: {answer['holders']}")
@@ -535,7 +558,7 @@ def misuse(t):
     for args in ((), ("80", "81"), ("65536",), ("-1",), ("tcp",), ("tcp:",), ("xyz:80",), ("::1:80",),
                  ("[::1]",), ("[::1]80",), ("[127.0.0.1]:80",), ("127.0.0.1/8:80",), ("1.2.3:80",),
                  ("tcp4:[::1]:80",), ("tcp6:127.0.0.1:80",), ("--v6only", "127.0.0.1:80"), ("127.0.0.1%lo:80",),
-                 ("--uid", "nosuchuser", "80"), ("--pid", "0", "80"), ("--netns", "nosuch", "80"),
+                 ("--uid", "nosuchuser", "80"), ("--reuseaddr", "--no-reuseaddr", "80"), ("--pid", "0", "80"), ("--netns", "nosuch", "80"),
                  ("nosuchservice",), ("80x",), ("[fe80::1%]:80",), ("[/0::]:80",)):  # fmt: skip
         done = t.command("why", *args)
         equal((done.returncode, done.stdout), (2, b""), f"why {args}")
@@ -562,11 +585,11 @@ def services(t):
 def as_text(t):
     with tcp(("127.0.0.1", 5432), backlog=1):
         text = t.command("why", 5432).stdout.decode()
-        for want in ("tcp *:5432: a bind would fail, EADDRINUSE", "held by pt-test[", "LISTEN 127.0.0.1:5432",
+        for want in ("tcp *:5432: in use: bind() would fail with EADDRINUSE, with SO_REUSEADDR too\n", "held by pt-test[", "LISTEN 127.0.0.1:5432",
                      "\nwhy ", "\nfix ", "\nport    postgresql, registered"):  # fmt: skip
             check(want in text, f"{want!r} is not in\n{text}")
         text = t.command("why", "127.0.0.2:5432").stdout.decode()
-        check("not in the way" in text, f"the listener on the other address is not in\n{text}")
+        check("no conflict: pt-test[" in text, f"the listener on the other address is not in\n{text}")
 
 
 # --- duration -------------------------------------------------------------------------------------

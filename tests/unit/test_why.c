@@ -32,6 +32,7 @@ static struct why_report refused_report(void)
 		.boot_ns = SAMPLE_BOOT_NS,
 		.sock = &sock,
 		.error = EADDRINUSE,
+		.error_with_reuseaddr = EADDRINUSE,
 		.conflict = &conflict,
 		.service = "http",
 		.privileged = true,
@@ -44,7 +45,7 @@ static struct why_report free_report(void)
 {
 	struct why_report report = refused_report();
 
-	report.error = 0;
+	report.error = report.error_with_reuseaddr = 0;
 	conflict = (struct conflict){ .why = "Nothing stands in the way." };
 	return report;
 }
@@ -71,13 +72,13 @@ static void text_names_holder_and_fix(void **state)
 	report.elsewhere_count = 1;
 	report.elsewhere_more = 2;
 	expect(&render_text, &report,
-	       "tcp *:80: a bind would fail, EADDRINUSE\n"
+	       "tcp *:80: in use: bind() would fail with EADDRINUSE, with SO_REUSEADDR too\n"
 	       "held by nginx[812]: LISTEN *:80\n"
 	       "        and 7 more\n"
 	       "why     nginx (812) listens on *:80.\n"
 	       "fix     Stop nginx (812).\n"
 	       "port    http, well-known, privileged here, outside the ephemeral range 32768 to 60999\n"
-	       "note    not in the way, in network namespace 4026532281, nginx[812]: LISTEN *:80\n"
+	       "note    also on this port, no conflict: in network namespace 4026532281, nginx[812]: LISTEN *:80\n"
 	       "note    and 2 more in other network namespaces\n");
 }
 
@@ -88,7 +89,7 @@ static void text_of_the_next_refusal(void **state)
 	(void)state;
 	report.error = EACCES;
 	report.later = "nginx (812) listens on *:80.";
-	expect(&render_text, &report, "a bind would fail, EACCES\n");
+	expect(&render_text, &report, "refused: bind() would fail with EACCES\n");
 	expect(&render_text, &report, "\nthen    nginx (812) listens on *:80.\n");
 }
 
@@ -101,12 +102,46 @@ static void text_of_a_free_port(void **state)
 	report.service = NULL;
 	report.privileged = false;
 	expect(&render_text, &report,
-	       "tcp *:40000: a bind would succeed\n"
+	       "tcp *:40000: free: bind() would succeed\n"
 	       "why     Nothing stands in the way.\n"
 	       "port    registered, not privileged here, inside the ephemeral range 32768 to 60999: any "
 	       "outgoing connection may be given it\n");
 	sock.family = AF_INET;
 	expect(&render_text, &report, "tcp *:40000 (IPv4 only): ");
+}
+
+/* A listener and 12 TIME_WAITs, which do not matter as long as it listens. */
+static void text_of_time_waits_that_are_not_the_reason(void **state)
+{
+	static struct holder closed[12];
+	struct why_report report = refused_report();
+
+	(void)state;
+	for (size_t i = 0; i < 12; i++) {
+		closed[i].sock = sample_sock(WIRE_TCP_TIME_WAIT, "10.0.0.1", 80);
+		closed[i].expires_ms = 1000 * (uint32_t)(i + 1);
+		conflict.holders[1 + i] = &closed[i];
+	}
+	conflict.holder_count = 13;
+	expect(&render_text, &report,
+	       "held by nginx[812]: LISTEN *:80\n"
+	       "why     nginx (812) listens on *:80.\n");
+	expect(&render_text, &report, "note    also on this port: 19 TIME_WAITs, 12 s left\n");
+}
+
+static void text_of_a_port_that_is_free_with_reuseaddr(void **state)
+{
+	struct why_report report = refused_report();
+
+	(void)state;
+	report.error_with_reuseaddr = 0;
+	expect(&render_text, &report,
+	       "tcp *:80: free for servers that set SO_REUSEADDR (most do); others get EADDRINUSE\n");
+	conflict.remedies[1] = (struct remedy){ .action = REMEDY_WAIT, .effect = REMEDY_AFTER, .after_s = 41 };
+	conflict.remedy_count = 2;
+	expect(&render_text, &report,
+	       "tcp *:80: free for servers that set SO_REUSEADDR (most do); others must wait 41 s\n");
+	expect(&render_json, &report, "\"free\":false,\"free_with_reuseaddr\":true,");
 }
 
 static void json_has_what_is_known(void **state)
@@ -116,17 +151,17 @@ static void json_has_what_is_known(void **state)
 	(void)state;
 	expect(&render_json, &report,
 	       "\"protocol\":\"tcp\",\"address\":\"::\",\"port\":80,\"free\":false,"
-	       "\"cause\":\"listener-exists\",");
+	       "\"free_with_reuseaddr\":false,\"cause\":\"listener-exists\",");
 	expect(&render_json, &report, "\"pids\":[{\"pid\":812,\"comm\":\"nginx\"}]}],\"service\":\"http\","
 				      "\"range\":\"well-known\",\"privileged\":true,\"reserved\":false,"
 				      "\"in_ephemeral_range\":false}\n");
 	report = free_report();
 	report.range_high = 0;
 	report.service = NULL;
-	expect(&render_json, &report, "\"free\":true,\"why\":\"Nothing stands in the way.\",\"holders\":[],"
+	expect(&render_json, &report, "\"free\":true,\"free_with_reuseaddr\":true,\"why\":\"Nothing stands in the way.\",\"holders\":[],"
 				      "\"range\":\"well-known\",\"privileged\":true,\"reserved\":false}\n");
 	sock.local_port = 0;
-	expect(&render_json, &report, "\"port\":0,\"free\":true,\"why\":\"Nothing stands in the way.\","
+	expect(&render_json, &report, "\"port\":0,\"free\":true,\"free_with_reuseaddr\":true,\"why\":\"Nothing stands in the way.\","
 				      "\"holders\":[]}\n");
 }
 
@@ -136,6 +171,8 @@ int main(void)
 		cmocka_unit_test(text_names_holder_and_fix),
 		cmocka_unit_test(text_of_the_next_refusal),
 		cmocka_unit_test(text_of_a_free_port),
+		cmocka_unit_test(text_of_time_waits_that_are_not_the_reason),
+		cmocka_unit_test(text_of_a_port_that_is_free_with_reuseaddr),
 		cmocka_unit_test(json_has_what_is_known),
 	};
 

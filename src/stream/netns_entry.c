@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "stream/netns_entry.h"
+
+#include <string.h>
+
+#define ENTRY_VALID_NS 1000000000ULL
+
+static void find_entry(struct netns_entry_command *entry, struct source *source, uint32_t netns, uint64_t now_boot_ns)
+{
+	static const char named[] = "/run/netns/";
+	char path[256];
+
+	if (entry->netns == netns && now_boot_ns - entry->found_boot_ns < ENTRY_VALID_NS)
+		return;
+	*entry = (struct netns_entry_command){.netns = netns, .found_boot_ns = now_boot_ns};
+	if (source->ops->netns_path(source, netns, path, sizeof(path))) {
+		entry->command.is_cut = true;
+		return;
+	}
+	if (!path[0])
+		return;
+	if (strncmp(path, named, strlen(named)) == 0) {
+		command_append(&entry->command, "ip netns exec ");
+		command_append_word(&entry->command, path + strlen(named));
+	} else {
+		command_append(&entry->command, "nsenter --net=");
+		command_append_word(&entry->command, path);
+	}
+	command_append(&entry->command, " ");
+}
+
+void netns_entry_set(struct netns_entry_command *entry, struct source *source, struct claim *claim, uint64_t now_boot_ns)
+{
+	find_entry(entry, source, claim->sock.netns, now_boot_ns);
+	claim->enter = command_text(&entry->command);
+	claim->is_unreachable = entry->command.is_cut;
+}
