@@ -12,6 +12,7 @@ struct ranked {
 	const struct port_entry *entry;
 	enum relation relation;
 	unsigned int rank;
+	size_t position; /* in the chain */
 };
 
 static enum relation relation_of(const struct claim *claim, const struct wire_sock *sock)
@@ -26,6 +27,42 @@ static enum relation relation_of(const struct claim *claim, const struct wire_so
 static bool is_before(const struct ranked *a, const struct ranked *b)
 {
 	return a->relation != b->relation ? a->relation < b->relation : a->rank < b->rank;
+}
+
+/* One walk for all of the list: the chain may have tens of thousands. Those not in it are last. */
+static void find_positions(struct ranked *list, size_t count, const struct socket_chain *chain)
+{
+	for (size_t i = 0; i < count; i++)
+		list[i].position = chain->count;
+	for (size_t position = 0; position < chain->count; position++) {
+		for (size_t i = 0; i < count; i++) {
+			if (list[i].entry->sock.cookie == chain->sockets[position].sock.cookie)
+				list[i].position = position;
+		}
+	}
+}
+
+static bool is_before_in_chain(const struct ranked *a, const struct ranked *b)
+{
+	return a->position < b->position;
+}
+
+static bool is_before_by_rank(const struct ranked *a, const struct ranked *b)
+{
+	return is_before(a, b) || (!is_before(b, a) && is_before_in_chain(a, b));
+}
+
+/* Stable, unlike qsort(): what is not in the chain keeps its order. */
+static void sort(struct ranked *list, size_t count, bool (*before)(const struct ranked *a, const struct ranked *b))
+{
+	for (size_t i = 1; i < count; i++) {
+		struct ranked moved = list[i];
+		size_t at = i;
+
+		for (; at > 0 && before(&moved, &list[at - 1]); at--)
+			list[at] = list[at - 1];
+		list[at] = moved;
+	}
 }
 
 /* Keeps the first FAILURE_HOLDERS_MAX; counts those that do not fit. */
@@ -91,8 +128,8 @@ static void add_elsewhere(struct why_holders *holders, const struct claim *claim
 		holders->elsewhere_more++;
 }
 
-void why_holders_find(struct why_holders *holders, const struct claim *claim, struct lookup *lookup,
-		      uint64_t now)
+void why_holders_find(struct why_holders *holders, const struct claim *claim, const struct socket_chain *chain,
+		      struct lookup *lookup, uint64_t now)
 {
 	const struct port_table *ports = model_ports(lookup->model);
 	struct ranked list[FAILURE_HOLDERS_MAX];
@@ -110,12 +147,18 @@ void why_holders_find(struct why_holders *holders, const struct claim *claim, st
 			add_elsewhere(holders, claim, entry, now);
 		else if (sock_same_ports(&claim->sock, sock))
 			count = insert(list, count, more,
-				       (struct ranked){entry, relation_of(claim, sock), holder_rank(sock)});
+				       (struct ranked){entry, relation_of(claim, sock), holder_rank(sock), 0});
 	}
+	find_positions(list, count, chain);
+	sort(list, count, is_before_by_rank);
 	for (size_t i = 0; i < count; i++) {
 		fill(&holders->list[i], list[i].entry, now);
 		counts[list[i].relation]++;
 	}
+	if (chain->count)
+		sort(list, count, is_before_in_chain);
+	for (size_t i = 0; i < count; i++)
+		fill(&holders->in_order[i], list[i].entry, now);
 	holders->refusing = counts[REFUSES];
 	holders->sharing = counts[SHARES];
 	holders->beside = counts[BESIDE];
@@ -124,10 +167,11 @@ void why_holders_find(struct why_holders *holders, const struct claim *claim, st
 	holders->beside_more = more[BESIDE];
 	holders->failure = (struct failure){
 		.id = 1,
-		.holders = holders->list,
+		.holders = holders->in_order,
 		.holder_count = count,
 		.holder_more = more[REFUSES],
 	};
 	holder_details_fill(lookup, holders->list, count);
+	holder_details_fill(lookup, holders->in_order, count);
 	holder_details_fill(lookup, holders->elsewhere, holders->elsewhere_count);
 }

@@ -19,6 +19,7 @@
 struct why_holders {
 	struct failure failure;
 	struct holder list[FAILURE_HOLDERS_MAX];
+	struct holder in_order[FAILURE_HOLDERS_MAX];	 /* the same in the kernel's order: those of `failure` */
 	size_t refusing, sharing, beside;		 /* how many of the list */
 	size_t refusing_more, sharing_more, beside_more; /* how many did not fit */
 	struct holder elsewhere[ELSEWHERE_MAX];		 /* listening or unconnected sockets in other
@@ -26,8 +27,17 @@ struct why_holders {
 	size_t elsewhere_count, elsewhere_more;
 };
 
-/* Selects from the sockets in lookup->model, and looks up the missing facts about those selected. */
-void why_holders_find(struct why_holders *holders, const struct claim *claim, struct lookup *lookup,
-		      uint64_t now_boot_ns);
+/* The sockets of the port as the kernel has them, first to last; count 0: not known. */
+struct socket_chain {
+	const struct wire_socket *sockets;
+	size_t count;
+};
+
+/*
+ * Selects from the sockets in lookup->model, and looks up the missing facts about those selected. Sockets that are
+ * alike stand in the kernel's order, as in the refusals that the BPF programs report.
+ */
+void why_holders_find(struct why_holders *holders, const struct claim *claim, const struct socket_chain *chain,
+		      struct lookup *lookup, uint64_t now_boot_ns);
 
 #endif

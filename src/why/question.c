@@ -144,8 +144,10 @@ static uint32_t predict(const struct why_question *question, const struct netns_
 
 static uint32_t predict_by_sockets(struct why_question *question, const struct netns_entry *netns)
 {
+	const struct socket_chain chain = {question->chain, question->dump.done ? question->chain_count : 0};
+
 	if (question->config->port)
-		why_holders_find(&question->holders, &question->claim, &question->lookup, question->boot_ns);
+		why_holders_find(&question->holders, &question->claim, &chain, &question->lookup, question->boot_ns);
 	else
 		pool_count(&question->claim, question->lookup.model, &question->pool);
 	return predict(question, netns);

@@ -11,7 +11,7 @@ import json
 import os
 import socket
 
-from prediction import check_prediction
+from prediction import check_prediction, check_same_advice
 from porttrace_test import (
     DEADLINE,
     check,
@@ -108,11 +108,14 @@ def judge(record, cause, pids=None, hint=None):
 
 
 def refuse(t, trace, make, where, *options, cause, pids=None, error="EADDRINUSE", uid=None, hint=None,
-           listen=False, protocol=0, event="bind", predicted_pids=None, predicted=True):
+           listen=False, protocol=0, event="bind", predicted_pids=None, predicted=True, same_advice=True):
     """bind() of another process must fail with `error`, and the stream must report it; returns the record. Before
-    that, `why` must predict it: predicted_pids are the pids that `why` can know, predicted False: it cannot know."""
+    that, `why` must predict it: predicted_pids are the pids that `why` can know, predicted False: it cannot know,
+    same_advice False: its remedies differ."""
+    answer = None
     if event == "bind" and predicted:
-        check_prediction(t, make, where, options, uid, protocol, error, cause, pids if predicted_pids is None else predicted_pids)
+        answer = check_prediction(t, make, where, options, uid, protocol, error, cause,
+                                  pids if predicted_pids is None else predicted_pids)
     child = attempt(t, binder(make, where, *options, listen=listen, protocol=protocol), uid=uid,
                     error=error)
     record = trace.once(event=event, errno=error, netns=t.netns, **child.who)
@@ -120,6 +123,8 @@ def refuse(t, trace, make, where, *options, cause, pids=None, error="EADDRINUSE"
     child.result()
     equal(record.get("local_port", 0), where[1], "requested port")
     equal(record.get("local_address"), where[0].removeprefix("::ffff:"), "requested address")
+    if same_advice:
+        check_same_advice(answer, record)
     return judge(record, cause, pids, hint)
 
 

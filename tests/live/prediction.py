@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import socket
 
 from porttrace_test import DUAL, IP_FREEBIND, IPPROTO_MPTCP, REUSEADDR, REUSEPORT, V6ONLY, check, equal, udp
@@ -65,3 +66,31 @@ def check_prediction(t, make, where, options=(), uid=None, protocol=0, error=Non
         found = {p["pid"] for holder in answer["holders"] for p in holder.get("pids", [])}
         equal(found, set() if cause in OWNERLESS else set(pids), f"pids of the predicted holders ({answer['holders']})")
     return answer
+
+
+def comparable(remedy, caller):
+    """A remedy without what differs between an answer and an event: who calls, seconds that pass, the way into the
+    network namespace (the stream is traced from another one)."""
+    remedy = dict(remedy)
+    remedy.pop("after_s", None)
+    # The BPF programs report 16 sockets of a refusal, `why` finds more.
+    remedy["text"] = re.sub(r"\bDestroy \d+ ", "Destroy N ", remedy["text"])
+    remedy["text"] = re.sub(r"\bWait (up to )?\d+ s", "Wait N s", remedy["text"].replace(caller, "the caller"))
+    if "command" in remedy:
+        remedy["command"] = re.sub(r"(nsenter --net=\S+|ip netns exec \S+) ", "", remedy["command"])
+        remedy["command"] = re.sub(r"^sh -c '([^']*)'$", r"\1", remedy["command"])
+    return remedy
+
+
+def check_same_advice(answer, record):
+    """`why` gives the same cause and remedies as the stream for the same sockets. answer: of check_prediction()."""
+    if not answer:
+        return
+    conflict = record["conflict"]
+    caller = f"{record['comm']}[{record['pid']}]"
+    equal(answer["cause"], conflict["cause"], "cause of why, and of the stream")
+    equal([comparable(r, caller) for r in answer.get("remedies", [])],
+          [comparable(r, caller) for r in conflict.get("remedies", [])],
+          f"remedies of why, and of the stream ({conflict['why']} | {answer['why']})")
+    for before, after in zip(answer.get("remedies", []), conflict.get("remedies", [])):
+        check(abs(before.get("after_s", 0) - after.get("after_s", 0)) <= 5, f"{before} and {after}")

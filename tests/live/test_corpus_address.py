@@ -145,8 +145,9 @@ def _(t):
 def _(t):
     """The kernel checks the privilege before it searches for a holder."""
     with tcp(("127.0.0.1", 80), backlog=1), t.trace() as trace:
+        # Only `why` knows the holder, and that the privilege alone does not help.
         refuse(t, trace, tcp, ("127.0.0.1", 80), uid=NOBODY, error="EACCES", cause="privileged-port",
-               pids=())
+               pids=(), same_advice=False)
 
 
 @case("tcp4-privileged-lowered-ok")

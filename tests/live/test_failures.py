@@ -6,7 +6,7 @@ import os
 import socket
 import time
 
-from prediction import check_prediction
+from prediction import check_prediction, check_same_advice
 from porttrace_test import (
     DUAL,
     NOBODY,
@@ -55,7 +55,7 @@ def refusal(
     t, trace, make, where, *options, cause, holder=None, uid=None, error="EADDRINUSE", hint=None
 ):
     """Makes a bind() in another process that is refused; checks the record and its holder; returns both."""
-    check_prediction(t, make, where, options, uid, 0, error, cause)
+    answer = check_prediction(t, make, where, options, uid, 0, error, cause)
     child = refused_bind(t, make, where, *options, uid=uid, error=error)
     record = trace.once(event="bind", errno=error, local_port=where[1], netns=t.netns, **child.who)
     child.send()
@@ -64,6 +64,7 @@ def refusal(
     equal(record.get("local_address"), address, "requested address")
     equal(record["protocol"], make.__name__, "protocol")
     check(not record.get("ephemeral"), "a requested port is reported as ephemeral")
+    check_same_advice(answer, record)
     return explained(record, cause, holder, hint)
 
 

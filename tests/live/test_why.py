@@ -526,6 +526,33 @@ def other_namespaces(t):
         equal((answer.get("cause"), answer["holders"][0]["pids"]), ("listener-exists", [child.holder]), f"{args}")
 
 
+def leave_time_wait(me, where):
+    with tcp(where, REUSEADDR, backlog=1) as server:
+        close_first(*reversed(pair_on(server)), where[1])
+    me.send(netns_inode())
+    me.receive()
+
+
+@test()
+def remedy_in_another_namespace(t):
+    """The command acts where the port is, and not here: exactly as printed, by a shell of this namespace."""
+    child = t.fork(leave_time_wait, ("127.0.0.1", PORT), comm="pt-there", netns="new")
+    there = child.receive()
+    answer = run_why(t, f"127.0.0.1:{PORT}", "--netns", there)
+    first = answer["remedies"][0]
+    equal((answer["cause"], first["action"], first["effect"]), ("time-wait", "destroy_socket", "now"), f"{answer}")
+    check(re.match(r"nsenter --net=/proc/\d+/(task/\d+/)?ns/net ss |ip netns exec \S+ ss ", first["command"]), f"{first}")
+    subprocess.run(["sh", "-c", first["command"]], check=True, capture_output=True, timeout=20)
+    answer = run_why(t, f"127.0.0.1:{PORT}", "--netns", there)
+    if not answer["free"] and timewaits_there(child.pid):
+        raise Skip("ss -K does not end a TIME_WAIT here")
+    equal(answer["free"], True, "free after the remedy")
+
+
+def timewaits_there(pid):
+    return run_text("nsenter", f"--net=/proc/{pid}/ns/net", "ss", "-Htan", "state", "time-wait").strip()
+
+
 # --- any port -------------------------------------------------------------------------------------
 
 
