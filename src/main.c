@@ -44,6 +44,8 @@
  *     sentence_call.c sentence_connection.c sentence_holder.c sentence_range.c  the sentences, by kind of cause
  *     remedy_find.c remedy.c remedy_range.c remedy_call.c  what makes the call succeed: tries the remedies; the rows
  *     situation.c stop.c command.c  a copy to try them in; how to stop a holder; shell commands with quotes
+ *     stop_command.c        the command that stops it
+ *     supervisor.c          what would start a holder again, and is stopped instead
  *     pool.c forecast.c warning.c  ephemeral ports left; when they run out; the warnings about it
  *   render/                 what the user sees
  *     render.c              the list of formats

@@ -273,7 +273,7 @@ static bool try_holder_flag(struct attempt *try)
 		stop_plan_add(&try->plan, try->f, s->holders[i]);
 		any = changed[i] = true;
 	}
-	if (!any || try->plan.is_impossible || try->plan.has_caller)
+	if (!any || try->plan.is_impossible || try->plan.has_caller || stop_plan_has_helper(&try->plan))
 		return false;
 	for (size_t i = 0; i < s->count; i++)
 		s->socks[i].flags |= changed[i] ? flag : 0;

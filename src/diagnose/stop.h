@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * How to end the processes that have sockets open, by what supervises them: a systemd unit, a container, or nothing.
- *
- * Never pid 1, a user's systemd, dockerd or containerd: ending these ends a machine, a session or all containers.
- */
+/* How to end the processes that have sockets open, by what supervises them: a systemd unit, a container, or nothing. */
 #ifndef PORTTRACE_DIAGNOSE_STOP_H
 #define PORTTRACE_DIAGNOSE_STOP_H
 
@@ -14,27 +10,10 @@
 #include "diagnose/cause.h"
 #include "diagnose/command.h"
 #include "diagnose/sentence.h"
+#include "diagnose/supervisor.h"
 
 #define STOP_TARGETS_MAX 16
 #define STOP_PIDS_MAX	 64
-
-enum stop_kind {
-	STOP_PROCESSES,		/* by pid */
-	STOP_UNIT,		/* of the system's systemd */
-	STOP_USER_UNIT,		/* of a user's systemd */
-	STOP_SOCKET_UNIT,	/* a socket that systemd itself holds: its name is asked of systemctl */
-	STOP_DOCKER,
-	STOP_PODMAN,
-	STOP_CRI,		/* by crictl: containerd, CRI-O */
-	STOP_PUBLISHED,		/* a container that publishes the port through docker-proxy */
-};
-
-struct stop_target {
-	enum stop_kind kind;
-	char name[128];		/* of the unit, or the container's id */
-	uint32_t uid;		/* STOP_USER_UNIT: the uid of its user */
-	bool has_socket_unit;	/* systemd holds the socket too: the .socket unit would start it again */
-};
 
 struct stop_plan {
 	struct stop_target targets[STOP_TARGETS_MAX];
@@ -51,6 +30,8 @@ void stop_plan_init(struct stop_plan *plan);
 void stop_plan_add(struct stop_plan *plan, const struct finding *f, const struct holder *holder);
 /* Whether the plan ends every process that has this socket open. */
 bool stop_plan_covers(const struct stop_plan *plan, const struct finding *f, const struct holder *holder);
+/* Whether a process of the plan only has the port for a container: its socket options are not to be chosen. */
+bool stop_plan_has_helper(const struct stop_plan *plan);
 /* REMEDY_STOP_UNIT if any target is a unit, REMEDY_STOP_CONTAINER if any is a container, else _STOP_PROCESS. */
 enum remedy_action stop_plan_action(const struct stop_plan *plan);
 /* Appends "nginx.service", "node[4211]", "all 3: node[1], node[2], node[3]" to the text. */

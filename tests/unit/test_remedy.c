@@ -213,11 +213,11 @@ static const struct expectation expectations[] = {
 		"stop_process now: kill 816 815\n"
 		"other_port restart: Start node[977] on another port.\n"},
 	{"socket_activated", socket_activated,
-		"stop_unit now: systemctl stop nginx.socket nginx.service\n"
+		"stop_unit now: systemctl stop $(systemctl show --property=TriggeredBy --value nginx.service) nginx.service\n"
 		"other_port restart: Start node[977] on another port.\n"
 		"set_holder_option restart SO_REUSEPORT: Set SO_REUSEPORT in nginx.service and in node[977], each before bind().\n"},
 	{"systemd_alone", systemd_alone,
-		"stop_unit now: systemctl stop $(systemctl list-sockets --all --full --no-legend --plain | awk '$1 ~ /[:]8080$/ || $1 == \"8080\" { print $2 }')\n"
+		"stop_unit now: systemctl stop $(systemctl list-sockets --all --full --no-legend --plain --show-types | awk '$2 == \"Stream\" && $1 ~ /[:]8080$/ { print $3 }')\n"
 		"other_port restart: Start node[977] on another port.\n"
 		"set_holder_option restart SO_REUSEPORT: Set SO_REUSEPORT in the .socket unit for which systemd listens and in node[977], each before bind().\n"},
 	{"inherited", inherited,
@@ -225,8 +225,7 @@ static const struct expectation expectations[] = {
 		"other_port restart: Start node[977] on another port.\n"},
 	{"docker_proxy", docker_proxy,
 		"stop_container now: docker stop $(docker ps --quiet --filter publish=8080)\n"
-		"other_port restart: Start node[977] on another port.\n"
-		"set_holder_option restart SO_REUSEPORT: Set SO_REUSEPORT in the container that publishes the port and in node[977], each before bind().\n"},
+		"other_port restart: Start node[977] on another port.\n"},
 	{"container", container,
 		"stop_container now: docker stop 0123456789ab\n"
 		"other_port restart: Start node[977] on another port.\n"
