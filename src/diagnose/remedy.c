@@ -335,7 +335,8 @@ static const struct holder *own_holder(const struct attempt *try)
 	uint32_t pid = s->claim.task.pid;
 
 	for (size_t i = 0; pid && i < s->count; i++) {
-		if (situation_refuses(s, i) && has_pid(s->holders[i], pid))
+		/* What it has closed, it can neither use nor close. */
+		if (situation_refuses(s, i) && !situation_is_closed(&s->socks[i]) && has_pid(s->holders[i], pid))
 			return s->holders[i];
 	}
 	return NULL;
