@@ -10,6 +10,7 @@
  *   system/                 what procfs, netlink, sysctl and network namespaces say (no libbpf)
  *     procfs.c proc_file.c  program, command line, cgroup and credentials of a process; reads a file of /proc whole
  *     netns.c netns_read.c  finds and enters network namespaces; their settings and counters
+ *     file_caps.c           whether setcap on an executable would reach its process
  *     mountinfo.c           the mounts that keep a network namespace
  *     netlink.c device.c    netlink requests; what a network device is (a VRF, in one)
  *     fdless_owner.c        processes that hold a socket without a file descriptor

@@ -252,13 +252,15 @@ struct wire_socket {
 	__u64 inode;	     /* of its file, as in /proc/PID/fd; 0: no file, or not known */
 };
 
+#define WIRE_PROCESS_NO_FILE_CAPS 2 /* capabilities of its executable would not reach its bind(): see setcap(8) */
+
 /* Texts are the bytes of the process or file system, truncated to the size and NUL-terminated. cmdline:
  * cmdline_len bytes, arguments separated by NUL. */
 struct wire_process {
 	struct wire_hdr hdr;
 	struct wire_task task;
 	__u32 cmdline_len;
-	__u32 reserved;
+	__u32 flags; /* WIRE_PROCESS_* */
 	char exe[256];
 	char cgroup[256];
 	char cmdline[512];

@@ -46,25 +46,29 @@ static void write_unprivileged_start(const struct attempt *try, struct remedy *o
 /* The executable of a script is its interpreter: with the capability, every script would have it. */
 static bool is_interpreter(const char *exe)
 {
-	static const char *const names[] = {"python", "node", "perl", "ruby", "php", "java", "bash", "dash", "sh",
+	static const char *const names[] = {"python", "node", "nodejs", "perl", "ruby", "php", "java", "bash", "dash", "sh",
 					    "lua", "deno", "bun", "dotnet", "mono", "busybox"};
 	const char *name = strrchr(exe, '/');
 
 	name = name ? name + 1 : exe;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (!strncmp(name, names[i], strlen(names[i])))
+		size_t length = strlen(names[i]);
+
+		/* "python3.11", and not "node_exporter" */
+		if (!strncmp(name, names[i], length) && !name[length + strspn(name + length, "0123456789.-")])
 			return true;
 	}
 	return false;
 }
 
-/* Not for root: the kernel refuses it if its capabilities apply only in its own user namespace. */
+/* Not for root: the kernel refuses it if its capabilities apply only in its own user namespace. A server that gives up
+ * root before bind() loses what the file gave it. */
 static bool try_capability(struct attempt *try)
 {
 	const struct process *process = process_of(try->f, &try->f->claim->task);
 
 	if (!is_privileged(try) || !try->f->claim->task.uid || !process || process->exe[0] != '/' ||
-	    is_interpreter(process->exe))
+	    is_interpreter(process->exe) || process->no_file_caps)
 		return false;
 	try->situation.claim.has_net_bind_service = true;
 	return true;

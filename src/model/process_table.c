@@ -92,6 +92,7 @@ static void process_fill(struct process *process, const struct wire_process *eve
 		       sizeof(process->cmdline) == sizeof(event->cmdline),
 		       "texts have the wire's size");
 	process->task = event->task;
+	process->no_file_caps = event->flags & WIRE_PROCESS_NO_FILE_CAPS;
 	memcpy(process->exe, event->exe, sizeof(process->exe));
 	memcpy(process->cgroup, event->cgroup, sizeof(process->cgroup));
 	process_unit_of(process->cgroup, process->unit, sizeof(process->unit));

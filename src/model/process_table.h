@@ -3,6 +3,7 @@
 #ifndef PORTTRACE_MODEL_PROCESS_TABLE_H
 #define PORTTRACE_MODEL_PROCESS_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +13,7 @@
 struct process {
 	struct wire_task task;
 	char exe[256];
+	bool no_file_caps;   /* WIRE_PROCESS_NO_FILE_CAPS */
 	char cmdline[512];   /* arguments joined by spaces */
 	char cgroup[256];    /* path in the cgroup v2 hierarchy, "/system.slice/nginx.service" */
 	char unit[128];	     /* the systemd unit in that path: .service, .socket, .scope or .mount */

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "system/file_caps.h"
 #include "system/proc_file.h"
 
 #define PID_NS_INITIAL 0xEFFFFFFCU /* PROC_PID_INIT_INO in include/linux/proc_ns.h */
@@ -160,6 +161,8 @@ static int program_read(int dir, struct wire_process *event)
 	if (readlinkat(dir, "exe", event->exe, sizeof(event->exe) - 1) < 0)
 		event->exe[0] = '\0';
 	cgroup_read(dir, event->cgroup, sizeof(event->cgroup));
+	if (event->exe[0] == '/' && !file_caps_reach(dir, event->exe, event->task.uid))
+		event->flags |= WIRE_PROCESS_NO_FILE_CAPS;
 	/* Read last, so that an execve() during the other reads is noticed. */
 	comm_read(dir, comm);
 	if (memcmp(comm, event->task.comm, sizeof(comm)) != 0 && is_name_by_exec(event, comm))
