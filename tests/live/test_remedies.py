@@ -17,6 +17,8 @@ from porttrace_test import (
     timewaits as timewaits_on, udp, until,
 )
 
+from remedy_table import print_remedy
+
 OPTIONS = {
     "SO_REUSEADDR": REUSEADDR,
     "SO_REUSEPORT": REUSEPORT,
@@ -382,13 +384,14 @@ def all_remedies(t, trace, name):
             count = len(remedies)
             check(count, f"{name}: no remedy")
             equal(conflict["fix"].split(":")[0].rstrip("."), remedies[0]["text"].split(":")[0].rstrip("."), "fix")
-            remedy = remedies[index]
+            remedy, before = remedies[index], len(done)
             if remedy["action"] == "set_holder_option":
                 s.end()
                 holder_option(t, make, remedy, conflict["cause"])
                 done.append(remedy["action"])
             elif do(t, s, remedy):
                 done.append(remedy["action"])
+            print_remedy(conflict["cause"], remedy, len(done) > before)
             index += 1
         finally:
             s.end()
@@ -408,3 +411,17 @@ def _make_test(name):
 
 for _name in SITUATIONS:
     _make_test(_name)
+
+
+@test()
+def waits_a_minute(t):
+    """The wait that is given for a TIME_WAIT is long enough, and not needed to be much longer."""
+    with t.trace() as trace:
+        s = Situation(next(PORTS))
+        timewait(t, s)
+        _, conflict = refusal(trace, s)
+        wait = [r for r in conflict["remedies"] if r["action"] == "wait"][0]
+        check(55 < wait["after_s"] < 75, f"{wait}")
+        time.sleep(wait["after_s"])
+        equal(s.call(), None, "bind() after the wait")
+        print_remedy(conflict["cause"], wait, True)

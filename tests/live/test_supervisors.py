@@ -19,6 +19,7 @@ import subprocess
 import sys
 
 from porttrace_test import REUSEADDR, Skip, check, cgroup2_mount, equal, test, until
+from remedy_table import print_remedy
 
 OWN_TRACER = True
 
@@ -74,6 +75,7 @@ class Scene:
             script.write(HOLD)
         self.paths, self.processes = [], []
         # Scenes of other tests are on the machine at the same time.
+        self.cause = None
         self.id = hashlib.sha256(str(os.getpid()).encode()).hexdigest()
         self.web = f"pt-{os.getpid()}-web.service"
 
@@ -161,6 +163,7 @@ class Scene:
 
     def remedies(self, kind="tcp"):
         done = self.t.command("why", "--json", f"{kind}:127.0.0.1:{PORT}")
+        self.cause = json.loads(done.stdout)["cause"]
         return json.loads(done.stdout)["remedies"]
 
     def stop(self, action, kind="tcp", cwd=None):
@@ -171,6 +174,7 @@ class Scene:
                               env={**os.environ, "PATH": self.bin + ":" + os.environ["PATH"]})
         equal(done.returncode, 0, f"exit status of {remedy['command']} ({done.stderr})")
         until(lambda: self.is_free(kind), f"the port is free after {remedy['command']}", 3)
+        print_remedy(self.cause, remedy, True)
         return remedy
 
     @staticmethod
