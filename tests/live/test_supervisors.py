@@ -246,7 +246,7 @@ def socket_of_unit(t):
     """systemd has the listener too. With the service alone stopped, the port stays taken and the service comes back."""
     with Scene(t) as scene:
         service = f"{OF_USER}/app.slice/{scene.web}"
-        manager = scene.hold(OF_USER + "/init.scope", name="systemd", uid=USER, service=service)
+        manager = scene.hold(f"{OF_USER}/init.scope/pt-{os.getpid()}", name="systemd", uid=USER, service=service)
         systemctl(scene, {scene.web: service}, user=USER, socket_unit=("pt-other.socket", manager))
         scene.stop("stop_unit")
         equal(scene.calls()[-1][-3:], ["pt-other.socket", "pt.timer", scene.web], "units that were stopped")
@@ -257,7 +257,7 @@ def socket_of_unit(t):
 def socket_without_service(t):
     for kind, want in (("tcp", "pt-right.socket"), ("udp", "pt-datagram.socket")):
         with Scene(t) as scene:
-            manager = scene.hold(OF_USER + "/init.scope", name="systemd", kind=kind, uid=USER)
+            manager = scene.hold(f"{OF_USER}/init.scope/pt-{os.getpid()}", name="systemd", kind=kind, uid=USER)
             listed = "\n".join(f"{listen:<16} {what:<10} {unit:<20} x.service" for listen, what, unit in (
                 (f"127.0.0.1:{PORT}", "Stream", "pt-right.socket"), (f"127.0.0.1:{PORT}", "Datagram", "pt-datagram.socket"),
                 (f"[::]:1{PORT}", "Stream", "pt-wrong.socket"), (f"/run/{PORT}", "Stream", "pt-wrong.socket"),
