@@ -51,7 +51,7 @@
  *   render/                 what the user sees
  *     render.c              the list of formats
  *     fields.c names.c      the fields of a record and the columns as data; names of events, states and options
- *     text.c text_cells.c text_line.c text_out.c text_words.c  the stream as text: rows, cells, lines, wording
+ *     text.c text_row.c text_cells.c text_line.c text_out.c text_words.c  the stream as text: rows, cells, lines, wording
  *     text_ports.c text_churn.c text_conflict.c text_ephemeral.c text_why.c  each other kind of text output
  *     json.c json_out.c json_line.c json_churn.c json_conflict.c json_why.c  the same as JSON
  *     fold.c                repeated lines as one line with a count
@@ -62,6 +62,7 @@
  *     explain.c holder_details.c  finds the holders of a refused port; completes each of them
  *     netns_entry.c         what a command begins with to act in another network namespace
  *     lookup.c fd_lookup.c  reads processes, devices, counters from the source; finds the descriptors of sockets
+ *     watching.c            what the filters select, in words
  *     budget.c fd_cache.c scan_history.c prefetch.c port_usage_cache.c  the share of time for that, and its caches
  *   why/                    the question of `porttrace why`
  *     question.c scan.c report.c  makes the claim and applies the rules; finds the sockets; prints the answer
@@ -75,6 +76,7 @@
  *   util/                   small and general
  *     address.c time_format.c errno_name.c escape.c  addresses, times and errnos as text; unsafe bytes escaped
  *     clock.c nearest.c     the clock of events; suggestions for misspelled words
+ *     display_width.c       columns of a text on a terminal
  *   loop.c                  the main loop: descriptors, timers, signals
  */
 #include <ctype.h>

@@ -9,6 +9,7 @@
 #include "cmd/options.h"
 #include "cmd/output.h"
 #include "stream/session.h"
+#include "stream/watching.h"
 #include "source/capture.h"
 
 /* How often the replay advances the time between events, for the end of TIME_WAITs and of folded lines. */
@@ -36,6 +37,7 @@ static void tell_start(struct replay *replay)
 {
 	const struct capture_header *header = capture_header_of(replay->reader);
 	struct session *session = &replay->session;
+	char watching[WATCHING_SIZE];
 	struct start_report report = {
 		.boot_ns = header->start_boot_ns ? header->start_boot_ns : replay->now_ns,
 		.version = PORTTRACE_VERSION,
@@ -43,8 +45,10 @@ static void tell_start(struct replay *replay)
 		.probes = header->probes,
 		.sockets = port_table_count(model_ports(session->lookup.model)),
 		.netns_count = header->netns_count,
+		.watching = watching,
 	};
 
+	watching_describe(session->config->settings, watching);
 	session->renderer->start(session->render, &report);
 	session->streaming = true;
 }

@@ -16,6 +16,7 @@
 #include "probe/features.h"
 #include "source/live.h"
 #include "stream/live_stream.h"
+#include "stream/watching.h"
 #include "util/clock.h"
 
 struct trace {
@@ -62,6 +63,7 @@ static void facts_missing(const struct trace *trace, const char **missing)
 static void start_stream(struct trace *trace)
 {
 	const char *missing[FACT_COUNT + 1];
+	char watching[WATCHING_SIZE];
 	struct utsname kernel;
 	struct start_report report = {
 		.boot_ns = clock_boot_ns(),
@@ -70,10 +72,12 @@ static void start_stream(struct trace *trace)
 		.probes = live_probes(trace->source),
 		.missing = missing,
 		.netns_count = live_netns_count(trace->source),
+		.watching = watching,
 		.hint = "Ctrl-C to end",
 	};
 
 	uname(&kernel);
+	watching_describe(&trace->config->settings, watching);
 	facts_missing(trace, missing);
 	live_stream_start(trace->stream, &report);
 }

@@ -119,8 +119,10 @@ struct phrase address_text(const uint8_t addr[16])
 
 static struct phrase local_endpoint(const struct wire_sock *sock)
 {
-	return phrase("%s%s", sock_is_udp(sock) ? "UDP " : "",
-		      endpoint(sock->local_addr, sock->local_port).s);
+	char text[ADDRESS_PORT_SIZE];
+
+	address_format_bound(sock->local_addr, sock->local_port, sock->flags & WIRE_V6ONLY, text);
+	return phrase("%s%s", sock_is_udp(sock) ? "UDP " : "", text);
 }
 
 struct phrase holder_endpoint(const struct finding *f)

@@ -41,7 +41,7 @@ struct field_value {
 
 enum field_role {
 	ROLE_PLAIN,
-	ROLE_PEER,	/* in a narrow terminal, an event without a peer has its detail here */
+	ROLE_LOCAL,	/* the stream: gives way where the terminal is narrow */
 	ROLE_DETAIL,	/* what has no column of its own */
 	ROLE_IF_VARIED, /* `ls`: only when not all rows have the same value */
 };

@@ -40,6 +40,7 @@ struct start_report {
 	const char *const *missing; /* facts that these probes do not see; NULL-terminated, NULL: none */
 	uint64_t sockets;
 	uint64_t netns_count;
+	const char *watching;	/* text only: "port 3000", what the filters select */
 	const char *hint;	/* text only: "Ctrl-C to end" */
 };
 

@@ -3,21 +3,45 @@
 #include "render/status_lines.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "render/format_number.h"
+#include "render/text_line.h"
 
+#define DIGITS "0123456789"
+
+#define BANNER_COLUMNS 80
+
+/* "6.18" of "6.18.44-fc-v657" */
+static int release_length(const char *kernel)
+{
+	size_t major = strspn(kernel, DIGITS), minor = 0;
+
+	if (major && kernel[major] == '.')
+		minor = strspn(kernel + major + 1, DIGITS);
+	return (int)(minor ? major + 1 + minor : strlen(kernel));
+}
+
+/* What is watched gives way where the rest needs the room. */
 void status_lines_start(FILE *err, const struct start_report *report)
 {
-	char sockets[NUMBER_SIZE], namespaces[NUMBER_SIZE];
+	const char *watching = report->watching ? report->watching : "";
+	struct text_line start = {}, what = {}, end = {};
 
-	format_count(report->sockets, sockets);
-	format_count(report->netns_count, namespaces);
-	fprintf(err, "porttrace %s · Linux %s · probes %s · %s socket%s in %s network namespace%s",
-		report->version, report->kernel, report->probes, sockets,
-		report->sockets == 1 ? "" : "s", namespaces, report->netns_count == 1 ? "" : "s");
-	if (report->hint && report->hint[0])
-		fprintf(err, " · %s", report->hint);
-	putc('\n', err);
+	text_line_format(&start, "porttrace %s · Linux %.*s · probes %s", report->version,
+			 release_length(report->kernel), report->kernel, report->probes);
+	if (*watching) {
+		text_line_add(&what, " · watching ");
+		text_line_bytes(&what, watching, strlen(watching));
+	}
+	if (report->hint && *report->hint)
+		text_line_format(&end, " · %s", report->hint);
+	if (start.columns + what.columns + end.columns > BANNER_COLUMNS)
+		text_line_cut(&what, BANNER_COLUMNS > start.columns + end.columns + 4 ?
+					     BANNER_COLUMNS - start.columns - end.columns : 4);
+	text_line_append(&start, &what);
+	text_line_append(&start, &end);
+	text_line_write(&start, err, 0, false);
 	if (!report->missing || !report->missing[0])
 		return;
 	fputs("not available with these probes:", err);

@@ -10,7 +10,7 @@
 /* A renderer that prints only these: for a stream that is recorded to a file. */
 extern const struct renderer render_status_lines;
 
-/* "porttrace 0.1 · Linux 6.12 · probes fentry · 41 sockets in 3 network namespaces" */
+/* "porttrace 0.1 · Linux 6.12 · probes fentry · watching port 3000 · Ctrl-C to end" */
 void status_lines_start(FILE *err, const struct start_report *report);
 /* "1,204 events, 0 lost" */
 void status_lines_stop(FILE *err, const struct stop_report *report);

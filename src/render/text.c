@@ -6,19 +6,19 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "render/fields.h"
 #include "render/format_number.h"
 #include "render/status_lines.h"
 #include "render/text_churn.h"
 #include "render/text_conflict.h"
 #include "render/text_out.h"
 #include "render/text_ports.h"
+#include "render/text_row.h"
 #include "render/text_why.h"
 #include "render/text_words.h"
 #include "util/address.h"
 #include "util/errno_name.h"
 
-#define WIDE_ENOUGH 110 /* columns, for DETAIL to be a column of its own */
+#define WIDE_ENOUGH 110 /* columns, for COMM and LOCAL to have columns as wide as most of their values */
 
 static const size_t time_widths[] = {
 	[TIME_WALL] = 14, [TIME_RELATIVE] = 12, [TIME_ISO] = 32, [TIME_NONE] = 0,
@@ -91,83 +91,24 @@ static void text_close(struct render *render)
 	free(render);
 }
 
-static size_t column_width(const struct render *render, const struct field *field)
-{
-	return render->is_narrow ? field->narrow_width : field->width;
-}
-
-static void put_header(struct render *render)
-{
-	size_t start = render->time_width;
-	struct text_line line = {}, cell = {};
-
-	if (render->options.time != TIME_NONE)
-		text_line_add(&line, "TIME");
-	for (const struct field *field = field_next_column(NULL, FIELD_OF_EVENT); field;
-	     field = field_next_column(field, FIELD_OF_EVENT)) {
-		if (field->role == ROLE_DETAIL && render->is_narrow)
-			continue;
-		text_line_reset(&cell);
-		text_line_add(&cell, field->header);
-		if (field->role == ROLE_PEER && render->is_narrow)
-			text_line_add(&cell, "/DETAIL");
-		text_line_cell(&line, start, column_width(render, field), field->align, &cell);
-		start += column_width(render, field);
-	}
-	text_write(render, &line);
-}
-
 static void text_start(struct render *render, const struct start_report *report)
 {
 	render->many_namespaces = report->netns_count > 1;
 	if (render->options.quiet)
 		return;
 	status_lines_start(render->options.err, report);
-	put_header(render);
+	text_row_header(render);
 }
 
-static const struct field *detail_of_event(void)
-{
-	const struct field *field = field_next_column(NULL, FIELD_OF_EVENT);
-
-	while (field->role != ROLE_DETAIL)
-		field = field_next_column(field, FIELD_OF_EVENT);
-	return field;
-}
-
-static void add_cells(struct render *render, const struct report *report, struct text_line *line)
-{
-	size_t start = render->time_width;
-	bool has_detail = false;
-	struct text_line cell;
-
-	for (const struct field *field = field_next_column(NULL, FIELD_OF_EVENT); field;
-	     field = field_next_column(field, FIELD_OF_EVENT)) {
-		if (field->role == ROLE_DETAIL && has_detail)
-			continue;
-		text_line_reset(&cell);
-		field_put(field, report, &render->options, &cell);
-		if (field->role == ROLE_PEER && render->is_narrow && cell.length == 0) {
-			field_put(detail_of_event(), report, &render->options, &cell);
-			has_detail = true;
-		}
-		text_line_cell(line, start, column_width(render, field), field->align, &cell);
-		start += column_width(render, field);
-	}
-}
-
-static void put_event(struct render *render, const struct report *report, uint32_t error)
+static void put_event(struct render *render, const struct report *report)
 {
 	bool is_over = report->event->kind == WIRE_CLOSE || report->event->kind == WIRE_TIMEWAIT ||
 		       report->event->kind == WIRE_RELEASE;
 	struct text_line line = { .style = is_over ? STYLE_FAINT : STYLE_PLAIN };
 
 	text_begin(render, &line, report->event->boot_ns);
-	add_cells(render, report, &line);
-	if (error)
-		text_write_whole(render, &line);
-	else
-		text_write(render, &line);
+	text_row(render, report, &line);
+	text_write(render, &line);
 }
 
 static void text_event(struct render *render, const struct report *report)
@@ -175,7 +116,7 @@ static void text_event(struct render *render, const struct report *report)
 	if (!report->sock || !wire_kind_name(report->event->kind) ||
 	    !fold_admit(&render->fold, report))
 		return;
-	put_event(render, report, wire_error_of(report->event));
+	put_event(render, report);
 	if (report->conflict)
 		text_conflict(render, report);
 }

@@ -8,35 +8,29 @@
 #include "render/names.h"
 #include "render/text_words.h"
 #include "util/address.h"
-#include "util/errno_name.h"
 
 #define LONG_SEARCH_NS 1000000ULL /* a port search that took at least this long is shown */
 #define PIDS_SEEN      32	  /* processes of one socket that are distinguished when counting */
 
-static void add_address(struct text_line *line, const uint8_t address[16], uint16_t port)
-{
-	char text[ADDRESS_PORT_SIZE];
-
-	address_format_port(address, port, text);
-	text_line_add(line, text);
-}
-
 void text_cell_local(struct text_line *line, const struct report *report, const struct render_options *options)
 {
+	const struct wire_sock *sk = report->sock;
+	char text[ADDRESS_PORT_SIZE];
+
 	(void)options;
-	add_address(line, report->sock->local_addr, report->sock->local_port);
+	address_format_bound(sk->local_addr, sk->local_port, sk->flags & WIRE_V6ONLY, text);
+	text_line_add(line, text);
 }
 
 void text_cell_remote(struct text_line *line, const struct report *report, const struct render_options *options)
 {
-	uint32_t error = wire_error_of(report->event);
-	char name[ERRNO_NAME_SIZE];
+	char text[ADDRESS_PORT_SIZE];
 
 	(void)options;
-	if (report->sock->remote_port)
-		add_address(line, report->sock->remote_addr, report->sock->remote_port);
-	else if (error)
-		text_line_mark(line, STYLE_FAILED, errno_name(error, name));
+	if (!report->sock->remote_port)
+		return;
+	address_format_port(report->sock->remote_addr, report->sock->remote_port, text);
+	text_line_add(line, text);
 }
 
 /* Counts the processes besides the first that have the socket open; beyond PIDS_SEEN, a process may count twice. */
@@ -64,9 +58,8 @@ void text_cell_comm(struct text_line *line, const struct report *report, const s
 	const struct wire_task *task = report->task;
 	size_t others = report->entry ? count_others(report->entry->fds) : 0;
 
-	(void)options;
 	if (task && task->pid)
-		text_line_bytes(line, task->comm, strnlen(task->comm, sizeof(task->comm)));
+		text_comm(line, task->comm, options->width > 0);
 	else
 		text_line_add(line, report->sock->flags & WIRE_KERNEL_OWNED ? "[kernel]" : "-");
 	if (others > 0)
@@ -90,7 +83,6 @@ static void add_kind_detail(struct text_line *line, const struct report *report)
 	const struct wire_bind *bind = (const struct wire_bind *)event;
 	const struct wire_timewait *timewait = (const struct wire_timewait *)event;
 	const char *action;
-	char name[ERRNO_NAME_SIZE];
 
 	switch ((enum wire_kind)event->kind) {
 	case WIRE_BIND:
@@ -113,8 +105,6 @@ static void add_kind_detail(struct text_line *line, const struct report *report)
 				     ((const struct wire_connect *)event)->duration_ns);
 		break;
 	case WIRE_CLOSE:
-		if (close->error)
-			text_line_add(line, errno_name(close->error, name));
 		if (close->life_ns)
 			add_duration(line, "after", close->life_ns);
 		if (close->next_state == WIRE_TCP_TIME_WAIT) {
@@ -147,12 +137,7 @@ void text_cell_event_detail(struct text_line *line, const struct report *report,
 			    const struct render_options *options)
 {
 	const struct process *process = report->process;
-	uint32_t error = wire_error_of(report->event);
-	char name[ERRNO_NAME_SIZE];
 
-	/* PEER shows the errno if there is no peer; if there is one, DETAIL begins with the errno. */
-	if (error && report->sock->remote_port)
-		text_line_mark(line, STYLE_FAILED, errno_name(error, name));
 	add_kind_detail(line, report);
 	text_interface(line, report->interface);
 	if (!options->verbose)

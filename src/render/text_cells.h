@@ -10,7 +10,6 @@
 
 /* "10.0.0.5:80" */
 void text_cell_local(struct text_line *line, const struct report *report, const struct render_options *options);
-/* The peer; for a failed call without a peer the errno. */
 void text_cell_remote(struct text_line *line, const struct report *report, const struct render_options *options);
 /* "nginx", and in `ls` " +2" where two more processes have the socket open */
 void text_cell_comm(struct text_line *line, const struct report *report, const struct render_options *options);

@@ -73,7 +73,7 @@ static void add_socket(struct text_line *line, const struct holder *holder, uint
 		text_line_format(line, " %s", protocol_name(sk->protocol, name));
 	if (state)
 		text_line_format(line, " %s", state);
-	address_format_port(sk->local_addr, sk->local_port, address);
+	address_format_bound(sk->local_addr, sk->local_port, sk->flags & WIRE_V6ONLY, address);
 	text_line_format(line, " %s", address);
 	if (sk->remote_port) {
 		address_format_port(sk->remote_addr, sk->remote_port, address);

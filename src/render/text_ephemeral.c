@@ -16,6 +16,7 @@
 #include "render/text_out.h"
 #include "render/text_words.h"
 #include "util/address.h"
+#include "util/display_width.h"
 
 #define POOLS_SHOWN	   5
 #define NEAR_LIMIT_PERCENT 80
@@ -44,7 +45,7 @@ static void ephemeral_start(struct render *render, const struct start_report *re
 /* Ends at column `end`. */
 static void add_right(struct text_line *line, size_t end, const char *text)
 {
-	size_t length = text_columns(text, strlen(text));
+	size_t length = display_width(text, strlen(text));
 
 	text_line_column(line, end > length ? end - length : 0);
 	text_line_add(line, text);

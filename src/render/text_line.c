@@ -5,20 +5,12 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "util/display_width.h"
 #include "util/escape.h"
 
 static bool starts_character(char byte)
 {
 	return ((unsigned char)byte & 0xc0) != 0x80;
-}
-
-size_t text_columns(const char *text, size_t length)
-{
-	size_t columns = 0;
-
-	for (size_t i = 0; i < length; i++)
-		columns += starts_character(text[i]);
-	return columns;
 }
 
 void text_line_reset(struct text_line *line)
@@ -42,7 +34,7 @@ void text_line_put(struct text_line *line, const char *text, size_t length)
 	}
 	memcpy(line->bytes + line->length, text, length);
 	line->length += length;
-	line->columns += text_columns(text, length);
+	line->columns += display_width(text, length);
 }
 
 void text_line_add(struct text_line *line, const char *text)
@@ -65,7 +57,7 @@ void text_line_bytes(struct text_line *line, const char *bytes, size_t length)
 {
 	size_t added = escape_terminal(line->bytes + line->length, room(line) + 1, bytes, length);
 
-	line->columns += text_columns(line->bytes + line->length, added);
+	line->columns += display_width(line->bytes + line->length, added);
 	line->length += added;
 }
 
@@ -117,18 +109,14 @@ void text_line_cell(struct text_line *line, size_t start, size_t width, enum tex
 	text_line_append(line, cell);
 }
 
-static void cut(struct text_line *line, size_t width)
+void text_line_cut(struct text_line *line, size_t width)
 {
 	static const char ellipsis[] = "…";
-	size_t columns = 0, end = 0;
 
 	if (width == 0 || line->columns <= width)
 		return;
-	for (; end < line->length; end++) {
-		if (starts_character(line->bytes[end]) && ++columns == width)
-			break;
-	}
-	line->length = end;
+	line->length = display_fit(line->bytes, line->length, width - 1);
+	line->columns = display_width(line->bytes, line->length);
 	text_line_put(line, ellipsis, sizeof(ellipsis) - 1);
 }
 
@@ -144,6 +132,8 @@ void text_line_write(struct text_line *line, FILE *out, size_t width, bool colou
 		[STYLE_FAILED] = "\033[31m",
 		[STYLE_WARNING] = "\033[33m",
 		[STYLE_FAINT] = "\033[2m",
+		[STYLE_HOLDER] = "\033[1m",
+		[STYLE_REMEDY] = "\033[32m",
 	};
 	size_t from = line->mark, to = line->mark_end;
 
@@ -151,7 +141,7 @@ void text_line_write(struct text_line *line, FILE *out, size_t width, bool colou
 		line->length--;
 		line->columns--;
 	}
-	cut(line, width);
+	text_line_cut(line, width);
 	if (to <= from) {
 		from = 0;
 		to = line->length;

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum text_style { STYLE_PLAIN, STYLE_FAILED, STYLE_WARNING, STYLE_FAINT };
+enum text_style { STYLE_PLAIN, STYLE_FAILED, STYLE_WARNING, STYLE_FAINT, STYLE_HOLDER, STYLE_REMEDY };
 enum text_align { ALIGN_LEFT, ALIGN_RIGHT };
 
 #define TEXT_LINE_BYTES 1536
@@ -44,10 +44,9 @@ void text_line_column(struct text_line *line, size_t column);
 void text_line_cell(struct text_line *line, size_t start, size_t width, enum text_align align,
 		    const struct text_line *cell);
 
+/* Cuts the line to `width` columns, the last of which is then "…". 0: not cut. */
+void text_line_cut(struct text_line *line, size_t width);
 /* width: columns to cut the line to, 0: not cut. Leaves the line empty. */
 void text_line_write(struct text_line *line, FILE *out, size_t width, bool colour);
-
-/* Columns of an escaped text: one per UTF-8 character. */
-size_t text_columns(const char *text, size_t length);
 
 #endif

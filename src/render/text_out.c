@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "util/display_width.h"
+
 #define LABEL_WIDTH    8
 #define NARROWEST_NOTE 20
 
@@ -49,19 +51,16 @@ void text_write_whole(struct render *render, struct text_line *line)
 	write_line(render, line, 0);
 }
 
-/* Bytes of `text` for one line of `width` columns: up to the last space that fits, or all if there is none. */
+/* Bytes of `text` for one line of `width` columns: up to the last space that fits, else what fits. */
 static size_t wrap(const char *text, size_t length, size_t width)
 {
-	size_t columns = 0, last_space = 0;
+	size_t fits = display_fit(text, length, width), end = fits;
 
-	for (size_t i = 0; i < length; i++) {
-		columns += text_columns(text + i, 1);
-		if (columns > width && last_space > 0)
-			return last_space;
-		if (text[i] == ' ')
-			last_space = i;
-	}
-	return columns > width && last_space > 0 ? last_space : length;
+	if (fits == length)
+		return length;
+	while (end > 0 && text[end] != ' ')
+		end--;
+	return end > 0 ? end : fits;
 }
 
 void text_note(struct render *render, const char *label, const char *text, size_t length)

@@ -18,7 +18,7 @@ struct render {
 	struct render_options options;
 	struct time_cache clock;
 	size_t time_width; /* of the column, 0 without one */
-	bool is_narrow;	   /* the terminal has no room for DETAIL as a column */
+	bool is_narrow;	   /* the terminal has no room for wide columns */
 	struct fold fold;
 	struct text_ports *ports;
 	bool many_namespaces;

@@ -71,7 +71,7 @@ static void put_verdict(struct render *render, const struct why_report *report)
 	char name[PROTOCOL_NAME_SIZE], address[ADDRESS_PORT_SIZE];
 	struct text_line line = {};
 
-	address_format_port(sock->local_addr, sock->local_port, address);
+	address_format_bound(sock->local_addr, sock->local_port, sock->flags & WIRE_V6ONLY, address);
 	text_line_format(&line, "%s %s%s: ", protocol_name(sock->protocol, name), address,
 			 only_family(sock));
 	if (!report->error)

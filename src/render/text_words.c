@@ -9,6 +9,15 @@
 
 #define CONTAINER_SHOWN 12 /* digits, as docker ps shows it */
 
+void text_comm(struct text_line *line, const char *comm, bool is_cut)
+{
+	struct text_line name = {};
+
+	text_line_bytes(&name, comm, strnlen(comm, sizeof(((struct wire_task *)0)->comm)));
+	text_line_cut(&name, is_cut ? COMM_COLUMNS : 0);
+	text_line_append(line, &name);
+}
+
 void text_who(struct text_line *line, const char *comm, uint32_t pid)
 {
 	text_line_bytes(line, comm, strnlen(comm, sizeof(((struct wire_task *)0)->comm)));
@@ -24,7 +33,8 @@ void text_item(struct text_line *line)
 void text_options(struct text_line *line, const struct wire_sock *sk)
 {
 	const char *names[OPTION_NAMES_MAX];
-	size_t count = option_names(sk->flags, names);
+	/* The address says it: "[::]:80" is IPv6 only, and with any other address it means nothing. */
+	size_t count = option_names(sk->flags & ~WIRE_V6ONLY, names);
 
 	for (size_t i = 0; i < count; i++) {
 		text_item(line);

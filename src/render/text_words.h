@@ -3,11 +3,15 @@
 #ifndef PORTTRACE_RENDER_TEXT_WORDS_H
 #define PORTTRACE_RENDER_TEXT_WORDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "model/model.h"
 #include "render/text_line.h"
 
+/* "nginx", escaped. is_cut: at most COMM_COLUMNS wide; only a name with control characters is longer. */
+#define COMM_COLUMNS 18
+void text_comm(struct text_line *line, const char *comm, bool is_cut);
 /* "nginx[812]" */
 void text_who(struct text_line *line, const char *comm, uint32_t pid);
 /* Adds ", " unless the line is empty. The caller adds the item. */

@@ -114,25 +114,55 @@ size_t address_format(const uint8_t address[16], char out[ADDRESS_SIZE])
 	return (size_t)(end - out);
 }
 
-size_t address_format_port(const uint8_t address[16], uint16_t port, char out[ADDRESS_PORT_SIZE])
+static size_t write_port(char *out, char *at, uint16_t port)
 {
-	bool bracketed = false;
-	char *at = out;
-
-	if (address_is_wildcard(address)) {
-		*at++ = '*';
-	} else {
-		bracketed = !address_is_mapped(address);
-		if (bracketed)
-			*at++ = '[';
-		at = write_address(at, address);
-		if (bracketed)
-			*at++ = ']';
-	}
 	*at++ = ':';
 	at = write_decimal(at, port);
 	*at = '\0';
 	return (size_t)(at - out);
+}
+
+size_t address_format_bound(const uint8_t address[16], uint16_t port, bool v6only, char out[ADDRESS_PORT_SIZE])
+{
+	char *at = out;
+
+	if (address_is_mapped(address))
+		return write_port(out, write_v4(at, address + 12), port);
+	if (address_is_wildcard(address) && !v6only) {
+		*at++ = '*';
+		return write_port(out, at, port);
+	}
+	*at++ = '[';
+	at = write_v6(at, address);
+	*at++ = ']';
+	return write_port(out, at, port);
+}
+
+size_t address_format_port(const uint8_t address[16], uint16_t port, char out[ADDRESS_PORT_SIZE])
+{
+	return address_format_bound(address, port, false, out);
+}
+
+void address_shorten(char text[ADDRESS_PORT_SIZE], size_t columns)
+{
+	static const char ellipsis[] = "…";
+	char port[sizeof(":65535")], *colon = strrchr(text, ':');
+	size_t length = strlen(text), kept, head, tail;
+	char *end = colon;
+
+	if (!colon || colon - text <= 1 || length <= columns || strlen(colon) >= sizeof(port))
+		return;
+	strcpy(port, colon);
+	kept = columns > strlen(port) + 1 ? columns - strlen(port) - 1 : 0;
+	if (kept < 4) {
+		end = text; /* brackets and a digit or two would show nothing */
+		kept = 0;
+	}
+	head = (kept + 1) / 2;
+	tail = kept - head;
+	memmove(text + head + sizeof(ellipsis) - 1, end - tail, tail);
+	memcpy(text + head, ellipsis, sizeof(ellipsis) - 1);
+	strcpy(text + head + sizeof(ellipsis) - 1 + tail, port);
 }
 
 static int parse_prefix(const char *text, unsigned int bits, unsigned int *prefix)

@@ -23,8 +23,16 @@ bool address_is_loopback(const uint8_t address[16]);
 
 /* "10.0.0.5", "::1" (RFC 5952), "0.0.0.0" and "::" for the wildcards */
 size_t address_format(const uint8_t address[16], char out[ADDRESS_SIZE]);
-/* "10.0.0.5:80", "[::1]:80", "*:80" */
+/* "10.0.0.5:80", "[::1]:80", "0.0.0.0:80"; "*:80" for ::, which takes IPv4 too */
 size_t address_format_port(const uint8_t address[16], uint16_t port, char out[ADDRESS_PORT_SIZE]);
+/* The same for the address that a socket is bound to, as in ss: with IPV6_V6ONLY, :: is "[::]:80". */
+size_t address_format_bound(const uint8_t address[16], uint16_t port, bool v6only, char out[ADDRESS_PORT_SIZE]);
+
+/*
+ * Shortens the text of an address with port in its middle to at most `columns`: "[2001:db8…7334]:443", "…:443". The
+ * port stays whole, even where the text is wider for it.
+ */
+void address_shorten(char text[ADDRESS_PORT_SIZE], size_t columns);
 
 /*
  * Parses "10.0.0.5", "10.0.0.0/8", "fe80::/10". *prefix: bits of the 16 bytes, so 96 + n for IPv4; 128 if the

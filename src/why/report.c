@@ -76,7 +76,7 @@ static void explain_unreferenced(const struct why_question *question, struct con
 	if (!conflict->holder_count || first->pid_count || first->sock.state != WIRE_TCP_CLOSE ||
 	    first->sock.flags & WIRE_KERNEL_OWNED)
 		return;
-	address_format_port(first->sock.local_addr, first->sock.local_port, address);
+	address_format_bound(first->sock.local_addr, first->sock.local_port, first->sock.flags & WIRE_V6ONLY, address);
 	snprintf(conflict->why, sizeof(conflict->why),
 		 "A socket that no process has open (it is in an unread message, or registered with an io_uring) "
 		 "is bound to %s%s.", address,

@@ -31,13 +31,37 @@ static void addresses_are_formatted(void **state)
 	(void)state;
 	expect_both("10.0.0.5", "10.0.0.5", "10.0.0.5:443");
 	expect_both("255.255.255.255", "255.255.255.255", "255.255.255.255:443");
-	expect_both("0.0.0.0", "0.0.0.0", "*:443");
+	expect_both("0.0.0.0", "0.0.0.0", "0.0.0.0:443");
 	expect_both("::", "::", "*:443");
 	expect_both("::1", "::1", "[::1]:443");
 	expect_both("fe80::1:0:0:2", "fe80::1:0:0:2", "[fe80::1:0:0:2]:443");
 	expect_both("::ffff:192.0.2.1", "192.0.2.1", "192.0.2.1:443");
 	expect_both("2001:DB8:0:1:0:0:0:0", "2001:db8:0:1::", "[2001:db8:0:1::]:443");
 	expect_both("1:0:2:3:4:5:6:7", "1:0:2:3:4:5:6:7", "[1:0:2:3:4:5:6:7]:443");
+}
+
+/* ss shows "*" only for a socket that takes IPv4 and IPv6. */
+static void bound_addresses_are_as_in_ss(void **state)
+{
+	static const struct {
+		const char *address, *v4_too, *v6only;
+	} rows[] = {
+		{ "0.0.0.0", "0.0.0.0:80", "0.0.0.0:80" },
+		{ "::", "*:80", "[::]:80" },
+		{ "::1", "[::1]:80", "[::1]:80" },
+	};
+	char out[ADDRESS_PORT_SIZE];
+	uint8_t address[16];
+	unsigned int prefix;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(address_parse(rows[i].address, address, &prefix), 0);
+		address_format_bound(address, 80, false, out);
+		assert_string_equal(out, rows[i].v4_too);
+		address_format_bound(address, 80, true, out);
+		assert_string_equal(out, rows[i].v6only);
+	}
 }
 
 static void v6_is_formatted_as_by_the_c_library(void **state)
@@ -120,6 +144,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_are_formatted),
+		cmocka_unit_test(bound_addresses_are_as_in_ss),
 		cmocka_unit_test(v6_is_formatted_as_by_the_c_library),
 		cmocka_unit_test(networks_are_parsed),
 		cmocka_unit_test(invalid_text_is_refused),

@@ -300,7 +300,7 @@ static const struct scene_case cases[] = {
 	 "bpftool cgroup tree"},
 	{cgroup_bpf, "denied-by-cgroup-bpf",
 	 "as far as known, by a BPF program of cgroup /user.slice/node.scope or a parent of it.", "bpftool"},
-	{rewritten, "rewritten-by-cgroup-bpf", "changed that to *:8080, which nginx[812] holds.",
+	{rewritten, "rewritten-by-cgroup-bpf", "changed that to 0.0.0.0:8080, which nginx[812] holds.",
 	 "Stop nginx.service"},
 };
 

@@ -128,8 +128,8 @@ static void a_rewritten_port_has_its_holder(void **state)
 	diagnose(&claim, &failure, NULL, NULL, NULL, 0, &conflict);
 	assert_string_equal(conflict.cause, "rewritten-by-cgroup-bpf");
 	assert_int_equal(conflict.holder_count, 1);
-	assert_non_null(strstr(conflict.why, "asked for *:6001"));
-	assert_non_null(strstr(conflict.why, "changed that to *:8080"));
+	assert_non_null(strstr(conflict.why, "asked for 0.0.0.0:6001"));
+	assert_non_null(strstr(conflict.why, "changed that to 0.0.0.0:8080"));
 	assert_non_null(strstr(conflict.why, "nginx[812]"));
 }
 

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every kind of line with the longest values fits terminals of 80 to 200 columns, and shows process and ports. The C
+ * library counts the columns.
+ */
+#include "render_sample.h"
+
+#include <limits.h>
+#include <locale.h>
+#include <wchar.h>
+
+#include "model/wire_check.h"
+#include "render/status_lines.h"
+#include "render/text.h"
+#include "stream/watching.h"
+#include "util/display_width.h"
+
+#define LONG_ADDRESS "2001:db8:85a3:1111:2222:8a2e:1370:7334"
+#define PEER_ADDRESS "2001:db8:ffff:eeee:dddd:cccc:bbbb:aaaa"
+
+static const unsigned int widths[] = { 80, 100, 120, 200 };
+static const enum time_style styles[] = { TIME_WALL, TIME_RELATIVE, TIME_ISO, TIME_NONE };
+/* 15 bytes: the most that the kernel keeps; two columns a character; a control character takes four. */
+static const char *const names[] = { "fifteen-letters", "データ基盤", "\033[2J\033[31mabcdef" };
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static size_t columns_of(const char *line, size_t length)
+{
+	mbstate_t state = {};
+	size_t columns = 0;
+
+	while (length > 0) {
+		wchar_t character;
+		size_t bytes = mbrtowc(&character, line, length, &state);
+
+		assert_true(bytes > 0 && bytes <= length);
+		assert_true(wcwidth(character) >= 0);
+		columns += (size_t)wcwidth(character);
+		line += bytes;
+		length -= bytes;
+	}
+	return columns;
+}
+
+static void expect_to_fit(const char *text, unsigned int width)
+{
+	for (const char *end; *text; text = end + 1) {
+		end = strchr(text, '\n');
+		assert_non_null(end);
+		if (columns_of(text, (size_t)(end - text)) > width)
+			fail_msg("wider than %u columns: %.*s", width, (int)(end - text), text);
+	}
+}
+
+static struct wire_sock long_sock(uint32_t flags)
+{
+	struct wire_sock sk = sample_sock(WIRE_TCP_ESTABLISHED, LONG_ADDRESS, 65535);
+
+	sk.family = AF_INET6;
+	sk.flags = flags;
+	sample_peer(&sk, PEER_ADDRESS, 65534);
+	return sk;
+}
+
+static struct wire_task long_task(const char *comm)
+{
+	struct wire_task task = sample_task(4194304, "");
+
+	memcpy(task.comm, comm, strlen(comm));
+	return task;
+}
+
+/* Every event that has a row. Returns how many. */
+static size_t long_events(const char *comm, union wire_event *events)
+{
+	struct wire_sock peer = long_sock(WIRE_OPTIONS), alone = peer;
+	struct wire_task task = long_task(comm);
+	size_t count = 0;
+
+	memset(alone.remote_addr, 0, sizeof(alone.remote_addr));
+	alone.remote_port = 0;
+	for (int failed = 0; failed < 2; failed++) {
+		uint32_t error = failed ? EADDRNOTAVAIL : 0;
+
+		events[count++].bind = (struct wire_bind){ .hdr = SAMPLE_HDR(BIND, bind), .sock = alone, .task = task,
+							   .error = error, .duration_ns = 999999999,
+							   .how = WIRE_BIND_IMPLICIT };
+		events[count++].listen = (struct wire_listen){ .hdr = SAMPLE_HDR(LISTEN, listen), .sock = alone,
+							       .task = task, .error = error, .backlog = UINT32_MAX };
+		events[count++].connect = (struct wire_connect){ .hdr = SAMPLE_HDR(CONNECT, connect), .sock = peer,
+								 .task = task, .error = error,
+								 .duration_ns = 999999999 };
+		events[count++].close = (struct wire_close){ .hdr = SAMPLE_HDR(CLOSE, close), .sock = peer,
+							     .task = task, .error = failed ? ECONNREFUSED : 0,
+							     .life_ns = UINT64_MAX / 2,
+							     .next_state = WIRE_TCP_TIME_WAIT };
+	}
+	events[count++].accept = (struct wire_accept){ .hdr = SAMPLE_HDR(ACCEPT, accept), .sock = peer, .task = task };
+	events[count++].timewait = (struct wire_timewait){ .hdr = SAMPLE_HDR(TIMEWAIT, timewait), .sock = peer,
+							   .task = task, .action = WIRE_TIMEWAIT_OVERFLOW,
+							   .substate = WIRE_TCP_FIN_WAIT2 };
+	events[count++].release = (struct wire_release){ .hdr = SAMPLE_HDR(RELEASE, release), .sock = alone,
+							 .task = task };
+	return count;
+}
+
+static void expect_whole(const char *text, const struct wire_hdr *event, const char *comm, enum time_style style,
+			 unsigned int width)
+{
+	const struct wire_sock *sk = wire_sock_of(event);
+	uint32_t error = event->kind == WIRE_CLOSE ? ((const struct wire_close *)event)->error : wire_error_of(event);
+
+	assert_non_null(strstr(text, wire_kind_name(event->kind)));
+	assert_non_null(strstr(text, "4194304"));
+	if (*comm != '\033') /* of an escaped name the beginning has to do */
+		assert_non_null(strstr(text, comm));
+	/* The date of RFC 3339 leaves no room for more in 80 columns. */
+	if (style == TIME_ISO && width < 100)
+		return;
+	/* The local end of a connection is left out where not even both ports fit. */
+	if (!sk->remote_port || width >= (style == TIME_ISO ? 120 : 100))
+		if (!strstr(text, ":65535"))
+			fail_msg("no local port: %s", text);
+	if (sk->remote_port)
+		assert_non_null(strstr(text, ":65534"));
+	if (error == EADDRNOTAVAIL)
+		assert_non_null(strstr(text, "EADDRNOTAVAIL"));
+	if (error == ECONNREFUSED)
+		assert_non_null(strstr(text, "ECONNREFUSED"));
+}
+
+static void rows_of_events_fit(void **state)
+{
+	union wire_event events[16];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(widths) * COUNT_OF(styles) * COUNT_OF(names); i++) {
+		const char *comm = names[i / COUNT_OF(widths) / COUNT_OF(styles)];
+		struct render_options options = sample_options();
+		size_t count = long_events(comm, events);
+
+		options.width = widths[i % COUNT_OF(widths)];
+		options.time = styles[i / COUNT_OF(widths) % COUNT_OF(styles)];
+		for (size_t j = 0; j < count; j++) {
+			struct report report = sample_report(&events[j]);
+			struct sample_output output;
+
+			report.interface = "fifteen-letters";
+			sample_open(&output, &render_text, options);
+			output.renderer->event(output.render, &report);
+			sample_flush(&output, SAMPLE_BOOT_NS);
+			expect_to_fit(output.text, options.width);
+			expect_whole(output.text, &events[j].hdr, comm, options.time, options.width);
+			sample_close(&output);
+		}
+	}
+}
+
+static void the_first_lines_fit(void **state)
+{
+	struct settings settings = { .local_ports.used = 1 };
+	struct start_report start = { .version = "0.10", .kernel = "6.12.44-fc-v657", .probes = "fentry",
+				      .hint = "Ctrl-C to end" };
+	char watching[WATCHING_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(widths); i++) {
+		struct render_options options = sample_options();
+		struct sample_output output;
+
+		for (uint32_t port = 0; port < 600; port += 3)
+			settings.local_ports.bits[port / 64] |= 1ULL << (port % 64);
+		watching_describe(&settings, watching);
+		start.watching = watching;
+		options.width = widths[i];
+		sample_open(&output, &render_text, options);
+		output.renderer->start(output.render, &start);
+		sample_flush(&output, SAMPLE_BOOT_NS);
+		expect_to_fit(output.text, widths[i]);
+		expect_to_fit(output.messages, 80);
+		assert_non_null(strstr(output.messages, "Ctrl-C to end"));
+		if (!strstr(output.messages, "watching ports 0,"))
+			fail_msg("%s", output.messages);
+		sample_close(&output);
+	}
+}
+
+static void filters_have_words(void **state)
+{
+	struct settings settings = {};
+	char watching[WATCHING_SIZE];
+
+	(void)state;
+	watching_describe(&settings, watching);
+	assert_string_equal(watching, "all ports");
+	settings.local_ports.used = 1;
+	settings.local_ports.bits[3000 / 64] = 1ULL << 3000 % 64;
+	watching_describe(&settings, watching);
+	assert_string_equal(watching, "port 3000");
+	settings.local_ports.bits[3000 / 64] |= 3ULL << (3000 % 64 + 1);
+	settings.local_ports.bits[1023] |= 1ULL << 63;
+	settings.remote_ports = (struct settings_ports){ .used = 1, .bits = { [0] = 1 } };
+	settings.pids = (struct settings_numbers){ .count = 2, .values = { 5, 7 } };
+	settings.ipv6 = settings.failed_only = 1;
+	strcpy(settings.comms.values[settings.comms.count++], "node");
+	watching_describe(&settings, watching);
+	assert_string_equal(watching, "ports 3000-3002,65535, remote port 0, node, pid 5,7, IPv6, failures only");
+}
+
+static void addresses_give_way(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t columns;
+		const char *expected;
+	} rows[] = {
+		{ "10.0.0.5:80", 11, "10.0.0.5:80" },
+		{ "10.0.0.5:80", 10, "10.…0.5:80" },
+		{ "[2001:db8::8a2e:370:7334]:443", 20, "[2001:db…0:7334]:443" },
+		{ "[::1]:443", 8, "…:443" },
+		{ "[::1]:443", 1, "…:443" },
+		{ "*:65535", 3, "*:65535" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		char text[ADDRESS_PORT_SIZE];
+
+		strcpy(text, rows[i].text);
+		address_shorten(text, rows[i].columns);
+		assert_string_equal(text, rows[i].expected);
+	}
+	/* No width shortens more, or less, than asked for. */
+	for (size_t columns = 8; columns < 60; columns++) {
+		char text[ADDRESS_PORT_SIZE] = "[" LONG_ADDRESS "]:65535";
+
+		address_shorten(text, columns);
+		assert_true(display_width(text, strlen(text)) <= columns);
+		assert_non_null(strstr(text, ":65535"));
+	}
+}
+
+/* As the C library has it, for every character that a terminal can show; combining ones count as one. */
+static void columns_are_those_of_the_c_library(void **state)
+{
+	size_t wide = 0, differ = 0;
+
+	(void)state;
+	for (uint32_t character = 0x20; character < 0x30000; character++) {
+		char text[MB_LEN_MAX];
+		mbstate_t shift = {};
+		int width = wcwidth((wchar_t)character);
+		size_t length;
+
+		if (width < 1)
+			continue;
+		length = wcrtomb(text, (wchar_t)character, &shift);
+		wide += width == 2;
+		differ += display_width(text, length) < (size_t)width;
+	}
+	assert_true(wide > 50000);
+	/* The two may know different releases of Unicode. */
+	assert_true(differ < 200);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rows_of_events_fit),
+		cmocka_unit_test(the_first_lines_fit),
+		cmocka_unit_test(filters_have_words),
+		cmocka_unit_test(addresses_give_way),
+		cmocka_unit_test(columns_are_those_of_the_c_library),
+	};
+
+	setenv("TZ", "UTC", 1);
+	if (!setlocale(LC_CTYPE, "C.UTF-8"))
+		return 77;
+	return cmocka_run_group_tests_name("width", tests, NULL, NULL);
+}
