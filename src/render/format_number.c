@@ -72,6 +72,18 @@ size_t format_duration(uint64_t ns, char out[NUMBER_SIZE])
 	return (size_t)snprintf(out, NUMBER_SIZE, format, value, rest);
 }
 
+size_t format_age(uint64_t ns, char out[NUMBER_SIZE])
+{
+	size_t length = format_duration(ns, out);
+	char *second = strchr(out, ' ');
+
+	second = second ? strchr(second + 1, ' ') : NULL;
+	if (!second)
+		return length;
+	*second = '\0';
+	return (size_t)(second - out);
+}
+
 size_t format_rate(uint64_t count, double seconds, char out[NUMBER_SIZE])
 {
 	double rate = seconds > 0 ? (double)count / seconds : (double)count;

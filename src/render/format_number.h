@@ -18,6 +18,8 @@ unsigned int percent_of(uint64_t part, uint64_t whole);
 size_t format_count(uint64_t count, char out[NUMBER_SIZE]);
 /* "850 ns", "37 ms", "2.9 s", "3 min 20 s", "2 h 5 min", "3 d 4 h"; rounded down */
 size_t format_duration(uint64_t ns, char out[NUMBER_SIZE]);
+/* The same in one unit: "2.9 s", "3 min", "2 h", "3 d" */
+size_t format_age(uint64_t ns, char out[NUMBER_SIZE]);
 /* "1,204/s"; below 10 with one decimal: "0.5/s". Without an interval, count is the rate. */
 size_t format_rate(uint64_t count, double seconds, char out[NUMBER_SIZE]);
 

@@ -22,7 +22,7 @@ static int release_length(const char *kernel)
 	return (int)(minor ? major + 1 + minor : strlen(kernel));
 }
 
-/* What is watched gives way where the rest needs the room. */
+/* The hint gives way first, then the end of what is watched. */
 void status_lines_start(FILE *err, const struct start_report *report)
 {
 	const char *watching = report->watching ? report->watching : "";
@@ -37,8 +37,9 @@ void status_lines_start(FILE *err, const struct start_report *report)
 	if (report->hint && *report->hint)
 		text_line_format(&end, " · %s", report->hint);
 	if (start.columns + what.columns + end.columns > BANNER_COLUMNS)
-		text_line_cut(&what, BANNER_COLUMNS > start.columns + end.columns + 4 ?
-					     BANNER_COLUMNS - start.columns - end.columns : 4);
+		text_line_reset(&end);
+	if (start.columns + what.columns > BANNER_COLUMNS)
+		text_line_cut(&what, BANNER_COLUMNS > start.columns + 1 ? BANNER_COLUMNS - start.columns : 1);
 	text_line_append(&start, &what);
 	text_line_append(&start, &end);
 	text_line_write(&start, err, 0, false);

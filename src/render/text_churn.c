@@ -2,8 +2,6 @@
 /* TIME_WAITs and ephemeral ports of a network namespace in one interval: a line each. */
 #include "render/text_churn.h"
 
-#include <string.h>
-
 #include "render/format_number.h"
 #include "render/text_words.h"
 #include "util/address.h"
@@ -135,8 +133,8 @@ void text_warning(struct render *render, const struct warning *warning, uint64_t
 	text_line_format(&line, "warning  %s", warning->kind);
 	add_namespace(render, &line, warning->sock.netns);
 	text_write_whole(render, &line);
-	text_note(render, "why", warning->why, strlen(warning->why));
-	text_note(render, "fix", warning->fix, strlen(warning->fix));
+	text_note_words(render, "why", warning->why);
+	text_note_words(render, "do", warning->fix);
 }
 
 void text_churn(struct render *render, const struct churn *churn, struct model *model,

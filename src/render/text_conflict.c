@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The explanation below a failure: holders of the port, the reason, the remedy. */
+/* The explanation below a failure: who has the port, the kernel's rule, what helps. */
 #include "render/text_conflict.h"
 
 #include <string.h>
@@ -8,9 +8,11 @@
 #include "render/names.h"
 #include "render/text_words.h"
 #include "util/address.h"
+#include "util/escape.h"
 
-#define HOLDERS_SHOWN 5
-#define OTHERS_SHOWN  3
+#define HOLDERS_SHOWN  3
+#define OTHERS_SHOWN   3
+#define REMEDIES_SHOWN 3
 
 /* All are children of the first and have its name: shown as "N workers". */
 static bool are_workers(const struct holder *holder)
@@ -24,12 +26,15 @@ static bool are_workers(const struct holder *holder)
 	return true;
 }
 
-static void add_processes(struct text_line *line, const struct holder *holder)
+static void add_processes(struct text_line *line, const struct holder *holder, uint64_t now_boot_ns)
 {
 	size_t others = holder->pid_count - 1 + holder->pid_more;
 	size_t shown = 0;
 
+	text_line_mark_from(line, STYLE_HOLDER, line->length);
 	text_who(line, holder->pids[0].comm, holder->pids[0].pid);
+	line->mark_end = line->length;
+	text_process(line, &holder->pids[0], holder->process, now_boot_ns);
 	if (others == 0)
 		return;
 	if (are_workers(holder)) {
@@ -44,10 +49,10 @@ static void add_processes(struct text_line *line, const struct holder *holder)
 		text_line_format(line, " +%zu", others - shown);
 }
 
-static void add_holder(struct text_line *line, const struct holder *holder)
+static void add_holder(struct text_line *line, const struct holder *holder, uint64_t now_boot_ns)
 {
 	if (holder->pid_count > 0) {
-		add_processes(line, holder);
+		add_processes(line, holder, now_boot_ns);
 	} else if (holder->sock.flags & WIRE_KERNEL_OWNED) {
 		text_line_add(line, "the kernel");
 	} else if (holder->owner.pid) {
@@ -96,12 +101,24 @@ static void add_times(struct text_line *line, const struct holder *holder, uint6
 
 void text_holder(struct text_line *line, const struct holder *holder, const struct report *report)
 {
-	add_holder(line, holder);
+	add_holder(line, holder, report->event->boot_ns);
 	add_socket(line, holder, report->sock->protocol);
 	add_times(line, holder, report->event->boot_ns);
 	text_place(line, holder->process);
 	text_interface(line, holder->interface);
 	text_options(line, &holder->sock);
+}
+
+/* "node server.js" in ~/shop: on a terminal one line. */
+static void put_program(struct render *render, const struct holder *holder)
+{
+	struct text_line line = {};
+
+	if (holder->owner_gone || !holder->process)
+		return;
+	text_program(&line, holder->process);
+	text_line_cut(&line, text_note_room(render));
+	text_note(render, "", &line);
 }
 
 static void put_holder(struct render *render, const char *label, const struct holder *holder,
@@ -110,24 +127,79 @@ static void put_holder(struct render *render, const char *label, const struct ho
 	struct text_line line = {};
 
 	text_holder(&line, holder, report);
-	text_note(render, label, line.bytes, line.length);
+	text_note(render, label, &line);
+	put_program(render, holder);
+}
+
+static void put_holders(struct render *render, const struct report *report)
+{
+	const struct conflict *conflict = report->conflict;
+	size_t shown = conflict->holder_count < HOLDERS_SHOWN ? conflict->holder_count : HOLDERS_SHOWN;
+	size_t more = conflict->holder_count + conflict->holder_more - shown;
+	char text[NUMBER_SIZE];
+
+	for (size_t i = 0; i < shown; i++)
+		put_holder(render, i == 0 ? "in use" : "", conflict->holders[i], report);
+	if (more) {
+		struct text_line line = {};
+
+		format_count(more, text);
+		text_line_format(&line, "and %s more", text);
+		text_note(render, "", &line);
+	}
+}
+
+/* A name in a command may have bytes that a terminal obeys, which a shell needs unescaped. */
+static bool is_safe(const char *command)
+{
+	char text[sizeof(((struct remedy *)NULL)->command)], escaped[ESCAPE_TERMINAL_SIZE(sizeof(text))];
+	size_t length = 0;
+
+	for (; *command && length < sizeof(text); command++) {
+		if (*command != '\\')
+			text[length++] = *command;
+	}
+	return escape_terminal(escaped, sizeof(escaped), text, length) == length;
+}
+
+/* When it helps, as a comment of the shell. */
+static void add_effect(struct text_line *line, const struct remedy *remedy)
+{
+	switch (remedy->effect) {
+	case REMEDY_NOW:
+	case REMEDY_RESTART:
+		break;
+	case REMEDY_AFTER:
+		text_line_format(line, "  # helps after %u s", remedy->after_s);
+		break;
+	case REMEDY_PREVENTS:
+		text_line_add(line, "  # helps the next time");
+		break;
+	}
+}
+
+static void put_remedy(struct render *render, const char *label, const struct remedy *remedy)
+{
+	bool is_command = remedy->command[0] && is_safe(remedy->command);
+	struct text_line line = {};
+
+	text_line_mark(&line, STYLE_REMEDY, is_command ? remedy->command : remedy->text);
+	if (!is_command) {
+		text_note(render, label, &line);
+		return;
+	}
+	add_effect(&line, remedy);
+	text_note_command(render, label, &line);
 }
 
 void text_conflict(struct render *render, const struct report *report)
 {
 	const struct conflict *conflict = report->conflict;
-	size_t shown = conflict->holder_count < HOLDERS_SHOWN ? conflict->holder_count :
-								HOLDERS_SHOWN;
 
-	for (size_t i = 0; i < shown; i++)
-		put_holder(render, i == 0 ? "held by" : "", conflict->holders[i], report);
-	if (conflict->holder_count + conflict->holder_more > shown) {
-		struct text_line line = {};
-
-		text_line_format(&line, "and %zu more",
-				 conflict->holder_count + conflict->holder_more - shown);
-		text_note(render, "", line.bytes, line.length);
-	}
-	text_note(render, "why", conflict->why, strnlen(conflict->why, sizeof(conflict->why)));
-	text_note(render, "fix", conflict->fix, strnlen(conflict->fix, sizeof(conflict->fix)));
+	put_holders(render, report);
+	text_note_words(render, "rule", conflict->why);
+	for (size_t i = 0; i < conflict->remedy_count && i < REMEDIES_SHOWN; i++)
+		put_remedy(render, i == 0 ? "do" : "or", &conflict->remedies[i]);
+	if (!conflict->remedy_count)
+		text_note_words(render, "do", conflict->fix);
 }

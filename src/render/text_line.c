@@ -69,6 +69,13 @@ void text_line_mark(struct text_line *line, enum text_style style, const char *t
 	line->mark_end = line->length;
 }
 
+void text_line_mark_from(struct text_line *line, enum text_style style, size_t from)
+{
+	line->style = style;
+	line->mark = from;
+	line->mark_end = sizeof(line->bytes);
+}
+
 void text_line_append(struct text_line *line, const struct text_line *other)
 {
 	if (other->mark_end > other->mark) {

@@ -36,6 +36,8 @@ void text_line_format(struct text_line *line, const char *format, ...)
 void text_line_bytes(struct text_line *line, const char *bytes, size_t length);
 /* Adds text in a style. A line has one such part, the last. */
 void text_line_mark(struct text_line *line, enum text_style style, const char *text);
+/* What is added from here on to the end of the line, or to mark_end if the caller sets it, has a style. */
+void text_line_mark_from(struct text_line *line, enum text_style style, size_t from);
 void text_line_append(struct text_line *line, const struct text_line *other);
 /* Spaces up to `column`; one where the line has reached it and does not end with a space. */
 void text_line_column(struct text_line *line, size_t column);

@@ -3,6 +3,7 @@
 #include "render/text_out.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "util/display_width.h"
 
@@ -51,8 +52,17 @@ void text_write_whole(struct render *render, struct text_line *line)
 	write_line(render, line, 0);
 }
 
+size_t text_note_room(const struct render *render)
+{
+	size_t beside = render->time_width + LABEL_WIDTH, width = render->options.width;
+
+	if (width == 0)
+		return SIZE_MAX;
+	return width > beside + NARROWEST_NOTE ? width - beside : NARROWEST_NOTE;
+}
+
 /* Bytes of `text` for one line of `width` columns: up to the last space that fits, else what fits. */
-static size_t wrap(const char *text, size_t length, size_t width)
+static size_t wrap_words(const char *text, size_t length, size_t width)
 {
 	size_t fits = display_fit(text, length, width), end = fits;
 
@@ -63,27 +73,80 @@ static size_t wrap(const char *text, size_t length, size_t width)
 	return end > 0 ? end : fits;
 }
 
-void text_note(struct render *render, const char *label, const char *text, size_t length)
+/* Up to the last space outside quotes that leaves room for a backslash. A longer word is left to the terminal. */
+static size_t wrap_command(const char *text, size_t length, size_t width)
 {
-	size_t indent = render->time_width;
-	size_t beside = indent + LABEL_WIDTH;
-	size_t width = render->options.width;
-	size_t room = width == 0 ? SIZE_MAX :
-		      width > beside + NARROWEST_NOTE ? width - beside : NARROWEST_NOTE;
+	static const char continued[] = " \\";
+	size_t end = 0, columns = 0, next;
+	bool is_quoted = false;
 
-	while (length > 0) {
+	if (display_width(text, length) <= width)
+		return length;
+	for (size_t at = 0; at < length; at += next) {
+		size_t taken;
+
+		next = display_next(text + at, length - at, &taken);
+		if (text[at] == '\'' || text[at] == '"')
+			is_quoted = !is_quoted;
+		else if (text[at] == ' ' && !is_quoted && at > 0)
+			end = at;
+		columns += taken;
+		if (end > 0 && columns + strlen(continued) > width)
+			return end;
+	}
+	return length;
+}
+
+/* The part of `whole` from `from`, with its mark. */
+static void add_part(struct text_line *line, const struct text_line *whole, size_t from, size_t length)
+{
+	size_t end = from + length, at = line->length;
+
+	text_line_put(line, whole->bytes + from, length);
+	if (whole->mark_end <= from || whole->mark >= end || whole->mark == whole->mark_end)
+		return;
+	line->style = whole->style;
+	line->mark = at + (whole->mark > from ? whole->mark - from : 0);
+	line->mark_end = at + (whole->mark_end < end ? whole->mark_end : end) - from;
+}
+
+static void put_note(struct render *render, const char *label, const struct text_line *text, bool is_command)
+{
+	size_t room = text_note_room(render), from = 0;
+
+	while (from < text->length) {
+		size_t left = text->length - from, taken;
 		struct text_line line = {};
-		size_t taken = wrap(text, length, room);
 
-		text_line_column(&line, indent);
+		taken = is_command ? wrap_command(text->bytes + from, left, room) :
+				     wrap_words(text->bytes + from, left, room);
+		text_line_column(&line, render->time_width);
 		text_line_add(&line, label);
-		text_line_column(&line, beside);
-		text_line_put(&line, text, taken);
+		text_line_column(&line, render->time_width + LABEL_WIDTH);
+		add_part(&line, text, from, taken);
+		if (is_command && taken < left)
+			text_line_add(&line, " \\");
 		text_write_whole(render, &line);
 		label = "";
-		text += taken;
-		length -= taken;
-		for (; length > 0 && *text == ' '; length--)
-			text++;
+		for (from += taken; from < text->length && text->bytes[from] == ' '; from++)
+			;
 	}
+}
+
+void text_note(struct render *render, const char *label, const struct text_line *text)
+{
+	put_note(render, label, text, false);
+}
+
+void text_note_words(struct render *render, const char *label, const char *text)
+{
+	struct text_line line = {};
+
+	text_line_add(&line, text);
+	put_note(render, label, &line, false);
+}
+
+void text_note_command(struct render *render, const char *label, const struct text_line *command)
+{
+	put_note(render, label, command, true);
 }

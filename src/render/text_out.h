@@ -32,7 +32,12 @@ void text_begin(struct render *render, struct text_line *line, uint64_t boot_ns)
 void text_write(struct render *render, struct text_line *line);
 /* Does not cut the line to the width of the terminal. */
 void text_write_whole(struct render *render, struct text_line *line);
-/* A label ("why", "fix") and a text beside it that wraps, below an event. */
-void text_note(struct render *render, const char *label, const char *text, size_t length);
+/* A label ("rule", "do") and a text beside it that wraps between words, below an event. */
+void text_note(struct render *render, const char *label, const struct text_line *text);
+void text_note_words(struct render *render, const char *label, const char *text);
+/* The same for a shell command: what is copied from several lines is still one command. */
+void text_note_command(struct render *render, const char *label, const struct text_line *command);
+/* Columns beside a label; SIZE_MAX where lines have no limit. */
+size_t text_note_room(const struct render *render);
 
 #endif

@@ -85,7 +85,7 @@ static void put_verdict(struct render *render, const struct why_report *report)
 
 static void put_note(struct render *render, const struct text_line *line)
 {
-	text_note(render, "note", line->bytes, line->length);
+	text_note(render, "note", line);
 }
 
 static void put_more(struct render *render, size_t more, const char *where)
@@ -198,7 +198,7 @@ static void put_port(struct render *render, const struct why_report *report)
 				 report->range_high);
 	if (is_ephemeral && !report->reserved)
 		text_line_add(&line, ": any outgoing connection may be given it");
-	text_note(render, "port", line.bytes, line.length);
+	text_note(render, "port", &line);
 }
 
 void text_why(struct render *render, const struct why_report *report)
@@ -216,7 +216,7 @@ void text_why(struct render *render, const struct why_report *report)
 	put_verdict(render, report);
 	text_conflict(render, &frame);
 	if (report->later)
-		text_note(render, "then", report->later, strlen(report->later));
+		text_note_words(render, "then", report->later);
 	put_port(render, report);
 	put_time_waits(render, time_waits, longest_ms, "");
 	put_beside(render, report, &frame);

@@ -24,6 +24,30 @@ void text_who(struct text_line *line, const char *comm, uint32_t pid)
 	text_line_format(line, "[%u]", pid);
 }
 
+void text_process(struct text_line *line, const struct wire_task *task, const struct process *process,
+		  uint64_t now_boot_ns)
+{
+	char duration[NUMBER_SIZE];
+
+	(void)process;
+	text_line_format(line, " uid %u", task->uid);
+	if (task->start_boot_ns && task->start_boot_ns < now_boot_ns) {
+		format_age(now_boot_ns - task->start_boot_ns, duration);
+		text_line_format(line, ", up %s", duration);
+	}
+}
+
+void text_program(struct text_line *line, const struct process *process)
+{
+	const char *cmdline = process->cmdline;
+
+	if (!*cmdline || strncmp(cmdline, process->task.comm, sizeof(process->task.comm)) == 0)
+		return;
+	text_line_add(line, "\"");
+	text_line_bytes(line, cmdline, strlen(cmdline));
+	text_line_add(line, "\"");
+}
+
 void text_item(struct text_line *line)
 {
 	if (line->length > 0)

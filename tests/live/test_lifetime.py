@@ -357,9 +357,9 @@ def text_shows_each_kind_of_line(t):
             with socket.socket() as sock:
                 equal(refused(sock.bind, ("0.0.0.0", 5001)), "EADDRINUSE", "bind")
             screen.wait(r"bind .*tcp +0\.0\.0\.0:5001 +EADDRINUSE")
-            screen.wait(rf"held by pt-test\[{os.getpid()}\]")
-            screen.wait(r"^ +why ")
-            screen.wait(r"^ +fix ")
+            screen.wait(rf"^ +in use  pt-test\[{os.getpid()}\] uid {os.getuid()}, up .*: LISTEN 0\.0\.0\.0:5001")
+            screen.wait(r"^ +rule +\S")
+            screen.wait(rf"^ +do +pt-test\[{os.getpid()}\] itself holds this port")
         screen.wait(r"close .*tcp +0\.0\.0\.0:5001")
         equal(screen.stop(), 0, "exit status")
         rows = [m.group(1) for m in re.finditer(r"^\S+ +(bind|listen|close) ", screen.text, re.M)]

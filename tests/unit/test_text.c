@@ -219,9 +219,26 @@ static void eighty_columns_suffice(void **state)
 	sample_close(&output);
 }
 
+static struct conflict sample_conflict(const struct holder *first, const struct holder *others)
+{
+	return (struct conflict){
+		.why = "a listening socket owns the port; SO_REUSEADDR cannot share a listener",
+		.fix = "not shown where there are remedies",
+		.remedies = { { .text = "Stop nginx.service.", .command = "systemctl stop nginx.service" },
+			      { .action = REMEDY_OTHER_PORT, .effect = REMEDY_RESTART,
+				.text = "Start node[977] on another port." },
+			      { .action = REMEDY_SYSCTL, .effect = REMEDY_AFTER, .after_s = 2,
+				.command = "sysctl -w net.ipv4.tcp_tw_reuse=1" },
+			      { .text = "Not shown: three are enough to choose from." } },
+		.remedy_count = 4,
+		.holders = { first, others, others, others, others, others, others },
+		.holder_count = 2,
+	};
+}
+
 static void failure_is_explained(void **state)
 {
-	struct process nginx = { .unit = "nginx.service" };
+	struct process nginx = { .unit = "nginx.service", .cmdline = "/usr/sbin/nginx -g 'daemon off;'" };
 	struct holder listener = { .sock = sample_sock(WIRE_TCP_LISTEN, "0.0.0.0", 80),
 				   .since_boot_ns = SAMPLE_BOOT_NS - 2900000000, .pid_count = 3,
 				   .pids = { sample_task(812, "nginx"), sample_task(813, "nginx"),
@@ -230,18 +247,14 @@ static void failure_is_explained(void **state)
 	struct holder waiting = { .sock = sample_sock(WIRE_TCP_TIME_WAIT, "10.0.0.1", 80),
 				  .owner = sample_task(700, "curl"), .owner_gone = true,
 				  .expires_ms = 37040 };
-	struct conflict conflict = {
-		.why = "a listening socket owns the port; SO_REUSEADDR cannot share a listener",
-		.fix = "stop nginx.service, or give node another port",
-		.holders = { &listener, &waiting, &waiting, &waiting, &waiting, &waiting, &waiting },
-		.holder_count = 2,
-	};
+	struct conflict conflict = sample_conflict(&listener, &waiting);
 	struct render_options options = sample_options();
 	struct wire_bind bind = sample_bind(EADDRINUSE);
 	struct report report = sample_report(&bind);
 	struct sample_output output;
 
 	(void)state;
+	listener.pids[0].start_boot_ns = SAMPLE_BOOT_NS - 3000000000;
 	listener.pids[1].ppid = listener.pids[2].ppid = 812;
 	listener.sock.flags = WIRE_REUSEADDR;
 	sample_peer(&waiting.sock, "10.0.0.5", 50000);
@@ -250,16 +263,19 @@ static void failure_is_explained(void **state)
 	render_text.event(output.render, &report);
 	expect(&output,
 	       "12:01:02.123  bind     977     node            tcp   0.0.0.0:80            EADDRINUSE\n"
-	       "              held by nginx[812], 2 workers: LISTEN 0.0.0.0:80 for 2.9 s, nginx.service, "
-	       "reuseaddr\n"
+	       "              in use  nginx[812] uid 1000, up 3.0 s, 2 workers: LISTEN 0.0.0.0:80 for 2.9 s, "
+	       "nginx.service, reuseaddr\n"
+	       "                      \"/usr/sbin/nginx -g 'daemon off;'\"\n"
 	       "                      no process, left by curl[700] (exited): TIME_WAIT 10.0.0.1:80 -> "
 	       "10.0.0.5:50000, 37 s left\n"
-	       "              why     a listening socket owns the port; SO_REUSEADDR cannot share a "
+	       "              rule    a listening socket owns the port; SO_REUSEADDR cannot share a "
 	       "listener\n"
-	       "              fix     stop nginx.service, or give node another port\n");
+	       "              do      systemctl stop nginx.service\n"
+	       "              or      Start node[977] on another port.\n"
+	       "              or      sysctl -w net.ipv4.tcp_tw_reuse=1  # helps after 2 s\n");
 	sample_close(&output);
 
-	/* On a terminal sentences wrap between words; beyond five, holders are only counted. */
+	/* On a terminal sentences wrap between words; more than three holders are a number. */
 	conflict.holder_count = 7;
 	conflict.holders[0] = &waiting;
 	waiting.sock.remote_port = 0;
@@ -268,12 +284,71 @@ static void failure_is_explained(void **state)
 	render_text.event(output.render, &report);
 	sample_flush(&output, 0);
 	assert_non_null(strstr(output.text,
-			       "              held by no process, left by curl[700] (exited):\n"
+			       "              in use  no process, left by curl[700] (exited):\n"
 			       "                      TIME_WAIT 10.0.0.1:80, 37 s left\n"));
 	assert_non_null(strstr(output.text,
-			       "                      and 2 more\n"
-			       "              why     a listening socket owns the port;\n"
+			       "                      and 4 more\n"
+			       "              rule    a listening socket owns the port;\n"
 			       "                      SO_REUSEADDR cannot share a listener\n"));
+	sample_close(&output);
+}
+
+/* What is copied from the lines of a command is still that command. */
+static void commands_wrap_as_a_shell_reads_them(void **state)
+{
+	struct holder listener = { .sock = sample_sock(WIRE_TCP_LISTEN, "0.0.0.0", 80) };
+	struct conflict conflict = sample_conflict(&listener, &listener);
+	struct render_options options = sample_options();
+	struct wire_bind bind = sample_bind(EADDRINUSE);
+	struct report report = sample_report(&bind);
+	struct sample_output output;
+
+	(void)state;
+	report.conflict = &conflict;
+	options.width = 60;
+	options.time = TIME_NONE;
+	strcpy(conflict.remedies[0].command, "ip netns exec 'a name with blanks in it' kill 812 813 814 815 816 817 818 819");
+	open_text(&output, options);
+	render_text.event(output.render, &report);
+	sample_flush(&output, 0);
+	assert_non_null(strstr(output.text,
+			       "do      ip netns exec 'a name with blanks in it' kill 812 \\\n"
+			       "        813 814 815 816 817 818 819\n"));
+	sample_close(&output);
+
+	/* A byte that a terminal would obey: the sentence, whose names are escaped. */
+	strcpy(conflict.remedies[0].command, "systemctl stop 'a\xc2\x9b" "31m.service'");
+	open_text(&output, options);
+	render_text.event(output.render, &report);
+	sample_flush(&output, 0);
+	assert_non_null(strstr(output.text, "\ndo      Stop nginx.service.\n"));
+	sample_close(&output);
+}
+
+static void colour_marks_holder_and_remedy(void **state)
+{
+	struct holder listener = { .sock = sample_sock(WIRE_TCP_LISTEN, "0.0.0.0", 80), .pid_count = 1,
+				   .pids = { sample_task(812, "nginx") } };
+	struct conflict conflict = sample_conflict(&listener, &listener);
+	struct render_options options = sample_options();
+	struct wire_bind bind = sample_bind(EADDRINUSE);
+	struct report report = sample_report(&bind);
+	struct sample_output output;
+
+	(void)state;
+	conflict.holder_count = 1;
+	report.conflict = &conflict;
+	options.colour = true;
+	options.time = TIME_NONE;
+	open_text(&output, options);
+	render_text.event(output.render, &report);
+	expect(&output,
+	       "bind     977     node            tcp   0.0.0.0:80            \033[31mEADDRINUSE\033[0m\n"
+	       "in use  \033[1mnginx[812]\033[0m uid 1000: LISTEN 0.0.0.0:80\n"
+	       "rule    a listening socket owns the port; SO_REUSEADDR cannot share a listener\n"
+	       "do      \033[32msystemctl stop nginx.service\033[0m\n"
+	       "or      \033[32mStart node[977] on another port.\033[0m\n"
+	       "or      \033[32msysctl -w net.ipv4.tcp_tw_reuse=1\033[0m  # helps after 2 s\n");
 	sample_close(&output);
 }
 
@@ -579,6 +654,8 @@ int main(void)
 		cmocka_unit_test(events_are_lines),
 		cmocka_unit_test(eighty_columns_suffice),
 		cmocka_unit_test(failure_is_explained),
+		cmocka_unit_test(commands_wrap_as_a_shell_reads_them),
+		cmocka_unit_test(colour_marks_holder_and_remedy),
 		cmocka_unit_test(colour_repeats_what_words_say),
 		cmocka_unit_test(names_cannot_control_the_terminal),
 		cmocka_unit_test(storm_folds),

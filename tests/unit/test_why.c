@@ -73,12 +73,12 @@ static void text_names_holder_and_fix(void **state)
 	report.elsewhere_more = 2;
 	expect(&render_text, &report,
 	       "tcp *:80: in use: bind() would fail with EADDRINUSE, with SO_REUSEADDR too\n"
-	       "held by nginx[812]: LISTEN 0.0.0.0:80\n"
+	       "in use  nginx[812] uid 1000: LISTEN 0.0.0.0:80\n"
 	       "        and 7 more\n"
-	       "why     nginx (812) listens on *:80.\n"
-	       "fix     Stop nginx (812).\n"
+	       "rule    nginx (812) listens on *:80.\n"
+	       "do      Stop nginx (812).\n"
 	       "port    http, well-known, privileged here, outside the ephemeral range 32768 to 60999\n"
-	       "note    also on this port, no conflict: in network namespace 4026532281, nginx[812]: LISTEN 0.0.0.0:80\n"
+	       "note    also on this port, no conflict: in network namespace 4026532281, nginx[812] uid 1000: LISTEN 0.0.0.0:80\n"
 	       "note    and 2 more in other network namespaces\n");
 }
 
@@ -103,7 +103,7 @@ static void text_of_a_free_port(void **state)
 	report.privileged = false;
 	expect(&render_text, &report,
 	       "tcp *:40000: free: bind() would succeed\n"
-	       "why     Nothing stands in the way.\n"
+	       "rule    Nothing stands in the way.\n"
 	       "port    registered, not privileged here, inside the ephemeral range 32768 to 60999: any "
 	       "outgoing connection may be given it\n");
 	sock.family = AF_INET;
@@ -124,7 +124,7 @@ static void text_of_time_waits_that_are_not_the_reason(void **state)
 	}
 	conflict.holder_count = 13;
 	expect(&render_text, &report,
-	       "held by nginx[812]: LISTEN 0.0.0.0:80\n"
+	       "in use  nginx[812] uid 1000: LISTEN 0.0.0.0:80\n"
 	       "why     nginx (812) listens on *:80.\n");
 	expect(&render_text, &report, "note    also on this port: 19 TIME_WAITs, 12 s left\n");
 }
