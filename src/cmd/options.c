@@ -13,6 +13,7 @@
 void options_set_events(struct stream_config *stream, struct settings *settings, uint32_t events)
 {
 	stream->settings = settings;
+	stream->limits_churn = true;
 	if (events) {
 		settings->kinds = events & ~OPTION_EVENT_CHURN;
 		stream->show_churn = events & OPTION_EVENT_CHURN;

@@ -49,8 +49,8 @@ static void tell_start(struct replay *replay)
 	};
 
 	watching_describe(session->config->settings, watching);
-	session->renderer->start(session->render, &report);
-	session->streaming = true;
+	session_start(session, &report);
+	replay->output_err = session->renderer->flush(session->render, report.boot_ns);
 }
 
 /*

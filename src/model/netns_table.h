@@ -38,6 +38,7 @@ struct churn {
 	uint16_t range_low, range_high;
 	struct churn_top top[CHURN_TOP_KEPT]; /* most allocated first */
 	size_t top_count;
+	bool is_limited;	/* the sums are those of what passes the filters, not of the namespace */
 	const struct settings *only; /* the filters for pools and processes; NULL: none */
 	bool searches_timed;		       /* port searches are measured in this namespace */
 	struct churn_search_diff searches[2];  /* [0]: of bind(), listen() and UDP; [1]: of connect() */

@@ -89,6 +89,12 @@ static void json_port(struct render *render, const struct port_report *port)
 	json_line_end(render->line);
 }
 
+static void json_now(struct render *render, const struct port_report *report)
+{
+	if (report)
+		json_port(render, report);
+}
+
 static void json_start(struct render *render, const struct start_report *report)
 {
 	struct json_line *line = render->line;
@@ -140,6 +146,7 @@ const struct renderer render_json = {
 	.start = json_start,
 	.event = json_event,
 	.port = json_port,
+	.now = json_now,
 	.churn = json_churn,
 	.warning = json_warning,
 	.why = json_why,

@@ -45,12 +45,15 @@ static void put_timewait(struct json_line *line, const struct churn *churn)
 {
 	JSON_KEY(line, "timewait");
 	json_open_map(line);
-	put_number(line, "live", churn->timewait_live);
+	if (!churn->is_limited)
+		put_number(line, "live", churn->timewait_live);
 	put_number(line, "entered", churn->timewait_entered);
-	put_number(line, "expired", churn->timewait_expired);
-	put_number(line, "reused", churn->timewait_reused);
-	put_number(line, "killed", churn->timewait_killed);
-	put_number(line, "overflowed", churn->timewait_overflowed);
+	if (!churn->is_limited) {
+		put_number(line, "expired", churn->timewait_expired);
+		put_number(line, "reused", churn->timewait_reused);
+		put_number(line, "killed", churn->timewait_killed);
+		put_number(line, "overflowed", churn->timewait_overflowed);
+	}
 	if (churn->now.has & WIRE_NETNS_READ) {
 		put_number(line, "max", churn->now.tw_max_buckets);
 		put_number(line, "reuse", churn->now.tw_reuse);

@@ -98,6 +98,9 @@ struct renderer {
 	void (*start)(struct render *render, const struct start_report *report);
 	void (*event)(struct render *render, const struct report *report);
 	void (*port)(struct render *render, const struct port_report *report);
+	/* Between start() and the first event, for each socket that has one of the watched ports; NULL: that was all.
+	 * NULL: the format does not show them. */
+	void (*now)(struct render *render, const struct port_report *report);
 	void (*churn)(struct render *render, const struct churn *churn, struct model *model,
 		      uint64_t boot_ns);
 	/* NULL: the format does not have them. */

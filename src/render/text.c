@@ -11,6 +11,7 @@
 #include "render/text_churn.h"
 #include "render/text_conflict.h"
 #include "render/text_out.h"
+#include "render/text_now.h"
 #include "render/text_ports.h"
 #include "render/text_row.h"
 #include "render/text_why.h"
@@ -97,7 +98,16 @@ static void text_start(struct render *render, const struct start_report *report)
 	if (render->options.quiet)
 		return;
 	status_lines_start(render->options.err, report);
-	text_row_header(render);
+	render->is_header_due = true;
+	render->now.is_empty = true;
+}
+
+/* Below those who have the watched ports now. */
+static void put_header_once(struct render *render)
+{
+	if (render->is_header_due)
+		text_row_header(render);
+	render->is_header_due = false;
 }
 
 static void put_event(struct render *render, const struct report *report)
@@ -116,6 +126,7 @@ static void text_event(struct render *render, const struct report *report)
 	if (!report->sock || !wire_kind_name(report->event->kind) ||
 	    !fold_admit(&render->fold, report))
 		return;
+	put_header_once(render);
 	put_event(render, report);
 	if (report->conflict)
 		text_conflict(render, report);
@@ -146,6 +157,7 @@ static void text_stop(struct render *render, const struct stop_report *report)
 
 static int text_flush(struct render *render, uint64_t now_boot_ns)
 {
+	put_header_once(render);
 	fold_advance(&render->fold, now_boot_ns);
 	text_ports_write(render);
 	if (fflush(render->options.out) && !render->error)
@@ -159,6 +171,7 @@ const struct renderer render_text = {
 	.start = text_start,
 	.event = text_event,
 	.port = text_port,
+	.now = text_now,
 	.churn = text_churn,
 	.warning = text_warning,
 	.why = text_why,

@@ -109,8 +109,7 @@ void text_holder(struct text_line *line, const struct holder *holder, const stru
 	text_options(line, &holder->sock);
 }
 
-/* "node server.js" in ~/shop: on a terminal one line. */
-static void put_program(struct render *render, const struct holder *holder)
+void text_put_program(struct render *render, const struct holder *holder)
 {
 	struct text_line line = {};
 
@@ -128,7 +127,7 @@ static void put_holder(struct render *render, const char *label, const struct ho
 
 	text_holder(&line, holder, report);
 	text_note(render, label, &line);
-	put_program(render, holder);
+	text_put_program(render, holder);
 }
 
 static void put_holders(struct render *render, const struct report *report)

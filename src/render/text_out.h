@@ -14,6 +14,15 @@
 
 struct text_ports; /* text_ports.c: buffered rows of `ls` */
 
+/* The sockets on the watched ports when the stream begins. */
+#define NOW_STATES (WIRE_TCP_NEW_SYN_RECV + 1)
+struct text_holders_now {
+	bool is_empty;
+	uint32_t last_pid;		  /* of the last entry */
+	uint64_t entries;		  /* listeners and bound sockets */
+	uint64_t connections[NOW_STATES]; /* by state */
+};
+
 struct render {
 	struct render_options options;
 	struct time_cache clock;
@@ -21,6 +30,8 @@ struct render {
 	bool is_narrow;	   /* the terminal has no room for wide columns */
 	struct fold fold;
 	struct text_ports *ports;
+	struct text_holders_now now;
+	bool is_header_due;
 	bool many_namespaces;
 	bool has_change;     /* text_ephemeral.c: something changed in this interval */
 	bool said_untimed;   /* text_ephemeral.c: the note that search times are not measured was printed */

@@ -11,6 +11,7 @@
 struct stream_config {
 	const struct settings *settings; /* the filters; borrowed */
 	bool show_churn;
+	bool limits_churn;     /* the sums of churn are those of what passes the filters */
 	double duration_s;     /* 0: no limit */
 	double interval_s;     /* between port-usage reports */
 	uint64_t count;	       /* end after this many events or intervals; 0: no limit */
@@ -19,6 +20,8 @@ struct stream_config {
 
 /* Whether a filter excludes sockets, so that counts over the port table are too low. */
 bool stream_config_filters_sockets(const struct stream_config *config);
+/* Whether a filter excludes sockets of a wanted network namespace. */
+bool stream_config_filters_flows(const struct stream_config *config);
 /* Whether the filter --netns accepts this network namespace. */
 bool stream_config_wants_netns(const struct stream_config *config, uint32_t netns);
 

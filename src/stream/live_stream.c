@@ -262,8 +262,7 @@ void live_stream_start(struct live_stream *stream, struct start_report *report)
 
 	report->sockets = port_table_count(model_ports(session->lookup.model));
 	begin_capture(stream, report);
-	session->renderer->start(session->render, report);
-	session->streaming = true;
+	session_start(session, report);
 	flush(stream);
 }
 

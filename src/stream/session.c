@@ -9,6 +9,7 @@
 
 #include "model/wire_check.h"
 #include "model/wire_filter.h"
+#include "stream/current_holders.h"
 
 int session_init(struct session *session, const struct stream_config *config, const struct renderer *renderer,
 		 const struct render_options *render)
@@ -35,6 +36,15 @@ void session_done(struct session *session)
 	model_free(session->lookup.model);
 	if (session->render)
 		session->renderer->close(session->render);
+}
+
+void session_start(struct session *session, const struct start_report *report)
+{
+	session->renderer->start(session->render, report);
+	if (current_holders_report(&session->lookup, session->config, session->renderer, session->render,
+				   report->boot_ns))
+		session->invalid++;
+	session->streaming = true;
 }
 
 static void check_end(struct session *session, uint64_t count)
@@ -129,12 +139,43 @@ static void filter_lists(const struct session *session, struct churn *churn)
 	churn->searches_to_count = kept;
 }
 
+/* Replaces the sums by those of what passes the filters. false: nothing does. */
+static bool limit_to_filters(const struct settings *settings, struct churn *churn)
+{
+	uint64_t allocated = 0, failed = 0, timewait = 0;
+
+	/* A flow has many local ports and no known user. */
+	if (settings->local_ports.used || settings->uids.count)
+		return false;
+	for (size_t i = 0; i < churn->top_count; i++) {
+		const struct churn_top *top = &churn->top[i];
+
+		if (!wire_filter_flow(settings, top->local_addr, top->remote_addr, top->remote_port, top->protocol,
+				      &top->task))
+			continue;
+		allocated += top->allocated;
+		failed += top->failed;
+		timewait += top->timewait;
+	}
+	churn->is_limited = true;
+	churn->ephemeral_allocated = allocated;
+	churn->ephemeral_failed = failed;
+	churn->timewait_entered = timewait;
+	/* Not known per flow. */
+	churn->ephemeral_released = churn->timewait_overflowed = 0;
+	churn->timewait_live = churn->timewait_expired = churn->timewait_reused = churn->timewait_killed = 0;
+	return allocated + failed + timewait > 0;
+}
+
 static void report_churn(struct session *session, const struct wire_netns *event)
 {
 	struct churn churn;
 
 	if (!netns_table_churn(model_namespaces(session->lookup.model), event->netns, &churn) ||
 	    !session->config->show_churn || !stream_config_wants_netns(session->config, event->netns))
+		return;
+	if (session->config->limits_churn && stream_config_filters_flows(session->config) &&
+	    !limit_to_filters(session->config->settings, &churn))
 		return;
 	filter_lists(session, &churn);
 	session->renderer->churn(session->render, &churn, session->lookup.model, event->hdr.boot_ns);

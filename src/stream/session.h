@@ -42,6 +42,9 @@ int session_init(struct session *session, const struct stream_config *config, co
 		 const struct render_options *render);
 void session_done(struct session *session);
 
+/* Reports the start and who has the watched ports now. From here on events are reported. */
+void session_start(struct session *session, const struct start_report *report);
+
 /* Ends an interval of --interval, after its events. */
 void session_interval(struct session *session, uint64_t boot_ns);
 

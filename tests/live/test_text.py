@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a person sees: the answer at the start, and nothing that was not asked for."""
+
+import os
+import re
+import socket
+import time
+
+from porttrace_test import check, equal, refused, tcp, test
+
+OWN_TRACER = True
+
+
+@test()
+def holders_come_first(t):
+    """porttrace PORT: who has the port, above the header of the events; in JSON a record each, as in `ls`."""
+    with tcp(("127.0.0.1", 5001), backlog=5) as server, socket.create_connection(("127.0.0.1", 5001)):
+        server.accept()[0].detach()
+        with t.text(5001) as screen:
+            screen.wait(r"^TIME ")
+            screen.stop()
+            lines = screen.out.decode().splitlines()
+            check(re.match(rf"now +pt-test\[{os.getpid()}\] uid 0, up .*: tcp LISTEN 127\.0\.0\.1:5001", lines[0]), lines[0])
+            check(any(re.search(r"^ +1 connection: 1 ESTABLISHED$", line) for line in lines), str(lines))
+            check(lines[-1].startswith("TIME "), str(lines))
+        with t.trace(5001, marker=False) as trace:
+            trace.wait(event="socket", state="LISTEN", local_port=5001)
+            trace.stop()
+            first, *rest = trace.records
+            equal(first["event"], "start", "first record")
+            listed = t.command("ls", "--json", "-N", t.netns, 5001).stdout.decode()
+            equal(
+                sorted(r["socket"] for r in rest if r["event"] == "socket"),
+                sorted(re.findall(r'"socket":"(\w+)"', listed)),
+                "sockets",
+            )
+
+
+@test()
+def a_free_port_says_so(t):
+    with t.text(5001) as screen:
+        screen.wait(r"^now +no socket has a watched port$")
+        screen.stop()
+
+
+@test()
+def a_port_is_all_that_is_shown(t):
+    """Under PORT there is no line about others: no churn, no warning, no event."""
+    with t.text(5001, "-i", "0.1") as screen:
+        with tcp(("127.0.0.1", 5002), backlog=64):
+            for _ in range(20):
+                socket.create_connection(("127.0.0.1", 5002)).close()
+        time.sleep(0.5)  # several intervals
+        with tcp(("127.0.0.1", 5001), backlog=1), tcp() as sock:
+            equal(refused(sock.bind, ("127.0.0.1", 5001)), "EADDRINUSE", "bind")
+        screen.wait(r"close .*127\.0\.0\.1:5001")
+        screen.stop()
+        rows = [line for line in screen.out.decode().splitlines() if re.match(r"\d\d:", line)]
+        equal(len(rows), 4, f"rows:\n{screen.text}")
+        for row in rows:
+            check("127.0.0.1:5001" in row, row)
+
+
+@test()
+def a_process_is_all_that_is_shown(t):
+    """Under -p PID the churn of others is left out; that of the process is shown."""
+
+    def connects(me):
+        me.hear()
+        for _ in range(5):
+            socket.create_connection(("127.0.0.1", 5002)).close()
+
+    with tcp(("127.0.0.1", 5002), backlog=64):
+        child = t.fork(connects, comm="pt-child")
+        with t.text("-p", child.pid, "-i", "0.2") as screen:
+            for _ in range(20):
+                socket.create_connection(("127.0.0.1", 5002)).close()
+            time.sleep(0.6)  # several intervals
+            check("ephemeral" not in screen.text, f"churn of others:\n{screen.text}")
+            child.tell()
+            child.result()
+            screen.wait(r"ephemeral .*taken")
+            screen.stop()
