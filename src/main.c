@@ -55,7 +55,7 @@
  *     text_now.c            who has the watched ports when the stream begins
  *     text_ports.c text_churn.c text_conflict.c text_ephemeral.c text_why.c  each other kind of text output
  *     json.c json_out.c json_line.c json_churn.c json_conflict.c json_why.c  the same as JSON
- *     fold.c                repeated lines as one line with a count
+ *     fold.c text_fold.c    repeated lines as one line with a count
  *     format_number.c search.c status_lines.c  numbers; port-search times; messages on stderr
  *   stream/                 the pipeline that live and replay share: event, model, explanation, report
  *     live_stream.c batch.c config.c  drains the ring in batches; the options of the stream

@@ -256,6 +256,7 @@ static void event_add(const struct option_context *context, const char *text, vo
 		{"connect", 1U << WIRE_CONNECT},     {"accept", 1U << WIRE_ACCEPT},
 		{"close", 1U << WIRE_CLOSE},	     {"timewait", 1U << WIRE_TIMEWAIT},
 		{"release", 1U << WIRE_RELEASE},     {"churn", OPTION_EVENT_CHURN},
+		{"all", OPTION_EVENTS_ALL},
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -265,7 +266,7 @@ static void event_add(const struct option_context *context, const char *text, vo
 		}
 	}
 	option_misuse(context, "'%s' is not an event; choose from bind, listen, connect, accept, close, timewait, "
-			       "release, churn", text);
+			       "release, churn, all", text);
 }
 
 void option_events(const struct option_context *context, const char *text, void *field)

@@ -13,6 +13,9 @@
 
 /* The bit of option_events() for port-usage summaries, which are not a wire_kind. */
 #define OPTION_EVENT_CHURN (1U << 31)
+#define OPTION_EVENTS_ALL                                                                                      \
+	(1U << WIRE_BIND | 1U << WIRE_LISTEN | 1U << WIRE_CONNECT | 1U << WIRE_ACCEPT | 1U << WIRE_CLOSE |     \
+	 1U << WIRE_TIMEWAIT | 1U << WIRE_RELEASE | OPTION_EVENT_CHURN)
 
 option_fn option_true;		/* bool */
 option_fn option_bits;		/* uint32_t, |= row->bits */

@@ -14,6 +14,7 @@ void options_set_events(struct stream_config *stream, struct settings *settings,
 {
 	stream->settings = settings;
 	stream->limits_churn = true;
+	stream->is_default = !events;
 	if (events) {
 		settings->kinds = events & ~OPTION_EVENT_CHURN;
 		stream->show_churn = events & OPTION_EVENT_CHURN;

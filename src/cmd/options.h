@@ -60,7 +60,7 @@ struct output_config {
 /* CONFIG has: struct settings settings; uint32_t events */
 #define OPTION_EVENT_ROWS(CONFIG)									\
 	OPTION("event", 'e', "EVENT", option_events, CONFIG, events,					\
-	       "only these events: bind, listen, connect, accept, close, timewait, release, churn"),	\
+	       "only these events: bind, listen, connect, accept, close, timewait, release, churn, all"),	\
 	OPTION_BITS("failed", 'x', 1, CONFIG, settings.failed_only, "only failures")
 
 /* CONFIG has: struct stream_config stream; WHAT is counted: "events" or "intervals" */

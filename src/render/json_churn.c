@@ -92,7 +92,8 @@ static void put_ephemeral(struct json_line *line, const struct churn *churn)
 		json_close_list(line);
 	}
 	put_number(line, "allocated", churn->ephemeral_allocated);
-	put_number(line, "released", churn->ephemeral_released);
+	if (!churn->is_limited)
+		put_number(line, "released", churn->ephemeral_released);
 	put_number(line, "failed", churn->ephemeral_failed);
 	if (churn->in_use_known) {
 		put_number(line, "in_use", churn->ephemeral_in_use);
@@ -102,7 +103,8 @@ static void put_ephemeral(struct json_line *line, const struct churn *churn)
 	}
 	if (churn->now.has & WIRE_NETNS_READ)
 		put_number(line, "reserved", churn->now.reserved_count);
-	put_calls(line, churn);
+	if (!churn->is_limited)
+		put_calls(line, churn);
 	json_close_map(line);
 }
 

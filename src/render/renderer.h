@@ -80,6 +80,7 @@ struct render_options {
 	enum time_style time;
 	bool colour;
 	bool quiet, verbose;
+	bool sums_churn;	   /* text: churn that is not notable is summed */
 	unsigned int width;	   /* terminal columns; 0: no terminal, do not cut */
 };
 
@@ -93,6 +94,7 @@ struct render; /* the state of a format */
 
 struct renderer {
 	const char *name;
+	bool is_selective;	   /* by default the ends of connections are left out */
 	/* NULL with errno. `options` is copied. */
 	struct render *(*open)(const struct render_options *options);
 	void (*start)(struct render *render, const struct start_report *report);

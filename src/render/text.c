@@ -3,73 +3,24 @@
 #include "render/text.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "render/format_number.h"
 #include "render/status_lines.h"
 #include "render/text_churn.h"
 #include "render/text_conflict.h"
+#include "render/text_fold.h"
 #include "render/text_out.h"
 #include "render/text_now.h"
 #include "render/text_ports.h"
 #include "render/text_row.h"
 #include "render/text_why.h"
-#include "render/text_words.h"
-#include "util/address.h"
-#include "util/errno_name.h"
 
 #define WIDE_ENOUGH 110 /* columns, for COMM and LOCAL to have columns as wide as most of their values */
 
 static const size_t time_widths[] = {
 	[TIME_WALL] = 14, [TIME_RELATIVE] = 12, [TIME_ISO] = 32, [TIME_NONE] = 0,
 };
-
-/* "0.5 s", rounded; a time that would round to 0 is formatted by format_duration() */
-static void add_seconds(struct text_line *line, uint64_t ns)
-{
-	uint64_t tenths = (ns + 50000000) / 100000000;
-	char text[NUMBER_SIZE];
-
-	if (tenths > 0) {
-		text_line_format(line, "%" PRIu64 ".%" PRIu64 " s", tenths / 10, tenths % 10);
-	} else {
-		format_duration(ns, text);
-		text_line_add(line, text);
-	}
-}
-
-/* "+1,203 connect -> 127.0.0.1:80 curl[4242] (1.0 s)", "+2 bind *:80 EADDRINUSE node[977] (1.0 s)" */
-static void put_folded(void *context, const struct fold_entry *entry, uint64_t end_boot_ns)
-{
-	struct render *render = context;
-	const struct fold_key *key = &entry->key;
-	char text[ADDRESS_PORT_SIZE], name[ERRNO_NAME_SIZE];
-	struct text_line line = {};
-
-	text_begin(render, &line, end_boot_ns);
-	format_count(entry->count - FOLD_PASS, text);
-	text_line_format(&line, "+%s %s", text, wire_kind_name(key->event));
-	if (key->remote_port) {
-		address_format_port(key->remote_addr, key->remote_port, text);
-		text_line_format(&line, " -> %s", text);
-	} else if (key->local_port) {
-		address_format_port(key->local_addr, key->local_port, text);
-		text_line_format(&line, " %s", text);
-	}
-	if (key->error) {
-		text_line_add(&line, " ");
-		text_line_mark(&line, STYLE_FAILED, errno_name(key->error, name));
-	}
-	if (key->pid) {
-		text_line_add(&line, " ");
-		text_who(&line, entry->comm, key->pid);
-	}
-	text_line_add(&line, " (");
-	add_seconds(&line, end_boot_ns - entry->start_boot_ns);
-	text_line_add(&line, ")");
-	text_write_whole(render, &line);
-}
 
 static struct render *text_open(const struct render_options *options)
 {
@@ -80,7 +31,7 @@ static struct render *text_open(const struct render_options *options)
 	render->options = *options;
 	render->time_width = time_widths[options->time];
 	render->is_narrow = options->width > 0 && options->width < WIDE_ENOUGH;
-	fold_init(&render->fold, put_folded, render);
+	fold_init(&render->fold, text_folded, render);
 	return render;
 }
 
@@ -89,6 +40,7 @@ static void text_close(struct render *render)
 	if (!render)
 		return;
 	text_ports_free(render);
+	free(render->held);
 	free(render);
 }
 
@@ -142,12 +94,13 @@ static void text_lost(struct render *render, uint64_t count, const char *reason,
 	text_line_format(&line, "lost     %s event%s", text, count == 1 ? "" : "s");
 	if (reason && *reason)
 		text_line_format(&line, ": %s", reason);
-	text_write_whole(render, &line);
+	text_write(render, &line);
 }
 
 static void text_stop(struct render *render, const struct stop_report *report)
 {
 	fold_end(&render->fold, report->boot_ns);
+	text_churn_end(render, report->boot_ns);
 	/* stdout and stderr may be the same file: the totals come last. */
 	fflush(render->options.out);
 	if (render->options.quiet && report->lost == 0)
@@ -159,6 +112,7 @@ static int text_flush(struct render *render, uint64_t now_boot_ns)
 {
 	put_header_once(render);
 	fold_advance(&render->fold, now_boot_ns);
+	text_churn_advance(render, now_boot_ns);
 	text_ports_write(render);
 	if (fflush(render->options.out) && !render->error)
 		render->error = errno ? -errno : -EIO;
@@ -167,6 +121,7 @@ static int text_flush(struct render *render, uint64_t now_boot_ns)
 
 const struct renderer render_text = {
 	.name = "text",
+	.is_selective = true,
 	.open = text_open,
 	.start = text_start,
 	.event = text_event,

@@ -2,11 +2,26 @@
 /* TIME_WAITs and ephemeral ports of a network namespace in one interval: a line each. */
 #include "render/text_churn.h"
 
+#include <stdlib.h>
+
+#include "diagnose/forecast.h"
 #include "render/format_number.h"
 #include "render/text_words.h"
 #include "util/address.h"
 
 #define NEAR_LIMIT_PERCENT 80
+/* Churn of an interval is shown at once from here on. */
+#define NOTABLE_PERCENT	   20
+#define NOTABLE_RATE	   100.0
+/* Other churn is summed so long. */
+#define HELD_NS		   10000000000ULL
+#define HELD_NAMESPACES	   16
+
+struct held_churn {
+	struct churn churn; /* the sum */
+	bool is_pending;
+	uint64_t due_boot_ns; /* not shown before */
+};
 
 /* Values are two spaces apart: these lines have no columns. */
 static void add_count(struct text_line *line, uint64_t count, const char *unit)
@@ -42,21 +57,42 @@ static const struct churn_top *top_timewait(const struct churn *churn)
 	return most;
 }
 
+static uint64_t timewaits_left(const struct churn *churn)
+{
+	return churn->timewait_expired + churn->timewait_reused + churn->timewait_killed;
+}
+
+/* Shortened to what is left of the line beside `after` more columns. */
+static void add_address(struct render *render, struct text_line *line, const uint8_t address[16], uint16_t port,
+			size_t after)
+{
+	size_t width = render->options.width, taken = line->columns + after;
+	char text[ADDRESS_PORT_SIZE];
+
+	address_format_port(address, port, text);
+	if (width)
+		address_shorten(text, width > taken ? width - taken : 1);
+	text_line_add(line, text);
+}
+
 static void put_timewait(struct render *render, const struct churn *churn, uint64_t boot_ns)
 {
-	uint64_t left = churn->timewait_expired + churn->timewait_reused + churn->timewait_killed;
 	const struct churn_top *top = top_timewait(churn);
-	char address[ADDRESS_PORT_SIZE];
+	uint64_t left = timewaits_left(churn);
 	struct text_line line = {};
 
 	if (churn->timewait_entered + left + churn->timewait_overflowed == 0)
 		return;
 	text_begin(render, &line, boot_ns);
 	text_line_add(&line, "time-wait");
-	add_count(&line, churn->timewait_live, "live");
-	add_rate(&line, "+", churn->timewait_entered, churn->interval_s);
-	add_rate(&line, "-", left, churn->interval_s);
-	add_count(&line, churn->timewait_reused, "reused");
+	if (churn->timewait_live)
+		add_count(&line, churn->timewait_live, "live");
+	if (churn->timewait_entered)
+		add_rate(&line, "+", churn->timewait_entered, churn->interval_s);
+	if (left)
+		add_rate(&line, "-", left, churn->interval_s);
+	if (churn->timewait_reused)
+		add_count(&line, churn->timewait_reused, "reused");
 	if (churn->timewait_killed)
 		add_count(&line, churn->timewait_killed, "killed");
 	if (churn->timewait_overflowed) {
@@ -64,12 +100,11 @@ static void put_timewait(struct render *render, const struct churn *churn, uint6
 		line.style = STYLE_WARNING;
 	}
 	if (top && top->task.pid && churn->timewait_entered) {
-		text_line_format(&line, "   %u %% ",
-				 percent_of(top->timewait, churn->timewait_entered));
+		text_line_format(&line, "  %u %% ", percent_of(top->timewait, churn->timewait_entered));
 		text_who(&line, top->task.comm, top->task.pid);
 		if (top->remote_port) {
-			address_format_port(top->remote_addr, top->remote_port, address);
-			text_line_format(&line, " -> %s", address);
+			text_line_add(&line, " -> ");
+			add_address(render, &line, top->remote_addr, top->remote_port, 0);
 		}
 	}
 	add_namespace(render, &line, churn->netns);
@@ -77,11 +112,12 @@ static void put_timewait(struct render *render, const struct churn *churn, uint6
 }
 
 /* The pool that fills first, else the fullest. One port can serve several destinations, so each has a pool. */
-static void add_fill(struct text_line *line, const struct churn *churn, struct model *model)
+static void add_fill(struct render *render, struct text_line *line, const struct churn *churn, struct model *model)
 {
 	struct forecast forecasts[FORECAST_POOLS_MAX], *worst = NULL;
 	size_t count = model ? forecast_list(churn, model, forecasts) : 0;
-	char text[ADDRESS_PORT_SIZE];
+	struct text_line end = {};
+	char text[NUMBER_SIZE];
 	unsigned int percent;
 
 	for (size_t i = 0; i < count && !worst; i++) {
@@ -95,16 +131,17 @@ static void add_fill(struct text_line *line, const struct churn *churn, struct m
 		line->style = STYLE_WARNING;
 	format_count(worst->pool->now.capacity, text);
 	text_line_format(line, "  %u %% of %s", percent, text);
-	if (worst->pool->now.remote_port) {
-		address_format_port(worst->pool->now.remote_addr, worst->pool->now.remote_port, text);
-		text_line_format(line, " to %s", text);
-	}
 	if (worst->will_fill && !worst->full_in_ns) {
-		text_line_add(line, "  full");
+		text_line_add(&end, "  full");
 	} else if (worst->will_fill) {
 		format_duration(worst->full_in_ns, text);
-		text_line_format(line, "  full in %s at this rate", text);
+		text_line_format(&end, "  full in %s at this rate", text);
 	}
+	if (worst->pool->now.remote_port) {
+		text_line_add(line, " to ");
+		add_address(render, line, worst->pool->now.remote_addr, worst->pool->now.remote_port, end.columns);
+	}
+	text_line_append(line, &end);
 }
 
 static void put_ephemeral(struct render *render, const struct churn *churn, struct model *model,
@@ -112,13 +149,13 @@ static void put_ephemeral(struct render *render, const struct churn *churn, stru
 {
 	struct text_line line = {};
 
-	if (churn->ephemeral_allocated + churn->ephemeral_released + churn->ephemeral_failed == 0)
+	if (churn->ephemeral_allocated + churn->ephemeral_failed == 0)
 		return;
 	text_begin(render, &line, boot_ns);
 	text_line_add(&line, "ephemeral");
 	add_rate(&line, "", churn->ephemeral_allocated, churn->interval_s);
 	text_line_add(&line, " taken");
-	add_fill(&line, churn, model);
+	add_fill(render, &line, churn, model);
 	text_failed(&line, churn->ephemeral_failed);
 	add_namespace(render, &line, churn->netns);
 	text_write(render, &line);
@@ -132,14 +169,118 @@ void text_warning(struct render *render, const struct warning *warning, uint64_t
 	text_begin(render, &line, boot_ns);
 	text_line_format(&line, "warning  %s", warning->kind);
 	add_namespace(render, &line, warning->sock.netns);
-	text_write_whole(render, &line);
+	text_write(render, &line);
 	text_note_words(render, "why", warning->why);
 	text_note_words(render, "do", warning->fix);
+}
+
+static void put_churn(struct render *render, const struct churn *churn, struct model *model, uint64_t boot_ns)
+{
+	put_timewait(render, churn, boot_ns);
+	put_ephemeral(render, churn, model, boot_ns);
+}
+
+static bool has_full_pool(const struct churn *churn, struct model *model)
+{
+	struct forecast forecasts[FORECAST_POOLS_MAX];
+	size_t count = model ? forecast_list(churn, model, forecasts) : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (percent_of(forecasts[i].pool->now.in_use, forecasts[i].pool->now.capacity) >= NOTABLE_PERCENT)
+			return true;
+	}
+	return false;
+}
+
+static bool is_notable(const struct churn *churn, struct model *model)
+{
+	double rate = NOTABLE_RATE * churn->interval_s;
+
+	return churn->ephemeral_failed || churn->timewait_overflowed || (double)churn->ephemeral_allocated >= rate ||
+	       (double)churn->timewait_entered >= rate || (double)timewaits_left(churn) >= rate ||
+	       has_full_pool(churn, model);
+}
+
+/* The slot of a namespace; NULL: all are of others that wait. */
+static struct held_churn *find_slot(struct render *render, uint32_t netns)
+{
+	struct held_churn *free_slot = NULL;
+
+	if (!render->held)
+		render->held = calloc(HELD_NAMESPACES, sizeof(*render->held));
+	for (size_t i = 0; render->held && i < HELD_NAMESPACES; i++) {
+		struct held_churn *held = &render->held[i];
+
+		if (held->churn.netns == netns)
+			return held;
+		if (!held->is_pending && (!free_slot || held->due_boot_ns < free_slot->due_boot_ns))
+			free_slot = held;
+	}
+	if (free_slot)
+		*free_slot = (struct held_churn){0};
+	return free_slot;
+}
+
+static void add_to(struct held_churn *held, const struct churn *churn)
+{
+	struct churn sum = *churn;
+
+	if (held->is_pending) {
+		const struct churn *before = &held->churn;
+
+		sum.began_boot_ns = before->began_boot_ns;
+		sum.timewait_entered += before->timewait_entered;
+		sum.timewait_expired += before->timewait_expired;
+		sum.timewait_reused += before->timewait_reused;
+		sum.timewait_killed += before->timewait_killed;
+		sum.timewait_overflowed += before->timewait_overflowed;
+		sum.ephemeral_allocated += before->ephemeral_allocated;
+		sum.ephemeral_released += before->ephemeral_released;
+		sum.ephemeral_failed += before->ephemeral_failed;
+		sum.interval_s += before->interval_s;
+		sum.top_count = 0; /* of the last interval only */
+	}
+	held->churn = sum;
+	held->is_pending = true;
+}
+
+static void put_held(struct render *render, struct held_churn *held, struct model *model, uint64_t boot_ns)
+{
+	put_churn(render, &held->churn, model, boot_ns);
+	held->is_pending = false;
+	held->due_boot_ns = boot_ns > UINT64_MAX - HELD_NS ? UINT64_MAX : boot_ns + HELD_NS;
 }
 
 void text_churn(struct render *render, const struct churn *churn, struct model *model,
 		uint64_t boot_ns)
 {
-	put_timewait(render, churn, boot_ns);
-	put_ephemeral(render, churn, model, boot_ns);
+	struct held_churn *held = render->options.sums_churn ? find_slot(render, churn->netns) : NULL;
+
+	if (!held) {
+		put_churn(render, churn, model, boot_ns);
+		return;
+	}
+	add_to(held, churn);
+	if (boot_ns >= held->due_boot_ns || is_notable(churn, model))
+		put_held(render, held, model, boot_ns);
+}
+
+void text_churn_advance(struct render *render, uint64_t now_boot_ns)
+{
+	for (size_t i = 0; render->held && i < HELD_NAMESPACES; i++) {
+		struct held_churn *held = &render->held[i];
+
+		if (held->is_pending && now_boot_ns >= held->due_boot_ns)
+			put_held(render, held, NULL, now_boot_ns);
+	}
+}
+
+void text_churn_end(struct render *render, uint64_t now_boot_ns)
+{
+	for (size_t i = 0; render->held && i < HELD_NAMESPACES; i++) {
+		if (render->held[i].is_pending)
+			put_held(render, &render->held[i], NULL, now_boot_ns);
+	}
+	free(render->held);
+	render->held = NULL;
 }

@@ -12,6 +12,7 @@
 #include "render/text_line.h"
 #include "util/time_format.h"
 
+struct held_churn; /* text_churn.c: churn that is not shown yet */
 struct text_ports; /* text_ports.c: buffered rows of `ls` */
 
 /* The sockets on the watched ports when the stream begins. */
@@ -30,6 +31,7 @@ struct render {
 	bool is_narrow;	   /* the terminal has no room for wide columns */
 	struct fold fold;
 	struct text_ports *ports;
+	struct held_churn *held; /* NULL: none */
 	struct text_holders_now now;
 	bool is_header_due;
 	bool many_namespaces;

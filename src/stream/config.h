@@ -11,6 +11,7 @@
 struct stream_config {
 	const struct settings *settings; /* the filters; borrowed */
 	bool show_churn;
+	bool is_default;       /* no --event: text leaves out what is of little interest; JSON is complete */
 	bool limits_churn;     /* the sums of churn are those of what passes the filters */
 	double duration_s;     /* 0: no limit */
 	double interval_s;     /* between port-usage reports */

@@ -16,13 +16,15 @@ int session_init(struct session *session, const struct stream_config *config, co
 {
 	/* A stream needs the live sockets of a busy machine; `ls` handles the most that a machine can have. */
 	const struct model_limits limits = {.sockets = 16384, .timewaits = 4096};
+	struct render_options options = *render;
 
 	*session = (struct session){
 		.config = config,
 		.renderer = renderer,
 		.is_partial = stream_config_filters_sockets(config),
 	};
-	session->render = session->renderer->open(render);
+	options.sums_churn = config->is_default;
+	session->render = session->renderer->open(&options);
 	session->lookup.model = model_new(&limits);
 	session->explainer = session->lookup.model ? explainer_new(&session->lookup) : NULL;
 	session->warner = warner_new();
@@ -223,11 +225,23 @@ static void report_lost(struct session *session, const struct wire_lost *event)
 				event->hdr.boot_ns);
 }
 
+/* The end of a connection that did not fail, or that was accepted here. */
+static bool is_plain_end(const struct wire_hdr *event)
+{
+	const struct wire_close *close = (const struct wire_close *)event;
+
+	if (event->kind != WIRE_CLOSE)
+		return false;
+	return close->sock.flags & WIRE_ACCEPTED || (close->sock.remote_port && !close->error);
+}
+
 static bool is_shown(const struct session *session, const struct wire_hdr *event)
 {
 	const struct settings *settings = session->config->settings;
 
 	/* The BPF programs also send events that only keep the table correct; those are not shown. */
+	if (session->config->is_default && session->renderer->is_selective && is_plain_end(event))
+		return false;
 	return session->streaming && settings->kinds & 1U << event->kind &&
 	       (!settings->failed_only || wire_error_of(event)) &&
 	       (!session->is_replay || wire_filter(settings, event)) &&

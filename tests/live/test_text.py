@@ -81,3 +81,51 @@ def a_process_is_all_that_is_shown(t):
             child.result()
             screen.wait(r"ephemeral .*taken")
             screen.stop()
+
+
+@test()
+def a_crash_loop_is_explained_once(t):
+    """Each try by a new process: one explanation, then counts. JSON has every refusal."""
+
+    def tries(me):
+        with tcp() as sock:
+            me.tell(refused(sock.bind, ("127.0.0.1", 5001)))
+
+    with tcp(("127.0.0.1", 5001), backlog=1), t.text() as screen, t.trace(marker=False) as trace:
+        pids = []
+        for _ in range(8):
+            child = t.fork(tries, comm="pt-loop")
+            equal(child.hear(), "EADDRINUSE", "bind")
+            pids.append(child.pid)
+            child.result()
+        trace.wait(event="bind", errno="EADDRINUSE", pid=pids[-1])
+        screen.wait(rf"^\S+ +again ×\d+ pt-loop\[.*\b{pids[-1]}\] tcp 127\.0\.0\.1:5001 EADDRINUSE")
+        screen.stop()
+        trace.stop()
+        rows = re.findall(r"^\S+ +bind .*EADDRINUSE", screen.text, re.M)
+        counts = re.findall(r"again ×(\d+) pt-loop", screen.text)
+        equal((len(rows), sum(map(int, counts))), (1, 7), "rows and repeats")
+        equal(len(re.findall(r"^ +in use ", screen.text, re.M)), 1, "explanations")
+        records = [r for r in trace.records if r.get("errno") == "EADDRINUSE"]
+        equal([r["pid"] for r in records], pids, "pids in JSON")
+
+
+@test()
+def ends_of_connections_need_an_option(t):
+    """Text shows connections that begin or fail, and the end of a server; with -e close every end."""
+    with t.text() as screen, t.text("-e", "close") as closes:
+        with tcp(("127.0.0.1", 5001), backlog=5) as server:
+            client = socket.create_connection(("127.0.0.1", 5001))
+            accepted = server.accept()[0]
+            client.close()
+            accepted.close()
+            with tcp() as sock:
+                equal(refused(sock.connect, ("127.0.0.1", 5009)), "ECONNREFUSED", "connect")
+        screen.wait(r"close .*127\.0\.0\.1:5001( |$)")
+        closes.wait(r"close .*127\.0\.0\.1:5001( |$)")
+        screen.stop()
+        closes.stop()
+        kinds = re.findall(r"^\S+ +(bind|listen|connect|close) ", screen.text, re.M)
+        equal(sorted(kinds), ["bind", "close", "close", "connect", "connect", "listen"], screen.text)
+        check(re.search(r"close .*-> 127\.0\.0\.1:5009 ECONNREFUSED", screen.text), screen.text)
+        equal(len(re.findall(r"^\S+ +close ", closes.text, re.M)), 4, closes.text)

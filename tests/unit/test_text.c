@@ -388,38 +388,46 @@ static void names_cannot_control_the_terminal(void **state)
 	sample_close(&output);
 }
 
+static size_t count_lines(const char *text)
+{
+	size_t lines = 0;
+
+	for (; *text; text++)
+		lines += *text == '\n';
+	return lines;
+}
+
 static void storm_folds(void **state)
 {
 	struct render_options options = sample_options();
 	struct wire_connect connect = sample_connect(0);
-	struct wire_bind bind = sample_bind(EADDRINUSE);
+	struct wire_bind bind = sample_bind(EINVAL);
 	struct sample_output output;
-	size_t lines = 0;
 
 	(void)state;
 	options.time = TIME_RELATIVE;
 	open_text(&output, options);
+	/* Each by another process, as of a loop in a shell. */
 	for (uint16_t i = 0; i < 1206; i++) {
 		connect.hdr.boot_ns = SAMPLE_BOOT_NS + i * 100000ULL;
 		connect.sock.local_port = 40000 + i;
+		connect.task.pid = 4242 + i;
 		show(&output, &connect);
 	}
 	for (int i = 0; i < 5; i++)
 		show(&output, &bind);
 	sample_flush(&output, SAMPLE_BOOT_NS + 999999999);
-	for (size_t i = 0; i < output.length; i++)
-		lines += output.text[i] == '\n';
-	assert_int_equal(lines, 6);
+	assert_int_equal(count_lines(output.text), 6);
 
-	/* The window ends once. */
+	/* The count is reported once. */
 	sample_flush(&output, SAMPLE_BOOT_NS + 1000000000);
 	sample_flush(&output, SAMPLE_BOOT_NS + 3000000000);
 	assert_non_null(strstr(output.text,
-			       "1.000       +1,203 connect -> 127.0.0.1:80 curl[4242] (1.0 s)\n"
-			       "1.000       +2 bind 0.0.0.0:80 EADDRINUSE node[977] (1.0 s)\n"));
+			       "1.000       +1,203 connect curl[4245..5447] tcp -> 127.0.0.1:80 (1.0 s)\n"
+			       "1.000       +2 bind node[977] tcp 0.0.0.0:80 EINVAL (1.0 s)\n"));
 	assert_null(strstr(strstr(output.text, "+2 bind"), "+1,203 connect"));
 
-	/* A new window shows again; stop reports what is left. */
+	/* Nothing came for a while, so they are shown again; stop reports what is left. */
 	bind.hdr.boot_ns = SAMPLE_BOOT_NS + 4000000000;
 	for (int i = 0; i < 4; i++)
 		show(&output, &bind);
@@ -427,7 +435,75 @@ static void storm_folds(void **state)
 			 &(struct stop_report){ .boot_ns = SAMPLE_BOOT_NS + 4500000000 });
 	sample_flush(&output, 0);
 	assert_non_null(strstr(output.text,
-			       "4.500       +1 bind 0.0.0.0:80 EADDRINUSE node[977] (0.5 s)\n"));
+			       "4.500       +1 bind node[977] tcp 0.0.0.0:80 EINVAL (0.5 s)\n"));
+	sample_close(&output);
+}
+
+/* While a storm lasts the counts come at growing distances. */
+static void counts_come_more_rarely(void **state)
+{
+	struct render_options options = sample_options();
+	struct wire_connect connect = sample_connect(0);
+	struct sample_output output;
+
+	(void)state;
+	options.time = TIME_RELATIVE;
+	open_text(&output, options);
+	for (uint64_t tenth = 0; tenth < 400; tenth++) {
+		connect.hdr.boot_ns = SAMPLE_BOOT_NS + tenth * 100000000ULL;
+		show(&output, &connect);
+		sample_flush(&output, connect.hdr.boot_ns);
+	}
+	expect(&output,
+	       "0.000       connect  4242    curl            tcp   127.0.0.1:40000       -> 127.0.0.1:80\n"
+	       "0.100       connect  4242    curl            tcp   127.0.0.1:40000       -> 127.0.0.1:80\n"
+	       "0.200       connect  4242    curl            tcp   127.0.0.1:40000       -> 127.0.0.1:80\n"
+	       "1.000       +8 connect curl[4242] tcp -> 127.0.0.1:80 (1.0 s)\n"
+	       "3.000       +20 connect curl[4242] tcp -> 127.0.0.1:80 (2.0 s)\n"
+	       "7.000       +40 connect curl[4242] tcp -> 127.0.0.1:80 (4.0 s)\n"
+	       "15.000      +80 connect curl[4242] tcp -> 127.0.0.1:80 (8.0 s)\n"
+	       "25.000      +100 connect curl[4242] tcp -> 127.0.0.1:80 (10.0 s)\n"
+	       "35.000      +100 connect curl[4242] tcp -> 127.0.0.1:80 (10.0 s)\n");
+	sample_close(&output);
+}
+
+/* A crash loop: the conflict once, then counts over all its processes; a new holder is explained. */
+static void conflict_is_explained_once(void **state)
+{
+	struct holder listener = { .sock = sample_sock(WIRE_TCP_LISTEN, "0.0.0.0", 80), .pid_count = 1,
+				   .pids = { sample_task(812, "nginx") } };
+	struct conflict conflict = sample_conflict(&listener, &listener);
+	struct render_options options = sample_options();
+	struct wire_bind bind = sample_bind(EADDRINUSE);
+	struct report report = sample_report(&bind);
+	struct sample_output output;
+
+	(void)state;
+	conflict.cause = "listener-exists";
+	conflict.holder_count = conflict.remedy_count = 1;
+	report.conflict = &conflict;
+	options.time = TIME_RELATIVE;
+	open_text(&output, options);
+	for (uint32_t i = 0; i < 8; i++) {
+		bind.hdr.boot_ns = SAMPLE_BOOT_NS + i * 900000000ULL;
+		bind.task.pid = 977 + i;
+		render_text.event(output.render, &report);
+	}
+	listener.sock.cookie++;
+	render_text.event(output.render, &report);
+	render_text.stop(output.render, &(struct stop_report){ .boot_ns = bind.hdr.boot_ns });
+	expect(&output,
+	       "0.000       bind     977     node            tcp   0.0.0.0:80            EADDRINUSE\n"
+	       "            in use  nginx[812] uid 1000: LISTEN 0.0.0.0:80\n"
+	       "            rule    a listening socket owns the port; SO_REUSEADDR cannot share a listener\n"
+	       "            do      systemctl stop nginx.service\n"
+	       "1.800       again ×2 node[978..979] tcp 0.0.0.0:80 EADDRINUSE (1.8 s)\n"
+	       "4.500       again ×3 node[980..982] tcp 0.0.0.0:80 EADDRINUSE (2.7 s)\n"
+	       "6.300       bind     984     node            tcp   0.0.0.0:80            EADDRINUSE\n"
+	       "            in use  nginx[812] uid 1000: LISTEN 0.0.0.0:80\n"
+	       "            rule    a listening socket owns the port; SO_REUSEADDR cannot share a listener\n"
+	       "            do      systemctl stop nginx.service\n"
+	       "6.300       again ×2 node[983..984] tcp 0.0.0.0:80 EADDRINUSE (1.8 s)\n");
 	sample_close(&output);
 }
 
@@ -437,7 +513,7 @@ static void folding_never_loses_count(void **state)
 	struct render_options options = sample_options();
 	struct sample_output output;
 	unsigned int shown = 0, folded = 0;
-	const uint16_t keys = 100;
+	const uint16_t keys = 300;
 	char *line, *rest;
 
 	(void)state;
@@ -462,6 +538,58 @@ static void folding_never_loses_count(void **state)
 	}
 	assert_int_equal(shown, 3 * keys);
 	assert_int_equal(shown + folded, 10 * keys);
+	sample_close(&output);
+}
+
+/* 1,000 of each: refusals of a port, failed and short connections, binds, in 5 s. */
+static void a_storm_fits_on_one_screen(void **state)
+{
+	struct holder listener = { .sock = sample_sock(WIRE_TCP_LISTEN, "0.0.0.0", 80), .pid_count = 1,
+				   .pids = { sample_task(812, "nginx") } };
+	struct conflict conflict = sample_conflict(&listener, &listener);
+	struct render_options options = sample_options();
+	struct sample_output output;
+	unsigned int counted[4] = {};
+	char *line, *rest;
+
+	(void)state;
+	conflict.cause = "listener-exists";
+	conflict.holder_count = 1;
+	options.width = 80;
+	options.sums_churn = true;
+	open_text(&output, options);
+	for (uint32_t i = 0; i < 1000; i++) {
+		struct wire_bind refused = sample_bind(EADDRINUSE), bound = sample_bind(0);
+		struct wire_connect connect = sample_connect(0), failed = sample_connect(EADDRNOTAVAIL);
+		struct report report = sample_report(&refused);
+
+		report.conflict = &conflict;
+		refused.task.pid = bound.task.pid = connect.task.pid = failed.task.pid = 1000 + i;
+		refused.hdr.boot_ns = bound.hdr.boot_ns = connect.hdr.boot_ns = failed.hdr.boot_ns =
+			SAMPLE_BOOT_NS + i * 5000000ULL;
+		render_text.event(output.render, &report);
+		show(&output, &bound);
+		show(&output, &connect);
+		show(&output, &failed);
+		if (i % 20 == 0)
+			sample_flush(&output, refused.hdr.boot_ns);
+	}
+	render_text.stop(output.render, &(struct stop_report){ .boot_ns = SAMPLE_BOOT_NS + 5000000000 });
+	sample_flush(&output, 0);
+	assert_true(count_lines(output.text) <= 24 + 6);
+	/* Every one is in a row or in a count. */
+	for (line = strtok_r(output.text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		bool is_bind = strstr(line, "bind") || strstr(line, "again"), is_failed = strstr(line, "EADDR");
+		unsigned int count = 1;
+
+		if (line[0] == ' ')
+			continue;
+		if (sscanf(line + 14, "+%u ", &count) != 1)
+			sscanf(line + 14, "again ×%u ", &count);
+		counted[2 * !is_bind + is_failed] += count;
+	}
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(counted[i], 1000);
 	sample_close(&output);
 }
 
@@ -500,15 +628,54 @@ static void churn_is_two_lines(void **state)
 	render_text.churn(output.render, &churn, model, SAMPLE_BOOT_NS);
 	render_text.lost(output.render, 1204, "ring buffer full", SAMPLE_BOOT_NS);
 	expect(&output,
-	       "12:01:02.123  time-wait  12,044 live  +1,204/s  -980/s  0 reused   "
+	       "12:01:02.123  time-wait  12,044 live  +1,204/s  -980/s  "
 	       "88 % curl[4242] -> 10.0.0.5:443\n"
 	       "12:01:02.123  ephemeral  1,204/s taken  43 % of 28,232 to 10.0.0.5:443  "
 	       "full in 29 s at this rate\n"
-	       "12:01:02.123  time-wait  12,044 live  +1,204/s  -980/s  0 reused  3 dropped (tcp_max_tw_buckets)\n"
+	       "12:01:02.123  time-wait  12,044 live  +1,204/s  -980/s  3 dropped (tcp_max_tw_buckets)\n"
 	       "12:01:02.123  ephemeral  1,204/s taken  12 failed\n"
 	       "12:01:02.123  lost     1,204 events: ring buffer full\n");
 	sample_close(&output);
 	model_free(model);
+}
+
+/* What is not notable is a line every 10 s, with nothing lost; a failure is shown at once. */
+static void small_churn_is_summed(void **state)
+{
+	struct churn churn = { .netns = 7, .interval_s = 1, .timewait_live = 4, .timewait_entered = 2,
+			       .ephemeral_allocated = 5 };
+	struct render_options options = sample_options();
+	struct sample_output output;
+	uint64_t now = SAMPLE_BOOT_NS;
+
+	(void)state;
+	options.time = TIME_RELATIVE;
+	options.sums_churn = true;
+	open_text(&output, options);
+	for (int i = 0; i < 5; i++, now += 1000000000)
+		render_text.churn(output.render, &churn, NULL, now);
+	sample_flush(&output, SAMPLE_BOOT_NS + 9000000000);
+	sample_flush(&output, SAMPLE_BOOT_NS + 10000000000);
+	churn.ephemeral_failed = 1;
+	render_text.churn(output.render, &churn, NULL, SAMPLE_BOOT_NS + 11000000000);
+	churn.ephemeral_failed = 0;
+	churn.timewait_entered = 0;
+	render_text.churn(output.render, &churn, NULL, SAMPLE_BOOT_NS + 12000000000);
+	churn.ephemeral_allocated = 100;
+	render_text.churn(output.render, &churn, NULL, SAMPLE_BOOT_NS + 13000000000);
+	churn.ephemeral_allocated = 2;
+	render_text.churn(output.render, &churn, NULL, SAMPLE_BOOT_NS + 14000000000);
+	render_text.stop(output.render, &(struct stop_report){ .boot_ns = SAMPLE_BOOT_NS + 15000000000 });
+	expect(&output,
+	       "0.000       time-wait  4 live  +2.0/s\n"
+	       "0.000       ephemeral  5.0/s taken\n"
+	       "10.000      time-wait  4 live  +2.0/s\n"
+	       "10.000      ephemeral  5.0/s taken\n"
+	       "11.000      time-wait  4 live  +2.0/s\n"
+	       "11.000      ephemeral  5.0/s taken  1 failed\n"
+	       "13.000      ephemeral  53/s taken\n"
+	       "15.000      ephemeral  2.0/s taken\n");
+	sample_close(&output);
 }
 
 static void ports_are_a_table(void **state)
@@ -659,8 +826,12 @@ int main(void)
 		cmocka_unit_test(colour_repeats_what_words_say),
 		cmocka_unit_test(names_cannot_control_the_terminal),
 		cmocka_unit_test(storm_folds),
+		cmocka_unit_test(counts_come_more_rarely),
+		cmocka_unit_test(conflict_is_explained_once),
 		cmocka_unit_test(folding_never_loses_count),
+		cmocka_unit_test(a_storm_fits_on_one_screen),
 		cmocka_unit_test(churn_is_two_lines),
+		cmocka_unit_test(small_churn_is_summed),
 		cmocka_unit_test(ports_are_a_table),
 		cmocka_unit_test(large_tables_come_in_parts),
 		cmocka_unit_test(extreme_times),

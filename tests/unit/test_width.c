@@ -211,6 +211,51 @@ static void explanations_fit(void **state)
 	}
 }
 
+/* Churn, folded events, losses and warnings. */
+static void other_lines_fit(void **state)
+{
+	struct churn churn = { .netns = UINT32_MAX, .interval_s = 1, .timewait_live = 99999, .timewait_entered = 88888,
+			       .timewait_reused = 77777, .ephemeral_allocated = 66666, .ephemeral_failed = 55555,
+			       .top_count = 1, .top = { { .remote_port = 65534, .timewait = 88888 } } };
+	struct warning warning = { .kind = "ephemeral-ports-run-out", .sock = long_sock(0) };
+
+	(void)state;
+	fill(warning.why, sizeof(warning.why), "words and ");
+	fill(warning.fix, sizeof(warning.fix), "more words ");
+	sample_address(churn.top[0].remote_addr, PEER_ADDRESS);
+	for (size_t i = 0; i < COUNT_OF(widths) * COUNT_OF(styles) * COUNT_OF(names); i++) {
+		const char *comm = names[i / COUNT_OF(widths) / COUNT_OF(styles)];
+		struct render_options options = sample_options();
+		struct wire_connect connect = { .hdr = SAMPLE_HDR(CONNECT, connect), .sock = long_sock(0),
+						.task = long_task(comm), .error = EADDRNOTAVAIL };
+		struct sample_output output;
+		const char *folded;
+
+		churn.top[0].task = long_task(comm);
+		options.width = widths[i % COUNT_OF(widths)];
+		options.time = styles[i / COUNT_OF(widths) % COUNT_OF(styles)];
+		sample_open(&output, &render_text, options);
+		for (int j = 0; j < 10; j++) {
+			struct report report = sample_report(&connect);
+
+			connect.task.pid = 4000000 + (uint32_t)j;
+			output.renderer->event(output.render, &report);
+		}
+		output.renderer->churn(output.render, &churn, NULL, SAMPLE_BOOT_NS);
+		output.renderer->warning(output.render, &warning, SAMPLE_BOOT_NS);
+		output.renderer->lost(output.render, UINT64_MAX, "ring buffer full", SAMPLE_BOOT_NS);
+		sample_flush(&output, SAMPLE_BOOT_NS + 2000000000);
+		expect_to_fit(output.text, options.width);
+		folded = strstr(output.text, "+7 connect ");
+		assert_non_null(folded);
+		assert_non_null(strstr(folded, "[4000003..4000009]"));
+		if (options.width >= 120)
+			assert_non_null(strstr(folded, ":65534 EADDRNOTAVAIL ("));
+		assert_non_null(strstr(output.text, "time-wait  99,999 live"));
+		sample_close(&output);
+	}
+}
+
 static void the_first_lines_fit(void **state)
 {
 	struct settings settings = { .local_ports.used = 1 };
@@ -321,6 +366,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_of_events_fit),
 		cmocka_unit_test(explanations_fit),
+		cmocka_unit_test(other_lines_fit),
 		cmocka_unit_test(the_first_lines_fit),
 		cmocka_unit_test(filters_have_words),
 		cmocka_unit_test(addresses_give_way),
