@@ -53,7 +53,7 @@ CORE := \
 	model/wire_check model/wire_filter model/wire_event model/model model/apply \
 	model/failure_ring model/closed_cache model/port_table model/process_table model/netns_table \
 	model/flow_table model/search_table model/pool_table model/slab source/capture source/socket_list \
-	source/chunk_reader probe/verifier_log cmd/option_table cmd/option_values loop \
+	source/chunk_reader probe/verifier_log cmd/option_table cmd/option_values cmd/target loop \
 	$(patsubst src/%.c,%,$(wildcard src/system/*.c)) \
 	$(patsubst src/%.c,%,$(wildcard src/diagnose/*.c)) \
 	$(patsubst src/%.c,%,$(wildcard src/render/*.c)) \

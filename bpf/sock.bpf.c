@@ -190,6 +190,7 @@ __hidden void sock_fill_details(struct wire_socket *out, struct sock *sk)
 		out->expires_ms = jiffies_to_ms(READ(tw, tw_timer.expires) - bpf_jiffies64());
 	} else if (out->sock.state == WIRE_TCP_LISTEN) {
 		out->backlog = sock_backlog(sk);
+		out->queue = sock_queue(sk);
 	}
 	if (out->sock.state != WIRE_TCP_TIME_WAIT && out->sock.state != WIRE_TCP_NEW_SYN_RECV &&
 	    !(out->sock.flags & WIRE_ORPHAN))
@@ -342,12 +343,22 @@ __hidden __u32 sock_bucket_flags(const struct wire_sock *out, struct sock *untyp
 }
 
 /* The first subflow of an MPTCP socket has its queue. */
-__hidden __u32 sock_backlog(struct sock *untyped)
+static struct sock *sock_with_queue(struct sock *untyped)
 {
 	struct sock *sk = TYPED(struct sock, untyped);
 	struct mptcp_sock *msk = TYPED(struct mptcp_sock, untyped);
 
 	if (HAS_MPTCP && READ_BITS(sk, sk_protocol) == IPPROTO_MPTCP)
 		sk = READ(msk, first);
-	return READ(sk, sk_max_ack_backlog);
+	return sk;
+}
+
+__hidden __u32 sock_backlog(struct sock *sk)
+{
+	return READ(sock_with_queue(sk), sk_max_ack_backlog);
+}
+
+__hidden __u32 sock_queue(struct sock *sk)
+{
+	return READ(sock_with_queue(sk), sk_ack_backlog);
 }

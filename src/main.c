@@ -71,7 +71,7 @@
  *     holders.c inactive_sockets.c  the sockets on the port, with and without a process
  *   cmd/                    one file per command, and the options
  *     trace.c ls.c why.c ephemeral.c record.c replay.c doctor.c  the commands
- *     option_table.c option_values.c  parses options; reads their values
+ *     option_table.c option_values.c target.c  parses options; reads their values; ports with address and protocol
  *     options.c why_options.c  options that commands share; those of `porttrace why`
  *     output.c              errors of standard output
  *   util/                   small and general
@@ -81,12 +81,14 @@
  *   loop.c                  the main loop: descriptors, timers, signals
  */
 #include <ctype.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cmd/command.h"
 #include "cmd/option_table.h"
 #include "cmd/output.h"
+#include "cmd/target.h"
 #include "util/nearest.h"
 
 static const struct command commands[] = {
@@ -116,16 +118,25 @@ static _Noreturn void unknown_command(const char *name)
 	option_misuse(&context, "unknown command '%s'", name);
 }
 
+/* cmd_trace() says what is wrong with one. */
+static bool is_port(const char *text)
+{
+	char error[TARGET_ERROR_SIZE];
+	struct target target;
+
+	return isdigit((unsigned char)*text) || strpbrk(text, ":,/[") || target_parse(text, &target, error);
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
 	char name[64];
 
 	output_check_at_exit();
+	command = argc < 2 ? NULL : command_find(argv[1]);
 	/* Without a command, porttrace shows the live stream. */
-	if (argc < 2 || *argv[1] == '-' || isdigit((unsigned char)*argv[1]))
+	if (!command && (argc < 2 || *argv[1] == '-' || is_port(argv[1])))
 		return cmd_trace(argc, argv);
-	command = command_find(argv[1]);
 	if (!command)
 		unknown_command(argv[1]);
 	/* The program's name in --help and in messages. */

@@ -250,6 +250,8 @@ struct wire_socket {
 	__u32 backlog;	     /* LISTEN */
 	__u32 substate;	     /* TIME_WAIT: FIN_WAIT2 or TIME_WAIT */
 	__u64 inode;	     /* of its file, as in /proc/PID/fd; 0: no file, or not known */
+	__u32 queue;	     /* LISTEN: connections that wait for accept() */
+	__u32 reserved;
 };
 
 #define WIRE_PROCESS_NO_FILE_CAPS 2 /* capabilities of its executable would not reach its bind(): see setcap(8) */

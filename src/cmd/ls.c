@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* porttrace ls: every socket that has a port, once, over all network namespaces. */
+#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 struct ls_config {
 	struct settings settings;
 	bool listening, all, tcp, udp;
+	bool numeric, processes; /* -n, -p: always so */
 	struct output_config output;
 };
 
@@ -89,11 +91,17 @@ static void list_entry(struct list *list, const struct port_entry *entry)
 	list->renderer->port(list->render, &report);
 }
 
+/* Thousands of TIME_WAITs are one row; JSON has a record for each. */
+static bool is_summed(const struct list *list, const struct port_entry *entry)
+{
+	return entry->sock.state == WIRE_TCP_TIME_WAIT && !list->config->all && !list->config->output.json;
+}
+
 static int list_all(struct list *list)
 {
 	const struct port_table *ports = model_ports(list->lookup.model);
 	const struct port_entry **entries;
-	size_t count = 0;
+	size_t count = 0, timewaits = 0;
 	int err;
 
 	entries = calloc(port_table_count(ports) + 1, sizeof(*entries));
@@ -105,8 +113,14 @@ static int list_all(struct list *list)
 			entries[count++] = entry;
 	}
 	qsort(entries, count, sizeof(*entries), compare);
-	for (size_t i = 0; i < count; i++)
-		list_entry(list, entries[i]);
+	for (size_t i = 0; i < count; i++) {
+		if (is_summed(list, entries[i]))
+			timewaits++;
+		else
+			list_entry(list, entries[i]);
+	}
+	if (timewaits)
+		list->renderer->timewaits(list->render, timewaits);
 	free(entries);
 	err = list->renderer->flush(list->render, 0);
 	return err;
@@ -176,12 +190,16 @@ static const struct option_row rows[] = {
 	OPTION("udp", 'u', NULL, option_true, struct ls_config, udp, "UDP sockets"),
 	OPTION("listening", 'l', NULL, option_true, struct ls_config, listening,
 	 "only sockets that listen, and UDP sockets without a peer"),
-	OPTION("all", 'a', NULL, option_true, struct ls_config, all, "all sockets (the default)"),
+	OPTION("all", 'a', NULL, option_true, struct ls_config, all,
+	       "all sockets, also with a row for each TIME_WAIT"),
+	OPTION("numeric", 'n', NULL, option_true, struct ls_config, numeric, "ports are numbers anyway"),
+	OPTION("processes", 'p', NULL, option_true, struct ls_config, processes, "processes are shown anyway"),
 	OPTION_FILTER_TITLE,
-	OPTION_FILTER_ROWS(struct ls_config),
+	OPTION_FILTER_ROWS_PID(struct ls_config, 0),
 	OPTION_CGROUP_ROW(struct ls_config),
 	OPTION_USER_ROW(struct ls_config, 0),
 	OPTION_TITLE("Output:"),
+	OPTION("no-header", 'H', NULL, option_true, struct ls_config, output.quiet, "no header"),
 	OPTION_OUTPUT_ROWS(struct ls_config),
 	{0},
 };
@@ -191,7 +209,7 @@ static void read_port(const struct option_context *context, const char *text, un
 	struct ls_config *config = field;
 
 	(void)index;
-	option_ports(context, text, &config->settings.local_ports);
+	option_ports(context, text, &config->settings);
 }
 
 static const struct option_table table = {
@@ -202,6 +220,16 @@ static const struct option_table table = {
 	.argument = read_port,
 };
 
+/* Before 0.2, -p was --pid; in ss it takes no value. */
+static void explain_p(int argc, char **argv)
+{
+	for (int i = 1; i + 1 < argc; i++) {
+		if (strcmp(argv[i], "-p") == 0 && isdigit((unsigned char)*argv[i + 1]))
+			fprintf(stderr, "porttrace ls: -p takes no value, as in ss: %s is a port; for a process use "
+					"--pid=%s\n", argv[i + 1], argv[i + 1]);
+	}
+}
+
 int cmd_ls(int argc, char **argv)
 {
 	struct render_options render;
@@ -209,6 +237,7 @@ int cmd_ls(int argc, char **argv)
 	struct list list = {.config = &config};
 	int status = EXIT_FAILED;
 
+	explain_p(argc, argv);
 	option_table_parse(&table, argc, argv, &config);
 	if (!output_is_open())
 		return EXIT_FAILED;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "cmd/command.h"
+#include "cmd/target.h"
 #include "util/escape.h"
 #include "util/nearest.h"
 
@@ -29,6 +30,8 @@ static const struct option_row standard_rows[] = {
 struct parser {
 	const struct option_table *table;
 	struct option_context context;
+	struct target first[2];
+	bool has_first[2];
 	void *config;
 };
 
@@ -234,6 +237,8 @@ void option_table_parse(const struct option_table *table, int argc, char **argv,
 		.help_filter = filter_help,
 	};
 
+	parser.context.first = parser.first;
+	parser.context.has_first = parser.has_first;
 	fill_argp_options(table, options);
 	check_options(&parser, argc, argv);
 	argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, &parser);

@@ -6,15 +6,19 @@
 #ifndef PORTTRACE_CMD_OPTION_TABLE_H
 #define PORTTRACE_CMD_OPTION_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct option_row;
+struct target;
 
 /* What is being parsed, for error messages. */
 struct option_context {
 	const char *program;	      /* "porttrace ls" */
 	const struct option_row *row; /* NULL: an argument that is not an option */
+	struct target *first;	      /* the first local and the first remote target so far; has_first says which */
+	bool *has_first;
 };
 
 /*

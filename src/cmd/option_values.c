@@ -15,6 +15,7 @@
 #include <linux/magic.h>
 
 #include "cmd/options.h"
+#include "cmd/target.h"
 #include "porttrace/settings.h"
 #include "porttrace/wire.h"
 #include "system/kernel_fs.h"
@@ -218,32 +219,103 @@ void option_networks(const struct option_context *context, const char *text, voi
 	read_list(context, text, field, network_add);
 }
 
-static void ports_add(const struct option_context *context, const char *text, void *field)
+static bool is_same_kind(const struct target *a, const struct target *b)
 {
-	char *copy = strdup(text), *dash = copy ? strchr(copy, '-') : NULL;
-	struct settings_ports *ports = field;
-	unsigned long first = 0, last = 0;
-	bool is_valid;
+	return a->protocol == b->protocol && a->family == b->family && a->has_address == b->has_address &&
+	       memcmp(a->address, b->address, sizeof(a->address)) == 0;
+}
 
-	if (dash)
-		*dash++ = '\0';
-	is_valid = copy && option_number(copy, 0, 65535, &first) &&
-		   (!dash || option_number(dash, 0, 65535, &last));
-	if (!dash)
-		last = first;
-	free(copy);
-	if (!is_valid)
-		option_misuse(context, "'%s' is not a port (0 to 65535) or a range like 8000-8100", text);
-	if (last < first)
-		option_misuse(context, "the range '%s' ends before it begins; write %lu-%lu", text, last, first);
+/* Filters for ports, addresses and protocols are independent: they cannot say "tcp 80 or udp 53". */
+static void check_kind(const struct option_context *context, const char *text, const struct target *target,
+		       bool is_remote)
+{
+	if (target->device[0])
+		option_misuse(context, "'%s': a filter has no device", text);
+	if (context->has_first[is_remote] && !is_same_kind(&context->first[is_remote], target))
+		option_misuse(context, "'%s': all ports of a filter have one address and protocol; run porttrace once for "
+				       "each", text);
+	context->first[is_remote] = *target;
+	context->has_first[is_remote] = true;
+}
+
+static void add_address(const struct option_context *context, struct settings_cidrs *list, const char *text)
+{
+	uint8_t address[16];
+	unsigned int prefix;
+
+	address_parse(text, address, &prefix);
+	for (uint32_t i = 0; i < list->count; i++) {
+		if (memcmp(list->values[i].addr, address, sizeof(address)) == 0)
+			return;
+	}
+	network_add(context, text, list);
+}
+
+/* A socket bound to every address has the port on this address too. */
+static void add_target_address(const struct option_context *context, const struct target *target, bool is_remote,
+			       struct settings_cidrs *list)
+{
+	char text[ADDRESS_SIZE];
+
+	if (!target->has_address)
+		return;
+	address_format(target->address, text);
+	add_address(context, list, text);
+	if (target->is_localhost)
+		add_address(context, list, "::1");
+	if (is_remote)
+		return;
+	add_address(context, list, "0.0.0.0");
+	add_address(context, list, "::");
+}
+
+static void add_protocol(const struct option_context *context, uint32_t protocol, struct settings_numbers *list)
+{
+	for (uint32_t i = 0; i < list->count; i++) {
+		if (list->values[i] == protocol)
+			return;
+	}
+	if (protocol)
+		number_add(context, list, protocol);
+}
+
+static void add_target(const struct option_context *context, const char *text, struct settings *settings,
+		       bool is_remote)
+{
+	struct settings_ports *ports = is_remote ? &settings->remote_ports : &settings->local_ports;
+	char error[TARGET_ERROR_SIZE];
+	struct target target;
+
+	if (!target_parse(text, &target, error))
+		option_misuse(context, "%s", error);
+	check_kind(context, text, &target, is_remote);
 	ports->used = 1;
-	for (unsigned long port = first; port <= last; port++)
+	for (unsigned int port = target.first; port <= target.last; port++)
 		ports->bits[port / 64] |= 1ULL << (port % 64);
+	add_target_address(context, &target, is_remote, is_remote ? &settings->remote : &settings->local);
+	add_protocol(context, target.protocol, &settings->protocols);
+	if (target.family && !target.has_address)
+		*(target.family == AF_INET ? &settings->ipv4 : &settings->ipv6) = 1;
+}
+
+static void local_port_add(const struct option_context *context, const char *text, void *field)
+{
+	add_target(context, text, field, false);
+}
+
+static void remote_port_add(const struct option_context *context, const char *text, void *field)
+{
+	add_target(context, text, field, true);
 }
 
 void option_ports(const struct option_context *context, const char *text, void *field)
 {
-	read_list(context, text, field, ports_add);
+	read_list(context, text, field, local_port_add);
+}
+
+void option_remote_ports(const struct option_context *context, const char *text, void *field)
+{
+	read_list(context, text, field, remote_port_add);
 }
 
 static void event_add(const struct option_context *context, const char *text, void *field)

@@ -28,7 +28,8 @@ option_fn option_netns;		/* struct settings_numbers, list */
 option_fn option_protocols;	/* struct settings_numbers, list */
 option_fn option_comms;		/* struct settings_names, list */
 option_fn option_networks;	/* struct settings_cidrs, list */
-option_fn option_ports;		/* struct settings_ports, list */
+option_fn option_ports;		/* struct settings: local ports, list of targets */
+option_fn option_remote_ports;	/* struct settings: remote ports, list of targets */
 option_fn option_events;	/* uint32_t: bits 1 << wire_kind, list */
 option_fn option_cgroup;	/* struct settings */
 option_fn option_time;		/* enum time_style */

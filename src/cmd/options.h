@@ -27,13 +27,15 @@ struct output_config {
 
 /* clang-format off */
 /* CONFIG has: struct settings settings */
-#define OPTION_FILTER_ROWS(CONFIG)									\
-	OPTION("pid", 'p', "PID", option_pids, CONFIG, settings.pids, "only these processes"),		\
+#define OPTION_FILTER_ROWS(CONFIG) OPTION_FILTER_ROWS_PID(CONFIG, 'p')
+/* PID: the letter of --pid, or 0 where -p has another meaning */
+#define OPTION_FILTER_ROWS_PID(CONFIG, PID)								\
+	OPTION("pid", PID, "PID", option_pids, CONFIG, settings.pids, "only these processes"),		\
 	OPTION("comm", 'c', "NAME", option_comms, CONFIG, settings.comms,				\
 	       "only processes of these names"),							\
-	OPTION("port", 'P', "PORT", option_ports, CONFIG, settings.local_ports,				\
-	       "only these local ports: 80,443,8000-8100"),						\
-	OPTION("remote-port", 'D', "PORT", option_ports, CONFIG, settings.remote_ports,			\
+	OPTION("port", 'P', "PORT", option_ports, CONFIG, settings,					\
+	       "only these local ports: 80,443,8000-8100, http, udp/53, 127.0.0.1:80"),						\
+	OPTION("remote-port", 'D', "PORT", option_remote_ports, CONFIG, settings,				\
 	       "only these remote ports"),								\
 	OPTION("local", 0, "ADDR[/N]", option_networks, CONFIG, settings.local,				\
 	       "only local addresses in these networks"),						\

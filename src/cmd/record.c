@@ -28,7 +28,7 @@ static void read_argument(const struct option_context *context, const char *text
 	if (index == 0)
 		config->file = text;
 	else
-		option_ports(context, text, &config->trace.settings.local_ports);
+		option_ports(context, text, &config->trace.settings);
 }
 
 static void check(const struct option_context *context, unsigned int count, void *field)

@@ -206,7 +206,7 @@ static void read_port(const struct option_context *context, const char *text, un
 	struct trace_config *config = field;
 
 	(void)index;
-	option_ports(context, text, &config->settings.local_ports);
+	option_ports(context, text, &config->settings);
 }
 
 static const struct option_table table = {

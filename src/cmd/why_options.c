@@ -1,125 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* [PROTO:][ADDRESS:]PORT and the options of `why` -> struct why_options. */
+/* TARGET and the options of `why` -> struct why_options. */
 #include "cmd/why_options.h"
 
-#include <arpa/inet.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cmd/command.h"
-#include "util/address.h"
-
-#ifndef IPPROTO_MPTCP /* glibc 2.32 */
-#define IPPROTO_MPTCP 262
-#endif
-
-/* clang-format off */
-static const struct {
-	const char *name;
-	uint16_t protocol, family;
-} protocols[] = {
-	{"tcp",     IPPROTO_TCP,     0},
-	{"tcp4",    IPPROTO_TCP,     AF_INET},
-	{"tcp6",    IPPROTO_TCP,     AF_INET6},
-	{"udp",     IPPROTO_UDP,     0},
-	{"udp4",    IPPROTO_UDP,     AF_INET},
-	{"udp6",    IPPROTO_UDP,     AF_INET6},
-	{"mptcp",   IPPROTO_MPTCP,   0},
-	{"udplite", IPPROTO_UDPLITE, 0},
-};
-/* clang-format on */
-
-/* Removes "udp:" from the front; without a protocol, it is tcp. */
-static char *take_protocol(struct why_options *options, char *text)
-{
-	options->protocol = IPPROTO_TCP;
-	for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++) {
-		size_t length = strlen(protocols[i].name);
-
-		if (strncmp(text, protocols[i].name, length) == 0 && text[length] == ':') {
-			options->protocol = protocols[i].protocol;
-			options->family = protocols[i].family;
-			return text + length + 1;
-		}
-	}
-	return text;
-}
-
-/* A number, or a name of /etc/services. */
-static bool parse_port(struct why_options *options, const char *text)
-{
-	bool is_udp = options->protocol == IPPROTO_UDP || options->protocol == IPPROTO_UDPLITE;
-	const struct servent *service;
-	unsigned long port = 0;
-
-	if (option_number(text, 0, 65535, &port)) {
-		options->port = (uint16_t)port;
-		return true;
-	}
-	service = getservbyname(text, is_udp ? "udp" : "tcp");
-	if (!service)
-		return false;
-	options->port = ntohs((uint16_t)service->s_port);
-	return true;
-}
-
-/* "" and "*" are every address; the name of the protocol then decides the family. */
-static bool parse_address(struct why_options *options, char *text)
-{
-	char *device = strchr(text, '%');
-	uint16_t family = strchr(text, ':') ? AF_INET6 : AF_INET;
-	unsigned int prefix;
-
-	if (!*text || strcmp(text, "*") == 0)
-		return true;
-	if (device)
-		*device++ = '\0';
-	if (device && (family == AF_INET || !*device || strlen(device) >= sizeof(options->device)))
-		return false;
-	if (strchr(text, '/') || address_parse(text, options->address, &prefix))
-		return false;
-	if (options->family && options->family != family)
-		return false;
-	options->family = family;
-	if (device)
-		strcpy(options->device, device);
-	return true;
-}
+#include "cmd/target.h"
 
 static void parse_question(struct why_options *options, const char *argument, const struct option_context *context)
 {
-	char *copy = strdup(argument), *address = "", *port, *text, *end;
+	char error[TARGET_ERROR_SIZE];
+	struct target target;
 
-	if (!copy) {
-		fprintf(stderr, "porttrace: out of memory\n");
-		exit(EXIT_FAILED);
-	}
-	port = text = take_protocol(options, copy);
-	end = *text == '[' ? strchr(text, ']') : strrchr(text, ':');
-	if (*text == '[') {
-		if (!end || end[1] != ':')
-			option_misuse(context, "'%s': [ADDRESS] is followed by :PORT, as in [::1]:80", argument);
-		*end++ = '\0';
-		address = text + 1;
-	} else if (end) {
-		address = text;
-	}
-	if (end) {
-		*end = '\0';
-		port = end + 1;
-	}
-	if (*text != '[' && strchr(address, ':'))
-		option_misuse(context, "'%s': an IPv6 address needs brackets, as in [::1]:80", argument);
-	if (*text == '[' && !strchr(address, ':'))
-		option_misuse(context, "'%s': only an IPv6 address has brackets", argument);
-	if (!parse_port(options, port))
-		option_misuse(context, "'%s' is not a port (0 to 65535) or a service of /etc/services", port);
-	if (!parse_address(options, address))
-		option_misuse(context, "'%s': '%s' is not an address of that protocol", argument, address);
-	free(copy);
+	if (!target_parse(argument, &target, error))
+		option_misuse(context, "%s", error);
+	if (target.last > target.first)
+		option_misuse(context, "'%s': give one port at a time", argument);
+	options->protocol = target.protocol ? target.protocol : IPPROTO_TCP;
+	options->family = target.family;
+	options->port = target.first;
+	memcpy(options->address, target.address, sizeof(options->address));
+	memcpy(options->device, target.device, sizeof(options->device));
 }
 
 static void read_uid(const struct option_context *context, const char *text, void *field)
@@ -189,10 +93,11 @@ static void check(const struct option_context *context, unsigned int count, void
 
 static const struct option_table table = {
 	.rows = rows,
-	.arguments = "[PROTO:][ADDRESS:]PORT",
+	.arguments = "TARGET",
 	.doc = "Show who holds a port, whether bind() would succeed now, which rule of the kernel decides and what would "
 	       "help. Nothing is bound.\v"
-	       "PROTO is tcp (the default), udp, mptcp or udplite; tcp4 and udp4 mean IPv4, tcp6 and udp6 IPv6. An "
+	       "TARGET is a port or service, with an address and a protocol where they matter: 80, http, 127.0.0.1:80, "
+	       "localhost:80, *:80, tcp:80, udp/53. The protocol is tcp (the default), udp, mptcp or udplite; tcp4 and udp4 mean IPv4, tcp6 and udp6 IPv6. An "
 	       "IPv6 address has brackets: [::1]:80. Without an address, porttrace judges a bind to every address, IPv4 "
 	       "and IPv6, as most servers do. Port 0 asks whether the kernel would find a free port.\n\n"
 	       "bind() is judged without and with SO_REUSEADDR, which nearly every server sets.\n\n"

@@ -244,7 +244,8 @@ static void entry_update_scanned(struct model *model, struct port_entry *entry,
 
 	entry_update(model, entry, &event->hdr, &event->sock);
 	entry->backlog = event->backlog;
-	entry->substate = event->substate;
+	entry->queue = event->queue < UINT16_MAX ? (uint16_t)event->queue : UINT16_MAX;
+	entry->substate = (uint16_t)event->substate;
 	if (event->sock.state != WIRE_TCP_TIME_WAIT)
 		return;
 	port_table_clear_fds(model->ports, entry);

@@ -32,7 +32,8 @@ struct port_entry {
 	uint64_t expires_boot_ns;  /* TIME_WAIT: when it ends; 0: not a TIME_WAIT. Set by port_table_set_expiry() */
 	struct port_fd *fds;	   /* of the last scan; NULL: none, or not scanned */
 	uint32_t backlog;	   /* LISTEN */
-	uint32_t substate;	   /* TIME_WAIT: FIN_WAIT2 or TIME_WAIT; 0: not known */
+	uint16_t substate;	   /* TIME_WAIT: FIN_WAIT2 or TIME_WAIT; 0: not known */
+	uint16_t queue;		   /* LISTEN: connections that wait for accept(), at the last scan; at most 65,535 */
 };
 
 struct port_table;

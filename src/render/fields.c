@@ -229,6 +229,13 @@ static bool get_backlog(const struct report *report, struct field_value *value)
 	       set_number(value, socket->backlog);
 }
 
+static bool get_queue(const struct report *report, struct field_value *value)
+{
+	const struct wire_socket *socket = EVENT_AS(report, WIRE_SOCKET, socket);
+
+	return socket && socket->sock.state == WIRE_TCP_LISTEN && set_number(value, socket->queue);
+}
+
 static bool get_since(const struct report *report, struct field_value *value)
 {
 	const struct wire_socket *socket = EVENT_AS(report, WIRE_SOCKET, socket);
@@ -304,6 +311,8 @@ const struct field fields[] = {
 	     COLUMN("EVENT", EVENT, 9, 9)),
 	TEXT(FIELD_NUMBER, get_pid,
 	     COLUMN("PID", EVENT | PORT, 8, 7)),
+	TEXT(FIELD_NUMBER, get_uid,
+	     COLUMN("USER", PORT, 8, 8)),
 	TEXT(FIELD_BYTES, get_comm,
 	     COLUMN("COMM", EVENT | PORT, 16, 9), .put = text_cell_comm),
 	ROW("errno",          FIELD_WORD,         EVENT,                 get_errno),
@@ -319,9 +328,11 @@ const struct field fields[] = {
 	ROW("state",          FIELD_WORD,         PORT | HOLDER,         get_state,
 	    COLUMN("STATE", PORT, 12, 12)),
 	TEXT(FIELD_WORD, NULL,
+	     COLUMN("QUEUE", PORT, 8, 8), .put = text_cell_queue, .role = ROLE_IF_ANY),
+	TEXT(FIELD_WORD, NULL,
 	     COLUMN("LOCAL", EVENT | PORT, 22, 16), .put = text_cell_local, .role = ROLE_LOCAL),
 	TEXT(FIELD_WORD, NULL,
-	     COLUMN("REMOTE", PORT, 22, 19), .put = text_cell_remote),
+	     COLUMN("REMOTE", PORT, 22, 19), .put = text_cell_remote, .role = ROLE_IF_ANY),
 	ROW("options",        FIELD_WORDS,        EVENT | PORT | HOLDER, get_options),
 	ROW("interface",      FIELD_BYTES,        EVENT | PORT | HOLDER, get_interface),
 	ROW("socket",         FIELD_WORD,         EVENT | PORT | HOLDER, get_socket),
@@ -338,6 +349,7 @@ const struct field fields[] = {
 	ROW("container",      FIELD_BYTES,        EVENT | PORT,          get_container),
 	ROW("kernel_owned",   FIELD_TRUE,         EVENT | PORT | HOLDER, get_kernel_owned),
 	ROW("backlog",        FIELD_NUMBER,       EVENT | PORT,          get_backlog),
+	ROW("queue",          FIELD_NUMBER,       PORT,                  get_queue),
 	ROW("since",          FIELD_BOOT_TIME,    PORT | HOLDER,         get_since),
 	ROW("expires_in_s",   FIELD_MILLISECONDS, PORT | HOLDER,         get_expires),
 	ROW("duration_ns",    FIELD_NUMBER,       EVENT,                 get_duration),
@@ -434,6 +446,7 @@ void socket_report_init(struct socket_report *out, const struct port_report *por
 		.since_boot_ns = entry->since_boot_ns,
 		.expires_ms = expires_ms(entry, now_boot_ns),
 		.backlog = entry->backlog,
+		.queue = entry->queue,
 		.substate = entry->substate,
 	};
 	out->report = (struct report){

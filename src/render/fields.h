@@ -43,6 +43,7 @@ enum field_role {
 	ROLE_PLAIN,
 	ROLE_LOCAL,	/* the stream: gives way where the terminal is narrow */
 	ROLE_DETAIL,	/* what has no column of its own */
+	ROLE_IF_ANY,	/* `ls`: only when a row has a value */
 	ROLE_IF_VARIED, /* `ls`: only when not all rows have the same value */
 };
 

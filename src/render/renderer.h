@@ -100,6 +100,8 @@ struct renderer {
 	void (*start)(struct render *render, const struct start_report *report);
 	void (*event)(struct render *render, const struct report *report);
 	void (*port)(struct render *render, const struct port_report *report);
+	/* So many TIME_WAITs have no port() of their own. NULL: the format has a record for each. */
+	void (*timewaits)(struct render *render, uint64_t count);
 	/* Between start() and the first event, for each socket that has one of the watched ports; NULL: that was all.
 	 * NULL: the format does not show them. */
 	void (*now)(struct render *render, const struct port_report *report);

@@ -126,6 +126,7 @@ const struct renderer render_text = {
 	.start = text_start,
 	.event = text_event,
 	.port = text_port,
+	.timewaits = text_timewaits,
 	.now = text_now,
 	.churn = text_churn,
 	.warning = text_warning,

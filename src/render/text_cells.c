@@ -2,12 +2,17 @@
 /* The columns of text whose cells are more than one value. */
 #include "render/text_cells.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #include "render/format_number.h"
 #include "render/names.h"
 #include "render/text_words.h"
 #include "util/address.h"
+
+#ifndef IPPROTO_MPTCP /* glibc 2.32 */
+#define IPPROTO_MPTCP 262
+#endif
 
 #define LONG_SEARCH_NS 1000000ULL /* a port search that took at least this long is shown */
 #define PIDS_SEEN      32	  /* processes of one socket that are distinguished when counting */
@@ -53,6 +58,25 @@ static size_t count_others(const struct port_fd *fd)
 	return total > 0 ? total - 1 : 0;
 }
 
+/* A connection that no process has had: it waits for accept(). */
+static bool is_in_queue(const struct port_entry *entry)
+{
+	const struct wire_sock *sk = &entry->sock;
+
+	return !entry->fds && !entry->owner.pid && !(sk->flags & (WIRE_KERNEL_OWNED | WIRE_ORPHAN)) &&
+	       (sk->protocol == IPPROTO_TCP || sk->protocol == IPPROTO_MPTCP) &&
+	       (sk->state == WIRE_TCP_ESTABLISHED || sk->state == WIRE_TCP_CLOSE_WAIT);
+}
+
+void text_cell_queue(struct text_line *line, const struct report *report, const struct render_options *options)
+{
+	const struct port_entry *entry = report->entry;
+
+	(void)options;
+	if (entry->sock.state == WIRE_TCP_LISTEN)
+		text_line_format(line, "%u/%u", entry->queue, entry->backlog);
+}
+
 void text_cell_comm(struct text_line *line, const struct report *report, const struct render_options *options)
 {
 	const struct wire_task *task = report->task;
@@ -60,6 +84,8 @@ void text_cell_comm(struct text_line *line, const struct report *report, const s
 
 	if (task && task->pid)
 		text_comm(line, task->comm, options->width > 0);
+	else if (report->entry && is_in_queue(report->entry))
+		text_line_add(line, "not accepted yet");
 	else
 		text_line_add(line, report->sock->flags & WIRE_KERNEL_OWNED ? "[kernel]" : "-");
 	if (others > 0)
@@ -162,8 +188,6 @@ void text_cell_port_detail(struct text_line *line, const struct report *report,
 		format_duration(entry->expires_boot_ns - now, duration);
 		text_line_format(line, "%s left", duration);
 	}
-	if (entry->sock.state == WIRE_TCP_LISTEN)
-		text_line_format(line, "backlog %u", entry->backlog);
 	if (entry->since_boot_ns && entry->since_boot_ns < now) {
 		format_duration(now - entry->since_boot_ns, duration);
 		text_item(line);

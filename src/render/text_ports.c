@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "render/fields.h"
+#include "render/format_number.h"
 
 #define BUFFER_SIZE (256 * 1024)
 #define ROW_MAX	    (1 + FIELDS_MAX * TEXT_LINE_BYTES)
@@ -21,6 +22,7 @@ struct text_ports {
 	size_t widths[FIELDS_MAX];	/* by number of the field, without the space between columns */
 	const char *first[FIELDS_MAX];	/* the cells of the first row */
 	bool is_varied[FIELDS_MAX];	/* a later row differs from the first */
+	bool is_any[FIELDS_MAX];	/* a row has a value */
 	bool is_shown[FIELDS_MAX];
 	bool has_header;		/* the header was printed, so the columns no longer change */
 };
@@ -41,6 +43,7 @@ static void keep_cell(struct text_ports *ports, size_t number, const struct text
 		ports->widths[number] = cell->columns;
 	if (ports->has_header)
 		return;
+	ports->is_any[number] |= cell->length > 0;
 	if (!ports->first[number])
 		ports->first[number] = text;
 	else if (strcmp(ports->first[number], text) != 0)
@@ -91,7 +94,8 @@ static void write_header(struct render *render, struct text_ports *ports)
 	for (const struct field *field = next_column(NULL); field; field = next_column(field)) {
 		size_t number = (size_t)(field - fields), width = ports->widths[number] + 1;
 
-		ports->is_shown[number] = field->role != ROLE_IF_VARIED || ports->is_varied[number];
+		ports->is_shown[number] = field->role == ROLE_IF_VARIED ? ports->is_varied[number] :
+					  field->role == ROLE_IF_ANY	? ports->is_any[number] : true;
 		if (!ports->is_shown[number])
 			continue;
 		text_line_reset(&cell);
@@ -136,6 +140,17 @@ void text_ports_write(struct render *render)
 	for (row = ports->rows; row < ports->rows + ports->used;)
 		row = write_row(render, ports, row);
 	ports->used = 0;
+}
+
+void text_timewaits(struct render *render, uint64_t count)
+{
+	struct text_line line = {.style = STYLE_FAINT};
+	char text[NUMBER_SIZE];
+
+	text_ports_write(render);
+	format_count(count, text);
+	text_line_format(&line, "%s TIME_WAIT%s (-a lists them)", text, count == 1 ? "" : "s");
+	text_write(render, &line);
 }
 
 void text_ports_free(struct render *render)

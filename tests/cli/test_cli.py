@@ -127,7 +127,10 @@ def unknown_command(t):
 def messages_say_what_is_right(t):
     """A message names the wrong value, and a right one."""
     for args, want in (
-        (("-P", "abc"), "--port: 'abc' is not a port (0 to 65535) or a range like 8000-8100"),
+        (("-P", "abc"), "--port: 'abc' is not a port (0 to 65535), a range like 8000-8100 or a service"),
+        (("tcp:80", "53"), "'53': all ports of a filter have one address and protocol"),
+        (("-P", "[::1%lo]:80"), "a filter has no device"),
+        (("::1:80",), "an IPv6 address needs brackets, as in [::1]:80"),
         (("-P", "90-80"), "write 80-90"),
         (("ls", "abc"), "'abc' is not a port"),
         (("why", "no-such-service"), "'no-such-service' is not a port"),

@@ -373,8 +373,8 @@ def ports_and_namespace(t):
             [],
             "other namespaces in ls -N",
         )
-        equal(rows_of("-p", 1), [], "ls -p 1")
-        equal(rows_of("-p", os.getpid()), everything, "ls -p")
+        equal(rows_of("--pid", 1), [], "ls --pid 1")
+        equal(rows_of("--pid", os.getpid()), everything, "ls --pid")
 
 
 @test()

@@ -6,7 +6,7 @@ import re
 import socket
 import time
 
-from porttrace_test import check, equal, refused, tcp, test
+from porttrace_test import check, equal, refused, tcp, test, udp
 
 OWN_TRACER = True
 
@@ -129,3 +129,54 @@ def ends_of_connections_need_an_option(t):
         equal(sorted(kinds), ["bind", "close", "close", "connect", "connect", "listen"], screen.text)
         check(re.search(r"close .*-> 127\.0\.0\.1:5009 ECONNREFUSED", screen.text), screen.text)
         equal(len(re.findall(r"^\S+ +close ", closes.text, re.M)), 4, closes.text)
+
+
+@test()
+def ports_are_written_as_anywhere(t):
+    """Each form of PORT finds the listener, and none finds another one."""
+    with tcp(("127.0.0.1", 5432), backlog=1), tcp(("127.0.0.2", 5433), backlog=1), tcp(("0.0.0.0", 5434), backlog=1):
+        for form in ("5432", ":5432", "postgresql", "tcp:5432", "tcp/5432", "5432/tcp", "127.0.0.1:5432",
+                     "localhost:5432", "*:5432", "5430-5432", "5432,5431"):  # fmt: skip
+            out = t.command("ls", "-N", t.netns, "-H", form).stdout.decode()
+            equal(re.findall(r"127\.0\.0\.\d:\d+", out), ["127.0.0.1:5432"], f"ls {form}")
+        for form, listed in (("localhost:5433", 0), ("127.0.0.1:5434", 1), ("udp:5432", 0), ("[::1]:5432", 0)):
+            out = t.command("ls", "-N", t.netns, "-H", form).stdout.decode()
+            equal(len(out.splitlines()), listed, f"ls {form}")
+        for form in ("5432/tcp", "localhost:5432", "tcp:postgresql"):
+            equal(t.command("why", "-N", t.netns, form).returncode, 1, f"why {form}")
+
+
+@test()
+def ls_as_the_reader_of_ss_types_it(t):
+    """ls -tulpn, the accept queue, and connections that nobody has accepted."""
+    with tcp(("127.0.0.1", 5001), backlog=7), udp(("127.0.0.1", 5002)):
+        clients = [socket.create_connection(("127.0.0.1", 5001)) for _ in range(2)]
+        out = t.command("ls", "-tulpn", "-N", t.netns).stdout.decode().splitlines()
+        equal(out[0].split(), ["PID", "USER", "COMM", "PROTO", "STATE", "QUEUE", "LOCAL", "DETAIL"], "header")
+        equal(len(out), 3, f"rows: {out}")
+        check(re.match(rf"{os.getpid()} +0 +pt-test +tcp +LISTEN +2/7 +127\.0\.0\.1:5001", out[1]), out[1])
+        check(re.match(rf"{os.getpid()} +0 +pt-test +udp +BOUND +127\.0\.0\.1:5002", out[2]), out[2])
+        out = t.command("ls", "-H", "-N", t.netns, 5001).stdout.decode()
+        equal(len(re.findall(r"^- +0 +not accepted yet tcp +ESTABLISHED ", out, re.M)), 2, out)
+        records = t.command("ls", "--json", "-l", "-t", "-N", t.netns).stdout.decode()
+        check('"backlog":7,"queue":2' in records, records)
+        done = t.command("ls", "-p", 5001, "-N", t.netns)
+        check(b"-p takes no value, as in ss: 5001 is a port; for a process use --pid=5001" in done.stderr, done.stderr)
+        for client in clients:
+            client.close()
+
+
+@test()
+def time_waits_are_one_row(t):
+    """Without -a; JSON and -a have a row for each."""
+    with tcp(("127.0.0.1", 5001), backlog=16) as server:
+        for _ in range(5):
+            client = socket.create_connection(("127.0.0.1", 5001))
+            accepted = server.accept()[0]
+            client.close()
+            accepted.close()
+        out = t.command("ls", "-H", "-N", t.netns).stdout.decode()
+        equal((out.count("TIME_WAIT"), "5 TIME_WAITs (-a lists them)" in out), (1, True), out)
+        for args in (("-a",), ("--json",)):
+            out = t.command("ls", "-N", t.netns, *args).stdout.decode()
+            equal(out.count("TIME_WAIT"), 5, out)

@@ -41,7 +41,7 @@ struct line {
 	bool has_local, is_mapped;
 	uint64_t cookie, netns, device, flags, state, error;
 	uint64_t pid, tid, ppid, uid, sock_uid;
-	uint64_t failure, purpose, is_old, since_ns, life_ns, search_ns, backlog, fd, expires_ns;
+	uint64_t failure, purpose, is_old, since_ns, life_ns, search_ns, backlog, fd, queue, expires_ns;
 	uint64_t bound_port, how, ends_interval, action, next_state, count, reason, size;
 	uint64_t substate, live, entered, reused, killed, overflowed, allocated, released, failed, timewait;
 	uint64_t unprivileged, reserved_count, has, tw_reuse, in_use, bound, capacity, back_ns, misuse;
@@ -82,6 +82,7 @@ static const struct {
 	ROW("since", KEY_MOMENT, since_ns),     ROW("life", KEY_SECONDS, life_ns),
 	ROW("search", KEY_SECONDS, search_ns),  ROW("expires", KEY_SECONDS, expires_ns),
 	ROW("backlog", KEY_NUMBER, backlog),    ROW("fd", KEY_NUMBER, fd),
+	ROW("queue", KEY_NUMBER, queue),
 	ROW("requested", KEY_BYTES, requested), ROW("had", KEY_NUMBER, bound_port),
 	ROW("exe", KEY_BYTES, exe),             ROW("cgroup", KEY_BYTES, cgroup),
 	ROW("cmdline", KEY_BYTES, cmdline),     ROW("name", KEY_BYTES, name),
@@ -399,6 +400,7 @@ static void socket_build(const struct line *line, struct wire_socket *event)
 	event->fd = (int32_t)line->fd;
 	event->expires_ms = (uint32_t)(line->expires_ns / 1000000);
 	event->backlog = (uint32_t)line->backlog;
+	event->queue = (uint32_t)line->queue;
 }
 
 static void process_build(const struct line *line, struct wire_process *event)

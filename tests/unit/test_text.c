@@ -105,8 +105,9 @@ static void columns_are_the_rows_of_fields(void **state)
 	}
 	sample_close(&output);
 
-	/* With two network namespaces, the text has every column. */
+	/* Two network namespaces and a peer, so that no column is left out. */
 	there.sock.netns++;
+	sample_peer(&there.sock, "10.0.0.5", 443);
 	open_text(&output, options);
 	for (size_t i = 0; i < 2; i++)
 		render_text.port(output.render, &ports[i]);
@@ -153,7 +154,7 @@ static void quiet_leaves_out_headers(void **state)
 	options.quiet = true;
 	open_text(&output, options);
 	render_text.port(output.render, &port);
-	expect(&output, "-   -    tcp   LISTEN 0.0.0.0:80        backlog 0\n");
+	expect(&output, "-   33   -    tcp   LISTEN 0/0   0.0.0.0:80\n");
 	sample_close(&output);
 
 	sample_open(&output, &render_ephemeral, options);
@@ -690,32 +691,37 @@ static void ports_are_a_table(void **state)
 				      .owner = sample_task(700, "curl"),
 				      .expires_boot_ns = SAMPLE_BOOT_NS + 37000000000 };
 	struct port_entry kernel = { .sock = sample_sock(WIRE_TCP_CLOSE, "::", 2049) };
-	const struct port_entry *entries[] = { &listener, &waiting, &kernel };
+	struct port_entry queued = { .sock = sample_sock(WIRE_TCP_ESTABLISHED, "10.0.0.1", 80) };
+	const struct port_entry *entries[] = { &listener, &waiting, &kernel, &queued };
 	struct sample_output output;
 
 	(void)state;
+	listener.queue = 2;
 	sample_peer(&waiting.sock, "10.0.0.5", 443);
+	sample_peer(&queued.sock, "10.0.0.9", 50000);
 	kernel.sock.protocol = IPPROTO_UDP;
 	kernel.sock.flags = WIRE_KERNEL_OWNED | WIRE_REUSEPORT;
 	for (int round = 0; round < 2; round++) {
 		open_text(&output, sample_options());
-		for (size_t i = 0; i < 3; i++) {
+		for (size_t i = 0; i < 4; i++) {
 			struct port_report port = { .entry = entries[i], .boot_ns = SAMPLE_BOOT_NS };
 
 			render_text.port(output.render, &port);
 		}
 		if (round == 0)
 			expect(&output,
-			       "PID COMM     PROTO STATE     LOCAL          REMOTE       DETAIL\n"
-			       "812 nginx +2 tcp   LISTEN    0.0.0.0:80                  backlog 511\n"
-			       "700 curl     tcp   TIME_WAIT 10.0.0.1:40000 10.0.0.5:443 37 s left\n"
-			       "-   [kernel] udp   BOUND     *:2049                      reuseport\n");
+			       "PID USER COMM             PROTO STATE       QUEUE LOCAL          REMOTE         DETAIL\n"
+			       "812 1000 nginx +2         tcp   LISTEN      2/511 0.0.0.0:80\n"
+			       "700 1000 curl             tcp   TIME_WAIT         10.0.0.1:40000 10.0.0.5:443   37 s left\n"
+			       "-   33   [kernel]         udp   BOUND             *:2049                        reuseport\n"
+			       "-   33   not accepted yet tcp   ESTABLISHED       10.0.0.1:80    10.0.0.9:50000\n");
 		else
 			expect(&output,
-			       "NETNS      PID COMM     PROTO STATE     LOCAL          REMOTE       DETAIL\n"
-			       "4026531840 812 nginx +2 tcp   LISTEN    0.0.0.0:80                  backlog 511\n"
-			       "4026531840 700 curl     tcp   TIME_WAIT 10.0.0.1:40000 10.0.0.5:443 37 s left\n"
-			       "7          -   [kernel] udp   BOUND     *:2049                      reuseport\n");
+			       "NETNS      PID USER COMM             PROTO STATE       QUEUE LOCAL          REMOTE         DETAIL\n"
+			       "4026531840 812 1000 nginx +2         tcp   LISTEN      2/511 0.0.0.0:80\n"
+			       "4026531840 700 1000 curl             tcp   TIME_WAIT         10.0.0.1:40000 10.0.0.5:443   37 s left\n"
+			       "7          -   33   [kernel]         udp   BOUND             *:2049                        reuseport\n"
+			       "4026531840 -   33   not accepted yet tcp   ESTABLISHED       10.0.0.1:80    10.0.0.9:50000\n");
 		sample_close(&output);
 		kernel.sock.netns = 7;
 	}
