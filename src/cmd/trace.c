@@ -172,6 +172,9 @@ int trace_run(const struct trace_config *config, const struct renderer *renderer
 	int status = EXIT_FAILED;
 
 	options_for_render(&config->output, &render);
+	/* With -N every row is of that namespace: its name says nothing. */
+	if (config->settings.netns.count == 1)
+		render.own_netns = config->settings.netns.values[0];
 	trace.loop = loop_new();
 	if (trace.loop)
 		trace.stream = live_stream_new(&config->stream, renderer, &render, trace.loop);

@@ -80,6 +80,7 @@ struct render_options {
 	enum time_style time;
 	bool colour;
 	bool quiet, verbose;
+	uint32_t own_netns;	   /* the namespace that rows need not name: the reader's, or that of -N; 0: not known */
 	bool sums_churn;	   /* text: churn that is not notable is summed */
 	unsigned int width;	   /* terminal columns; 0: no terminal, do not cut */
 };

@@ -112,8 +112,10 @@ static void add_kind_detail(struct text_line *line, const struct report *report)
 
 	switch ((enum wire_kind)event->kind) {
 	case WIRE_BIND:
-		if (report->sock->flags & WIRE_PORT_EPHEMERAL && report->sock->local_port)
+		if (report->sock->flags & WIRE_PORT_EPHEMERAL && report->sock->local_port) {
+			text_item(line);
 			text_line_add(line, "ephemeral");
+		}
 		if (bind->how == WIRE_BIND_IMPLICIT) {
 			text_item(line);
 			text_line_add(line, "implicit");
@@ -123,6 +125,7 @@ static void add_kind_detail(struct text_line *line, const struct report *report)
 			add_duration(line, "search", bind->duration_ns);
 		break;
 	case WIRE_LISTEN:
+		text_item(line);
 		text_line_format(line, "backlog %u", ((const struct wire_listen *)event)->backlog);
 		break;
 	case WIRE_CONNECT:
@@ -140,6 +143,7 @@ static void add_kind_detail(struct text_line *line, const struct report *report)
 		break;
 	case WIRE_TIMEWAIT:
 		action = timewait_action_name(timewait->action);
+		text_item(line);
 		text_line_add(line, action ? action : "");
 		if (timewait->substate == WIRE_TCP_FIN_WAIT2)
 			text_line_add(line, " in FIN_WAIT2");
@@ -163,14 +167,15 @@ void text_cell_event_detail(struct text_line *line, const struct report *report,
 			    const struct render_options *options)
 {
 	const struct process *process = report->process;
+	uint32_t netns = report->sock->netns;
 
+	if (options->verbose || (options->own_netns && netns && netns != options->own_netns))
+		text_line_format(line, "netns %u", netns);
 	add_kind_detail(line, report);
 	text_interface(line, report->interface);
 	if (!options->verbose)
 		return;
 	text_place(line, process);
-	text_item(line);
-	text_line_format(line, "netns %u", report->sock->netns);
 	if (process && process->cmdline[0]) {
 		text_item(line);
 		text_line_bytes(line, process->cmdline, strlen(process->cmdline));

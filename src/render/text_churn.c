@@ -42,7 +42,9 @@ static void add_rate(struct text_line *line, const char *sign, uint64_t count, d
 
 static void add_namespace(struct render *render, struct text_line *line, uint32_t netns)
 {
-	if (render->many_namespaces || render->options.verbose)
+	uint32_t own = render->options.own_netns;
+
+	if ((own ? netns != own : render->many_namespaces) || render->options.verbose)
 		text_line_format(line, "  netns %u", netns);
 }
 

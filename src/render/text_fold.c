@@ -74,9 +74,11 @@ void text_folded(void *context, const struct fold_entry *entry, uint64_t end_boo
 		text_line_add(&end, " ");
 		text_line_mark(&end, STYLE_FAILED, errno_name(key->error, error));
 	}
-	text_line_add(&end, " (");
-	add_seconds(&end, end_boot_ns - entry->start_boot_ns);
-	text_line_add(&end, ")");
+	if (entry->count > 1) {
+		text_line_add(&end, " (");
+		add_seconds(&end, end_boot_ns - entry->start_boot_ns);
+		text_line_add(&end, ")");
+	}
 	if (key->remote_port || key->local_port) {
 		size_t taken = line.columns + end.columns + 4;
 

@@ -6,7 +6,7 @@ import re
 import socket
 import time
 
-from porttrace_test import check, equal, refused, tcp, test, udp
+from porttrace_test import check, equal, netns_inode, new_netns, refused, tcp, test, udp
 
 OWN_TRACER = True
 
@@ -66,7 +66,7 @@ def a_process_is_all_that_is_shown(t):
     """Under -p PID the churn of others is left out; that of the process is shown."""
 
     def connects(me):
-        me.hear()
+        me.receive()
         for _ in range(5):
             socket.create_connection(("127.0.0.1", 5002)).close()
 
@@ -77,7 +77,7 @@ def a_process_is_all_that_is_shown(t):
                 socket.create_connection(("127.0.0.1", 5002)).close()
             time.sleep(0.6)  # several intervals
             check("ephemeral" not in screen.text, f"churn of others:\n{screen.text}")
-            child.tell()
+            child.send()
             child.result()
             screen.wait(r"ephemeral .*taken")
             screen.stop()
@@ -89,13 +89,13 @@ def a_crash_loop_is_explained_once(t):
 
     def tries(me):
         with tcp() as sock:
-            me.tell(refused(sock.bind, ("127.0.0.1", 5001)))
+            me.send(refused(sock.bind, ("127.0.0.1", 5001)))
 
     with tcp(("127.0.0.1", 5001), backlog=1), t.text() as screen, t.trace(marker=False) as trace:
         pids = []
         for _ in range(8):
             child = t.fork(tries, comm="pt-loop")
-            equal(child.hear(), "EADDRINUSE", "bind")
+            equal(child.receive(), "EADDRINUSE", "bind")
             pids.append(child.pid)
             child.result()
         trace.wait(event="bind", errno="EADDRINUSE", pid=pids[-1])
@@ -180,3 +180,26 @@ def time_waits_are_one_row(t):
         for args in (("-a",), ("--json",)):
             out = t.command("ls", "-N", t.netns, *args).stdout.decode()
             equal(out.count("TIME_WAIT"), 5, out)
+
+
+@test()
+def rows_of_another_namespace_say_so(t):
+    """A row of another namespace than the reader's has its number; with -N no row has."""
+
+    def elsewhere(me):
+        new_netns()
+        me.send(netns_inode())
+        me.receive()
+        tcp(("127.0.0.1", 5001)).close()
+
+    child = t.fork(elsewhere, comm="pt-other")
+    inode = child.receive()
+    with t.text(5001, everywhere=True) as screen, t.text(5001) as own:
+        tcp(("127.0.0.1", 5001)).close()
+        child.send()
+        child.result()
+        screen.wait(rf"bind .* pt-other .*127\.0\.0\.1:5001 .*netns {inode}$")
+        screen.wait(rf"bind .* pt-test .*127\.0\.0\.1:5001 .*netns {t.netns}$")
+        own.wait(r"bind .* pt-test .*127\.0\.0\.1:5001$")
+        screen.stop()
+        own.stop()
