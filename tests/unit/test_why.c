@@ -125,7 +125,7 @@ static void text_of_time_waits_that_are_not_the_reason(void **state)
 	conflict.holder_count = 13;
 	expect(&render_text, &report,
 	       "in use  nginx[812] uid 1000: LISTEN 0.0.0.0:80\n"
-	       "why     nginx (812) listens on *:80.\n");
+	       "rule    nginx (812) listens on *:80.\n");
 	expect(&render_text, &report, "note    also on this port: 19 TIME_WAITs, 12 s left\n");
 }
 
