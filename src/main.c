@@ -8,7 +8,8 @@
  *   ../include/porttrace/   read by both sides: wire.h (every event), settings.h (filters), churn.h (counters)
  *
  *   system/                 what procfs, netlink, sysctl and network namespaces say (no libbpf)
- *     procfs.c proc_file.c  program, command line, cgroup and credentials of a process; reads a file of /proc whole
+ *     procfs.c process_origin.c  program, command line, cgroup and credentials of a process; user, directory, parents
+ *     proc_file.c proc_stat.c  reads a file of /proc whole; /proc/PID/stat
  *     netns.c netns_read.c  finds and enters network namespaces; their settings and counters
  *     file_caps.c           whether setcap on an executable would reach its process
  *     mountinfo.c           the mounts that keep a network namespace

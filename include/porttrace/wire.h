@@ -254,7 +254,15 @@ struct wire_socket {
 	__u32 reserved;
 };
 
+#define WIRE_PROCESS_EXEC	  1 /* it has called execve() since it had the name task.comm: exe and cmdline are not known */
 #define WIRE_PROCESS_NO_FILE_CAPS 2 /* capabilities of its executable would not reach its bind(): see setcap(8) */
+#define WIRE_PROCESS_ORIGIN	  4 /* cwd, user and parents were read */
+
+#define WIRE_PARENTS_MAX 8
+struct wire_parent {
+	__u32 pid;
+	char comm[16];
+};
 
 /* Texts are the bytes of the process or file system, truncated to the size and NUL-terminated. cmdline:
  * cmdline_len bytes, arguments separated by NUL. */
@@ -266,6 +274,9 @@ struct wire_process {
 	char exe[256];
 	char cgroup[256];
 	char cmdline[512];
+	char cwd[256];
+	char user[32]; /* the name of task.uid */
+	struct wire_parent parents[WIRE_PARENTS_MAX]; /* the nearest first; pid 0: no more are known */
 };
 
 /* Totals since boot or since the probes were attached; a reader computes differences. */

@@ -100,6 +100,7 @@ void diagnose(const struct claim *claim, const struct failure *failure, const st
 	/* Do not clear the large arrays of remedies and holders: their counts say which elements are valid. */
 	conflict->why[0] = conflict->fix[0] = '\0';
 	conflict->remedy_count = conflict->holder_count = conflict->holder_more = 0;
+	conflict->processes = model ? model_processes(model) : NULL;
 	if (failure && is_about_holders(&f)) {
 		find_holders(claim, failure, conflict);
 		/* Kernels differ in the uid of an orphan. The call failed, so use the rule that explains it. */

@@ -120,6 +120,7 @@ struct conflict {
 	const struct holder *holders[CONFLICT_HOLDERS_MAX];
 	size_t holder_count;
 	size_t holder_more;	/* that conflict and did not fit; set by the caller of diagnose() */
+	const struct process_table *processes; /* of the holders and the caller; borrowed from the model; NULL: none */
 	bool predicted;		/* false: by the rules and the sockets found, the call should have
 				 * succeeded; `why` says so */
 };

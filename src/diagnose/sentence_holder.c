@@ -11,9 +11,15 @@ static uint16_t port_of(const struct finding *f)
 	return f->claim->sock.local_port;
 }
 
+/* Then it could have been any port, and may be another one after a restart. */
+static const char *chosen(const struct finding *f)
+{
+	return f->holder->sock.flags & WIRE_PORT_EPHEMERAL ? ", a port that the kernel chose" : "";
+}
+
 void why_listener(const struct finding *f, char *out)
 {
-	sentence_append(out, "%s listens on %s%s.", the_holder(f).s, holder_endpoint(f).s,
+	sentence_append(out, "%s listens on %s%s%s.", the_holder(f).s, holder_endpoint(f).s, chosen(f),
 			f->claim->sock.flags & WIRE_REUSEADDR
 				? ", and SO_REUSEADDR does not help: the port has a listener"
 				: "");
@@ -57,8 +63,8 @@ void why_dual_stack(const struct finding *f, char *out)
 
 void why_bound(const struct finding *f, char *out)
 {
-	sentence_append(out, "%s bound %s%s but does not listen, so 'ss -l' does not show it.", the_holder(f).s,
-			holder_endpoint(f).s, bound_ago(f).s);
+	sentence_append(out, "%s bound %s%s%s%s but does not listen, so 'ss -l' does not show it.", the_holder(f).s,
+			holder_endpoint(f).s, chosen(f), *chosen(f) ? "," : "", bound_ago(f).s);
 }
 
 void why_reuseaddr_missing(const struct finding *f, char *out)
@@ -122,7 +128,7 @@ void why_listen_recheck(const struct finding *f, char *out)
 
 void why_udp_holder(const struct finding *f, char *out)
 {
-	sentence_append(out, "%s holds %s.", the_holder(f).s, holder_endpoint(f).s);
+	sentence_append(out, "%s holds %s%s.", the_holder(f).s, holder_endpoint(f).s, chosen(f));
 }
 
 void why_udp_connected(const struct finding *f, char *out)

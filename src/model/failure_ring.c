@@ -123,6 +123,11 @@ int failure_ring_add(struct failure_ring *ring, const struct wire_socket *event,
 	return 0;
 }
 
+bool holder_has_owner(const struct holder *holder)
+{
+	return holder->owner.pid && holder->since_boot_ns && !(holder->sock.flags & WIRE_KERNEL_OWNED);
+}
+
 void failure_ring_set_owner_gone(struct failure_ring *ring, const struct wire_socket *event)
 {
 	const struct failure *failure = failure_ring_find(ring, event->failure_id);

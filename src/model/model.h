@@ -39,10 +39,13 @@ struct holder {
 	size_t pid_count;
 	size_t pid_more;	      /* processes beyond HOLDER_PIDS_MAX */
 	/* Zero in the model; stream/ and why/ fill these in. */
-	bool owner_gone;	      /* the owner has exited */
+	bool owner_gone;	      /* the owner has exited; false for one of pids */
 	const struct process *process; /* of the first of pids, else of the owner; NULL: not known */
 	char interface[16];	      /* SO_BINDTODEVICE, by name; "": none, or not known */
 };
+
+/* Whether `owner` was seen to take the port. A scan of a socket that was there before takes any process that has it. */
+bool holder_has_owner(const struct holder *holder);
 
 #define FAILURE_HOLDERS_MAX 64
 struct failure {

@@ -32,6 +32,7 @@ struct process_table {
 };
 
 #define CONTAINER_ID_LENGTH 64
+#define SCRIPT_ARGS_MAX	    3 /* "interpreter [argument] script" */
 
 static bool ends_in_unit(const char *component, size_t length)
 {
@@ -83,13 +84,43 @@ void process_container_of(const char *cgroup, char *container, size_t size)
 	}
 }
 
+/* Whether execve() of a path sets this name: its last component, cut to 15 bytes. */
+static bool is_name_of(const char *comm, const char *path, size_t length)
+{
+	size_t start = length, name = strnlen(comm, 15);
+
+	while (start && path[start - 1] != '/')
+		start--;
+	length -= start;
+	return (length < 15 ? length : 15) == name && !memcmp(path + start, comm, name);
+}
+
+bool process_has_execed_since(const struct process *process, const struct wire_task *task)
+{
+	const char *comm = process->task.comm, *arg = process->cmdline;
+	size_t length;
+
+	if (process->has_execed || !memcmp(comm, task->comm, sizeof(task->comm)))
+		return process->has_execed;
+	if (is_name_of(comm, process->exe, strlen(process->exe)))
+		return true;
+	for (int i = 0; i < SCRIPT_ARGS_MAX; i++, arg += length + (arg[length] == ' ')) {
+		length = strcspn(arg, " ");
+		if (length && is_name_of(comm, arg, length))
+			return true;
+	}
+	return false;
+}
+
 static void process_fill(struct process *process, const struct wire_process *event)
 {
 	size_t length = event->cmdline_len;
 
 	_Static_assert(sizeof(process->exe) == sizeof(event->exe) &&
 		       sizeof(process->cgroup) == sizeof(event->cgroup) &&
-		       sizeof(process->cmdline) == sizeof(event->cmdline),
+		       sizeof(process->cmdline) == sizeof(event->cmdline) &&
+		       sizeof(process->cwd) == sizeof(event->cwd) &&
+		       sizeof(process->user) == sizeof(event->user),
 		       "texts have the wire's size");
 	process->task = event->task;
 	process->no_file_caps = event->flags & WIRE_PROCESS_NO_FILE_CAPS;
@@ -97,6 +128,11 @@ static void process_fill(struct process *process, const struct wire_process *eve
 	memcpy(process->cgroup, event->cgroup, sizeof(process->cgroup));
 	process_unit_of(process->cgroup, process->unit, sizeof(process->unit));
 	process_container_of(process->cgroup, process->container, sizeof(process->container));
+	memcpy(process->cwd, event->cwd, sizeof(process->cwd));
+	memcpy(process->user, event->user, sizeof(process->user));
+	memcpy(process->parents, event->parents, sizeof(process->parents));
+	process->has_origin = event->flags & WIRE_PROCESS_ORIGIN;
+	process->has_execed = event->flags & WIRE_PROCESS_EXEC;
 
 	memcpy(process->cmdline, event->cmdline, sizeof(process->cmdline));
 	if (length > sizeof(process->cmdline) - 1)
@@ -142,7 +178,7 @@ static struct process_node *node_find(const struct process_table *table, uint32_
 const struct process *process_table_find(const struct process_table *table, uint32_t pid,
 					 uint64_t start_boot_ns)
 {
-	const struct process_node *node = node_find(table, pid, start_boot_ns);
+	const struct process_node *node = table ? node_find(table, pid, start_boot_ns) : NULL;
 
 	return node ? &node->process : NULL;
 }

@@ -18,17 +18,28 @@ struct process {
 	char cgroup[256];    /* path in the cgroup v2 hierarchy, "/system.slice/nginx.service" */
 	char unit[128];	     /* the systemd unit in that path: .service, .socket, .scope or .mount */
 	char container[65];  /* the container id in that path: 64 hex digits */
+	bool has_origin;     /* cwd, user and parents were read */
+	char cwd[256];
+	char user[32];	     /* the name of task.uid */
+	bool has_execed;     /* it runs another program now than when it had the name task.comm */
+	struct wire_parent parents[WIRE_PARENTS_MAX]; /* the nearest first; pid 0: no more are known */
 };
 
 struct process_table;
 
 struct process_table *process_table_new(size_t capacity);
 void process_table_free(struct process_table *table);
-/* NULL: not known. Borrowed until the next add. */
+/* NULL: not known, or no table. Borrowed until the next add. */
 const struct process *process_table_find(const struct process_table *table, uint32_t pid,
 					 uint64_t start_boot_ns);
 /* Adds or replaces. 0 or -ENOMEM. */
 int process_table_add(struct process_table *table, const struct wire_process *event);
+
+/*
+ * Whether the process ran another program when it had the name of `task`: the name that it has now is that of its
+ * program, or of its script. Otherwise it renamed itself (PR_SET_NAME) and still runs the same one.
+ */
+bool process_has_execed_since(const struct process *process, const struct wire_task *task);
 
 /* The innermost systemd unit, or container id, that a cgroup path names; "": none. NUL-terminated. */
 void process_unit_of(const char *cgroup, char *unit, size_t size);

@@ -32,6 +32,10 @@ static bool check_process(struct wire_process *process)
 	TERMINATE(process->exe);
 	TERMINATE(process->cgroup);
 	TERMINATE(process->cmdline);
+	TERMINATE(process->cwd);
+	TERMINATE(process->user);
+	for (size_t i = 0; i < WIRE_PARENTS_MAX; i++)
+		TERMINATE(process->parents[i].comm);
 	if (process->cmdline_len > sizeof(process->cmdline) - 1)
 		process->cmdline_len = sizeof(process->cmdline) - 1;
 	return true;

@@ -211,6 +211,37 @@ static bool get_container(const struct report *report, struct field_value *value
 	return report->process && set_text(value, report->process->container);
 }
 
+static bool get_user(const struct report *report, struct field_value *value)
+{
+	/* A process may have changed its uid since its facts were read. */
+	return report->process && report->process->task.uid == report->task->uid &&
+	       set_text(value, report->process->user);
+}
+
+static bool get_cwd(const struct report *report, struct field_value *value)
+{
+	return report->process && set_text(value, report->process->cwd);
+}
+
+static bool get_started(const struct report *report, struct field_value *value)
+{
+	return task_of(report) && set_known(value, report->task->start_boot_ns);
+}
+
+static bool get_parents(const struct report *report, struct field_value *value)
+{
+	if (!report->process || !report->process->parents[0].pid)
+		return false;
+	value->parents = report->process->parents;
+	return true;
+}
+
+static bool get_exec(const struct report *report, struct field_value *value)
+{
+	(void)value;
+	return report->process && report->process->has_execed;
+}
+
 static bool get_kernel_owned(const struct report *report, struct field_value *value)
 {
 	(void)value;
@@ -322,7 +353,7 @@ const struct field fields[] = {
 	ROW("local_address",  FIELD_WORD,         EVENT | PORT | HOLDER, get_local_address),
 	ROW("local_port",     FIELD_NUMBER,       EVENT | PORT | HOLDER, get_local_port),
 	ROW("requested_port", FIELD_NUMBER,       EVENT,                 get_requested_port),
-	ROW("ephemeral",      FIELD_TRUE,         EVENT | PORT,          get_ephemeral),
+	ROW("ephemeral",      FIELD_TRUE,         EVENT | PORT | HOLDER, get_ephemeral),
 	ROW("remote_address", FIELD_WORD,         EVENT | PORT | HOLDER, get_remote_address),
 	ROW("remote_port",    FIELD_NUMBER,       EVENT | PORT | HOLDER, get_remote_port),
 	ROW("state",          FIELD_WORD,         PORT | HOLDER,         get_state,
@@ -341,9 +372,14 @@ const struct field fields[] = {
 	ROW("tid",            FIELD_NUMBER,       EVENT,                 get_tid),
 	ROW("comm",           FIELD_BYTES,        EVENT | PORT,          get_comm),
 	ROW("uid",            FIELD_NUMBER,       EVENT | PORT | HOLDER, get_uid),
+	ROW("user",           FIELD_BYTES,        EVENT | PORT,          get_user),
 	ROW("ppid",           FIELD_NUMBER,       EVENT | PORT,          get_ppid),
+	ROW("parents",        FIELD_PROCESSES,    EVENT | PORT,          get_parents),
+	ROW("started",        FIELD_BOOT_TIME,    EVENT | PORT,          get_started),
+	ROW("exec",           FIELD_TRUE,         EVENT | PORT,          get_exec),
 	ROW("exe",            FIELD_BYTES,        EVENT | PORT,          get_exe),
 	ROW("cmdline",        FIELD_BYTES,        EVENT | PORT,          get_cmdline),
+	ROW("cwd",            FIELD_BYTES,        EVENT | PORT,          get_cwd),
 	ROW("cgroup",         FIELD_BYTES,        EVENT | PORT,          get_cgroup),
 	ROW("unit",           FIELD_BYTES,        EVENT | PORT,          get_unit),
 	ROW("container",      FIELD_BYTES,        EVENT | PORT,          get_container),
@@ -399,6 +435,12 @@ static void put_value(enum field_type type, const struct field_value *value, uin
 		for (size_t i = 0; i < value->word_count; i++) {
 			text_item(line);
 			text_line_add(line, value->words[i]);
+		}
+		break;
+	case FIELD_PROCESSES:
+		for (size_t i = 0; i < WIRE_PARENTS_MAX && value->parents[i].pid; i++) {
+			text_item(line);
+			text_who(line, value->parents[i].comm, value->parents[i].pid);
 		}
 		break;
 	case FIELD_BOOT_TIME:

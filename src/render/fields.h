@@ -21,6 +21,7 @@ enum field_type {
 	FIELD_WORD,	    /* text of porttrace: ASCII, nothing to quote */
 	FIELD_BYTES,	    /* text of a process or the kernel: any bytes */
 	FIELD_WORDS,	    /* words: a list of FIELD_WORD */
+	FIELD_PROCESSES,    /* parents: a list of FIELD_BYTES, "comm[pid]" */
 	FIELD_BOOT_TIME,    /* number: nanoseconds of CLOCK_BOOTTIME, shown as a date */
 	FIELD_MILLISECONDS, /* number, shown in seconds */
 };
@@ -31,6 +32,7 @@ struct field_value {
 	size_t length; /* of text */
 	const char *words[OPTION_NAMES_MAX];
 	size_t word_count;
+	const struct wire_parent *parents; /* WIRE_PARENTS_MAX of them */
 	char buffer[ADDRESS_SIZE]; /* storage for text that get() had to format */
 };
 
@@ -70,7 +72,7 @@ struct field {
 /* In the order in which JSON shows the fields and text shows the columns. */
 extern const struct field fields[];
 extern const size_t field_count;
-#define FIELDS_MAX 48
+#define FIELDS_MAX 64
 
 /* The next field after `field` that is a column of these lines, NULL at the end. field NULL: the first. */
 const struct field *field_next_column(const struct field *field, unsigned int lines);

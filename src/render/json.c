@@ -54,27 +54,29 @@ static void json_event(struct render *render, const struct report *report)
 	json_line_end(render->line);
 }
 
-static void put_descriptors(struct json_line *line, const struct port_entry *entry)
+static void put_descriptor(struct render *render, const struct port_fd *fd, const struct process_table *processes)
 {
+	json_open_map(render->line);
+	json_process(render, &fd->task, processes);
+	if (fd->fd >= 0)
+		json_put_number(render->line, "fd", (uint64_t)fd->fd);
+	json_close_map(render->line);
+}
+
+static void put_descriptors(struct render *render, const struct port_report *port)
+{
+	const struct port_entry *entry = port->entry;
+	const struct port_fd owner = {.task = entry->owner, .fd = -1};
+
 	if (!entry->fds && entry->owner.pid == 0)
 		return;
-	JSON_KEY(line, "pids");
-	json_open_list(line);
-	for (const struct port_fd *fd = entry->fds; fd; fd = fd->next) {
-		json_open_map(line);
-		json_task(line, &fd->task);
-		if (fd->fd >= 0) {
-			JSON_KEY(line, "fd");
-			json_number(line, (uint64_t)fd->fd);
-		}
-		json_close_map(line);
-	}
-	if (!entry->fds) {
-		json_open_map(line);
-		json_task(line, &entry->owner);
-		json_close_map(line);
-	}
-	json_close_list(line);
+	JSON_KEY(render->line, "pids");
+	json_open_list(render->line);
+	for (const struct port_fd *fd = entry->fds; fd; fd = fd->next)
+		put_descriptor(render, fd, port->processes);
+	if (!entry->fds)
+		put_descriptor(render, &owner, port->processes);
+	json_close_list(render->line);
 }
 
 static void json_port(struct render *render, const struct port_report *port)
@@ -85,7 +87,7 @@ static void json_port(struct render *render, const struct port_report *port)
 	socket_report_init(&socket, port, now);
 	json_begin_event(render, now, "socket");
 	json_fields(render, &socket.report, FIELD_OF_PORT);
-	put_descriptors(render->line, port->entry);
+	put_descriptors(render, port);
 	json_line_end(render->line);
 }
 

@@ -6,32 +6,40 @@
 
 #include "diagnose/remedy.h"
 #include "render/fields.h"
+#include "render/json_out.h"
 
-static void put_holder_pids(struct json_line *line, const struct holder *holder)
+static void put_process(struct render *render, const struct wire_task *task, const struct conflict *conflict, bool is_gone)
 {
-	if (holder->pid_count == 0 && holder->owner.pid == 0)
-		return;
-	JSON_KEY(line, "pids");
-	json_open_list(line);
-	for (size_t i = 0; i < holder->pid_count; i++) {
-		json_open_map(line);
-		json_task(line, &holder->pids[i]);
-		json_close_map(line);
+	json_open_map(render->line);
+	json_process(render, task, conflict->processes);
+	if (is_gone) {
+		JSON_KEY(render->line, "gone");
+		json_true(render->line);
 	}
-	if (holder->pid_count == 0) {
-		json_open_map(line);
-		json_task(line, &holder->owner);
-		if (holder->owner_gone) {
-			JSON_KEY(line, "gone");
-			json_true(line);
-		}
-		json_close_map(line);
+	json_close_map(render->line);
+}
+
+static void put_holder_processes(struct render *render, const struct holder *holder, const struct conflict *conflict)
+{
+	struct json_line *line = render->line;
+
+	if (holder->pid_count || holder->owner.pid) {
+		JSON_KEY(line, "pids");
+		json_open_list(line);
+		for (size_t i = 0; i < holder->pid_count; i++)
+			put_process(render, &holder->pids[i], conflict, false);
+		if (!holder->pid_count)
+			put_process(render, &holder->owner, conflict, holder->owner_gone);
+		json_close_list(line);
 	}
-	json_close_list(line);
+	if (holder_has_owner(holder)) {
+		JSON_KEY(line, "owner");
+		put_process(render, &holder->owner, conflict, holder->owner_gone);
+	}
 }
 
 /* A holder has the fields of a socket, so it is written as a wire_socket event. */
-static void put_holder(struct render *render, const struct holder *holder)
+static void put_holder(struct render *render, const struct holder *holder, const struct conflict *conflict)
 {
 	const struct wire_socket socket = {
 		.hdr = { .size = sizeof(socket), .kind = WIRE_SOCKET },
@@ -49,7 +57,7 @@ static void put_holder(struct render *render, const struct holder *holder)
 
 	json_open_map(render->line);
 	json_fields(render, &report, FIELD_OF_HOLDER);
-	put_holder_pids(render->line, holder);
+	put_holder_processes(render, holder, conflict);
 	json_close_map(render->line);
 }
 
@@ -112,6 +120,6 @@ void json_conflict(struct render *render, const struct conflict *conflict)
 	JSON_KEY(line, "holders");
 	json_open_list(line);
 	for (size_t i = 0; i < conflict->holder_count; i++)
-		put_holder(render, conflict->holders[i]);
+		put_holder(render, conflict->holders[i], conflict);
 	json_close_list(line);
 }

@@ -30,6 +30,7 @@ struct report {
 struct port_report {
 	const struct port_entry *entry;
 	const struct process *process; /* of the first descriptor, else of the owner */
+	const struct process_table *processes; /* of all descriptors */
 	const char *interface;
 	uint64_t boot_ns;	       /* when the table was read */
 };

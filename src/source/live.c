@@ -165,9 +165,10 @@ static void live_find_fdless_owner(struct source *source, const struct wire_sock
 	found->is_complete &= found->took_ns < FDLESS_SEARCH_NS;
 }
 
-static int live_read_process(struct source *source, const struct wire_task *task, struct wire_process *process)
+static int live_read_process(struct source *source, const struct wire_task *task, bool with_origin,
+			     struct wire_process *process)
 {
-	int err = process_read(task, process);
+	int err = process_read(task, with_origin, process);
 
 	(void)source;
 	process->hdr.boot_ns = clock_boot_ns();

@@ -38,7 +38,13 @@ void lookup_keep(struct lookup *lookup, const struct wire_hdr *answer)
 	lookup_record(lookup, answer);
 }
 
-const struct process *process_lookup(struct lookup *lookup, const struct wire_task *task)
+/* An execve() changes the name and the rest of the known facts. */
+static bool is_current(const struct process *process, const struct wire_task *task, bool with_origin)
+{
+	return memcmp(process->task.comm, task->comm, sizeof(task->comm)) == 0 && (process->has_origin || !with_origin);
+}
+
+static const struct process *look_up(struct lookup *lookup, const struct wire_task *task, bool with_origin)
 {
 	const struct process_table *table = model_processes(lookup->model);
 	const struct process *process;
@@ -47,12 +53,21 @@ const struct process *process_lookup(struct lookup *lookup, const struct wire_ta
 	if (!task->pid)
 		return NULL;
 	process = process_table_find(table, task->pid, task->start_boot_ns);
-	/* An execve() changes the name and the rest of the known facts. */
-	if (!lookup->source || (process && memcmp(process->task.comm, task->comm, sizeof(task->comm)) == 0))
+	if (!lookup->source || (process && is_current(process, task, with_origin)))
 		return process;
-	if (lookup->source->ops->read_process(lookup->source, task, &answer) == 0)
+	if (lookup->source->ops->read_process(lookup->source, task, with_origin, &answer) == 0)
 		lookup_keep(lookup, &answer.hdr);
 	return process_table_find(table, task->pid, task->start_boot_ns);
+}
+
+const struct process *process_lookup(struct lookup *lookup, const struct wire_task *task)
+{
+	return look_up(lookup, task, false);
+}
+
+const struct process *process_lookup_origin(struct lookup *lookup, const struct wire_task *task)
+{
+	return look_up(lookup, task, true);
 }
 
 const char *interface_lookup(struct lookup *lookup, const struct wire_sock *sock)

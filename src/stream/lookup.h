@@ -19,8 +19,12 @@ struct lookup {
 	uint64_t invalid;		/* results that are not valid events, or did not fit into the model */
 };
 
-/* Borrowed until a process is added to the model. NULL: no process is known, or it has exited. */
+/*
+ * Borrowed until a process is added to the model. NULL: no process is known, or it has exited. The second also has
+ * directory, user and parents, which take as long to read as the rest.
+ */
 const struct process *process_lookup(struct lookup *lookup, const struct wire_task *task);
+const struct process *process_lookup_origin(struct lookup *lookup, const struct wire_task *task);
 /* The device that the socket is bound to (SO_BINDTODEVICE). "": none, or it does not exist any more. Borrowed
  * likewise. */
 const char *interface_lookup(struct lookup *lookup, const struct wire_sock *sock);

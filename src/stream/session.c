@@ -77,6 +77,13 @@ static void copy_caller_facts(struct report *report, struct process *process, ch
 	}
 }
 
+/* Of programs that open many connections only those are described that fail. */
+static bool wants_origin(const struct wire_hdr *event)
+{
+	return wire_error_of(event) || event->kind == WIRE_LISTEN ||
+	       (event->kind == WIRE_BIND && !(wire_sock_of(event)->flags & WIRE_PORT_EPHEMERAL));
+}
+
 static void report_event(struct session *session, const struct wire_hdr *event)
 {
 	struct report report = {
@@ -89,7 +96,8 @@ static void report_event(struct session *session, const struct wire_hdr *event)
 	char interface[16];
 
 	if (report.task)
-		report.process = process_lookup(&session->lookup, report.task);
+		report.process = wants_origin(event) ? process_lookup_origin(&session->lookup, report.task) :
+						       process_lookup(&session->lookup, report.task);
 	if (report.sock)
 		report.interface = interface_lookup(&session->lookup, report.sock);
 	if (wire_error_of(event))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reads /proc/PID/{stat,status,comm,exe,cmdline,cgroup}. Texts are raw bytes: they may be hostile. */
+/* Reads /proc/PID/{status,comm,exe,cmdline,cgroup}. Texts are raw bytes: they may be hostile. */
 #include "system/procfs.h"
 
 #include <ctype.h>
@@ -14,6 +14,8 @@
 
 #include "system/file_caps.h"
 #include "system/proc_file.h"
+#include "system/proc_stat.h"
+#include "system/process_origin.h"
 
 #define PID_NS_INITIAL 0xEFFFFFFCU /* PROC_PID_INIT_INO in include/linux/proc_ns.h */
 #define SCRIPT_ARGS_MAX 3	   /* "interpreter [argument] script" */
@@ -39,22 +41,6 @@ static uint64_t tick_ns(void)
 	return 1000000000U / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
-/* Field 22 of /proc/PID/stat. The process name before it may contain any character; it ends at the last
- * bracket. */
-static int start_ticks_read(int dir, uint64_t *ticks)
-{
-	char text[1024], *at;
-	ssize_t length = proc_file_read(dir, "stat", text, sizeof(text));
-
-	if (length < 0)
-		return length == -ENOENT ? -ESRCH : (int)length;
-	at = strrchr(text, ')');
-	if (!at)
-		return -ESRCH;
-	return sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d"
-			      " %" SCNu64, ticks) == 1 ? 0 : -ESRCH;
-}
-
 /*
  * What do_task_stat() in fs/proc/array.c adds to the start, in ns: the offset of the reader's time
  * namespace. 0 without one (CONFIG_TIME_NS, 5.6).
@@ -78,15 +64,14 @@ static bool is_start(uint64_t ticks, uint64_t start_boot_ns)
 	       (start_boot_ns + (uint64_t)boottime_offset_read()) / tick_ns() == ticks;
 }
 
-/* 0, -ESRCH: it is another process; or -errno. */
-static int start_check(int dir, uint64_t start_boot_ns)
+/* Reads `stat` of the process. 0, -ESRCH: it is another process; or -errno. */
+static int start_check(int dir, uint64_t start_boot_ns, struct proc_stat *stat)
 {
-	uint64_t ticks = 0;
-	int err = start_ticks_read(dir, &ticks);
+	int err = proc_stat_read(dir, "stat", stat);
 
 	if (err)
 		return err;
-	return !start_boot_ns || is_start(ticks, start_boot_ns) ? 0 : -ESRCH;
+	return !start_boot_ns || is_start(stat->start_ticks, start_boot_ns) ? 0 : -ESRCH;
 }
 
 /* The bytes as they are (/proc/PID/status escapes some), without the newline that ends them. */
@@ -148,6 +133,7 @@ static void program_clear(struct wire_process *event)
 	memset(event->exe, 0, sizeof(event->exe));
 	memset(event->cmdline, 0, sizeof(event->cmdline));
 	event->cmdline_len = 0;
+	event->flags |= WIRE_PROCESS_EXEC;
 }
 
 static int program_read(int dir, struct wire_process *event)
@@ -170,9 +156,10 @@ static int program_read(int dir, struct wire_process *event)
 	return 0;
 }
 
-int process_read(const struct wire_task *task, struct wire_process *event)
+int process_read(const struct wire_task *task, bool with_origin, struct wire_process *event)
 {
 	int dir = process_open(task->pid);
+	struct proc_stat stat;
 	int err;
 
 	if (dir < 0)
@@ -181,7 +168,9 @@ int process_read(const struct wire_task *task, struct wire_process *event)
 		.hdr = {.size = sizeof(*event), .kind = WIRE_PROCESS},
 		.task = *task,
 	};
-	err = start_check(dir, task->start_boot_ns);
+	err = start_check(dir, task->start_boot_ns, &stat);
+	if (!err && with_origin)
+		process_origin_read(dir, &stat, event);
 	if (!err)
 		err = program_read(dir, event);
 	close(dir);
@@ -201,6 +190,7 @@ static bool has_initial_pids(void)
 
 bool process_is_alive(uint32_t pid, uint64_t start_boot_ns)
 {
+	struct proc_stat stat;
 	int dir, err;
 
 	if (!has_initial_pids())
@@ -208,7 +198,7 @@ bool process_is_alive(uint32_t pid, uint64_t start_boot_ns)
 	dir = process_open(pid);
 	if (dir < 0)
 		return dir != -ESRCH;
-	err = start_check(dir, start_boot_ns);
+	err = start_check(dir, start_boot_ns, &stat);
 	close(dir);
 	return err != -ESRCH;
 }
@@ -251,18 +241,19 @@ int process_task_read(uint32_t pid, struct wire_task *task)
 {
 	struct process_credentials credentials = {0};
 	int dir = process_open(pid), err;
-	uint64_t ticks = 0;
+	struct proc_stat stat;
 
 	*task = (struct wire_task){0};
 	if (dir < 0)
 		return dir;
 	err = credentials_read(dir, &credentials);
 	if (!err)
-		err = start_ticks_read(dir, &ticks);
+		err = proc_stat_read(dir, "stat", &stat);
 	if (!err) {
 		task->pid = task->tid = credentials.pid;
 		task->uid = credentials.uid;
-		task->start_boot_ns = ticks * tick_ns() - (uint64_t)boottime_offset_read();
+		task->ppid = stat.ppid;
+		task->start_boot_ns = stat.start_ticks * tick_ns() - (uint64_t)boottime_offset_read();
 		comm_read(dir, task->comm);
 	}
 	close(dir);

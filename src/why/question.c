@@ -179,7 +179,7 @@ static enum why_status apply_rules(struct why_question *question, struct why_ans
 	make_claim(question);
 	netns_entry_set(&question->entry, question->lookup.source, &question->claim, question->boot_ns);
 	why_scan_drop_unmet(question);
-	process_lookup(&question->lookup, &question->claim.task);
+	process_lookup_origin(&question->lookup, &question->claim.task);
 	error = predict_by_sockets(question, netns);
 	if (!question->config->port && error == EADDRINUSE) {
 		enum why_status status = why_scan_range_owners(question);

@@ -45,8 +45,8 @@ struct line {
 	uint64_t bound_port, how, ends_interval, action, next_state, count, reason, size;
 	uint64_t substate, live, entered, reused, killed, overflowed, allocated, released, failed, timewait;
 	uint64_t unprivileged, reserved_count, has, tw_reuse, in_use, bound, capacity, back_ns, misuse;
-	uint64_t repeat, every_ns;
-	struct bytes comm, exe, cgroup, cmdline, name, requested, range;
+	uint64_t repeat, every_ns, process_flags;
+	struct bytes comm, exe, cgroup, cmdline, cwd, user, parents, name, requested, range;
 };
 
 static const char *path;
@@ -86,6 +86,8 @@ static const struct {
 	ROW("requested", KEY_BYTES, requested), ROW("had", KEY_NUMBER, bound_port),
 	ROW("exe", KEY_BYTES, exe),             ROW("cgroup", KEY_BYTES, cgroup),
 	ROW("cmdline", KEY_BYTES, cmdline),     ROW("name", KEY_BYTES, name),
+	ROW("cwd", KEY_BYTES, cwd),             ROW("user", KEY_BYTES, user),
+	ROW("parents", KEY_BYTES, parents),     /* "sh:40,sshd:12" */
 	ROW("range", KEY_BYTES, range),         ROW("unprivileged", KEY_NUMBER, unprivileged),
 	ROW("reserved", KEY_NUMBER, reserved_count),
 	ROW("live", KEY_NUMBER, live),          ROW("entered", KEY_NUMBER, entered),
@@ -124,6 +126,7 @@ static const struct {
 	ROW("old", is_old, 1), /* of porttrace 0.1, where failure_id encodes the purpose */
 	ROW("timed", has, WIRE_NETNS_TIMED),       ROW("in_fin_wait2", substate, WIRE_TCP_FIN_WAIT2),
 	ROW("ring", reason, WIRE_LOST_RING),       ROW("map", reason, WIRE_LOST_MAP),
+	ROW("execed", process_flags, WIRE_PROCESS_EXEC),
 	ROW("invalid", reason, WIRE_LOST_INVALID), ROW("table", reason, WIRE_LOST_TABLE),
 };
 #undef ROW
@@ -403,6 +406,19 @@ static void socket_build(const struct line *line, struct wire_socket *event)
 	event->queue = (uint32_t)line->queue;
 }
 
+static void parents_build(const struct line *line, struct wire_process *event)
+{
+	const char *at = line->parents.data;
+	int used;
+
+	for (int i = 0; i < WIRE_PARENTS_MAX; i++, at += used + (at[used] == ',')) {
+		struct wire_parent *parent = &event->parents[i];
+
+		if (sscanf(at, "%15[^:]:%u%n", parent->comm, &parent->pid, &used) != 2)
+			return;
+	}
+}
+
 static void process_build(const struct line *line, struct wire_process *event)
 {
 	event->task = task_of(line);
@@ -410,6 +426,10 @@ static void process_build(const struct line *line, struct wire_process *event)
 	memcpy(event->cgroup, line->cgroup.data, sizeof(event->cgroup));
 	event->cmdline_len = (uint32_t)line->cmdline.length;
 	memcpy(event->cmdline, line->cmdline.data, sizeof(event->cmdline));
+	memcpy(event->cwd, line->cwd.data, sizeof(event->cwd));
+	memcpy(event->user, line->user.data, sizeof(event->user));
+	parents_build(line, event);
+	event->flags = (uint32_t)line->process_flags;
 }
 
 static void netns_build(const struct line *line, struct wire_netns *event)

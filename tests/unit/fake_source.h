@@ -92,7 +92,7 @@ static inline int fake_scan(struct source *source, const struct socket_query *qu
 }
 
 /* Every process exists and is called /exe/PID. */
-static inline int fake_read_process(struct source *source, const struct wire_task *task,
+static inline int fake_read_process(struct source *source, const struct wire_task *task, bool with_origin,
 				    struct wire_process *process)
 {
 	struct fake_source *fake = fake_enter(source);
@@ -100,6 +100,7 @@ static inline int fake_read_process(struct source *source, const struct wire_tas
 	fake->processes++;
 	*process = (struct wire_process){.hdr = MAKE_HDR(PROCESS, process, 1), .task = *task};
 	snprintf(process->exe, sizeof(process->exe), "/exe/%u", task->pid);
+	process->flags = with_origin ? WIRE_PROCESS_ORIGIN : 0;
 	fake->is_busy = false;
 	return 0;
 }

@@ -63,6 +63,7 @@ static const char *type_name(enum field_type type)
 	case FIELD_BYTES:
 		return "text";
 	case FIELD_WORDS:
+	case FIELD_PROCESSES:
 		return "list";
 	case FIELD_BOOT_TIME:
 		return "time";

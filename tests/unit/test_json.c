@@ -277,6 +277,7 @@ static void conflict_names_its_holders(void **state)
 				   .task = sample_task(977, "node") };
 	struct holder listener = { .sock = sample_sock(WIRE_TCP_LISTEN, "0.0.0.0", 80),
 				   .since_boot_ns = SAMPLE_BOOT_NS - 2900000000, .pid_count = 2,
+				   .owner = sample_task(811, "launcher"), .owner_gone = true,
 				   .pids = { sample_task(812, "nginx"), sample_task(813, "nginx") } };
 	struct holder waiting = { .sock = sample_sock(WIRE_TCP_TIME_WAIT, "10.0.0.1", 80),
 				  .owner = sample_task(700, "curl"), .owner_gone = true,
@@ -307,6 +308,8 @@ static void conflict_names_its_holders(void **state)
 	expect_number(element(holder, "pids", 1, 2), "pid", "813");
 	expect_text(element(holder, "pids", 1, 2), "comm", "nginx");
 	expect_absent(element(holder, "pids", 1, 2), "gone");
+	expect_number(get(holder, "owner"), "pid", "811");
+	expect_true(get(holder, "owner"), "gone");
 	expect_absent(holder, "expires_in_s");
 
 	holder = element(conflict_record, "holders", 1, 2);
@@ -317,6 +320,8 @@ static void conflict_names_its_holders(void **state)
 	expect_number(element(holder, "pids", 0, 1), "pid", "700");
 	expect_true(element(holder, "pids", 0, 1), "gone");
 	expect_absent(holder, "since");
+	/* A scan found it: any process that had it open then. */
+	expect_absent(holder, "owner");
 }
 
 static void ports_are_sockets(void **state)

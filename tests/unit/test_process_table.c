@@ -28,6 +28,13 @@ static void process_is_found_by_pid_and_start_time(void **state)
 	assert_string_equal(process->cgroup, "/system.slice/nginx.service");
 	assert_string_equal(process->unit, "nginx.service");
 	assert_string_equal(process->container, "");
+	assert_string_equal(process->cwd, "/srv");
+	assert_string_equal(process->user, "www");
+	assert_int_equal(process->parents[0].pid, 40);
+	assert_string_equal(process->parents[0].comm, "sh");
+	assert_int_equal(process->parents[1].pid, 0);
+	assert_false(process->has_execed);
+	assert_null(process_table_find(NULL, 42, 42 * SECOND));
 	assert_null(process_table_find(table, 42, 43 * SECOND));
 	assert_null(process_table_find(table, 43, 42 * SECOND));
 	process_table_free(table);
@@ -64,6 +71,29 @@ static void oldest_is_evicted(void **state)
 	assert_string_equal(process_table_find(table, 1, SECOND)->exe, "/bin/again");
 	assert_non_null(process_table_find(table, 3, 3 * SECOND));
 	process_table_free(table);
+}
+
+static bool execed(const char *comm, const char *exe, const char *cmdline, const char *before)
+{
+	struct process process = {.task = make_task(1, comm)};
+	struct wire_task task = make_task(1, before);
+
+	snprintf(process.exe, sizeof(process.exe), "%s", exe);
+	snprintf(process.cmdline, sizeof(process.cmdline), "%s", cmdline);
+	return process_has_execed_since(&process, &task);
+}
+
+/* A program that renames itself is still the same one. */
+static void a_name_of_the_program_is_by_exec(void **state)
+{
+	(void)state;
+	assert_true(execed("sleep", "/usr/bin/sleep", "sleep 60", "launcher"));
+	assert_true(execed("a-very-long-nam", "/usr/bin/a-very-long-name-of-a-program", "", "launcher"));
+	assert_true(execed("serve.py", "/usr/bin/python3.11", "python3 -u /srv/serve.py -p 80", "env"));
+	assert_false(execed("sleep", "/usr/bin/sleep", "sleep 60", "sleep"));
+	assert_false(execed("worker", "/usr/sbin/nginx", "nginx -g daemon", "nginx"));
+	assert_false(execed("sle", "/usr/bin/sleep", "sleep 60", "launcher"));
+	assert_false(execed("worker", "", "", "nginx"));
 }
 
 static const char *cmdline_of(const char *bytes, size_t length)
@@ -159,6 +189,7 @@ int main(void)
 		cmocka_unit_test(process_is_found_by_pid_and_start_time),
 		cmocka_unit_test(start_times_match_across_units),
 		cmocka_unit_test(oldest_is_evicted),
+		cmocka_unit_test(a_name_of_the_program_is_by_exec),
 		cmocka_unit_test(arguments_are_joined_by_spaces),
 		cmocka_unit_test(units_come_from_the_innermost_component),
 		cmocka_unit_test(container_ids_are_found),

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -56,7 +57,7 @@ static void a_process_is_read(void **state)
 
 	(void)state;
 	skip_if_emulated(&task);
-	assert_int_equal(process_read(&task, &event), 0);
+	assert_int_equal(process_read(&task, true, &event), 0);
 	assert_int_equal(event.hdr.size, sizeof(event));
 	assert_memory_equal(&event.task, &task, sizeof(task));
 	assert_string_equal(task.comm, "test_procfs");
@@ -65,6 +66,32 @@ static void a_process_is_read(void **state)
 	assert_non_null(strstr(event.cmdline, "test_procfs"));
 	assert_true(event.cmdline_len > strlen("test_procfs"));
 	assert_int_equal(event.cgroup[0], '/');
+	assert_int_equal(event.flags, WIRE_PROCESS_ORIGIN);
+	assert_int_equal(process_read(&task, false, &event), 0);
+	assert_int_equal(event.flags, 0);
+	assert_string_equal(event.cwd, "");
+}
+
+/* Where it runs, for whom, and what started it. */
+static void the_origin_of_a_process_is_read(void **state)
+{
+	struct wire_task task = task_of(own_pid()), parent = task_of((uint32_t)getppid());
+	const struct passwd *user = getpwuid(getuid());
+	struct wire_process event;
+	char cwd[256];
+
+	(void)state;
+	assert_int_equal(task.ppid, getppid());
+	assert_int_equal(process_read(&task, true, &event), 0);
+	assert_string_equal(event.cwd, getcwd(cwd, sizeof(cwd)));
+	assert_string_equal(event.user, user ? user->pw_name : "");
+	assert_int_equal(event.parents[0].pid, getppid());
+	assert_string_equal(event.parents[0].comm, parent.comm);
+	for (int i = 1; i < WIRE_PARENTS_MAX && event.parents[i].pid; i++)
+		assert_int_not_equal(event.parents[i].pid, event.parents[i - 1].pid);
+	task.uid = 4000000; /* nobody has it */
+	assert_int_equal(process_read(&task, true, &event), 0);
+	assert_string_equal(event.user, "");
 }
 
 /* The kernel reports the start in nanoseconds, /proc in hundredths of a second. */
@@ -75,10 +102,10 @@ static void a_start_within_the_same_tick_is_the_same(void **state)
 
 	(void)state;
 	task.start_boot_ns += 9999999;
-	assert_int_equal(process_read(&task, &event), 0);
+	assert_int_equal(process_read(&task, true, &event), 0);
 	assert_true(process_is_alive(task.pid, task.start_boot_ns));
 	task.start_boot_ns = 0; /* not known */
-	assert_int_equal(process_read(&task, &event), 0);
+	assert_int_equal(process_read(&task, true, &event), 0);
 	assert_true(process_is_alive(task.pid, 0));
 }
 
@@ -89,7 +116,7 @@ static void a_reused_pid_is_another_process(void **state)
 
 	(void)state;
 	task.start_boot_ns -= SECOND;
-	assert_int_equal(process_read(&task, &event), -ESRCH);
+	assert_int_equal(process_read(&task, true, &event), -ESRCH);
 	assert_false(process_is_alive(task.pid, task.start_boot_ns));
 }
 
@@ -104,7 +131,7 @@ static void a_process_that_has_exited_is_gone(void **state)
 		_exit(0);
 	task = task_of((uint32_t)pid); /* alive, or a zombie */
 	waitpid(pid, NULL, 0);
-	assert_int_equal(process_read(&task, &event), -ESRCH);
+	assert_int_equal(process_read(&task, true, &event), -ESRCH);
 	assert_false(process_is_alive(task.pid, task.start_boot_ns));
 }
 
@@ -130,7 +157,7 @@ static void name_await(pid_t pid, const char *name)
 		struct wire_task task = task_of((uint32_t)pid);
 		struct wire_process event;
 
-		if (strcmp(task.comm, name) == 0 && process_read(&task, &event) == 0 && event.cmdline_len)
+		if (strcmp(task.comm, name) == 0 && process_read(&task, true, &event) == 0 && event.cmdline_len)
 			return;
 		usleep(1000);
 	}
@@ -152,7 +179,7 @@ static void check_exec(char *const program[], const char *name)
 	name_await(pid, name);
 
 	/* For an event before execve(), /proc no longer has the executable, but still the cgroup. */
-	assert_int_equal(process_read(&before, &event), 0);
+	assert_int_equal(process_read(&before, true, &event), 0);
 	assert_string_equal(event.exe, "");
 	assert_string_equal(event.cmdline, "");
 	assert_int_equal(event.cmdline_len, 0);
@@ -161,7 +188,7 @@ static void check_exec(char *const program[], const char *name)
 	/* For an event after execve(), it has both. */
 	memset(before.comm, 0, sizeof(before.comm));
 	strcpy(before.comm, name);
-	assert_int_equal(process_read(&before, &event), 0);
+	assert_int_equal(process_read(&before, true, &event), 0);
 	assert_string_not_equal(event.exe, "");
 	assert_true(event.cmdline_len > 0);
 	kill(pid, SIGKILL);
@@ -201,7 +228,7 @@ static void a_new_name_alone_is_not_a_new_program(void **state)
 	(void)state;
 	skip_if_emulated(&before);
 	prctl(PR_SET_NAME, "pt-renamed");
-	assert_int_equal(process_read(&before, &event), 0);
+	assert_int_equal(process_read(&before, true, &event), 0);
 	prctl(PR_SET_NAME, "test_procfs");
 	assert_non_null(strstr(event.exe, "/test_procfs"));
 }
@@ -279,6 +306,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_process_is_read),
+		cmocka_unit_test(the_origin_of_a_process_is_read),
 		cmocka_unit_test(a_start_within_the_same_tick_is_the_same),
 		cmocka_unit_test(a_reused_pid_is_another_process),
 		cmocka_unit_test(a_process_that_has_exited_is_gone),

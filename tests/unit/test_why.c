@@ -152,7 +152,7 @@ static void json_has_what_is_known(void **state)
 	expect(&render_json, &report,
 	       "\"protocol\":\"tcp\",\"address\":\"::\",\"port\":80,\"free\":false,"
 	       "\"free_with_reuseaddr\":false,\"cause\":\"listener-exists\",");
-	expect(&render_json, &report, "\"pids\":[{\"pid\":812,\"comm\":\"nginx\"}]}],\"service\":\"http\","
+	expect(&render_json, &report, "\"pids\":[{\"pid\":812,\"comm\":\"nginx\",\"uid\":1000,\"ppid\":1}]}],\"service\":\"http\","
 				      "\"range\":\"well-known\",\"privileged\":true,\"reserved\":false,"
 				      "\"in_ephemeral_range\":false}\n");
 	report = free_report();

@@ -156,6 +156,9 @@ static inline struct wire_process make_process(uint64_t ns, uint32_t pid, const 
 		.exe = "/usr/sbin/server",
 		.cmdline = "server\0-f\0server.conf\0",
 		.cmdline_len = sizeof("server\0-f\0server.conf"),
+		.cwd = "/srv",
+		.user = "www",
+		.parents = {{.pid = 40, .comm = "sh"}},
 	};
 
 	snprintf(event.cgroup, sizeof(event.cgroup), "%s", cgroup);
