@@ -319,6 +319,14 @@ static bool leaves_timewait(struct sock *untyped, __u8 state)
 	       READ(sk, sk_lingertime);
 }
 
+/* A TCP port of bind() to port 0 that was not used, which no close event reports: if another program takes the port,
+ * the refusal of the next one is explained by it. */
+static bool is_lost_reservation(const struct wire_sock *sock)
+{
+	return port_is_ephemeral(sock) && !sock->remote_port && sock->protocol == IPPROTO_TCP &&
+	       !filter_kind(WIRE_CLOSE, 0);
+}
+
 /* Whether the current process is a porttrace, whose scan holds a reference to each file for a moment. */
 static __noinline bool is_own_executable(void)
 {
@@ -373,7 +381,7 @@ __hidden void on_close(struct sock *untyped)
 		return;
 	if (filter_kind(WIRE_CLOSE, 0))
 		emit(&event, WIRE_CLOSE, sizeof(event));
-	if (released && filter_kind(WIRE_RELEASE, 0))
+	if (released && (filter_kind(WIRE_RELEASE, 0) || is_lost_reservation(&event.sock)))
 		release_emit(&event.sock, &event.task);
 }
 

@@ -34,6 +34,7 @@
  *     port_table.c slab.c   sockets that have a port; memory for their entries
  *     closed_cache.c        recently closed sockets, against events that arrive late
  *     failure_ring.c        recent refused calls with the holders of their ports
+ *     repeat_table.c reservation_ring.c  how often a program failed on a port; ports of bind() to port 0, closed again
  *     process_table.c       processes
  *     netns_table.c         network namespaces: totals in, changes per interval out
  *     flow_table.c search_table.c pool_table.c  the same per flow and port search; ports in use per destination
@@ -45,6 +46,7 @@
  *     sentence.c            the parts of sentences
  *     sentence_call.c sentence_connection.c sentence_holder.c sentence_range.c  the sentences, by kind of cause
  *     remedy_find.c remedy.c remedy_range.c remedy_call.c  what makes the call succeed: tries the remedies; the rows
+ *     note.c                what the programs did to get there, beside the kernel's rule
  *     situation.c stop.c command.c  a copy to try them in; how to stop a holder; shell commands with quotes
  *     stop_command.c        the command that stops it
  *     supervisor.c          what would start a holder again, and is stopped instead

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "diagnose/cause.h"
+#include "diagnose/note.h"
 #include "diagnose/remedy.h"
 #include "diagnose/rules.h"
 #include "diagnose/sentence.h"
@@ -122,6 +123,7 @@ void diagnose(const struct claim *claim, const struct failure *failure, const st
 	row->why(&f, conflict->why);
 	if (!conflict->predicted)
 		why_unpredicted(&f, conflict->why);
+	note_find(&f, conflict);
 	remedy_find(&f, cause, conflict);
 	if (conflict->remedy_count)
 		write_fix(&conflict->remedies[0], conflict->fix);

@@ -109,6 +109,13 @@ struct remedy {
 };
 #define CONFLICT_REMEDIES_MAX 6
 
+/* What the programs did to get there, beside the kernel's rule. */
+struct note {
+	const char *id;		/* "second-instance", static */
+	char text[512];		/* one sentence, names escaped */
+};
+#define CONFLICT_NOTES_MAX 4
+
 #define CONFLICT_HOLDERS_MAX FAILURE_HOLDERS_MAX
 struct conflict {
 	const char *cause;	/* an identifier of docs/causes.md, static */
@@ -116,6 +123,9 @@ struct conflict {
 	char fix[512];		/* the first remedy, as one sentence */
 	struct remedy remedies[CONFLICT_REMEDIES_MAX]; /* best first; each makes the call succeed */
 	size_t remedy_count;
+	struct note notes[CONFLICT_NOTES_MAX];
+	size_t note_count;
+	uint64_t repeat;	/* how often this program has failed so on this port lately, this time included; 0: no port */
 	/* those that conflict, the primary first; borrowed */
 	const struct holder *holders[CONFLICT_HOLDERS_MAX];
 	size_t holder_count;

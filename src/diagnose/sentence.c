@@ -161,18 +161,28 @@ struct phrase time_left(uint32_t ms)
 	return phrase("%" PRIu32 " more second%s", seconds, seconds == 1 ? "" : "s");
 }
 
+struct phrase duration_text(uint64_t ns)
+{
+	uint64_t ms = ns / 1000000;
+
+	if (ms < 100)
+		return phrase("%" PRIu64 " ms", ms);
+	if (ms < 60 * 1000)
+		return phrase("%" PRIu64 ".%" PRIu64 " s", ms / 1000, ms / 100 % 10);
+	if (ms < 120 * 60 * 1000)
+		return phrase("%" PRIu64 " min", ms / 60000);
+	if (ms < 48 * 3600 * 1000)
+		return phrase("%" PRIu64 " h", ms / 3600000);
+	return phrase("%s days", with_commas(ms / 86400000).s);
+}
+
 struct phrase bound_ago(const struct finding *f)
 {
-	uint64_t since = f->holder->since_boot_ns, ms;
+	uint64_t since = f->holder->since_boot_ns;
 
 	if (!since || since > f->now_boot_ns)
 		return phrase("%s", "");
-	ms = (f->now_boot_ns - since) / 1000000;
-	if (ms < 60 * 1000)
-		return phrase(" %" PRIu64 ".%" PRIu64 " s ago", ms / 1000, ms / 100 % 10);
-	if (ms < 120 * 60 * 1000)
-		return phrase(" %" PRIu64 " min ago", ms / 60000);
-	return phrase(" %s h ago", with_commas(ms / 3600000).s);
+	return phrase(" %s ago", duration_text(f->now_boot_ns - since).s);
 }
 
 const struct process *process_of(const struct finding *f, const struct wire_task *task)

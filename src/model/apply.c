@@ -88,8 +88,10 @@ static int apply_bind(struct model *model, const struct wire_bind *event)
 	struct port_entry *entry;
 	int err;
 
-	if (event->error)
+	if (event->error) {
+		repeat_table_add(&model->repeats, &event->sock, &event->task, event->error, event->hdr.boot_ns);
 		return 0;
+	}
 	err = entry_get(model, &event->hdr, &event->sock, &entry);
 	if (!entry)
 		return err;
@@ -104,8 +106,10 @@ static int apply_listen(struct model *model, const struct wire_listen *event)
 	struct port_entry *entry;
 	int err;
 
-	if (event->error)
+	if (event->error) {
+		repeat_table_add(&model->repeats, &event->sock, &event->task, event->error, event->hdr.boot_ns);
 		return 0;
+	}
 	err = entry_get(model, &event->hdr, &event->sock, &entry);
 	if (!entry)
 		return err;
@@ -172,6 +176,14 @@ static int timewait_enter(struct model *model, const struct wire_hdr *hdr,
 	return 0;
 }
 
+/* The port is free again; `task` closed the socket. */
+static void port_released(struct model *model, const struct wire_hdr *hdr, const struct wire_sock *sock,
+			  const struct wire_task *task)
+{
+	reservation_ring_add(&model->reservations, sock, task, hdr->boot_ns);
+	entry_drop(model, hdr, sock);
+}
+
 static int apply_close(struct model *model, const struct wire_close *event)
 {
 	const struct port_entry *known = port_table_find(model->ports, event->sock.cookie);
@@ -184,13 +196,18 @@ static int apply_close(struct model *model, const struct wire_close *event)
 	if (event->next_state != WIRE_TCP_TIME_WAIT) {
 		/* After shutdown() the TIME_WAIT begins before the close: keep it. */
 		if (!is_waiting)
-			entry_drop(model, &event->hdr, &event->sock);
+			port_released(model, &event->hdr, &event->sock, &event->task);
 		return 0;
 	}
 	err = timewait_enter(model, &event->hdr, &event->sock, &event->task, since, &entry);
 	if (entry && !is_waiting)
 		port_table_set_expiry(model->ports, entry, event->hdr.boot_ns + TIMEWAIT_NS);
 	return err;
+}
+
+static void apply_release(struct model *model, const struct wire_release *event)
+{
+	port_released(model, &event->hdr, &event->sock, &event->task);
 }
 
 static int apply_timewait(struct model *model, const struct wire_timewait *event)
@@ -315,7 +332,7 @@ int model_apply(struct model *model, const struct wire_hdr *event)
 	case WIRE_TIMEWAIT:
 		return apply_timewait(model, (const struct wire_timewait *)event);
 	case WIRE_RELEASE:
-		entry_drop(model, event, &((const struct wire_release *)event)->sock);
+		apply_release(model, (const struct wire_release *)event);
 		return 0;
 	case WIRE_SOCKET:
 		return apply_socket(model, (const struct wire_socket *)event);

@@ -64,16 +64,18 @@ static struct holder *holder_add(struct failure *failure)
 	return &failure->holders[count];
 }
 
-static void holder_add_pid(struct holder *holder, const struct wire_task *task)
+static void holder_add_pid(struct holder *holder, const struct wire_task *task, int fd)
 {
 	for (size_t i = 0; i < holder->pid_count; i++) {
 		if (holder->pids[i].pid == task->pid)
 			return;
 	}
-	if (holder->pid_count < HOLDER_PIDS_MAX)
-		holder->pids[holder->pid_count++] = *task;
-	else
+	if (holder->pid_count == HOLDER_PIDS_MAX) {
 		holder->pid_more++;
+		return;
+	}
+	holder->fds[holder->pid_count] = fd;
+	holder->pids[holder->pid_count++] = *task;
 }
 
 /* The port table knows the process that took the port, so its owner is preferred. The process that made the
@@ -98,7 +100,7 @@ static void holder_fill(struct holder *holder, const struct wire_socket *event,
 	if (!holder->expires_ms && known && known->expires_boot_ns > event->hdr.boot_ns)
 		holder->expires_ms = (known->expires_boot_ns - event->hdr.boot_ns) / 1000000;
 	if (event->fd >= 0 && event->task.pid)
-		holder_add_pid(holder, &event->task);
+		holder_add_pid(holder, &event->task, event->fd);
 }
 
 int failure_ring_add(struct failure_ring *ring, const struct wire_socket *event,

@@ -69,6 +69,18 @@ const struct failure *model_failure(struct model *model, uint64_t failure_id)
 	return failure_ring_find(&model->failures, failure_id);
 }
 
+const struct repeat *model_repeat(const struct model *model, const struct wire_sock *sock, const struct wire_task *task,
+				  uint32_t error)
+{
+	return repeat_table_find(&model->repeats, sock, task, error);
+}
+
+const struct reservation *model_reservation(const struct model *model, uint32_t netns, uint16_t port,
+					    uint64_t now_boot_ns)
+{
+	return reservation_ring_find(&model->reservations, netns, port, now_boot_ns);
+}
+
 const char *model_interface(const struct model *model, uint32_t netns, uint32_t ifindex)
 {
 	for (unsigned int i = 0; ifindex && i < INTERFACES_MAX; i++) {

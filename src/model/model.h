@@ -17,6 +17,8 @@
 #include "model/pool_table.h"
 #include "model/port_table.h"
 #include "model/process_table.h"
+#include "model/repeat_table.h"
+#include "model/reservation_ring.h"
 #include "porttrace/wire.h"
 
 struct model_limits {
@@ -36,6 +38,7 @@ struct holder {
 	uint32_t backlog;
 	uint64_t inode;		      /* of its file; 0: none, or not known */
 	struct wire_task pids[HOLDER_PIDS_MAX]; /* each process once, in order of discovery */
+	int fds[HOLDER_PIDS_MAX];     /* of each of pids the first descriptor found; WIRE_FDLESS: none */
 	size_t pid_count;
 	size_t pid_more;	      /* processes beyond HOLDER_PIDS_MAX */
 	/* Zero in the model; stream/ and why/ fill these in. */
@@ -73,6 +76,13 @@ struct pool_table *model_pools(struct model *model);
 /* The holders of a refused port that are known so far, borrowed until the next model_apply(); NULL: none. The
  * last 64 failures are kept. */
 const struct failure *model_failure(struct model *model, uint64_t failure_id);
+
+/* The failures of this program on this port lately; NULL: none. Borrowed until the next model_apply(), as is the next. */
+const struct repeat *model_repeat(const struct model *model, const struct wire_sock *sock, const struct wire_task *task,
+				  uint32_t error);
+/* The port was chosen by the kernel for a bind() and closed a moment ago; NULL: it was not. */
+const struct reservation *model_reservation(const struct model *model, uint32_t netns, uint16_t port,
+					    uint64_t now_boot_ns);
 
 /* The name of a network interface; "": not known. */
 const char *model_interface(const struct model *model, uint32_t netns, uint32_t ifindex);

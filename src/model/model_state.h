@@ -15,6 +15,8 @@ struct model {
 	struct netns_table *namespaces;
 	struct pool_table *pools;
 	struct failure_ring failures;
+	struct repeat_table repeats;
+	struct reservation_ring reservations;
 	struct closed_cache closed;
 	struct wire_interface interfaces[INTERFACES_MAX]; /* ifindex 0: free */
 	unsigned int next_interface;			  /* the oldest: the next to be overwritten */

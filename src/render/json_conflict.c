@@ -96,6 +96,21 @@ static void put_remedies(struct json_line *line, const struct conflict *conflict
 	json_close_list(line);
 }
 
+static void put_notes(struct json_line *line, const struct conflict *conflict)
+{
+	if (conflict->note_count) {
+		JSON_KEY(line, "notes");
+		json_open_list(line);
+		for (size_t i = 0; i < conflict->note_count; i++)
+			json_text(line, conflict->notes[i].id);
+		json_close_list(line);
+	}
+	if (conflict->repeat > 1) {
+		JSON_KEY(line, "repeat");
+		json_number(line, conflict->repeat);
+	}
+}
+
 void json_conflict(struct render *render, const struct conflict *conflict)
 {
 	struct json_line *line = render->line;
@@ -113,6 +128,7 @@ void json_conflict(struct render *render, const struct conflict *conflict)
 		json_text(line, conflict->fix);
 	}
 	put_remedies(line, conflict);
+	put_notes(line, conflict);
 	if (conflict->cause && !conflict->predicted) {
 		JSON_KEY(line, "predicted");
 		json_bool(line, false);

@@ -197,6 +197,8 @@ void text_conflict(struct render *render, const struct report *report)
 
 	put_holders(render, report);
 	text_note_words(render, "rule", conflict->why);
+	for (size_t i = 0; i < conflict->note_count; i++)
+		text_note_words(render, "note", conflict->notes[i].text);
 	for (size_t i = 0; i < conflict->remedy_count && i < REMEDIES_SHOWN; i++)
 		put_remedy(render, i == 0 ? "do" : "or", &conflict->remedies[i]);
 	if (!conflict->remedy_count)

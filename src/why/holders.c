@@ -92,10 +92,12 @@ static void fill_pids(struct holder *holder, const struct port_entry *entry)
 		if (fd->task.pid == last)
 			continue;
 		last = fd->task.pid;
-		if (holder->pid_count < HOLDER_PIDS_MAX)
-			holder->pids[holder->pid_count++] = fd->task;
-		else
+		if (holder->pid_count == HOLDER_PIDS_MAX) {
 			holder->pid_more++;
+			continue;
+		}
+		holder->fds[holder->pid_count] = fd->fd;
+		holder->pids[holder->pid_count++] = fd->task;
 	}
 }
 
