@@ -341,7 +341,7 @@ __hidden void on_close(struct sock *untyped)
 	__u32 flags = record ? record->flags : 0;
 	__u8 state = READ(sk, __sk_common.skc_state);
 	struct wire_close event = {};
-	bool is_wanted, ends, released;
+	bool is_wanted, ends, released, is_current;
 
 	if (record) {
 		event.sock = record->sock;
@@ -357,7 +357,9 @@ __hidden void on_close(struct sock *untyped)
 		event.life_ns = event.hdr.boot_ns - record->since_ns;
 	/* The process that drops the last reference may be a kernel thread, or a porttrace that scans the
 	 * descriptors: then the owner closed the socket earlier. */
-	if (!task_fill(&event.task) || (!(record && record->owner.pid == event.task.pid) && is_own_executable()))
+	is_current = task_fill(&event.task) &&
+		     ((record && record->owner.pid == event.task.pid) || !is_own_executable());
+	if (!is_current)
 		event.task = record ? record->owner : (struct wire_task){};
 	if (!is_udp(&event.sock) && (flags & RECORD_TIMEWAIT || leaves_timewait(sk, state)))
 		event.next_state = WIRE_TCP_TIME_WAIT;
@@ -373,7 +375,7 @@ __hidden void on_close(struct sock *untyped)
 		record_drop(cookie);
 	else if (record)
 		record->flags |= RECORD_CLOSED;
-	if (event.task.pid && event.task.pid != bpf_get_current_pid_tgid() >> 32)
+	if (event.task.pid && !is_current)
 		is_wanted = flags & RECORD_WANTED;
 	else
 		is_wanted = filter_current(&event.task);

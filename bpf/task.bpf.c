@@ -5,6 +5,32 @@
 #include "read.bpf.h"
 #include "compat.bpf.h"
 
+#define PID_LEVELS 8 /* of nested pid namespaces; the kernel allows 32 */
+
+/* The number of a process in the reader's pid namespace: pid->numbers[] has one for each namespace that the process is in,
+ * the initial one first. */
+static __noinline __u32 number_in_reader(struct pid *pid, __u32 initial)
+{
+	__u32 depth = BPF_CORE_READ(pid, level), found = initial | WIRE_PID_OUTSIDE;
+
+	for (__u32 i = 0; i < PID_LEVELS; i++) {
+		struct upid *upid = (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+				    i * bpf_core_type_size(struct upid);
+
+		if (i <= depth && BPF_CORE_READ(upid, ns, ns.inum) == settings.pid_ns)
+			found = BPF_CORE_READ(upid, nr);
+	}
+	return found;
+}
+
+static __always_inline void translate_pids(struct wire_task *out, struct task_struct *task)
+{
+	out->pid = number_in_reader(BPF_CORE_READ(task, group_leader, thread_pid), out->pid);
+	out->tid = number_in_reader(BPF_CORE_READ(task, thread_pid), out->tid);
+	if (out->ppid)
+		out->ppid = number_in_reader(BPF_CORE_READ(task, real_parent, group_leader, thread_pid), out->ppid);
+}
+
 __hidden bool task_fill_from(struct wire_task *out, struct task_struct *untyped)
 {
 	struct task_struct *task = TYPED(struct task_struct, untyped);
@@ -16,6 +42,8 @@ __hidden bool task_fill_from(struct wire_task *out, struct task_struct *untyped)
 	out->pid = READ(task, tgid);
 	out->tid = READ(task, pid);
 	out->ppid = READ(task, real_parent, tgid);
+	if (settings.pid_ns)
+		translate_pids(out, untyped);
 	out->uid = READ(cred, uid.val);
 	out->start_boot_ns = READ(leader, start_boottime);
 	out->cgroup_id = READ(task, cgroups, dfl_cgrp, kn, id);

@@ -48,6 +48,8 @@ struct settings {
 	__u32 record_existing_owners;   /* a snapshot adds records of owners; 0: no probe uses records */
 	__u64 cgroup_id;     /* this cgroup and its descendants; 0: all */
 	__u32 cgroup_level;  /* depth of that cgroup */
+	__u32 pid_ns;	     /* inode number of the reader's pid namespace, in whose numbers pids are reported; 0: the
+			      * initial one. Set when the programs are loaded. */
 	struct settings_numbers pids, uids, netns, protocols;
 	struct settings_names comms;
 	struct settings_cidrs local, remote;

@@ -129,7 +129,11 @@ struct wire_sock {
 	__u8 reserved[7];
 };
 
-/* A process: pid is the thread group, comm the name of its leader. pid 0: not known. */
+/*
+ * A process: pid is the thread group, comm the name of its leader. pid 0: not known. pid, tid and ppid are those of the
+ * reader's pid namespace; of a process outside it they are the initial namespace's, with WIRE_PID_OUTSIDE.
+ */
+#define WIRE_PID_OUTSIDE 0x80000000U
 struct wire_task {
 	__u64 start_boot_ns; /* pid and start identify a process */
 	__u64 cgroup_id;     /* cgroup v2 */

@@ -53,6 +53,7 @@ struct claim {
 	const char *enter;		/* what a root shell types before a command to act in the claim's network
 					 * namespace ("ip netns exec blue "); NULL: it is porttrace's own */
 	bool is_unreachable;		/* no command can enter that namespace */
+	bool in_pid_namespace;		/* porttrace runs in one: a holder without a process may have one outside */
 	bool keeps_timewait;		/* WIRE_NETNS_KEEPS_TIMEWAIT: SOCK_DESTROY refuses a TIME_WAIT */
 	const struct bucket *bucket;	/* only for error 0; NULL: unknown, or none */
 };

@@ -64,6 +64,8 @@ static struct phrase escaped_comm(const struct wire_task *task)
 
 struct phrase task_name(const struct wire_task *task)
 {
+	if (task->pid & WIRE_PID_OUTSIDE)
+		return phrase("%s[host pid %" PRIu32 "]", escaped_comm(task).s, task->pid & ~WIRE_PID_OUTSIDE);
 	return phrase("%s[%" PRIu32 "]", escaped_comm(task).s, task->pid);
 }
 
@@ -82,7 +84,9 @@ struct phrase holder_name(const struct finding *f)
 {
 	const struct wire_task *task = f->holder ? holder_task(f->holder) : NULL;
 
-	return task && task->pid ? task_name(task) : phrase("an unknown process");
+	if (task && task->pid)
+		return task_name(task);
+	return phrase(f->claim->in_pid_namespace ? "a process outside this pid namespace" : "an unknown process");
 }
 
 struct phrase the_holder(const struct finding *f)

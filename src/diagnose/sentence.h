@@ -24,6 +24,7 @@ struct phrase the_holder(const struct finding *f);
 struct phrase holder_name(const struct finding *f);
 /* "node[977]", "the caller" */
 struct phrase the_caller(const struct finding *f);
+/* "nginx[host pid 812]": outside the pid namespace that porttrace runs in */
 struct phrase task_name(const struct wire_task *task);
 /* The process to name for a holder: the one that took the port, if it still has it open. pid 0: unknown. */
 const struct wire_task *holder_task(const struct holder *holder);

@@ -118,7 +118,8 @@ void stop_plan_add(struct stop_plan *plan, const struct finding *f, const struct
 	const struct wire_task *systemd = systemd_of(f, holder);
 	bool is_udp = sock_is_udp(&holder->sock), has_unit = false;
 
-	if (holder->sock.flags & WIRE_KERNEL_OWNED || (!holder->pid_count && !holder->owner.pid) || holder->owner_gone)
+	if (holder->sock.flags & WIRE_KERNEL_OWNED ||
+	    (!holder->pid_count && (!holder->owner.pid || holder->owner_gone)))
 		plan->is_impossible = true;
 	for (size_t i = 0; i < (holder->pid_count ? holder->pid_count : 1); i++) {
 		const struct wire_task *task = holder->pid_count ? &holder->pids[i] : &holder->owner;
@@ -127,6 +128,7 @@ void stop_plan_add(struct stop_plan *plan, const struct finding *f, const struct
 		plan->has_caller |= f->claim->task.pid && task->pid == f->claim->task.pid;
 		if (!task->pid || task == systemd)
 			continue;
+		plan->is_impossible |= !!(task->pid & WIRE_PID_OUTSIDE); /* kill cannot name it */
 		add_process(plan, f, task, &target);
 		has_unit |= target.kind == STOP_UNIT;
 	}

@@ -27,6 +27,7 @@
 #include "probe/programs.h"
 #include "probe/verifier_log.h"
 #include "system/kernel_fs.h"
+#include "system/procfs.h"
 
 /* Only pages that the kernel writes use memory. Before Linux 6.4 a truncated log hides the error of the
  * program. */
@@ -281,6 +282,7 @@ static int skeleton_load(struct kernel *kernel, const struct settings *settings)
 	kernel->skeleton = skeleton;
 	probe_select(&kernel->selection, skeleton->obj);
 	skeleton->rodata->settings = *settings;
+	skeleton->rodata->settings.pid_ns = process_pid_namespace();
 	skeleton->rodata->has_call_regs = selection->features.call_regs;
 	skeleton->rodata->has_cookies = selection->features.cookies;
 	skeleton->rodata->searches_timed = selection->facts[FACT_SEARCH].works;

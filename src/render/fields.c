@@ -159,12 +159,18 @@ static const struct wire_task *task_of(const struct report *report)
 
 static bool get_pid(const struct report *report, struct field_value *value)
 {
-	return task_of(report) && set_number(value, report->task->pid);
+	return task_of(report) && !(report->task->pid & WIRE_PID_OUTSIDE) && set_number(value, report->task->pid);
+}
+
+static bool get_host_pid(const struct report *report, struct field_value *value)
+{
+	return task_of(report) && report->task->pid & WIRE_PID_OUTSIDE &&
+	       set_number(value, report->task->pid & ~WIRE_PID_OUTSIDE);
 }
 
 static bool get_tid(const struct report *report, struct field_value *value)
 {
-	return task_of(report) && set_known(value, report->task->tid);
+	return task_of(report) && !(report->task->tid & WIRE_PID_OUTSIDE) && set_known(value, report->task->tid);
 }
 
 static bool get_comm(const struct report *report, struct field_value *value)
@@ -183,7 +189,7 @@ static bool get_uid(const struct report *report, struct field_value *value)
 
 static bool get_ppid(const struct report *report, struct field_value *value)
 {
-	return task_of(report) && set_known(value, report->task->ppid);
+	return task_of(report) && !(report->task->ppid & WIRE_PID_OUTSIDE) && set_known(value, report->task->ppid);
 }
 
 static bool get_exe(const struct report *report, struct field_value *value)
@@ -369,6 +375,7 @@ const struct field fields[] = {
 	ROW("socket",         FIELD_WORD,         EVENT | PORT | HOLDER, get_socket),
 	ROW("netns",          FIELD_NUMBER,       EVENT | PORT,          get_netns),
 	ROW("pid",            FIELD_NUMBER,       EVENT | PORT,          get_pid),
+	ROW("host_pid",       FIELD_NUMBER,       EVENT | PORT,          get_host_pid),
 	ROW("tid",            FIELD_NUMBER,       EVENT,                 get_tid),
 	ROW("comm",           FIELD_BYTES,        EVENT | PORT,          get_comm),
 	ROW("uid",            FIELD_NUMBER,       EVENT | PORT | HOLDER, get_uid),

@@ -116,8 +116,8 @@ void json_task(struct json_line *line, const struct wire_task *task)
 {
 	size_t length = strnlen(task->comm, sizeof(task->comm));
 
-	JSON_KEY(line, "pid");
-	json_number(line, task->pid);
+	/* Outside the pid namespace that porttrace runs in. */
+	json_put_number(line, task->pid & WIRE_PID_OUTSIDE ? "host_pid" : "pid", task->pid & ~WIRE_PID_OUTSIDE);
 	if (length > 0) {
 		JSON_KEY(line, "comm");
 		json_bytes(line, task->comm, length);
@@ -133,7 +133,7 @@ void json_process(struct render *render, const struct wire_task *task, const str
 	json_put_number(line, "uid", task->uid);
 	if (process && process->task.uid == task->uid)
 		json_put_text(line, "user", process->user);
-	if (task->ppid)
+	if (task->ppid && !(task->ppid & WIRE_PID_OUTSIDE))
 		json_put_number(line, "ppid", task->ppid);
 	if (process && process->parents[0].pid) {
 		JSON_KEY(line, "parents");

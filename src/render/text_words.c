@@ -21,7 +21,7 @@ void text_comm(struct text_line *line, const char *comm, bool is_cut)
 void text_who(struct text_line *line, const char *comm, uint32_t pid)
 {
 	text_line_bytes(line, comm, strnlen(comm, sizeof(((struct wire_task *)0)->comm)));
-	text_line_format(line, "[%u]", pid);
+	text_line_format(line, pid & WIRE_PID_OUTSIDE ? "[host pid %u]" : "[%u]", pid & ~WIRE_PID_OUTSIDE);
 }
 
 void text_process(struct text_line *line, const struct wire_task *task, const struct process *process,

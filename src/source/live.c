@@ -290,7 +290,8 @@ struct source *live_open(const struct kernel_options *options, source_event_fn e
 
 	if (!live)
 		return NULL;
-	*live = (struct live){.source.ops = &live_ops, .event = event, .context = context};
+	*live = (struct live){.source.ops = &live_ops, .source.in_pid_namespace = process_pid_namespace(), .event = event,
+			      .context = context};
 	live->kernel = kernel_open(options, reason, size);
 	if (!live->kernel)
 		goto fail;

@@ -96,6 +96,7 @@ struct source_ops {
 
 struct source {
 	const struct source_ops *ops;
+	bool in_pid_namespace; /* descriptors of processes outside it are not found */
 };
 
 #endif

@@ -282,6 +282,7 @@ bool explain(struct explainer *explainer, const struct wire_hdr *event, struct c
 		netns = netns_table_find(namespaces, claim.sock.netns);
 	}
 	set_enter(explainer, &claim, event->boot_ns);
+	claim.in_pid_namespace = lookup->source && lookup->source->in_pid_namespace;
 	claim.keeps_timewait = netns_table_keeps_timewait(namespaces);
 	diagnose(&claim, failure, is_about_range(&claim) ? &pool : NULL, netns, lookup->model, event->boot_ns,
 		 conflict);

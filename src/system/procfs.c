@@ -29,6 +29,8 @@ static int process_open(uint32_t pid)
 	char path[32];
 	int dir;
 
+	if (pid & WIRE_PID_OUTSIDE)
+		return -ESRCH;
 	snprintf(path, sizeof(path), pid ? "/proc/%" PRIu32 : "/proc/self", pid);
 	dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir >= 0)
@@ -177,15 +179,21 @@ int process_read(const struct wire_task *task, bool with_origin, struct wire_pro
 	return err;
 }
 
-/* Whether /proc has the pids of the initial pid namespace. Process 1 in a /proc is in the
- * pid namespace that this /proc shows. */
-static bool has_initial_pids(void)
+uint32_t process_pid_namespace(void)
 {
 	struct stat st;
 
-	if (stat("/proc/1/ns/pid", &st) && stat("/proc/self/ns/pid", &st))
-		return false;
-	return st.st_ino == PID_NS_INITIAL;
+	if (stat("/proc/self/ns/pid", &st) || st.st_ino == PID_NS_INITIAL)
+		return 0;
+	return (uint32_t)st.st_ino;
+}
+
+/* Whether /proc has the pids of this process's pid namespace: /proc/self names it by the number that /proc uses. */
+static bool has_own_pids(void)
+{
+	char text[16] = "";
+
+	return readlink("/proc/self", text, sizeof(text) - 1) > 0 && strtol(text, NULL, 10) == getpid();
 }
 
 bool process_is_alive(uint32_t pid, uint64_t start_boot_ns)
@@ -193,7 +201,7 @@ bool process_is_alive(uint32_t pid, uint64_t start_boot_ns)
 	struct proc_stat stat;
 	int dir, err;
 
-	if (!has_initial_pids())
+	if (pid & WIRE_PID_OUTSIDE || !has_own_pids())
 		return true;
 	dir = process_open(pid);
 	if (dir < 0)

@@ -10,7 +10,7 @@
 #include "porttrace/wire.h"
 
 /*
- * All functions identify a process by its pid in the initial pid namespace and its start time on the initial
+ * All functions identify a process by its pid in the reader's pid namespace and its start time on the initial
  * CLOCK_BOOTTIME, as the BPF programs report them. /proc rounds the start down to 10 ms. start_boot_ns 0: not
  * known; any process with this pid matches.
  */
@@ -24,9 +24,12 @@
  */
 int process_read(const struct wire_task *task, bool with_origin, struct wire_process *event);
 
+/* The inode number of this process's pid namespace; 0: the initial one. */
+uint32_t process_pid_namespace(void);
+
 /*
- * false: the process has exited. true also if /proc cannot tell: porttrace runs in a pid namespace, whose
- * /proc has other pids, or /proc may not be read. A zombie is alive.
+ * false: the process has exited. true also if /proc cannot tell: the process is outside the reader's pid namespace, /proc
+ * shows another one, or it may not be read. A zombie is alive.
  */
 bool process_is_alive(uint32_t pid, uint64_t start_boot_ns);
 

@@ -101,6 +101,7 @@ static void make_claim(struct why_question *question)
 		.has_net_bind_service = environment->is_privileged,
 		.autobind_reuse = environment->autobind_reuse,
 		.orphan_is_root = counts_orphans_as_root(question),
+		.in_pid_namespace = question->lookup.source->in_pid_namespace,
 		.keeps_timewait = environment->settings.has & WIRE_NETNS_KEEPS_TIMEWAIT,
 	};
 	if (question->dump.has_bucket) {

@@ -89,7 +89,7 @@ def explained(record, cause, holder=None, hint=None):
     for name, value in holder.items():
         got = holders[0].get(name)
         if name == "pids":
-            got = [{key: process.get(key) for key in ("pid", "comm")} for process in got or []]
+            got = [{key: process[key] for key in ("pid", "comm", "gone") if key in process} for process in got or []]
         if name in ("pids", "options"):
             got, value = sorted(map(str, got or [])), sorted(map(str, value))
         equal(got, value, f"holder: {name}")

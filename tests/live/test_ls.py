@@ -388,7 +388,7 @@ def fields_of_a_socket(t):
         equal(record["state"], "LISTEN", "state")
         equal(record.get("uid"), os.getuid(), "uid")
         equal(
-            sorted(record["pids"], key=str),
+            sorted([{key: p[key] for key in ("pid", "comm", "fd")} for p in record["pids"]], key=str),
             sorted(
                 [dict(t.holder, fd=sock.fileno()), dict(child.holder, fd=sock.fileno())], key=str
             ),

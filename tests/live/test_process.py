@@ -12,7 +12,7 @@ import sys
 import time
 
 from porttrace_test import (
-    NOBODY, check, comm_of, equal, port_of, refused, tcp, test, until,
+    NOBODY, PORTTRACE, check, comm_of, equal, port_of, refused, tcp, test, until,
 )
 
 HOLD = "import os, socket, sys; os.setuid(int(sys.argv[2])); s = socket.socket(); s.bind(('127.0.0.1', int(sys.argv[1]))); s.listen(); " \
@@ -169,3 +169,81 @@ def a_port_that_the_kernel_chose_is_told(t):
         equal(conflict["holders"][0].get("ephemeral"), True, "ephemeral")
         check("the kernel chose" in conflict["why"], conflict["why"])
         check(any(r["action"] == "reserve_port" for r in conflict["remedies"]), conflict["remedies"])
+
+
+# Runs as process 1 of a pid namespace with a /proc of its own: argv is porttrace, network namespace, probes.
+INSIDE = """import json, os, socket, subprocess, sys
+porttrace, netns, *probes = sys.argv[1:]
+def refused(port):
+    with socket.socket() as sock:
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return
+    raise SystemExit(f"port {port} is free")
+holder = subprocess.Popen([sys.executable, "-c", "import socket, sys; s = socket.create_server(('127.0.0.1', 5002));"
+                           "print(flush=True); sys.stdin.read()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+holder.stdout.readline()
+trace = subprocess.Popen([porttrace, "--json", "-N", netns, *probes], stdout=subprocess.PIPE, text=True)
+trace.stdout.readline()
+print("ready", flush=True)
+sys.stdin.readline()
+for port in (5001, 5002, 5003):
+    refused(port)
+found = {"own": os.getpid(), "holder": holder.pid}
+while len(found) < 5:
+    record = json.loads(trace.stdout.readline())
+    if record.get("errno") == "EADDRINUSE":
+        found[str(record["local_port"])] = record
+trace.terminate()
+trace.wait()
+def ask(*args):
+    return json.loads(subprocess.run([porttrace, *args], capture_output=True, check=False).stdout.splitlines()[0])
+found["why"] = ask("why", "--json", "-p", str(holder.pid), "127.0.0.1:5002")
+found["ls"] = ask("ls", "--json", "-N", netns, "5001")
+filtered = subprocess.Popen([porttrace, "--json", "-N", netns, "-p", str(os.getpid()), *probes], stdout=subprocess.PIPE,
+                            text=True)
+filtered.stdout.readline()
+refused(5002)
+found["filtered"] = json.loads(filtered.stdout.readline())
+filtered.terminate()
+filtered.wait()
+print(json.dumps(found))
+"""
+
+
+@test(own=True)
+def pids_are_those_of_the_readers_namespace(t):
+    """In a container a process is known by the pid that the container gives it; one outside has a pid on the host."""
+    probes = [f"--probes={t.options.probes}"] if t.options.probes else []
+    with tcp(("127.0.0.1", 5001), backlog=1):
+        inside = subprocess.Popen(
+            ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", sys.executable, "-c", INSIDE, PORTTRACE,
+             str(t.netns), *probes], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        equal(inside.stdout.readline(), "ready\n", "the line of the inner process")
+        with tcp(("127.0.0.1", 5003), backlog=1):
+            found = json.loads(inside.communicate("\n")[0])
+    equal(found["own"], 1, "pid of the inner process")
+    for name in ("5001", "5002", "5003", "filtered"):
+        equal((found[name].get("pid"), found[name].get("tid")), (1, 1), f"caller, {name}")
+        check("host_pid" not in found[name], found[name])
+        check(found[name].get("exe"), f"no facts about the caller: {found[name]}")
+    [inner] = found["5002"]["conflict"]["holders"][0]["pids"]
+    equal((inner["pid"], inner.get("ppid")), (found["holder"], 1), "holder inside")
+    check("sys.stdin.read()" in inner["cmdline"], inner)
+    check(any(r.get("command") == f"kill {found['holder']}" for r in found["5002"]["conflict"]["remedies"]), found["5002"])
+    # Its descriptors cannot be read, but it was seen to take the port.
+    [outer] = found["5003"]["conflict"]["holders"][0]["pids"]
+    equal((outer.get("pid"), outer["host_pid"], outer["comm"], outer.get("gone")), (None, os.getpid(), "pt-test", None),
+          "holder outside")
+    conflict = found["5003"]["conflict"]
+    check(f"pt-test[host pid {os.getpid()}] listens" in conflict["why"], conflict["why"])
+    check(not any("kill" in r.get("command", "") for r in conflict["remedies"]), conflict["remedies"])
+    # This one was there before.
+    conflict = found["5001"]["conflict"]
+    equal(conflict["cause"], "listener-exists", "cause")
+    check("pids" not in conflict["holders"][0], conflict)
+    check(conflict["why"].startswith("A process outside this pid namespace listens"), conflict["why"])
+    equal([p["pid"] for p in found["why"]["holders"][0]["pids"]], [found["holder"]], "holder by why")
+    equal(found["why"].get("notes"), ["caller-has-it"], "notes of why -p")
+    equal((found["ls"]["local_port"], found["ls"].get("pid")), (5001, None), "ls")

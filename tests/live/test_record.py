@@ -20,7 +20,7 @@ from porttrace_test import (
 OWN_TRACER = True  # these tests compare two porttraces from their first event on
 
 # Fields that each porttrace measures itself.
-PER_RUN = {"time", "boot_ns", "duration_ns", "since", "interval_s"}
+PER_RUN = {"time", "boot_ns", "duration_ns", "since", "started", "interval_s"}
 
 
 def comparable(value):

@@ -276,8 +276,24 @@ static void a_time_namespace_shifts_the_start(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* In a pid namespace /proc has other pids: a process that is missing there may be alive. */
-static void in_a_pid_namespace_a_process_counts_as_alive(void **state)
+/* 0, or a number that says what is wrong. */
+static int check_in_pid_namespace(void)
+{
+	/* /proc shows the pids of the initial namespace still. */
+	if (!process_is_alive(4000000, SECOND))
+		return 1;
+	if (mount("proc", "/proc", "proc", 0, NULL))
+		return 77;
+	if (process_is_alive(4000000, SECOND))
+		return 2;
+	/* A process outside may be alive. */
+	if (!process_is_alive(1 | WIRE_PID_OUTSIDE, SECOND))
+		return 3;
+	return process_pid_namespace() ? 0 : 4;
+}
+
+/* In a pid namespace pids are those of its /proc. */
+static void in_a_pid_namespace_only_its_processes_are_known(void **state)
 {
 	int status;
 	pid_t pid = fork();
@@ -287,11 +303,8 @@ static void in_a_pid_namespace_a_process_counts_as_alive(void **state)
 		if (unshare(CLONE_NEWNS | CLONE_NEWPID) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 			_exit(77);
 		pid = fork();
-		if (!pid) {
-			if (mount("proc", "/proc", "proc", 0, NULL))
-				_exit(77);
-			_exit(process_is_alive(4000000, SECOND) ? 0 : 1);
-		}
+		if (!pid)
+			_exit(check_in_pid_namespace());
 		waitpid(pid, &status, 0);
 		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 2);
 	}
@@ -314,7 +327,7 @@ int main(void)
 		cmocka_unit_test(a_script_is_known_by_its_arguments),
 		cmocka_unit_test(a_new_name_alone_is_not_a_new_program),
 		cmocka_unit_test(a_time_namespace_shifts_the_start),
-		cmocka_unit_test(in_a_pid_namespace_a_process_counts_as_alive),
+		cmocka_unit_test(in_a_pid_namespace_only_its_processes_are_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
