@@ -419,6 +419,9 @@ struct wire_interface {
 	__u32 netns;
 	__u32 ifindex;
 	char name[16];
+	char tunnel[16];   /* "vxlan", "geneve", "bareudp"; "": no tunnel, or not asked for */
+	__u16 tunnel_port; /* the UDP port of its kernel socket */
+	__u16 reserved[3];
 };
 
 /* The largest event that the BPF programs send; user space makes PROCESS. */

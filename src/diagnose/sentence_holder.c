@@ -163,6 +163,11 @@ void why_kernel_socket(const struct finding *f, char *out)
 {
 	const char *usual = usual_kernel_user(&f->holder->sock);
 
+	if (f->holder->device[0]) {
+		sentence_append(out, "The kernel itself holds %s, for the %s device %s; no process has this socket open.",
+				holder_endpoint(f).s, escaped(f->holder->tunnel).s, escaped(f->holder->device).s);
+		return;
+	}
 	sentence_append(out, "The kernel itself holds %s%s%s; no process has this socket open.",
 			holder_endpoint(f).s, *usual ? ", by the port number for " : "", usual);
 }

@@ -81,6 +81,15 @@ const struct reservation *model_reservation(const struct model *model, uint32_t 
 	return reservation_ring_find(&model->reservations, netns, port, now_boot_ns);
 }
 
+const struct wire_interface *model_tunnel(const struct model *model, uint32_t netns, uint16_t port)
+{
+	for (unsigned int i = 0; port && i < INTERFACES_MAX; i++) {
+		if (model->interfaces[i].tunnel_port == port && model->interfaces[i].netns == netns)
+			return &model->interfaces[i];
+	}
+	return NULL;
+}
+
 const char *model_interface(const struct model *model, uint32_t netns, uint32_t ifindex)
 {
 	for (unsigned int i = 0; ifindex && i < INTERFACES_MAX; i++) {

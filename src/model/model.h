@@ -45,6 +45,7 @@ struct holder {
 	bool owner_gone;	      /* the owner has exited; false for one of pids */
 	const struct process *process; /* of the first of pids, else of the owner; NULL: not known */
 	char interface[16];	      /* SO_BINDTODEVICE, by name; "": none, or not known */
+	char tunnel[16], device[16];  /* a socket of the kernel: "vxlan", and the name of the device that it serves */
 };
 
 /* Whether `owner` was seen to take the port. A scan of a socket that was there before takes any process that has it. */
@@ -83,6 +84,9 @@ const struct repeat *model_repeat(const struct model *model, const struct wire_s
 /* The port was chosen by the kernel for a bind() and closed a moment ago; NULL: it was not. */
 const struct reservation *model_reservation(const struct model *model, uint32_t netns, uint16_t port,
 					    uint64_t now_boot_ns);
+
+/* The tunnel device whose kernel socket has this UDP port; NULL: not known. Borrowed likewise. */
+const struct wire_interface *model_tunnel(const struct model *model, uint32_t netns, uint16_t port);
 
 /* The name of a network interface; "": not known. */
 const char *model_interface(const struct model *model, uint32_t netns, uint32_t ifindex);

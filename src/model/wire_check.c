@@ -101,6 +101,7 @@ static bool check_fields(union wire_event *event)
 		return event->search.connects <= 1;
 	case WIRE_INTERFACE:
 		TERMINATE(event->interface.name);
+		TERMINATE(event->interface.tunnel);
 		return true;
 	case WIRE_LISTEN:
 	case WIRE_CONNECT:

@@ -11,6 +11,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "system/device.h"
 #include "system/fdless_owner.h"
 #include "system/netns.h"
 #include "system/netns_read.h"
@@ -203,6 +204,28 @@ static int live_read_interface(struct source *source, uint32_t netns, uint32_t i
 	return err;
 }
 
+static int live_read_tunnel(struct source *source, uint32_t netns, uint16_t port, struct wire_interface *interface)
+{
+	struct live *live = live_of(source);
+	struct device_tunnel tunnel;
+	int err = netns_enter(live->namespaces, netns);
+
+	if (err)
+		return err;
+	if (!device_tunnel_find(port, &tunnel))
+		err = -ENOENT;
+	netns_leave(live->namespaces);
+	*interface = (struct wire_interface){
+		.hdr = {.size = sizeof(*interface), .kind = WIRE_INTERFACE, .boot_ns = clock_boot_ns()},
+		.netns = netns,
+		.ifindex = tunnel.ifindex,
+		.tunnel_port = port,
+	};
+	memcpy(interface->name, tunnel.name, sizeof(interface->name));
+	memcpy(interface->tunnel, tunnel.kind, sizeof(interface->tunnel));
+	return err;
+}
+
 static int live_read_counters(struct source *source, uint32_t netns, struct netns_reading *reading)
 {
 	return counters_read_one(live_of(source)->counters, netns, reading);
@@ -246,6 +269,7 @@ static const struct source_ops live_ops = {
 	.read_process = live_read_process,
 	.process_is_alive = live_process_is_alive,
 	.read_interface = live_read_interface,
+	.read_tunnel = live_read_tunnel,
 	.read_counters = live_read_counters,
 	.netns_path = live_netns_path,
 	.lost = live_lost,

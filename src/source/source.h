@@ -85,6 +85,8 @@ struct source_ops {
 	/* Reads the name of a network device; 0 or -errno. */
 	int (*read_interface)(struct source *source, uint32_t netns, uint32_t ifindex,
 			      struct wire_interface *interface);
+	/* Finds the tunnel device whose kernel socket has this UDP port; 0, -ENOENT, or -errno. */
+	int (*read_tunnel)(struct source *source, uint32_t netns, uint16_t port, struct wire_interface *interface);
 	/* Reads counters and settings of one network namespace without ending its interval. 0 or -errno. */
 	int (*read_counters)(struct source *source, uint32_t netns, struct netns_reading *reading);
 	/* A path by which a command can enter the network namespace; "": it is porttrace's own. 0, or -ESRCH. */

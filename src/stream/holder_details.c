@@ -2,6 +2,7 @@
 #include "stream/holder_details.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define PROCESSES_MAX 64 /* processes looked up for one refusal: about 0.1 ms each if they are not known */
 
@@ -28,6 +29,16 @@ static void look_up_processes(struct lookup *lookup, const struct holder *holder
 		process_lookup_origin(lookup, &holder->pids[i]);
 }
 
+static void fill_tunnel(struct lookup *lookup, struct holder *holder)
+{
+	const struct wire_interface *tunnel = tunnel_lookup(lookup, &holder->sock);
+
+	if (!tunnel)
+		return;
+	memcpy(holder->tunnel, tunnel->tunnel, sizeof(holder->tunnel));
+	memcpy(holder->device, tunnel->name, sizeof(holder->device));
+}
+
 void holder_details_fill(struct lookup *lookup, struct holder *holders, size_t count)
 {
 	struct source *source = lookup->source;
@@ -40,6 +51,7 @@ void holder_details_fill(struct lookup *lookup, struct holder *holders, size_t c
 		if (source && holder->owner.pid && !has_pid(holder, holder->owner.pid))
 			holder->owner_gone = !source->ops->process_is_alive(source, &holder->owner);
 		look_up_processes(lookup, holder, &left);
+		fill_tunnel(lookup, holder);
 		snprintf(holder->interface, sizeof(holder->interface), "%s",
 			 interface_lookup(lookup, &holder->sock));
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "stream/lookup.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #include "model/wire_check.h"
@@ -83,6 +84,21 @@ const char *interface_lookup(struct lookup *lookup, const struct wire_sock *sock
 	if (lookup->source->ops->read_interface(lookup->source, sock->netns, sock->ifindex, &answer) == 0)
 		lookup_keep(lookup, &answer.hdr);
 	return model_interface(lookup->model, sock->netns, sock->ifindex);
+}
+
+const struct wire_interface *tunnel_lookup(struct lookup *lookup, const struct wire_sock *sock)
+{
+	const struct wire_interface *known;
+	struct wire_interface answer;
+
+	if (!(sock->flags & WIRE_KERNEL_OWNED) || sock->protocol != IPPROTO_UDP)
+		return NULL;
+	known = model_tunnel(lookup->model, sock->netns, sock->local_port);
+	if (known || !lookup->source)
+		return known;
+	if (lookup->source->ops->read_tunnel(lookup->source, sock->netns, sock->local_port, &answer) == 0)
+		lookup_keep(lookup, &answer.hdr);
+	return model_tunnel(lookup->model, sock->netns, sock->local_port);
 }
 
 void counters_lookup(struct lookup *lookup, uint32_t netns)

@@ -28,6 +28,8 @@ const struct process *process_lookup_origin(struct lookup *lookup, const struct 
 /* The device that the socket is bound to (SO_BINDTODEVICE). "": none, or it does not exist any more. Borrowed
  * likewise. */
 const char *interface_lookup(struct lookup *lookup, const struct wire_sock *sock);
+/* The tunnel device that a socket of the kernel serves. NULL: none is known. Borrowed likewise. */
+const struct wire_interface *tunnel_lookup(struct lookup *lookup, const struct wire_sock *sock);
 /* Reads counters and settings of a network namespace into the model. Needs a source. */
 void counters_lookup(struct lookup *lookup, uint32_t netns);
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* RTM_GETLINK: whether a device is a VRF, or a member of one. */
+/* RTM_GETLINK: whether a device is a VRF, or a member of one; which tunnel has a port. */
 #include "system/device.h"
 
 #include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <arpa/inet.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -26,6 +27,90 @@ uint32_t device_index(const char *device)
 	    !if_indextoname((unsigned int)number, name))
 		return 0;
 	return (uint32_t)number;
+}
+
+/* Devices with a kernel socket, and the attribute that has its port. A WireGuard device does not report it here. */
+static const struct {
+	const char *kind;
+	unsigned short attribute;
+} tunnels[] = {
+	{"vxlan", IFLA_VXLAN_PORT},
+	{"geneve", IFLA_GENEVE_PORT},
+	{"bareudp", IFLA_BAREUDP_PORT},
+};
+
+struct tunnel_search {
+	uint16_t port;
+	struct device_tunnel *found; /* ifindex 0: none yet */
+};
+
+static const struct rtattr *attribute_find(const struct rtattr *at, size_t size, unsigned short type)
+{
+	for (; RTA_OK(at, size); at = RTA_NEXT(at, size)) {
+		if ((at->rta_type & NLA_TYPE_MASK) == type)
+			return at;
+	}
+	return NULL;
+}
+
+static const struct rtattr *nested_find(const struct rtattr *outer, unsigned short type)
+{
+	return outer ? attribute_find(RTA_DATA(outer), RTA_PAYLOAD(outer), type) : NULL;
+}
+
+static void text_copy(char out[16], const struct rtattr *text)
+{
+	size_t length = text ? strnlen(RTA_DATA(text), RTA_PAYLOAD(text)) : 0;
+
+	memset(out, 0, 16);
+	memcpy(out, text ? RTA_DATA(text) : "", length < 15 ? length : 15);
+}
+
+static bool has_port(const struct rtattr *data, const char *kind, uint16_t port)
+{
+	uint16_t network_order = htons(port);
+
+	for (size_t i = 0; i < sizeof(tunnels) / sizeof(tunnels[0]); i++) {
+		const struct rtattr *value = strcmp(kind, tunnels[i].kind) ? NULL : nested_find(data, tunnels[i].attribute);
+
+		if (value && RTA_PAYLOAD(value) == sizeof(port) && !memcmp(RTA_DATA(value), &network_order, sizeof(port)))
+			return true;
+	}
+	return false;
+}
+
+static void tunnel_found(void *context, const struct nlmsghdr *message)
+{
+	const struct ifinfomsg *link = netlink_payload(message, RTM_NEWLINK, sizeof(*link));
+	struct tunnel_search *search = context;
+	const struct rtattr *info;
+	char kind[16];
+
+	if (!link || search->found->ifindex)
+		return;
+	info = attribute_find(IFLA_RTA(link), IFLA_PAYLOAD(message), IFLA_LINKINFO);
+	text_copy(kind, nested_find(info, IFLA_INFO_KIND));
+	if (!has_port(nested_find(info, IFLA_INFO_DATA), kind, search->port))
+		return;
+	search->found->ifindex = (uint32_t)link->ifi_index;
+	memcpy(search->found->kind, kind, sizeof(kind));
+	text_copy(search->found->name, attribute_find(IFLA_RTA(link), IFLA_PAYLOAD(message), IFLA_IFNAME));
+}
+
+bool device_tunnel_find(uint16_t port, struct device_tunnel *found)
+{
+	const struct {
+		struct nlmsghdr header;
+		struct ifinfomsg link;
+	} request = {
+		.header = {.nlmsg_len = sizeof(request), .nlmsg_type = RTM_GETLINK,
+			   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+	};
+	struct tunnel_search search = {.port = port, .found = found};
+
+	*found = (struct device_tunnel){0};
+	netlink_request(NETLINK_ROUTE, &request.header, tunnel_found, &search);
+	return found->ifindex;
 }
 
 static bool is_vrf(const struct rtattr *kind)

@@ -3,7 +3,16 @@
 #ifndef PORTTRACE_SYSTEM_DEVICE_H
 #define PORTTRACE_SYSTEM_DEVICE_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+struct device_tunnel {
+	uint32_t ifindex;
+	char name[16], kind[16]; /* kind: "vxlan" */
+};
+
+/* The first tunnel device whose kernel socket has this UDP port. false: none is known to have it. */
+bool device_tunnel_find(uint16_t port, struct device_tunnel *found);
 
 /* The index of a device given by name, or by number as text. 0: there is none. */
 uint32_t device_index(const char *device);

@@ -10,7 +10,7 @@ import threading
 from corpus import HERE, PORT, allow, case, judge, me, outcome, refuse
 from corpus_kernel import SETUP_SQPOLL, SYS_EXIT, Uring, syscall
 from porttrace_test import (
-    REUSEADDR, Failure, Skip, equal, libc, libc_check, new_netns, run_text, set_comm, stay, tcp, udp)
+    REUSEADDR, Failure, Skip, check, equal, libc, libc_check, new_netns, run_text, set_comm, stay, tcp, udp)
 
 CLONE_FILES = 0x400
 
@@ -238,6 +238,7 @@ def _(t):
     with t.trace() as trace:
         record = refuse(t, trace, udp, ("0.0.0.0", 4789), cause="kernel-socket", pids=())
         equal([h.get("kernel_owned") for h in record["conflict"]["holders"]], [True], "kernel_owned")
+        check("for the vxlan device pt-vx;" in record["conflict"]["why"], record["conflict"]["why"])
 
 
 @case("own-kernel-mptcp")

@@ -123,6 +123,17 @@ static inline int fake_read_interface(struct source *source, uint32_t netns, uin
 	return 0;
 }
 
+/* Port 4789 is vx0's. */
+static inline int fake_read_tunnel(struct source *source, uint32_t netns, uint16_t port, struct wire_interface *interface)
+{
+	struct fake_source *fake = fake_enter(source);
+
+	*interface = (struct wire_interface){.hdr = MAKE_HDR(INTERFACE, interface, 1), .netns = netns, .ifindex = 5,
+					     .name = "vx0", .tunnel = "vxlan", .tunnel_port = port};
+	fake->is_busy = false;
+	return port == 4789 ? 0 : -ENOENT;
+}
+
 /* The range 40000-40003; events[0] is a baseline, as for a namespace without an earlier report. */
 static inline int fake_read_counters(struct source *source, uint32_t netns, struct netns_reading *reading)
 {
@@ -156,6 +167,7 @@ static const struct source_ops fake_ops = {
 	.read_process = fake_read_process,
 	.process_is_alive = fake_process_is_alive,
 	.read_interface = fake_read_interface,
+	.read_tunnel = fake_read_tunnel,
 	.read_counters = fake_read_counters,
 	.netns_path = fake_netns_path,
 };
