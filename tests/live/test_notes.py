@@ -119,12 +119,12 @@ def restart_loop(t):
     """A supervisor starts a program again whenever it fails."""
     def fail(me, port):
         with socket.socket() as sock:
-            me.tell(refused(sock.bind, ("127.0.0.1", port)))
+            me.send(refused(sock.bind, ("127.0.0.1", port)))
 
     with tcp(("127.0.0.1", 5005), backlog=1), t.trace() as trace:
         for i in range(1, 5):
             child = t.fork(fail, 5005, comm="pt-service")
-            equal(child.hear(), "EADDRINUSE", "errno")
+            equal(child.receive(), "EADDRINUSE", "errno")
             conflict = conflict_of(trace, 5005, pid=child.pid)
             child.result()
             equal(conflict.get("repeat"), i if i > 1 else None, "repeat")

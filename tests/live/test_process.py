@@ -118,12 +118,12 @@ def who_bound_and_is_gone_is_told(t):
     def launch(me):
         with tcp(("127.0.0.1", 5005), backlog=1) as listener:
             child = subprocess.Popen(["sleep", "60"], pass_fds=[listener.fileno()])
-            me.tell(child.pid)
+            me.send(child.pid)
         return None
 
     with t.trace() as trace:
         launcher = t.fork(launch, comm="pt-launcher")
-        pid = launcher.hear()
+        pid = launcher.receive()
         launcher.result()
         try:
             until(lambda: comm_of(pid) == "sleep", "exec of sleep")
@@ -143,12 +143,12 @@ def a_program_that_was_replaced_is_reported_as_it_was(t):
     def replace(me):
         sock = tcp(("127.0.0.1", 5006), backlog=1)
         sock.set_inheritable(True)
-        me.tell()
+        me.send()
         os.execvp("sleep", ["sleep", "60"])
 
     with t.trace() as trace:
         child = t.fork(replace, comm="pt-before")
-        child.hear()
+        child.receive()
         until(lambda: comm_of(child.pid) == "sleep", "exec of sleep")
         with socket.socket() as sock:
             refused(sock.bind, ("127.0.0.1", 5006))
