@@ -14,6 +14,14 @@
 
 #define TERMINATE(text) ((text)[sizeof(text) - 1] = '\0')
 
+/* Names are compared as bytes. Older kernels (5.10) leave the rest of a longer name behind the end of a new one. */
+static void clear_rest(char *text, size_t size)
+{
+	size_t length = strnlen(text, size - 1);
+
+	memset(text + length, 0, size - length);
+}
+
 /* The fields that several kinds have. */
 static bool check_shared(union wire_event *event)
 {
@@ -21,7 +29,7 @@ static bool check_shared(union wire_event *event)
 	const struct wire_sock *sock = wire_sock_of(&event->hdr);
 
 	if (task)
-		TERMINATE(task->comm);
+		clear_rest(task->comm, sizeof(task->comm));
 	if (sock && ((sock->family != AF_INET && sock->family != AF_INET6) || sock->state > WIRE_TCP_NEW_SYN_RECV))
 		return false;
 	return wire_error_of(&event->hdr) <= ERRNO_MAX;

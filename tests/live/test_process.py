@@ -5,6 +5,7 @@ import datetime
 import json
 import os
 import pwd
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ import sys
 import time
 
 from porttrace_test import (
-    NOBODY, PORTTRACE, check, comm_of, equal, port_of, refused, tcp, test, until,
+    NOBODY, PORTTRACE, Skip, check, comm_of, equal, port_of, refused, tcp, test, until,
 )
 
 HOLD = "import os, socket, sys; os.setuid(int(sys.argv[2])); s = socket.socket(); s.bind(('127.0.0.1', int(sys.argv[1]))); s.listen(); " \
@@ -129,8 +130,10 @@ def who_bound_and_is_gone_is_told(t):
             until(lambda: comm_of(pid) == "sleep", "exec of sleep")
             with socket.socket() as sock:
                 refused(sock.bind, ("127.0.0.1", 5005))
-            [holder] = trace.once(event="bind", errno="EADDRINUSE", local_port=5005)["conflict"]["holders"]
+            conflict = trace.once(event="bind", errno="EADDRINUSE", local_port=5005)["conflict"]
+            [holder] = conflict["holders"]
             equal([p["pid"] for p in holder["pids"]], [pid], "pids")
+            equal(conflict["remedies"][0].get("command"), f"kill {pid}", "command")
             owner = holder["owner"]
             equal((owner["pid"], owner["comm"], owner.get("gone")), (launcher.pid, "pt-launcher", True), "owner")
         finally:
@@ -215,6 +218,8 @@ print(json.dumps(found))
 @test(own=True)
 def pids_are_those_of_the_readers_namespace(t):
     """In a container a process is known by the pid that the container gives it; one outside has a pid on the host."""
+    if not shutil.which("unshare"):
+        raise Skip("there is no unshare(1)")
     probes = [f"--probes={t.options.probes}"] if t.options.probes else []
     with tcp(("127.0.0.1", 5001), backlog=1):
         inside = subprocess.Popen(

@@ -257,9 +257,22 @@ static void accessors_know_which_events_have_what(void **state)
 	assert_ptr_equal(wire_task_of(&traffic.hdr), &traffic.task);
 }
 
+/* A kernel may leave the rest of a longer name behind the end of a new one. */
+static void what_follows_a_name_is_cleared(void **state)
+{
+	struct wire_bind event = make_bind(1, 1, 42);
+	union wire_event checked;
+
+	(void)state;
+	memcpy(event.task.comm, "sleep\0before", sizeof("sleep\0before"));
+	assert_int_equal(wire_check(&event, sizeof(event), &checked), 0);
+	assert_memory_equal(checked.bind.task.comm, "sleep\0\0\0\0\0\0\0\0\0\0", 16);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_follows_a_name_is_cleared),
 		cmocka_unit_test(a_whole_event_passes_unchanged),
 		cmocka_unit_test(every_kind_has_a_name_and_a_size),
 		cmocka_unit_test(a_short_old_event_is_filled_with_zeros),
