@@ -102,7 +102,8 @@ bool process_has_execed_since(const struct process *process, const struct wire_t
 
 	if (process->has_execed || !memcmp(comm, task->comm, sizeof(task->comm)))
 		return process->has_execed;
-	if (is_name_of(comm, process->exe, strlen(process->exe)))
+	/* execve() sets the arguments last. */
+	if (!process->cmdline[0] || is_name_of(comm, process->exe, strlen(process->exe)))
 		return true;
 	for (int i = 0; i < SCRIPT_ARGS_MAX; i++, arg += length + (arg[length] == ' ')) {
 		length = strcspn(arg, " ");

@@ -32,6 +32,12 @@ def seconds_of(text):
     return datetime.datetime.fromisoformat(text[:26] + "+00:00").timestamp()
 
 
+def has_arguments(pid):
+    """Whether execve() of `sleep 60` has ended: it sets the arguments last."""
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        return file.read() == b"sleep\0" + b"60\0"
+
+
 class Holder:
     """`python3 -c HOLD PORT`, in a directory of its own, as another user."""
 
@@ -102,7 +108,7 @@ def every_process_of_a_socket_is_described(t):
     with tcp(("127.0.0.1", 5004), backlog=1) as listener:
         child = subprocess.Popen(["sleep", "60"], pass_fds=[listener.fileno()], cwd="/usr")
         try:
-            until(lambda: comm_of(child.pid) == "sleep", "exec of sleep")
+            until(lambda: has_arguments(child.pid), "exec of sleep")
             rows = [json.loads(line) for line in t.command("ls", "--json", 5004).stdout.splitlines()]
             [row] = [r for r in rows if r.get("netns") == t.netns]
             found = {p["pid"]: (p.get("cmdline"), p.get("cwd")) for p in row["pids"]}
@@ -127,7 +133,7 @@ def who_bound_and_is_gone_is_told(t):
         pid = launcher.receive()
         launcher.result()
         try:
-            until(lambda: comm_of(pid) == "sleep", "exec of sleep")
+            until(lambda: has_arguments(pid), "exec of sleep")
             with socket.socket() as sock:
                 refused(sock.bind, ("127.0.0.1", 5005))
             conflict = trace.once(event="bind", errno="EADDRINUSE", local_port=5005)["conflict"]
@@ -152,12 +158,12 @@ def a_program_that_was_replaced_is_reported_as_it_was(t):
     with t.trace() as trace:
         child = t.fork(replace, comm="pt-before")
         child.receive()
-        until(lambda: comm_of(child.pid) == "sleep", "exec of sleep")
+        until(lambda: has_arguments(child.pid), "exec of sleep")
         with socket.socket() as sock:
             refused(sock.bind, ("127.0.0.1", 5006))
         [holder] = trace.once(event="bind", errno="EADDRINUSE", local_port=5006)["conflict"]["holders"]
         owner, [now] = holder["owner"], holder["pids"]
-        equal((owner["pid"], owner["comm"], owner.get("exec")), (child.pid, "pt-before", True), "owner")
+        equal((owner["pid"], owner["comm"], owner.get("exec")), (child.pid, "pt-before", True), f"owner ({holder})")
         check("exe" not in owner and "cmdline" not in owner, f"the owner has another program's exe: {owner}")
         equal((now["pid"], now["comm"], now.get("cmdline"), now.get("exec")), (child.pid, "sleep", "sleep 60", None),
               "holder")
