@@ -13,6 +13,13 @@ struct inet_sock___bitfields {
 	__u8 freebind : 1, transparent : 1, bind_address_no_port : 1;
 } __attribute__((preserve_access_index));
 
+/* Until "inet: Change inet_sk(sk)->local_port_range type to u32" (6.8). */
+struct inet_sock___ends {
+	struct {
+		u16 lo, hi;
+	} local_port_range;
+} __attribute__((preserve_access_index));
+
 /* Until "cgroup: Replace cgroup->ancestor_ids[] with ->ancestors[]" (6.1). */
 struct cgroup___ancestor_ids {
 	int level;

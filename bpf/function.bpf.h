@@ -5,13 +5,15 @@
 
 #include "porttrace.bpf.h"
 
-/* Copies an address; one that is too short for its family leaves *out, which is zero, unchanged. */
+/* Copies an address; of one that is too short, the part that has the port. *out is zero before. */
 static __always_inline void addr_read(struct sockaddr_in6 *out, const void *addr, int size)
 {
 	if (size >= (int)sizeof(*out))
 		bpf_probe_read_kernel(out, sizeof(*out), addr);
 	else if (size >= (int)sizeof(struct sockaddr_in))
 		bpf_probe_read_kernel(out, sizeof(struct sockaddr_in), addr);
+	else if (size >= ADDR_PORT_END)
+		bpf_probe_read_kernel(out, ADDR_PORT_END, addr);
 }
 
 static __always_inline void addr_read_user(struct sockaddr_in6 *out, const void *addr, int size)
@@ -20,6 +22,8 @@ static __always_inline void addr_read_user(struct sockaddr_in6 *out, const void 
 		bpf_probe_read_user(out, sizeof(*out), addr);
 	else if (size >= (int)sizeof(struct sockaddr_in))
 		bpf_probe_read_user(out, sizeof(struct sockaddr_in), addr);
+	else if (size >= ADDR_PORT_END)
+		bpf_probe_read_user(out, ADDR_PORT_END, addr);
 }
 
 /* A subflow of an MPTCP socket. The process binds, listens on and closes the MPTCP socket, so subflows are

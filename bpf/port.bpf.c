@@ -90,6 +90,7 @@ static __noinline void bind_refused_fill(struct wire_sock *out, struct sock *sk,
 	struct cgroup_seen *seen = addr ? cgroup_seen_take(sk) : NULL;
 
 	out->flags |= refusal_flags(seen ? seen->flags : 0, addr);
+	sock_fill_range(out, sk);
 	if (!effective)
 		effective = seen ? &seen->addr : addr;
 	if (!effective)
@@ -165,6 +166,7 @@ __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
 		record_taken_port(&event.sock, &event.task, &before, event.hdr.boot_ns);
 	} else {
 		event.sock.flags |= refusal_flags(0, false);
+		sock_fill_range(&event.sock, sk);
 		if (error == EADDRINUSE && !event.sock.local_port)
 			churn_count(&event.sock, &event.task, CHURN_FAILED_LISTEN);
 	}
@@ -217,10 +219,11 @@ static __noinline void connect_refused_fill(struct wire_sock *out, struct sock *
 	out->flags |= refusal_flags(seen ? seen->flags : 0, addr);
 	if (seen)
 		addr = &seen->addr;
-	if (!addr)
-		return;
-	sock_set_addr(out->remote_addr, addr);
-	out->remote_port = bpf_ntohs(addr->sin6_port);
+	if (addr) {
+		sock_set_addr(out->remote_addr, addr);
+		out->remote_port = bpf_ntohs(addr->sin6_port);
+	}
+	sock_fill_search(out, sk);
 }
 
 static __always_inline void connect_failed_fact(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
@@ -234,7 +237,8 @@ static __always_inline void connect_failed_fact(struct sock *sk, const struct so
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
 	event.duration_ns = search_take();
 	event.requested_port = event.sock.local_port;
-	if (!event.sock.local_port && (error == EADDRNOTAVAIL || error == EAGAIN))
+	if (!event.sock.local_port && !(event.sock.flags & WIRE_NOT_ROUTED) &&
+	    (error == EADDRNOTAVAIL || error == EAGAIN))
 		churn_count(&event.sock, &event.task,
 			    error == EAGAIN ? CHURN_FAILED_CONNECT_AGAIN : CHURN_FAILED_CONNECT);
 	if (!wanted(&event.sock, &event.task, WIRE_CONNECT, error))

@@ -11,13 +11,6 @@
 
 #include "porttrace/port_usage.h"
 
-/* Until "inet: Change inet_sk(sk)->local_port_range type to u32" (6.8). */
-struct inet_sock___ends {
-	struct {
-		__u16 lo, hi;
-	} local_port_range;
-} __attribute__((preserve_access_index));
-
 struct port_usage port_usage = {};
 __u8 port_usage_ports[PORT_USAGE_PORTS] = {};
 
@@ -106,7 +99,7 @@ static __always_inline void tuple_add(struct sock *sk, __u16 port, bool timewait
 {
 	struct port_usage_key key = {.protocol = IPPROTO_TCP};
 	struct port_usage_pool *pool;
-	__u32 narrowed = 0;
+	__u32 narrowed;
 
 	/* sock_fill() would be too slow: this runs for each of up to 100,000 sockets. */
 	key.remote_port = bpf_ntohs(READ(sk, __sk_common.skc_dport));
@@ -130,11 +123,7 @@ static __always_inline void tuple_add(struct sock *sk, __u16 port, bool timewait
 		timewait_add(pool, TYPED(struct inet_timewait_sock, sk));
 		return;
 	}
-	if (bpf_core_field_exists(((struct inet_sock *)sk)->local_port_range))
-		narrowed = READ(TYPED(struct inet_sock, sk), local_port_range);
-	else if (bpf_core_field_exists(((struct inet_sock___ends *)sk)->local_port_range))
-		narrowed = BPF_CORE_READ((struct inet_sock___ends *)sk, local_port_range.lo) |
-			   (__u32)BPF_CORE_READ((struct inet_sock___ends *)sk, local_port_range.hi) << 16;
+	narrowed = sock_range(sk);
 	if (narrowed) {
 		pool->range_low = narrowed;
 		pool->range_high = narrowed >> 16;

@@ -33,6 +33,9 @@
 #define EADDRNOTAVAIL 99
 #define EISCONN	      106
 
+/* The length of an address that ends with the port: a caller may pass one that is too short for its family. */
+#define ADDR_PORT_END 4
+
 /* include/net/sock.h, include/linux/sched.h, include/uapi/linux/stat.h: macros, so not in BTF */
 #define SOCK_BINDPORT_LOCK 8
 #define SOCK_CONNECT_BIND  16
@@ -98,6 +101,12 @@ void emit_lost(__u32 reason);
 void sock_fill(struct wire_sock *out, struct sock *sk);
 /* Sets WIRE_ACCEPTED on a connection that is known to come from a listener. */
 void sock_mark_accepted(struct wire_sock *out, struct sock *sk);
+/* IP_LOCAL_PORT_RANGE: low end, and high end << 16; 0: not set. Not for a TIME_WAIT or a request socket. */
+__u32 sock_range(struct sock *sk);
+/* Adds what the refusal of a call that wanted any port depends on: the range of the socket, ... */
+void sock_fill_range(struct wire_sock *out, struct sock *sk);
+/* ... and whether a connect() came as far as the search for a port. */
+void sock_fill_search(struct wire_sock *out, struct sock *sk);
 /* WIRE_SHARED_BUCKET or WIRE_UNSHARED_BUCKET; 0: not TCP, or not in any bucket. */
 __u32 sock_bucket_flags(const struct wire_sock *out, struct sock *sk);
 /* Adds the fields of struct wire_socket: time left and state of a TIME_WAIT, queue length of a listener,

@@ -160,6 +160,44 @@ __hidden void sock_fill(struct wire_sock *out, struct sock *untyped)
 		full_sock_fill(out, sk);
 }
 
+__hidden __u32 sock_range(struct sock *untyped)
+{
+	struct inet_sock *inet = TYPED(struct inet_sock, untyped);
+	struct inet_sock___ends *old = (void *)untyped;
+
+	if (bpf_core_field_exists(inet->local_port_range))
+		return READ(inet, local_port_range);
+	if (bpf_core_field_exists(old->local_port_range))
+		return BPF_CORE_READ(old, local_port_range.lo) | (__u32)BPF_CORE_READ(old, local_port_range.hi) << 16;
+	return 0;
+}
+
+__hidden void sock_fill_range(struct wire_sock *out, struct sock *sk)
+{
+	__u32 range = sock_range(sk);
+
+	out->range_low = range;
+	out->range_high = range >> 16;
+}
+
+static __always_inline bool is_mapped(const __u8 *addr)
+{
+	const __u32 *words = (const __u32 *)addr;
+
+	return !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
+}
+
+/* tcp_v6_connect() sets sk_gso_type after it found a route and a source address, and then searches for a port. */
+__hidden void sock_fill_search(struct wire_sock *out, struct sock *untyped)
+{
+	struct sock *sk = TYPED(struct sock, untyped);
+
+	sock_fill_range(out, untyped);
+	if (out->family == AF_INET6 && out->protocol == IPPROTO_TCP && !is_mapped(out->remote_addr) &&
+	    !READ(sk, sk_gso_type))
+		out->flags |= WIRE_NOT_ROUTED;
+}
+
 __u32 jiffy_us = 0;
 
 /* 0: no time is left, or the length of a jiffy is not known. */

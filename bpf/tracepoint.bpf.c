@@ -68,6 +68,8 @@ static __always_inline void addr_read(struct sockaddr_in6 *out, const struct cal
 		bpf_probe_read_user(out, sizeof(*out), addr);
 	else if (call->value >= sizeof(struct sockaddr_in))
 		bpf_probe_read_user(out, sizeof(struct sockaddr_in), addr);
+	else if (call->value >= ADDR_PORT_END)
+		bpf_probe_read_user(out, ADDR_PORT_END, addr);
 }
 
 /* Returns the socket of a call that returns, and its address argument. NULL: not a traced socket. */

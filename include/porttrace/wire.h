@@ -93,6 +93,9 @@ struct wire_hdr {
 #define WIRE_FILTERED			(1U << 27) /* a seccomp filter of the thread may have refused it */
 #define WIRE_TENTATIVE			(1U << 28) /* duplicate address detection is running (IFA_F_TENTATIVE) */
 
+#define WIRE_NOT_ROUTED			(1U << 31) /* connect() of IPv6 found no route or no source address,
+						    * so it did not search for a port */
+
 /* wire_sock.state: the kernel's TCP states (include/net/tcp_states.h). UDP uses ESTABLISHED and CLOSE. */
 enum wire_state {
 	WIRE_TCP_ESTABLISHED = 1,
@@ -126,7 +129,8 @@ struct wire_sock {
 	__u16 local_port;
 	__u16 remote_port;
 	__u8 state;
-	__u8 reserved[7];
+	__u8 reserved[3];
+	__u16 range_low, range_high; /* IP_LOCAL_PORT_RANGE, of a refused call that wanted any port; 0: not set */
 };
 
 /*

@@ -218,6 +218,9 @@ static enum cause connect_cause(const struct finding *f)
 				       : CAUSE_FOUR_TUPLE_IN_USE;
 		if (sk->local_port)
 			return CAUSE_HOLDER_GONE;
+		if (sk->flags & WIRE_NOT_ROUTED)
+			return CAUSE_NO_SOURCE_ADDRESS;
+		/* For captures that do not have the flag. */
 		if (pool_has_room(f->pool) && sk->family == AF_INET6 &&
 		    !address_is_mapped(sk->remote_addr))
 			return CAUSE_NO_SOURCE_ADDRESS;

@@ -43,16 +43,19 @@ static void will_fill_in(struct forecast *forecast, double seconds)
 	forecast->full_in_ns = seconds > 0 ? (uint64_t)(seconds * 1e9) : 0;
 }
 
-/* connect() reuses a TIME_WAIT that is old enough, so only younger ones and open connections fill the pool. */
-static void fill_reusing(struct forecast *forecast, const struct wire_netns *netns)
+/*
+ * connect() reuses a TIME_WAIT that is old enough, so only younger ones and open connections fill the pool. A connection
+ * that ends without a TIME_WAIT, as one that the peer refuses, gives its port back at once.
+ */
+static void fill_reusing(struct forecast *forecast, const struct churn *churn)
 {
 	const struct wire_pool *now = &forecast->pool->now;
-	double waiting = forecast->rate * hold_s(forecast, netns);
-	double used = (double)now->in_use - now->timewait + (waiting < now->timewait ? waiting : now->timewait);
-	double left = now->capacity - used;
+	double closing = churn->interval_s > 0 ? (double)forecast->towards.timewait / churn->interval_s : 0;
+	double waiting = closing * hold_s(forecast, &churn->now), open = (double)now->in_use - now->timewait;
+	double left = now->capacity - open - (waiting < now->timewait ? waiting : now->timewait);
 
-	if (waiting > now->capacity)
-		will_fill_in(forecast, forecast->rate > 0 ? left / forecast->rate : 0);
+	if (open + waiting > now->capacity)
+		will_fill_in(forecast, left / closing);
 	else if (forecast->pool->growth > 0 && left / forecast->pool->growth < TIMEWAIT_S)
 		will_fill_in(forecast, left / forecast->pool->growth);
 }
@@ -77,6 +80,24 @@ static void fill_by_steps(struct forecast *forecast)
 		will_fill_in(forecast, TIMEWAIT_S + (capacity - used) / (inflow * (1 - waiting)));
 }
 
+/* connect() of TCP alone has a pool for each destination; bind() and listen() search for all addresses. */
+static uint64_t failed_searches(const struct forecast *forecast, const struct churn *churn)
+{
+	const struct wire_pool *now = &forecast->pool->now;
+
+	return !now->remote_port && now->protocol == IPPROTO_TCP ? churn->failed_bind + churn->failed_listen
+								 : forecast->towards.failed;
+}
+
+static bool is_full(const struct forecast *forecast)
+{
+	const struct wire_pool *now = &forecast->pool->now;
+
+	if (forecast->failed && now->in_use * 100ULL >= now->capacity * (uint64_t)FORECAST_FULL_PERCENT)
+		return true;
+	return now->in_use >= now->capacity && !forecast->reuses;
+}
+
 void forecast_make(const struct pool_entry *pool, const struct churn *churn, const struct netns_table *namespaces,
 		   struct forecast *forecast)
 {
@@ -92,10 +113,11 @@ void forecast_make(const struct pool_entry *pool, const struct churn *churn, con
 		forecast->rate = (double)forecast->towards.allocated / churn->interval_s;
 	if (now->protocol == IPPROTO_TCP && hold_s(forecast, &churn->now) > 0)
 		forecast->sustainable = now->capacity / hold_s(forecast, &churn->now);
-	if (now->in_use >= now->capacity && !forecast->reuses)
+	forecast->failed = failed_searches(forecast, churn);
+	if (is_full(forecast))
 		will_fill_in(forecast, 0);
 	else if (forecast->is_known && forecast->reuses)
-		fill_reusing(forecast, &churn->now);
+		fill_reusing(forecast, churn);
 	else if (forecast->is_known && pool->inflow > 0)
 		fill_by_steps(forecast);
 }

@@ -9,7 +9,8 @@
 
 #include "model/model.h"
 
-#define FORECAST_POOLS_MAX 24
+#define FORECAST_POOLS_MAX    24
+#define FORECAST_FULL_PERCENT 90 /* in use, and searches failed: it is full */
 
 /* One pool at the end of an interval; borrows from the model. */
 struct forecast {
@@ -19,6 +20,7 @@ struct forecast {
 	/* Ports per second that never exhaust the pool: its capacity divided by the time that a closed
 	 * connection holds its port; 0: no limit. */
 	double sustainable;
+	uint64_t failed;	      /* searches of this interval that found no port in it */
 	bool reuses;		      /* connect() may reuse its TIME_WAITs (tcp_tw_reuse) */
 	bool is_known;		      /* there were two counts, so there is a rate */
 	bool will_fill;		      /* at this rate */

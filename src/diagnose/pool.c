@@ -100,6 +100,48 @@ static void count_uses(const uint8_t *uses, struct pool *pool)
 	}
 }
 
+/*
+ * inet_sk_get_local_port_range(): each end of IP_LOCAL_PORT_RANGE counts if it lies in the range of the network
+ * namespace.
+ */
+static void range_of(const struct wire_sock *sk, const struct wire_netns *netns, struct pool *pool)
+{
+	pool->low = netns->range_low;
+	pool->high = netns->range_high;
+	if (sk->range_low >= netns->range_low && sk->range_low <= netns->range_high)
+		pool->low = sk->range_low;
+	if (sk->range_high >= netns->range_low && sk->range_high <= netns->range_high)
+		pool->high = sk->range_high;
+	pool->size = pool->low <= pool->high ? pool->high - pool->low + 1 : 0;
+}
+
+static void take_off(uint32_t *count, uint32_t *excess)
+{
+	uint32_t less = *count < *excess ? *count : *excess;
+
+	*count -= less;
+	*excess -= less;
+}
+
+/*
+ * Only the number of reserved ports is known, and only of the whole range. The kernel passes over a reserved port
+ * before it looks for a socket there, so a port that is reserved and in use counts as reserved. Such a port was
+ * bound by number.
+ */
+static void count_reserved(uint32_t reserved, bool is_own_range, struct pool *pool)
+{
+	uint32_t in_use = pool->bound + pool->time_wait + pool->other, excess;
+
+	/* Of a part of the range: as many as the refusal needs. */
+	if (is_own_range && reserved > pool->size - in_use)
+		reserved = pool->size - in_use;
+	pool->reserved = reserved < pool->size ? reserved : pool->size;
+	excess = in_use + pool->reserved > pool->size ? in_use + pool->reserved - pool->size : 0;
+	take_off(&pool->bound, &excess);
+	take_off(&pool->other, &excess);
+	take_off(&pool->time_wait, &excess);
+}
+
 void pool_count(const struct claim *claim, struct model *model, struct pool *pool)
 {
 	const struct netns_entry *netns =
@@ -114,10 +156,7 @@ void pool_count(const struct claim *claim, struct model *model, struct pool *poo
 	memset(pool, 0, sizeof(*pool));
 	if (!netns || !netns->now.range_low || netns->now.range_high < netns->now.range_low)
 		return;
-	pool->low = netns->now.range_low;
-	pool->high = netns->now.range_high;
-	pool->size = pool->high - pool->low + 1;
-	pool->reserved = netns->now.reserved_count;
+	range_of(&claim->sock, &netns->now, pool);
 	any.sock.local_port = 0;
 	/* inet_autobind() of a UDP connect() or send searches the range as bind() does. */
 	if (sock_is_udp(&any.sock))
@@ -139,6 +178,8 @@ void pool_count(const struct claim *claim, struct model *model, struct pool *poo
 			uses[sk2->local_port] = use;
 	}
 	count_uses(uses, pool);
+	count_reserved(netns->now.reserved_count,
+		       pool->low != netns->now.range_low || pool->high != netns->now.range_high, pool);
 	tally_top(&tally, pool);
 }
 

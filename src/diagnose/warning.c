@@ -12,7 +12,6 @@
 #define POOLS_MAX     256
 #define WARN_BEFORE_NS	    60000000000ULL
 #define WARN_FROM_PERCENT   10 /* in use: no prediction is printed for an emptier pool */
-#define FULL_PERCENT	    90 /* in use, and calls were refused: the pool is exhausted */
 #define RECOVERED_INTERVALS 3  /* without a reason to warn; then the next warning is printed */
 
 enum stage { STAGE_QUIET, STAGE_WARNED, STAGE_EXHAUSTED };
@@ -72,14 +71,9 @@ static bool is_used(const struct forecast *forecast, const struct churn *churn)
 	return forecast->towards.allocated || churn->failed_bind || churn->failed_listen;
 }
 
-static bool is_exhausted(const struct forecast *forecast, const struct churn *churn)
+static bool is_exhausted(const struct forecast *forecast)
 {
-	const struct wire_pool *now = &forecast->pool->now;
-	uint64_t failed = forecast->towards.failed;
-
-	if (!now->remote_port && now->protocol == IPPROTO_TCP)
-		failed = churn->failed_bind + churn->failed_listen;
-	return failed && now->in_use * 100ULL >= now->capacity * (uint64_t)FULL_PERCENT;
+	return forecast->failed && forecast->will_fill && !forecast->full_in_ns;
 }
 
 static bool will_be_exhausted(const struct forecast *forecast)
@@ -201,7 +195,7 @@ bool warning_of_pool(struct warner *warner, const struct forecast *forecast, con
 	bool is_out, will_be;
 
 	warned->boot_ns = forecast->pool->now.hdr.boot_ns;
-	is_out = is_used(forecast, churn) && is_exhausted(forecast, churn);
+	is_out = is_used(forecast, churn) && is_exhausted(forecast);
 	will_be = is_used(forecast, churn) && will_be_exhausted(forecast);
 	warned->quiet_intervals = is_out || will_be ? 0 : warned->quiet_intervals + 1;
 	if (warned->quiet_intervals >= RECOVERED_INTERVALS)

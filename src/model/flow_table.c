@@ -144,5 +144,31 @@ void flow_table_towards(const struct flow_table *table, const struct wire_pool *
 			continue;
 		towards->allocated += flow->now.allocated - flow->before.allocated;
 		towards->failed += flow->now.failed - flow->before.failed;
+		towards->timewait += flow->now.timewait - flow->before.timewait;
 	}
+}
+
+size_t flows_by_process(const struct churn_top *flows, size_t count, struct churn_top *out, size_t max)
+{
+	size_t found = 0, at;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct churn_top *flow = &flows[i];
+
+		for (at = 0; at < found && (out[at].task.pid != flow->task.pid ||
+					    out[at].task.start_boot_ns != flow->task.start_boot_ns); at++)
+			;
+		if (at == max)
+			continue;
+		if (at == found) {
+			out[found] = *flow;
+			out[found++].flow_count = 1;
+			continue;
+		}
+		out[at].allocated += flow->allocated;
+		out[at].timewait += flow->timewait;
+		out[at].failed += flow->failed;
+		out[at].flow_count++;
+	}
+	return found;
 }

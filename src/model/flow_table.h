@@ -7,6 +7,7 @@
 #ifndef PORTTRACE_MODEL_FLOW_TABLE_H
 #define PORTTRACE_MODEL_FLOW_TABLE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "porttrace/wire.h"
@@ -22,11 +23,13 @@ struct churn_top {
 	uint64_t timewait;
 	uint64_t failed;
 	uint64_t allocated_total; /* since porttrace began */
+	uint32_t flow_count;	  /* of flows_by_process(): how many flows it adds up; else 0 */
 };
 
 /* All processes together, from one address to one destination. */
 struct churn_towards {
 	uint64_t allocated, failed;
+	uint64_t timewait; /* connections that entered TIME_WAIT */
 	struct churn_top most; /* the process that took most ports since porttrace began; pid 0: not known */
 };
 
@@ -41,6 +44,9 @@ void flow_table_free(struct flow_table *table);
  */
 int flow_table_add(struct flow_table *table, const struct wire_traffic *event, uint64_t interval,
 		   struct churn_top *diff);
+/* Adds up the flows of each process; the addresses are those of its first flow. At most `max` into `out`, in the order
+ * of `flows`; returns how many. */
+size_t flows_by_process(const struct churn_top *flows, size_t count, struct churn_top *out, size_t max);
 /* Sums the flows to the destination of `pool` in that interval. remote_port 0: the flows that bind() to its
  * address. */
 void flow_table_towards(const struct flow_table *table, const struct wire_pool *pool, uint64_t interval,

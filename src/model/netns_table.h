@@ -38,6 +38,8 @@ struct churn {
 	uint16_t range_low, range_high;
 	struct churn_top top[CHURN_TOP_KEPT]; /* most allocated first */
 	size_t top_count;
+	struct churn_top processes[CHURN_TOP_COUNT]; /* the same, one for each process */
+	size_t process_count;
 	bool is_limited;	/* the sums are those of what passes the filters, not of the namespace */
 	const struct settings *only; /* the filters for pools and processes; NULL: none */
 	bool searches_timed;		       /* port searches are measured in this namespace */

@@ -113,22 +113,54 @@ static void put_timewait(struct render *render, const struct churn *churn, uint6
 	text_write(render, &line);
 }
 
-/* The pool that fills first, else the fullest. One port can serve several destinations, so each has a pool. */
+static unsigned int percent_in_use(const struct forecast *forecast)
+{
+	return percent_of(forecast->pool->now.in_use, forecast->pool->now.capacity);
+}
+
+/* The pool that fills first, or the fullest if it is near its limit; else the one from which most ports were taken. One
+ * port can serve several destinations, so each has a pool. */
+static struct forecast *pool_to_name(struct forecast *forecasts, size_t count)
+{
+	struct forecast *named = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		struct forecast *other = &forecasts[i];
+
+		if (!other->pool->now.remote_port && !other->towards.allocated)
+			continue;
+		if (!named || (!named->will_fill && percent_in_use(named) < NEAR_LIMIT_PERCENT &&
+			       other->towards.allocated > named->towards.allocated))
+			named = other;
+	}
+	return named;
+}
+
+/* A destination to which every port is given back at once has no pool. */
+static void add_busiest(struct render *render, struct text_line *line, const struct churn *churn,
+			const struct forecast *named)
+{
+	const struct churn_top *top = &churn->top[0];
+
+	if (!churn->top_count || !top->remote_port || top->allocated <= (named ? named->towards.allocated : 0))
+		return;
+	text_line_add(line, "  most to ");
+	add_address(render, line, top->remote_addr, top->remote_port, 0);
+}
+
 static void add_fill(struct render *render, struct text_line *line, const struct churn *churn, struct model *model)
 {
-	struct forecast forecasts[FORECAST_POOLS_MAX], *worst = NULL;
+	struct forecast forecasts[FORECAST_POOLS_MAX], *worst;
 	size_t count = model ? forecast_list(churn, model, forecasts) : 0;
 	struct text_line end = {};
 	char text[NUMBER_SIZE];
 	unsigned int percent;
 
-	for (size_t i = 0; i < count && !worst; i++) {
-		if (forecasts[i].pool->now.remote_port || forecasts[i].towards.allocated)
-			worst = &forecasts[i];
-	}
+	worst = pool_to_name(forecasts, count);
+	add_busiest(render, line, churn, worst);
 	if (!worst)
 		return;
-	percent = percent_of(worst->pool->now.in_use, worst->pool->now.capacity);
+	percent = percent_in_use(worst);
 	if (percent >= NEAR_LIMIT_PERCENT && !worst->reuses)
 		line->style = STYLE_WARNING;
 	format_count(worst->pool->now.capacity, text);

@@ -266,6 +266,8 @@ static void put_process(struct render *render, const struct churn_top *top)
 	} else {
 		text_line_add(&line, top->allocated || top->failed ? "any peer" : "incoming connections");
 	}
+	if (top->flow_count > 1)
+		text_line_format(&line, " +%u", top->flow_count - 1);
 	add_count(&line, AT_TAKEN, top->allocated);
 	add_count(&line, AT_WAITING, top->timewait);
 	if (top->failed)
@@ -291,10 +293,10 @@ static void processes_header(struct render *render)
 
 static void put_processes(struct render *render, const struct churn *churn)
 {
-	if (churn->top_count)
+	if (churn->process_count)
 		processes_header(render);
-	for (size_t i = 0; i < churn->top_count; i++)
-		put_process(render, &churn->top[i]);
+	for (size_t i = 0; i < churn->process_count; i++)
+		put_process(render, &churn->processes[i]);
 }
 
 static void ephemeral_churn(struct render *render, const struct churn *churn, struct model *model,

@@ -131,14 +131,15 @@ static void filter_lists(const struct session *session, struct churn *churn)
 	size_t kept = 0;
 
 	churn->only = session->config->settings;
-	for (size_t i = 0; i < churn->top_count && kept < CHURN_TOP_COUNT; i++) {
+	for (size_t i = 0; i < churn->top_count; i++) {
 		const struct churn_top *top = &churn->top[i];
 
 		if (wire_filter_flow(churn->only, top->local_addr, top->remote_addr, top->remote_port,
 				     top->protocol, &top->task))
 			churn->top[kept++] = *top;
 	}
-	churn->top_count = kept;
+	churn->process_count = flows_by_process(churn->top, kept, churn->processes, CHURN_TOP_COUNT);
+	churn->top_count = kept < CHURN_TOP_COUNT ? kept : CHURN_TOP_COUNT;
 	kept = 0;
 	for (size_t i = 0; i < churn->searches_to_count && kept < CHURN_TOP_COUNT; i++) {
 		const struct churn_search_to *to = &churn->searches_to[i];

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The corpus: no port of the range is free, and calls that succeed nevertheless."""
 
+import os
 import socket
 import struct
 
@@ -184,6 +185,37 @@ def _(t):
         own_refusal(t, trace, sock.connect, SERVER, event="connect", error="EADDRNOTAVAIL",
                     cause="range-bind-poisoned")
     equal(len(held), len(RANGE), "holders")
+
+
+def _exits_when_refused(t, fill, cause):
+    """The process that has the ports exits as soon as it is refused, before porttrace can look at them."""
+    def run(_, port):
+        kept = fill()
+        with socket.socket() as sock:
+            if outcome(sock.connect, (SERVER[0], port)):
+                os._exit(0)
+        del kept
+
+    small_range()
+    with tcp(SERVER, backlog=9) as listener, tcp(("127.0.0.1", 5002), backlog=9), t.trace() as trace:
+        child = t.fork(run, 5002, keep=[listener])
+        record = trace.once(event="connect", errno="EADDRNOTAVAIL", remote_port=5002, pid=child.pid)
+        judge(record, cause)
+        return record
+
+
+@case("tcp4-connect-poisoned-exit")
+def _(t):
+    _exits_when_refused(t, lambda: [tcp(("127.0.0.2", port)) for port in RANGE], "range-bind-poisoned")
+
+
+@case("tcp4-connect-exhausted-exit")
+def _(t):
+    def fill():
+        first = [socket.create_connection(("127.0.0.1", 5002)) for _ in RANGE]
+        return first
+
+    _exits_when_refused(t, fill, "range-exhausted")
 
 
 @case("tcp4-connect-stale-bucket")

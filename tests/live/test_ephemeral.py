@@ -706,6 +706,75 @@ def the_table(t):
 
 
 @test()
+def retries_do_not_fill(t):
+    """A client retries a service that is down. Each try gives its port back at once: nothing runs out. The process has
+    one row, although it connects to two destinations."""
+    sysctl("ipv4/ip_local_port_range", "42000 42999")
+    with tcp(("127.0.0.1", 5001), backlog=200) as listener:
+        process = command(t, "-i", 1, "-N", t.netns)
+        next((line for line in process.stderr if " probes " in line), None)
+        kept = [pair_on(listener) for _ in range(120)]
+        listener.close()
+        end, tries = time.monotonic() + 4, 0
+        while time.monotonic() < end:
+            for port in (5001, 5002):
+                equal(refused(socket.create_connection, ("127.0.0.1", port)), "ECONNREFUSED", "errno")
+                tries += 1
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60 * SLOW)
+    check(tries > 1000, f"only {tries} tries")
+    equal(len(kept), 120, "connections")
+    check(re.search(r"127\.0\.0\.1:5001 +12 % +1,000 +0 +[\d,]+ +-\n", out), out)
+    check("exhaust" not in out and "full" not in out, out)
+    for block in re.split(r"\n(?=\d\d:)", out):
+        rows = re.findall(rf"pt-test\[{os.getpid()}\] .*", block)
+        check(len(rows) <= 1, f"a row for each process\n{block}")
+    check(re.search(rf"pt-test\[{os.getpid()}\] +-> 127\.0\.0\.1:500[12] \+1 +[\d,]+ +0\n", out), out)
+
+
+@test()
+def a_full_range_is_full(t):
+    """Closed first, on loopback: TIME_WAITs that could be reused after 1 s, and no port until then."""
+    sysctl("ipv4/ip_local_port_range", "42000 42049")
+    sysctl("ipv4/tcp_tw_reuse", 2)
+    failed = 0
+    with tcp(("127.0.0.1", 5001), backlog=200) as listener:
+        process = command(t, "-i", 1, "-N", t.netns)
+        next((line for line in process.stderr if " probes " in line), None)
+        end = time.monotonic() + 3.5
+        while time.monotonic() < end:
+            with socket.socket() as client:
+                try:
+                    client.connect(("127.0.0.1", 5001))
+                except OSError as error:
+                    equal(error.errno, errno.EADDRNOTAVAIL, "errno")
+                    failed += 1
+                    continue
+                accepted = listener.accept()[0]
+                client.close()
+                accepted.close()
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60 * SLOW)
+    check(failed, "no connect() was refused")
+    check(re.search(r"127\.0\.0\.1:5001 +(9\d|100) % +\d\d +\d+ +\d+ +full\n", out), out)
+
+
+@test()
+def without_a_source_address(t):
+    """connect() of IPv6 where IPv6 has no address: no port was searched for, so no search failed."""
+    with t.trace("-e", "churn", "-i", 1, marker=False) as trace, tcp(("127.0.0.1", 5001), backlog=9) as listener:
+        sysctl("ipv6/conf/lo/disable_ipv6", 1)
+        for _ in range(5):
+            with socket.socket(socket.AF_INET6) as sock:
+                equal(refused(sock.connect, ("::1", 5001)), "EADDRNOTAVAIL", "errno")
+        pair = pair_on(listener)
+        trace.stop()
+        equal(total(trace, "ephemeral", "allocated"), 1, "allocated")
+        equal(total(trace, "ephemeral", "failed"), 0, "failed searches")
+        del pair
+
+
+@test()
 def the_same_in_json(t):
     with tcp(("127.0.0.1", 5001), backlog=9) as listener, tcp(("127.0.0.1", 5002), backlog=9) as other:
         process = command(t, "--json", "-D", 5001, "-N", t.netns)

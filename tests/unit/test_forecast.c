@@ -155,6 +155,57 @@ static void reusable_timewaits_do_not_fill_a_pool(void **state)
 	assert_int_equal(full_in_ms(), 200);
 }
 
+/* The ports that one process took in the interval towards the pool, and how many of them went to TIME_WAIT. */
+static void took(uint64_t allocated, uint64_t timewait, uint64_t failed)
+{
+	struct wire_netns netns = make_netns(2 * SECOND, 1);
+	struct wire_traffic traffic = make_traffic(3 * SECOND, 1, 4242, allocated, timewait);
+
+	assert_int_equal(model_apply(model, &netns.hdr), 0);
+	memcpy(traffic.remote_addr, make_pool(0, 0, 0).remote_addr, 16);
+	traffic.protocol = IPPROTO_TCP;
+	traffic.failed = failed;
+	assert_int_equal(model_apply(model, &traffic.hdr), 0);
+	churn.interval = 1;
+}
+
+/* A client retries a service that is down: 11,000/s are taken and given back at once, beside 120 that stay. */
+static void ports_given_back_do_not_fill_a_pool(void **state)
+{
+	(void)state;
+	churn.now.tw_reuse = 1;
+	took(11000, 0, 0);
+	add(make_pool(SECOND, 120, 0));
+	add(make_pool(2 * SECOND, 120, 0));
+	assert_int_equal((int)forecast().rate, 11000);
+	assert_false(forecast().will_fill);
+}
+
+/* 2,000/s are closed, a TIME_WAIT can be reused after 1 s, and there are 1,000 ports, of which 500 are free. */
+static void closing_faster_than_reuse_fills_a_pool(void **state)
+{
+	(void)state;
+	churn.now.tw_reuse = 1;
+	took(2000, 2000, 0);
+	add(make_pool(SECOND, 400, 400));
+	add(make_pool(2 * SECOND, 500, 500));
+	assert_int_equal(full_in_ms(), 250);
+}
+
+/* TIME_WAITs could be reused, and yet no port was found: the pool is full now. */
+static void a_pool_that_refuses_is_full_now(void **state)
+{
+	(void)state;
+	churn.now.tw_reuse = 1;
+	took(100, 100, 0);
+	add(make_pool(SECOND, 1000, 1000));
+	add(make_pool(2 * SECOND, 1000, 1000));
+	assert_false(forecast().will_fill);
+	took(100, 100, 7);
+	assert_int_equal(forecast().failed, 7);
+	assert_int_equal(full_in_ms(), 0);
+}
+
 /* One port in 1,000,000 s, of 2^32: the pool is full after more than 2^64 ns. */
 static void a_pool_that_needs_a_century_does_not_fill(void **state)
 {
@@ -253,6 +304,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(expiring_timewaits_are_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_sustainable_rate_does_not_fill, setup, teardown),
 		cmocka_unit_test_setup_teardown(reusable_timewaits_do_not_fill_a_pool, setup, teardown),
+		cmocka_unit_test_setup_teardown(ports_given_back_do_not_fill_a_pool, setup, teardown),
+		cmocka_unit_test_setup_teardown(closing_faster_than_reuse_fills_a_pool, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_pool_that_refuses_is_full_now, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_pool_that_needs_a_century_does_not_fill, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_rate_beyond_64_bits_is_limited, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_pool_gets_one_warning_and_one_exhaustion, setup, teardown),

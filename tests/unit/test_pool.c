@@ -62,6 +62,56 @@ static void a_connect_counts_tuples_and_buckets(void **state)
 	model_free(model);
 }
 
+/* The kernel passes over a reserved port before it looks for a socket there. */
+static void a_port_reserved_and_bound_counts_as_reserved(void **state)
+{
+	struct wire_netns netns = make_netns(2, NETNS);
+	struct model *model = small_range();
+	static struct scene scene;
+	struct pool pool;
+
+	(void)state;
+	scene = (struct scene){0};
+	automatic(&scene, CLAIM_CONNECT, EADDRNOTAVAIL);
+	netns.range_low = 40000;
+	netns.range_high = 40003;
+	netns.reserved_count = 3;
+	assert_int_equal(model_apply(model, &netns.hdr), 0);
+	for (uint16_t port = 40000; port <= 40003; port++)
+		put(model, IPPROTO_TCP, port, "127.0.0.1", 0, WIRE_TCP_CLOSE, "0.0.0.0");
+	pool_count(&scene.claim, model, &pool);
+	assert_int_equal(pool.reserved, 3);
+	assert_int_equal(pool.bound, 1);
+	assert_int_equal(pool_taken(&pool), 4);
+	model_free(model);
+}
+
+/* IP_LOCAL_PORT_RANGE: an end counts if it lies in the range of the namespace. */
+static void a_socket_has_a_range_of_its_own(void **state)
+{
+	struct model *model = small_range();
+	static struct scene scene;
+	struct pool pool;
+
+	(void)state;
+	scene = (struct scene){0};
+	automatic(&scene, CLAIM_CONNECT, EADDRNOTAVAIL);
+	scene.claim.sock.range_low = 40004;
+	scene.claim.sock.range_high = 40005;
+	put(model, IPPROTO_TCP, 40003, "127.0.0.1", 0, WIRE_TCP_CLOSE, "0.0.0.0");
+	put(model, IPPROTO_TCP, 40004, "127.0.0.1", 0, WIRE_TCP_CLOSE, "0.0.0.0");
+	put(model, IPPROTO_TCP, 40005, "127.0.0.1", 0, WIRE_TCP_CLOSE, "0.0.0.0");
+	pool_count(&scene.claim, model, &pool);
+	assert_int_equal(pool.low, 40004);
+	assert_int_equal(pool.high, 40005);
+	assert_int_equal(pool.bound, 2);
+	assert_int_equal(pool.reserved, 0);
+	scene.claim.sock.range_high = 50000;
+	pool_count(&scene.claim, model, &pool);
+	assert_int_equal(pool.high, 40009);
+	model_free(model);
+}
+
 /* The bucket's state, not the socket's flags, decides whether connect() may share the port. */
 static void a_bucket_decides_whether_connect_may_share(void **state)
 {
@@ -146,6 +196,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_connect_counts_tuples_and_buckets),
+		cmocka_unit_test(a_port_reserved_and_bound_counts_as_reserved),
+		cmocka_unit_test(a_socket_has_a_range_of_its_own),
 		cmocka_unit_test(a_bucket_decides_whether_connect_may_share),
 		cmocka_unit_test(a_bind_counts_what_meets_its_address),
 		cmocka_unit_test(udp_counts_like_bind),
