@@ -72,7 +72,9 @@ struct pool {
 	uint32_t low, high, size;	/* low 0: unknown */
 	uint32_t reserved, bound, time_wait, other;
 	struct wire_task top;		/* the process with most of them; pid 0: unknown */
-	uint32_t top_count;		/* sockets of `top` */
+	uint32_t top_count;		/* sockets of `top`, TIME_WAITs included */
+	uint32_t top_bound, top_connected; /* of these: without and with a TCP connection, not closed */
+	uint32_t closed;		/* ports that every connect() of TCP skips, because of a bind() */
 };
 
 enum remedy_action {
@@ -174,10 +176,13 @@ const char *diagnose_meaning(const char *cause);
 
 /* Makes the claim of a failed bind, listen or connect event. false: the event is not one of these. */
 bool claim_from_event(const struct wire_hdr *event, struct claim *claim);
-/* Counts the ephemeral range of the claim's network namespace over the port table. */
-void pool_count(const struct claim *claim, struct model *model, struct pool *pool);
+/* Counts the ephemeral range of the claim's network namespace, or the part of it that is the socket's. `scan`: the
+ * sockets that a scan found after the refusal, and the settings; `stream`: those known at the refusal (may be NULL). */
+void pool_count(const struct claim *claim, struct model *scan, struct model *stream, struct pool *pool);
 /* Ports of the range that the claim cannot use, as far as known. */
 uint32_t pool_taken(const struct pool *pool);
+/* At least 90 % of the range is known to be unusable: that explains a refusal. */
+bool pool_is_accounted_for(const struct pool *pool);
 /* At least half of the range is free. `pool` may be NULL: false. */
 bool pool_has_room(const struct pool *pool);
 /* true for errnos that are about the port, the address, the permission or the kind of socket. */

@@ -12,14 +12,28 @@
 /* How a port is used, for this claim. With several sockets on a port the highest value counts. */
 enum port_use { PORT_FREE, PORT_TIME_WAIT, PORT_OTHER, PORT_BOUND };
 
-/* Ports by process: an open hash; processes that do not fit are not counted. */
+/* Sockets by process: an open hash; processes that do not fit are not counted. */
 #define TALLY_SLOTS 512
+struct tally_slot {
+	const struct wire_task *task;
+	uint32_t count, bound, connected;
+};
 struct tally {
-	const struct wire_task *tasks[TALLY_SLOTS];
-	uint32_t counts[TALLY_SLOTS];
+	struct tally_slot slots[TALLY_SLOTS];
 };
 
-static void tally_add(struct tally *tally, const struct port_entry *entry)
+static void slot_add(struct tally_slot *slot, const struct wire_sock *sk)
+{
+	slot->count++;
+	if (sk->state == WIRE_TCP_TIME_WAIT)
+		return;
+	if (!sock_is_udp(sk) && sock_is_connected(sk))
+		slot->connected++;
+	else
+		slot->bound++;
+}
+
+static void tally_add(struct tally *tally, const struct port_entry *entry, const struct wire_sock *sk)
 {
 	const struct wire_task *task = &entry->owner;
 
@@ -27,13 +41,13 @@ static void tally_add(struct tally *tally, const struct port_entry *entry)
 		task = &entry->fds->task;
 	if (!task->pid)
 		return;
-	for (uint32_t i = 0, slot = task->pid; i < TALLY_SLOTS; i++, slot++) {
-		const struct wire_task **slot_task = &tally->tasks[slot % TALLY_SLOTS];
+	for (uint32_t i = 0, at = task->pid; i < TALLY_SLOTS; i++, at++) {
+		struct tally_slot *slot = &tally->slots[at % TALLY_SLOTS];
 
-		if (!*slot_task)
-			*slot_task = task;
-		if ((*slot_task)->pid == task->pid) {
-			tally->counts[slot % TALLY_SLOTS]++;
+		if (!slot->task)
+			slot->task = task;
+		if (slot->task->pid == task->pid) {
+			slot_add(slot, sk);
 			return;
 		}
 	}
@@ -42,10 +56,14 @@ static void tally_add(struct tally *tally, const struct port_entry *entry)
 static void tally_top(const struct tally *tally, struct pool *pool)
 {
 	for (size_t i = 0; i < TALLY_SLOTS; i++) {
-		if (tally->counts[i] > pool->top_count) {
-			pool->top_count = tally->counts[i];
-			pool->top = *tally->tasks[i];
-		}
+		const struct tally_slot *slot = &tally->slots[i];
+
+		if (slot->count <= pool->top_count)
+			continue;
+		pool->top = *slot->task;
+		pool->top_count = slot->count;
+		pool->top_bound = slot->bound;
+		pool->top_connected = slot->connected;
 	}
 }
 
@@ -91,15 +109,6 @@ static bool table_has_connect_bind(const struct port_table *table)
 	return false;
 }
 
-static void count_uses(const uint8_t *uses, struct pool *pool)
-{
-	for (uint32_t port = pool->low; port <= pool->high; port++) {
-		pool->time_wait += uses[port] == PORT_TIME_WAIT;
-		pool->bound += uses[port] == PORT_BOUND;
-		pool->other += uses[port] == PORT_OTHER;
-	}
-}
-
 /*
  * inet_sk_get_local_port_range(): each end of IP_LOCAL_PORT_RANGE counts if it lies in the range of the network
  * namespace.
@@ -142,50 +151,116 @@ static void count_reserved(uint32_t reserved, bool is_own_range, struct pool *po
 	take_off(&pool->time_wait, &excess);
 }
 
-void pool_count(const struct claim *claim, struct model *model, struct pool *pool)
+struct count {
+	struct claim claim;
+	struct pool *pool;
+	bool has_mark;
+	uint8_t uses[UINT16_MAX + 1];	 /* of each port: enum port_use */
+	bool is_closed[UINT16_MAX + 1]; /* to connect(), by bind() */
+	struct tally tally;
+};
+
+static void count_socket(struct count *count, const struct port_entry *entry, const struct wire_sock *sk2)
 {
-	const struct netns_entry *netns =
-		netns_table_find(model_namespaces(model), claim->sock.netns);
-	const struct port_table *table = model_ports(model);
-	bool has_mark = table_has_connect_bind(table);
+	const struct wire_sock *sk = &count->claim.sock;
+	enum port_use use;
+
+	if (sk2->local_port < count->pool->low || sk2->local_port > count->pool->high || !sock_same_ports(sk, sk2) ||
+	    (sk2->cookie && sk2->cookie == sk->cookie))
+		return;
+	use = use_of(&count->claim, sk2, count->has_mark);
+	if (!sock_is_udp(sk) && is_bound(sk2, count->has_mark))
+		count->is_closed[sk2->local_port] = true;
+	if (use == PORT_FREE)
+		return;
+	tally_add(&count->tally, entry, sk2);
+	if (use > count->uses[sk2->local_port])
+		count->uses[sk2->local_port] = use;
+}
+
+static void count_uses(struct count *count, const struct wire_netns *netns)
+{
+	struct pool *pool = count->pool;
+	bool is_own_range = pool->low != netns->range_low || pool->high != netns->range_high;
+
+	pool->time_wait = pool->bound = pool->other = pool->closed = 0;
+	for (uint32_t port = pool->low; port <= pool->high; port++) {
+		pool->time_wait += count->uses[port] == PORT_TIME_WAIT;
+		pool->bound += count->uses[port] == PORT_BOUND;
+		pool->other += count->uses[port] == PORT_OTHER;
+		pool->closed += count->is_closed[port];
+	}
+	count_reserved(netns->reserved_count, is_own_range, pool);
+}
+
+static const struct port_entry *find_in(const struct model *stream, uint64_t cookie)
+{
+	return stream && cookie ? port_table_find(model_ports((struct model *)stream), cookie) : NULL;
+}
+
+/*
+ * The scan comes after the refusal. The process may have exited in between: its sockets are gone, or went to TIME_WAIT.
+ * The stream has them as they were, because it has not come to those events yet.
+ */
+static void count_scan(struct count *count, struct model *scan, struct model *stream)
+{
 	const struct port_entry *entry = NULL;
-	uint8_t uses[UINT16_MAX + 1] = {0};
-	struct tally tally = {0};
-	struct claim any = *claim;
+
+	while ((entry = port_table_next(model_ports(scan), entry))) {
+		const struct port_entry *known = find_in(stream, entry->sock.cookie);
+		struct wire_sock sk2 = entry->sock;
+
+		if (known && sk2.state == WIRE_TCP_TIME_WAIT)
+			sk2.state = known->sock.state;
+		count_socket(count, known && known->owner.pid ? known : entry, &sk2);
+	}
+}
+
+static void count_gone(struct count *count, struct model *scan, struct model *stream)
+{
+	const struct port_entry *entry = NULL;
+
+	while ((entry = port_table_next(model_ports(stream), entry))) {
+		if (!find_in(scan, entry->sock.cookie))
+			count_socket(count, entry, &entry->sock);
+	}
+}
+
+void pool_count(const struct claim *claim, struct model *scan, struct model *stream, struct pool *pool)
+{
+	const struct netns_entry *netns = netns_table_find(model_namespaces(scan), claim->sock.netns);
+	struct count count = {
+		.claim = *claim,
+		.pool = pool,
+		.has_mark = table_has_connect_bind(model_ports(scan)) ||
+			    (stream && table_has_connect_bind(model_ports(stream))),
+	};
 
 	memset(pool, 0, sizeof(*pool));
 	if (!netns || !netns->now.range_low || netns->now.range_high < netns->now.range_low)
 		return;
 	range_of(&claim->sock, &netns->now, pool);
-	any.sock.local_port = 0;
+	count.claim.sock.local_port = 0;
 	/* inet_autobind() of a UDP connect() or send searches the range as bind() does. */
-	if (sock_is_udp(&any.sock))
-		any.call = CLAIM_BIND;
-
-	while ((entry = port_table_next(table, entry))) {
-		const struct wire_sock *sk2 = &entry->sock;
-		enum port_use use;
-
-		if (sk2->local_port < pool->low || sk2->local_port > pool->high ||
-		    !sock_same_ports(&any.sock, sk2) ||
-		    (sk2->cookie && sk2->cookie == any.sock.cookie))
-			continue;
-		use = use_of(&any, sk2, has_mark);
-		if (use == PORT_FREE)
-			continue;
-		tally_add(&tally, entry);
-		if (use > uses[sk2->local_port])
-			uses[sk2->local_port] = use;
+	if (sock_is_udp(&claim->sock))
+		count.claim.call = CLAIM_BIND;
+	count_scan(&count, scan, stream);
+	count_uses(&count, &netns->now);
+	if (stream && !pool_is_accounted_for(pool)) {
+		count_gone(&count, scan, stream);
+		count_uses(&count, &netns->now);
 	}
-	count_uses(uses, pool);
-	count_reserved(netns->now.reserved_count,
-		       pool->low != netns->now.range_low || pool->high != netns->now.range_high, pool);
-	tally_top(&tally, pool);
+	tally_top(&count.tally, pool);
 }
 
 uint32_t pool_taken(const struct pool *pool)
 {
 	return pool->reserved + pool->bound + pool->time_wait + pool->other;
+}
+
+bool pool_is_accounted_for(const struct pool *pool)
+{
+	return pool_taken(pool) >= pool->size - pool->size / 10;
 }
 
 /* If half of the range is free, the kernel finds a port, even if the table lacks a few sockets. */

@@ -29,7 +29,7 @@ static void append_peer(const struct finding *f, char *out)
 /* The kernel found all ports in use; the table may show only some of them as used. */
 static bool is_accounted_for(const struct pool *pool)
 {
-	return pool && pool_taken(pool) >= pool->size - pool->size / 10;
+	return pool && pool_is_accounted_for(pool);
 }
 
 static void append_all_in_use(const struct finding *f, char *out)
@@ -70,6 +70,8 @@ void fix_range_exhausted(const struct finding *f, char *out)
 	if (is_tcp_connect(f))
 		sentence_append(out, "close or reuse connections, widen net.ipv4.ip_local_port_range, or use "
 				     "more source or destination addresses.");
+	else if (sock_is_udp(&f->claim->sock)) /* a wildcard socket has the port on every address */
+		sentence_append(out, "close sockets, or widen net.ipv4.ip_local_port_range.");
 	else
 		sentence_append(out, "close sockets, widen net.ipv4.ip_local_port_range, or bind to more local "
 				     "addresses.");
@@ -90,7 +92,8 @@ void why_range_time_wait(const struct finding *f, char *out)
  */
 static bool is_reuse_on(const struct finding *f)
 {
-	return f->netns && f->netns->now.tw_reuse == 1;
+	return f->netns && (f->netns->now.tw_reuse == 1 ||
+			    (f->netns->now.tw_reuse == 2 && address_is_loopback(f->claim->sock.remote_addr)));
 }
 
 void fix_range_time_wait(const struct finding *f, char *out)

@@ -270,8 +270,11 @@ bool explain(struct explainer *explainer, const struct wire_hdr *event, struct c
 		return false;
 	if (failure_id)
 		add_holders(explainer, failure_id, claim.task.pid, event->boot_ns);
-	if (is_about_range(&claim))
-		pool_count(&claim, sockets_of(explainer, claim.sock.netns, event->boot_ns), &pool);
+	if (is_about_range(&claim)) {
+		struct model *scan = sockets_of(explainer, claim.sock.netns, event->boot_ns);
+
+		pool_count(&claim, scan, scan == lookup->model ? NULL : lookup->model, &pool);
+	}
 	if (failure_id)
 		failure = model_failure(lookup->model, failure_id);
 	if (failure)

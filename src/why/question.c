@@ -150,7 +150,7 @@ static uint32_t predict_by_sockets(struct why_question *question, const struct n
 	if (question->config->port)
 		why_holders_find(&question->holders, &question->claim, &chain, &question->lookup, question->boot_ns);
 	else
-		pool_count(&question->claim, question->lookup.model, &question->pool);
+		pool_count(&question->claim, question->lookup.model, NULL, &question->pool);
 	return predict(question, netns);
 }
 

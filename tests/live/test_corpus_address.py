@@ -80,7 +80,7 @@ def _raw(t, family, data, error, cause, **want):
 
 @case("tcp4-bind-short")
 def _(t):
-    _raw(t, socket.AF_INET, sockaddr(HERE)[:8], "EINVAL", "bad-address")
+    _raw(t, socket.AF_INET, sockaddr(HERE)[:8], "EINVAL", "bad-address", local_port=PORT)
 
 
 @case("tcp4-bind-family")
@@ -90,7 +90,13 @@ def _(t):
 
 @case("tcp6-bind-short")
 def _(t):
-    _raw(t, socket.AF_INET6, sockaddr6("::1")[:16], "EINVAL", "bad-address")
+    _raw(t, socket.AF_INET6, sockaddr6("::1")[:16], "EINVAL", "bad-address", local_port=PORT)
+
+
+@case("tcp4-bind-shorter")
+def _(t):
+    """The family and half of the port."""
+    _raw(t, socket.AF_INET, sockaddr(HERE)[:3], "EINVAL", "bad-address", local_port=0)
 
 
 @case("tcp6-bind-family")

@@ -243,6 +243,29 @@ def _(t):
                     cause="range-reserved")
 
 
+@case("tcp4-connect-reserved-and-poisoned")
+def _(t):
+    """The kernel passes over reserved ports first: three of four, though bind() took all four by number."""
+    small_range()
+    sysctl("ipv4/ip_local_reserved_ports", "40000-40002")
+    held = [tcp(("127.0.0.2", port)) for port in RANGE]
+    with tcp(SERVER, backlog=1), t.trace() as trace, socket.socket() as sock:
+        own_refusal(t, trace, sock.connect, SERVER, event="connect", error="EADDRNOTAVAIL", cause="range-reserved")
+    equal(len(held), len(RANGE), "holders")
+
+
+@case("tcp4-connect-poisoned-and-reserved")
+def _(t):
+    """One port is reserved, bind() took the other three."""
+    small_range()
+    sysctl("ipv4/ip_local_reserved_ports", "40000")
+    held = [tcp(("127.0.0.2", port)) for port in RANGE[1:]]
+    with tcp(SERVER, backlog=1), t.trace() as trace, socket.socket() as sock:
+        own_refusal(t, trace, sock.connect, SERVER, event="connect", error="EADDRNOTAVAIL",
+                    cause="range-bind-poisoned")
+    equal(len(held), 3, "holders")
+
+
 @case("udp4-bind0-reserved")
 def _(t):
     small_range()
@@ -270,15 +293,38 @@ def _(t):
         check(port_of(sock) > 32767, "the option had an effect")
 
 
+def narrow(sock, low=40000, high=40001):
+    """IP_LOCAL_PORT_RANGE."""
+    if outcome(sock.setsockopt, socket.IPPROTO_IP, IP_LOCAL_PORT_RANGE, struct.pack("=HH", low, high)):
+        raise Skip("this kernel has no IP_LOCAL_PORT_RANGE")
+    return sock
+
+
 @case("tcp4-sockrange-exhausted")
 def _(t):
     """The socket has its own port range."""
     with tcp(SERVER, backlog=9), t.trace() as trace:
-        socks = [socket.socket() for _ in range(3)]
-        for sock in socks:
-            if outcome(sock.setsockopt, socket.IPPROTO_IP, IP_LOCAL_PORT_RANGE, struct.pack("=HH", 40000, 40001)):
-                raise Skip("this kernel has no IP_LOCAL_PORT_RANGE")
+        socks = [narrow(socket.socket()) for _ in range(3)]
         socks[0].connect(SERVER)
         socks[1].connect(SERVER)
-        own_refusal(t, trace, socks[2].connect, SERVER, event="connect", error="EADDRNOTAVAIL",
-                    cause="range-exhausted")
+        record = own_refusal(t, trace, socks[2].connect, SERVER, event="connect", error="EADDRNOTAVAIL",
+                             cause="range-exhausted")
+        check("All 2 ports from 40000 to 40001 are in use" in record["conflict"]["why"], record["conflict"]["why"])
+
+
+@case("tcp4-sockrange-poisoned")
+def _(t):
+    """Of the socket's own range bind() has all, of the namespace's next to nothing."""
+    with tcp(SERVER, backlog=9), tcp(("127.0.0.2", 40000)), tcp(("127.0.0.2", 40001)), t.trace() as trace:
+        record = own_refusal(t, trace, narrow(socket.socket()).connect, SERVER, event="connect",
+                             error="EADDRNOTAVAIL", cause="range-bind-poisoned")
+        check(record["conflict"]["why"].startswith("2 of the 2 ports from 40000 to 40001"), record["conflict"]["why"])
+
+
+@case("udp4-sockrange-exhausted")
+def _(t):
+    with udp(("127.0.0.1", 40000)), udp(("127.0.0.1", 40001)), t.trace() as trace:
+        with narrow(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sock:
+            record = own_refusal(t, trace, sock.bind, ("127.0.0.1", 0), event="bind", error="EADDRINUSE",
+                                 cause="range-exhausted")
+        check("All 2 ports from 40000 to 40001 are in use" in record["conflict"]["why"], record["conflict"]["why"])

@@ -49,7 +49,7 @@ static void a_connect_counts_tuples_and_buckets(void **state)
 	    "10.0.0.6");
 	put(model, IPPROTO_UDP, 40006, "0.0.0.0", 0, WIRE_TCP_CLOSE, "0.0.0.0");
 	put(model, IPPROTO_TCP, 50000, "0.0.0.0", 0, WIRE_TCP_LISTEN, "0.0.0.0");
-	pool_count(&scene.claim, model, &pool);
+	pool_count(&scene.claim, model, NULL, &pool);
 	assert_int_equal(pool.low, 40000);
 	assert_int_equal(pool.high, 40009);
 	assert_int_equal(pool.size, 10);
@@ -79,7 +79,7 @@ static void a_port_reserved_and_bound_counts_as_reserved(void **state)
 	assert_int_equal(model_apply(model, &netns.hdr), 0);
 	for (uint16_t port = 40000; port <= 40003; port++)
 		put(model, IPPROTO_TCP, port, "127.0.0.1", 0, WIRE_TCP_CLOSE, "0.0.0.0");
-	pool_count(&scene.claim, model, &pool);
+	pool_count(&scene.claim, model, NULL, &pool);
 	assert_int_equal(pool.reserved, 3);
 	assert_int_equal(pool.bound, 1);
 	assert_int_equal(pool_taken(&pool), 4);
@@ -101,15 +101,49 @@ static void a_socket_has_a_range_of_its_own(void **state)
 	put(model, IPPROTO_TCP, 40003, "127.0.0.1", 0, WIRE_TCP_CLOSE, "0.0.0.0");
 	put(model, IPPROTO_TCP, 40004, "127.0.0.1", 0, WIRE_TCP_CLOSE, "0.0.0.0");
 	put(model, IPPROTO_TCP, 40005, "127.0.0.1", 0, WIRE_TCP_CLOSE, "0.0.0.0");
-	pool_count(&scene.claim, model, &pool);
+	pool_count(&scene.claim, model, NULL, &pool);
 	assert_int_equal(pool.low, 40004);
 	assert_int_equal(pool.high, 40005);
 	assert_int_equal(pool.bound, 2);
 	assert_int_equal(pool.reserved, 0);
 	scene.claim.sock.range_high = 50000;
-	pool_count(&scene.claim, model, &pool);
+	pool_count(&scene.claim, model, NULL, &pool);
 	assert_int_equal(pool.high, 40009);
 	model_free(model);
+}
+
+/* The process exits between the refusal and the scan: two sockets are gone, one went to TIME_WAIT. */
+static void sockets_count_as_they_were_when_refused(void **state)
+{
+	struct model *scan = small_range(), *stream = small_range();
+	struct wire_socket connection = make_socket(5, 77, WIRE_TCP_ESTABLISHED, 4242, 3);
+	static struct scene scene;
+	struct pool pool;
+
+	(void)state;
+	scene = (struct scene){0};
+	automatic(&scene, CLAIM_CONNECT, EADDRNOTAVAIL);
+	connection.sock.local_port = 40002;
+	connection.sock.flags = WIRE_PORT_EPHEMERAL | WIRE_UNSHARED_BUCKET;
+	set_local(&connection.sock, "10.0.0.1");
+	set_remote(&connection.sock, "10.0.0.5", 443);
+	assert_int_equal(model_apply(stream, &connection.hdr), 0);
+	put(stream, IPPROTO_TCP, 40000, "127.0.0.1", 0, WIRE_TCP_CLOSE, "0.0.0.0");
+	put(stream, IPPROTO_TCP, 40001, "127.0.0.1", 0, WIRE_TCP_CLOSE, "0.0.0.0");
+	connection.sock.state = WIRE_TCP_TIME_WAIT;
+	connection.fd = -1;
+	assert_int_equal(model_apply(scan, &connection.hdr), 0);
+
+	pool_count(&scene.claim, scan, NULL, &pool);
+	assert_int_equal(pool.time_wait, 1);
+	assert_int_equal(pool.bound, 0);
+	pool_count(&scene.claim, scan, stream, &pool);
+	assert_int_equal(pool.time_wait, 0);
+	assert_int_equal(pool.other, 1);
+	assert_int_equal(pool.bound, 2);
+	assert_int_equal(pool.top_count, 3);
+	model_free(scan);
+	model_free(stream);
 }
 
 /* The bucket's state, not the socket's flags, decides whether connect() may share the port. */
@@ -129,7 +163,7 @@ static void a_bucket_decides_whether_connect_may_share(void **state)
 	    WIRE_TCP_ESTABLISHED, "10.0.0.6");
 	put(model, IPPROTO_TCP, 40004, "10.0.0.1", WIRE_PORT_EPHEMERAL | WIRE_UNSHARED_BUCKET,
 	    WIRE_TCP_ESTABLISHED, "10.0.0.6");
-	pool_count(&scene.claim, model, &pool);
+	pool_count(&scene.claim, model, NULL, &pool);
 	assert_int_equal(pool.bound, 2);
 	assert_int_equal(pool.time_wait, 1);
 	assert_int_equal(pool.other, 0);
@@ -151,7 +185,7 @@ static void a_bind_counts_what_meets_its_address(void **state)
 	put(model, IPPROTO_TCP, 40002, "127.0.0.1", 0, WIRE_TCP_TIME_WAIT, "127.0.0.1");
 	put(model, IPPROTO_TCP, 40003, "::", 0, WIRE_TCP_LISTEN, "::");
 	scene.claim.sock.flags = WIRE_REUSEADDR;
-	pool_count(&scene.claim, model, &pool);
+	pool_count(&scene.claim, model, NULL, &pool);
 	assert_int_equal(pool.other, 2);
 	assert_int_equal(pool.time_wait, 1);
 	assert_int_equal(pool.bound, 0);
@@ -170,7 +204,7 @@ static void udp_counts_like_bind(void **state)
 	scene.claim.sock.protocol = IPPROTO_UDP;
 	put(model, IPPROTO_UDP, 40000, "0.0.0.0", 0, WIRE_TCP_ESTABLISHED, "10.0.0.6");
 	put(model, IPPROTO_TCP, 40001, "0.0.0.0", 0, WIRE_TCP_LISTEN, "0.0.0.0");
-	pool_count(&scene.claim, model, &pool);
+	pool_count(&scene.claim, model, NULL, &pool);
 	assert_int_equal(pool.other, 1);
 	assert_int_equal(pool.bound, 0);
 	model_free(model);
@@ -186,7 +220,7 @@ static void an_unknown_namespace_is_not_counted(void **state)
 	scene = (struct scene){0};
 	automatic(&scene, CLAIM_CONNECT, EADDRNOTAVAIL);
 	scene.claim.sock.netns = 1;
-	pool_count(&scene.claim, model, &pool);
+	pool_count(&scene.claim, model, NULL, &pool);
 	assert_int_equal(pool.low, 0);
 	assert_int_equal(pool.size, 0);
 	model_free(model);
@@ -196,6 +230,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_connect_counts_tuples_and_buckets),
+		cmocka_unit_test(sockets_count_as_they_were_when_refused),
 		cmocka_unit_test(a_port_reserved_and_bound_counts_as_reserved),
 		cmocka_unit_test(a_socket_has_a_range_of_its_own),
 		cmocka_unit_test(a_bucket_decides_whether_connect_may_share),
