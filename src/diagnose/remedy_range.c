@@ -81,7 +81,7 @@ static void write_whole_range(const struct attempt *try, struct remedy *out)
 static bool try_unreserve(struct attempt *try)
 {
 	/* A few reserved ports are not the reason for a full range. */
-	return try->pool.size && try->pool.reserved >= try->pool.size / 4;
+	return try->pool.reserved && try->pool.reserved >= try->pool.size / 4;
 }
 
 static void write_unreserve(const struct attempt *try, struct remedy *out)
@@ -242,8 +242,7 @@ static void write_close_connections(const struct attempt *try, struct remedy *ou
 {
 	out->after_s = is_reusing(try) ? 2 : timewait_max_s();
 	remedy_text(out, "Keep connections open and reuse them in %s, which has %s of the ports, or let the peer close "
-		    "first; what it closes itself stays in TIME_WAIT.", task_name(&try->pool.top).s,
-		    with_commas(try->pool.top_count).s);
+		    "first.", task_name(&try->pool.top).s, with_commas(try->pool.top_count).s);
 }
 
 const struct remedy_row range_remedies[] = {

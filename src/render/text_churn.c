@@ -3,6 +3,7 @@
 #include "render/text_churn.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "diagnose/forecast.h"
 #include "render/format_number.h"
@@ -142,7 +143,11 @@ static void add_busiest(struct render *render, struct text_line *line, const str
 {
 	const struct churn_top *top = &churn->top[0];
 
-	if (!churn->top_count || !top->remote_port || top->allocated <= (named ? named->towards.allocated : 0))
+	if (!churn->top_count || !top->remote_port || !top->allocated)
+		return;
+	if (named && (top->allocated <= named->towards.allocated ||
+		      (top->remote_port == named->pool->now.remote_port &&
+		       !memcmp(top->remote_addr, named->pool->now.remote_addr, sizeof(top->remote_addr)))))
 		return;
 	text_line_add(line, "  most to ");
 	add_address(render, line, top->remote_addr, top->remote_port, 0);

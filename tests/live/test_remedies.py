@@ -9,21 +9,24 @@ import errno
 import os
 import re
 import socket
+import struct
 import subprocess
 import time
 
 from porttrace_test import (
-    REUSEADDR, REUSEPORT, V6ONLY, IP_BIND_ADDRESS_NO_PORT, IP_FREEBIND, NOBODY, Process, at_end, check, equal, sysctl, tcp, test,
+    REUSEADDR, REUSEPORT, V6ONLY, IP_BIND_ADDRESS_NO_PORT, IP_FREEBIND, NOBODY, Process, Skip, at_end, check, equal, sysctl, tcp, test,
     timewaits as timewaits_on, udp, until,
 )
 
 from remedy_table import print_remedy
 
+IP_LOCAL_PORT_RANGE = 51
 OPTIONS = {
     "SO_REUSEADDR": REUSEADDR,
     "SO_REUSEPORT": REUSEPORT,
     "IPV6_V6ONLY": V6ONLY,
     "IP_FREEBIND": (socket.IPPROTO_IP, IP_FREEBIND, 1),
+    "IP_LOCAL_PORT_RANGE": (socket.IPPROTO_IP, IP_LOCAL_PORT_RANGE, 0),
     "IP_BIND_ADDRESS_NO_PORT": (socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1),
 }
 # Longer waits would make the test as long; they use the same clock.
@@ -148,9 +151,9 @@ def serve(me, port, options):
                 time.sleep(0.01)
 
 
-def bind_all(me, port, options, count):
+def bind_all(me, port, options, count, make=tcp, address="127.0.0.1"):
     """Binds to port 0 until the range is full."""
-    kept = [tcp(("127.0.0.1", 0), *options) for _ in range(count)]
+    kept = [make((address, 0), *options) for _ in range(count)]
     me.send()
     me.receive()
     del kept
@@ -314,6 +317,62 @@ def connect_among_bound_sockets(t, s):
     s.peer = ("127.0.0.9", s.port)
 
 
+@situation
+def loopback_range_of_timewaits(t, s):
+    """With the default of tcp_tw_reuse, loopback connections take over TIME_WAITs after 1 s."""
+    s.hold(serve)
+    small_range(s, 10)
+    sysctl("ipv4/tcp_tw_reuse", 2)
+    s.peer = ("127.0.0.9", s.port)
+    time.sleep(1.2)
+    for _ in range(10):
+        equal(s.call(), None, "connect, and close first")
+
+
+@situation
+def range_bound_and_connected(t, s):
+    """bind(addr, 0) before each connect(): what is closed keeps its port from the next bind()."""
+    s.hold(serve)
+    small_range(s, 8)
+    for _ in range(8):
+        with tcp(("127.0.0.1", 0)) as sock:
+            sock.connect(("127.0.0.9", s.port))
+    until(lambda: len(timewaits_on(s.port)) == 8, "a TIME_WAIT on each of the 8 ports")
+
+
+@situation
+def udp_range_of_wildcards(t, s):
+    """A wildcard socket has its port on every address."""
+    s.make = udp
+    small_range(s, 8)
+    s.users.append(s.hold(bind_all, 8, udp, "0.0.0.0"))
+    s.where = ("127.0.0.3", 0)
+
+
+@situation
+def range_of_the_socket(t, s):
+    low = next(RANGES)
+    with socket.socket() as sock:
+        option = (socket.IPPROTO_IP, IP_LOCAL_PORT_RANGE, struct.pack("=HH", low, low + 1))
+        try:
+            sock.setsockopt(*option)
+        except OSError:
+            raise Skip("this kernel has no IP_LOCAL_PORT_RANGE") from None
+    s.options = (option,)
+    s.hold(bind_all, 2, lambda where, *options: tcp(where, option, *options))
+    s.where = ("127.0.0.1", 0)
+
+
+@situation
+def range_reserved(t, s):
+    s.hold(serve)
+    small_range(s, 8)
+    low, high = map(int, sysctl("ipv4/ip_local_port_range").split())
+    sysctl("ipv4/ip_local_reserved_ports", f"{low}-{high}")
+    s.peer = ("127.0.0.9", s.port)
+    time.sleep(1.2)
+
+
 def refusal(trace, s):
     error = s.call()
     check(error, f"the call on port {s.port} must be refused, but succeeded")
@@ -340,7 +399,7 @@ def do(t, s, remedy):
     if action == "set_caller_option":
         level, option, value = OPTIONS[remedy["option"]]
         equal(str(value), remedy["value"], "value of the option")
-        succeeds(s, (level, option, value), without=[(level, option, 1 - value)])
+        succeeds(s, (level, option, value), without=[o for o in s.options if o[:2] == (level, option)])
     elif action == "stop_process" and effect == "restart":
         if not s.users:
             return False

@@ -7,7 +7,7 @@ static void connect_exhausted(struct scene *scene)
 	automatic(scene, CLAIM_CONNECT, EADDRNOTAVAIL);
 	scene->pool.other = 28000;
 	scene->pool.reserved = 232;
-	scene->pool.top_count = 27000;
+	scene->pool.top_count = scene->pool.top_connected = 27000;
 }
 
 static void bind0_exhausted(struct scene *scene)
@@ -15,7 +15,7 @@ static void bind0_exhausted(struct scene *scene)
 	automatic(scene, CLAIM_BIND, EADDRINUSE);
 	scene->pool.time_wait = 20000; /* bind() cannot use them either */
 	scene->pool.other = 8232;
-	scene->pool.top_count = 12000;
+	scene->pool.top_count = scene->pool.top_bound = 12000;
 }
 
 static void udp_exhausted_uncounted(struct scene *scene)
@@ -36,7 +36,7 @@ static void connect_half_known(struct scene *scene)
 {
 	automatic(scene, CLAIM_CONNECT, EADDRNOTAVAIL);
 	scene->pool.other = 20000;
-	scene->pool.top_count = 11000;
+	scene->pool.top_count = scene->pool.top_connected = 11000;
 }
 
 static void range_time_wait(struct scene *scene)
@@ -58,7 +58,7 @@ static void range_poisoned(struct scene *scene)
 {
 	automatic(scene, CLAIM_CONNECT, EADDRNOTAVAIL);
 	scene->pool.bound = 28000;
-	scene->pool.top_count = 28000;
+	scene->pool.top_count = scene->pool.top_bound = 28000;
 }
 
 static void range_reserved(struct scene *scene)
@@ -230,10 +230,10 @@ static const struct scene_case cases[] = {
 	{connect_exhausted, "range-exhausted",
 	 "All 28,232 ports from 32768 to 60999 are in use for connections to 10.0.0.5:443, most by "
 	 "curl[4242].",
-	 "Close or reuse connections in curl[4242], which has 27,000 of the ports."},
+	 "Keep connections open and reuse them in curl[4242], which has 27,000 of the ports, or let the peer close first."},
 	{bind0_exhausted, "range-exhausted",
 	 "All 28,232 ports from 32768 to 60999 are in use, 12,000 by curl[4242].",
-	 "If node[977] binds to connect from this address, set IP_BIND_ADDRESS_NO_PORT before bind()"},
+	 "Destroy the 20,000 TIME_WAITs on ports of the range; no process uses them: ss -tK state time-wait sport ge :32768 and sport le :60999"},
 	{udp_exhausted_uncounted, "range-exhausted", "No port of the ephemeral range is free.",
 	 "widen"},
 	{listen_exhausted_uncounted, "range-exhausted", "No port from 32768 to 60999 is free.",
@@ -241,7 +241,7 @@ static const struct scene_case cases[] = {
 	{connect_half_known, "range-exhausted",
 	 "No port from 32768 to 60999 is free for connections to 10.0.0.5:443, though only 20,000 of "
 	 "28,232 are known",
-	 "Close or reuse connections in curl[4242], which has 11,000 of the ports."},
+	 "Keep connections open and reuse them in curl[4242], which has 11,000 of the ports, or let the peer close first."},
 	{range_time_wait, "range-time-wait",
 	 "28,000 of them by connections closed in the last minute (TIME_WAIT)",
 	 "Destroy the 28,000 TIME_WAITs towards 10.0.0.5:443; no process uses them"},

@@ -188,6 +188,38 @@ static void range_on_loopback(struct scene *scene)
 	set_remote(&scene->claim.sock, "127.0.0.1", 443);
 }
 
+/* By bind(), so that NO_PORT in the caller alone would leave connect() without a port. */
+static void range_of_bound(struct scene *scene)
+{
+	automatic(scene, CLAIM_BIND, EADDRINUSE);
+	scene->netns_known = true;
+	scene->pool.other = scene->pool.closed = scene->pool.size;
+	scene->pool.top_count = scene->pool.top_bound = 28000;
+}
+
+static void range_bound_by_the_caller(struct scene *scene)
+{
+	range_of_bound(scene);
+	scene->pool.top.pid = scene->claim.task.pid;
+}
+
+static void range_of_the_socket(struct scene *scene)
+{
+	automatic(scene, CLAIM_CONNECT, EADDRNOTAVAIL);
+	scene->netns_known = true;
+	scene->pool.low = 40000;
+	scene->pool.high = 40009;
+	scene->pool.size = scene->pool.other = 10;
+}
+
+static void range_not_counted(struct scene *scene)
+{
+	automatic(scene, CLAIM_SEND, EAGAIN);
+	scene->claim.sock.protocol = IPPROTO_UDP;
+	scene->netns_known = true;
+	memset(&scene->pool, 0, sizeof(scene->pool));
+}
+
 static void range_reserved(struct scene *scene)
 {
 	automatic(scene, CLAIM_CONNECT, EADDRNOTAVAIL);
@@ -288,7 +320,18 @@ static const struct expectation expectations[] = {
 	{"range_on_loopback", range_on_loopback,
 		"destroy_socket now: ss -tK state time-wait dst 127.0.0.1:443\n"
 		"sysctl now net.ipv4.ip_local_port_range: sysctl -w net.ipv4.ip_local_port_range='16384 65535'\n"
-		"wait after 68: Wait up to 68 s: TIME_WAITs end by themselves.\n"},
+		"wait after 2: Wait 2 s: connect() takes over TIME_WAITs older than that (both sides need TCP timestamps).\n"},
+	{"range_of_bound", range_of_bound,
+		"sysctl now net.ipv4.ip_local_port_range: sysctl -w net.ipv4.ip_local_port_range='16384 65535'\n"
+		"stop_process restart: Close sockets in curl[4242], which has 28,000 of the ports.\n"},
+	{"range_bound_by_the_caller", range_bound_by_the_caller,
+		"sysctl now net.ipv4.ip_local_port_range: sysctl -w net.ipv4.ip_local_port_range='16384 65535'\n"
+		"set_caller_option restart IP_BIND_ADDRESS_NO_PORT: If node[977] binds to connect from this address, set IP_BIND_ADDRESS_NO_PORT before each bind(): one port then serves many destinations.\n"
+		"stop_process restart: Close sockets in curl[977], which has 28,000 of the ports.\n"},
+	{"range_of_the_socket", range_of_the_socket,
+		"set_caller_option restart IP_LOCAL_PORT_RANGE: Do not set IP_LOCAL_PORT_RANGE (40000 to 40009) in node[977], or set a wider one: the range is 32768 to 60999.\n"},
+	{"range_not_counted", range_not_counted,
+		"sysctl now net.ipv4.ip_local_port_range: sysctl -w net.ipv4.ip_local_port_range='16384 65535'\n"},
 	{"range_reserved", range_reserved,
 		"sysctl now net.ipv4.ip_local_reserved_ports: sh -c 'echo > /proc/sys/net/ipv4/ip_local_reserved_ports'\n"},
 };

@@ -142,8 +142,8 @@ static void cells_align(void **state)
 static void quiet_leaves_out_headers(void **state)
 {
 	struct churn churn = { .interval_s = 1, .ephemeral_allocated = 5, .searches_timed = true,
-			       .searches = { [1] = { .count = 5, .max_ns = 7 } }, .top_count = 1,
-			       .top = { { .task = sample_task(4242, "curl"), .allocated = 5 } } };
+			       .searches = { [1] = { .count = 5, .max_ns = 7 } }, .process_count = 1,
+			       .processes = { { .task = sample_task(4242, "curl"), .allocated = 5 } } };
 	struct port_entry entry = { .sock = sample_sock(WIRE_TCP_LISTEN, "0.0.0.0", 80) };
 	struct port_report port = { .entry = &entry, .boot_ns = SAMPLE_BOOT_NS };
 	struct render_options options = sample_options();
