@@ -135,7 +135,9 @@ static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6
 	}
 	if (!wanted(&event.sock, &event.task, WIRE_BIND, error))
 		return;
-	if (addr && error == EADDRINUSE && event.sock.local_port) {
+	/* A call that is refused for another reason would meet the holders next. */
+	if (addr && event.sock.local_port &&
+	    (error == EADDRINUSE || error == EACCES || (error == EINVAL && event.how & WIRE_BIND_HAD_PORT))) {
 		event.failure_id = event.hdr.boot_ns;
 		holders_send((__u64)sk, event.sock.local_port, event.sock.protocol, event.failure_id);
 	}

@@ -46,6 +46,17 @@ static bool is_about_holders(const struct finding *f)
 	return f->error == (f->claim->call == CLAIM_CONNECT ? EADDRNOTAVAIL : EADDRINUSE);
 }
 
+/* The call was refused before it came to the port: who would refuse it next. */
+static void find_next_holders(struct finding *f, enum cause cause, struct conflict *conflict)
+{
+	if (!f->failure || (cause != CAUSE_PRIVILEGED_PORT && cause != CAUSE_ALREADY_BOUND))
+		return;
+	find_holders(f->claim, f->failure, conflict);
+	f->holder_count = conflict->holder_count;
+	if (f->holder_count)
+		f->holder = conflict->holders[0];
+}
+
 static void begin_with_capital(char *sentence)
 {
 	if (*sentence >= 'a' && *sentence <= 'z')
@@ -120,6 +131,7 @@ void diagnose(const struct claim *claim, const struct failure *failure, const st
 	conflict->predicted = f.holder_count || !is_about_holders(&f) || !failure;
 	if (cause == CAUSE_RANGE_EXHAUSTED || cause == CAUSE_RANGE_RESERVED)
 		conflict->predicted = !pool_has_room(f.pool);
+	find_next_holders(&f, cause, conflict);
 	row->why(&f, conflict->why);
 	if (!conflict->predicted)
 		why_unpredicted(&f, conflict->why);

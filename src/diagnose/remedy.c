@@ -36,7 +36,7 @@ static bool all_refusing(const struct situation *s, bool (*test)(const struct wi
 }
 
 /* Ends the processes of every refusing socket. Backwards, because removing a socket moves those behind it. */
-static bool try_stop(struct attempt *try)
+bool remedy_stop_refusing(struct attempt *try)
 {
 	struct situation *s = &try->situation;
 	bool any = false;
@@ -100,7 +100,7 @@ static bool needs_stop(const struct situation *s)
 
 static bool try_stop_and_destroy(struct attempt *try)
 {
-	return needs_stop(&try->before) && try_stop(try) && situation_verdict(&try->situation, try->netns) &&
+	return needs_stop(&try->before) && remedy_stop_refusing(try) && situation_verdict(&try->situation, try->netns) &&
 	       destroy_refusing(try);
 }
 
@@ -428,7 +428,7 @@ const struct remedy_row holder_remedies[] = {
 	{REMEDY_WAIT, REMEDY_AFTER, try_wait, write_wait, 0},
 	{REMEDY_OTHER_PORT, REMEDY_RESTART, try_other_source_port, write_other_source_port, 0},
 	{REMEDY_DESTROY_SOCKET, REMEDY_NOW, try_destroy, write_destroy, 0},
-	{REMEDY_STOP_PROCESS, REMEDY_NOW, try_stop, write_stop, 0},
+	{REMEDY_STOP_PROCESS, REMEDY_NOW, remedy_stop_refusing, write_stop, 0},
 	{REMEDY_STOP_PROCESS, REMEDY_NOW, try_stop_and_destroy, write_stop, 0},
 	{REMEDY_OTHER_PORT, REMEDY_RESTART, try_other_port, write_other_port, 0},
 	{REMEDY_SET_HOLDER_OPTION, REMEDY_RESTART, try_holder_option, write_holder_option, WIRE_V6ONLY},

@@ -15,6 +15,41 @@ static bool is_bind(const struct attempt *try, uint32_t error)
 	return try->f->claim->call == CLAIM_BIND && try->f->error == error;
 }
 
+/* The call was refused before it came to the port. Whoever holds the port would refuse it next. */
+static bool stop_holders_too(struct attempt *try)
+{
+	return !situation_verdict(&try->situation, try->netns) || remedy_stop_refusing(try);
+}
+
+static bool is_stopping(const struct attempt *try)
+{
+	return try->plan.target_count || try->plan.task_count;
+}
+
+/* "Stop nginx[812], then " before the rest of the sentence, which begins with `first`. */
+static void write_begin(const struct attempt *try, struct remedy *out, const char *first, const char *first_lower)
+{
+	if (is_stopping(try)) {
+		remedy_text(out, "Stop ");
+		stop_plan_append_names(&try->plan, out);
+		remedy_text(out, ", then ");
+	}
+	remedy_text(out, "%s", is_stopping(try) ? first_lower : first);
+}
+
+static void write_stop_command(const struct attempt *try, struct remedy *out)
+{
+	struct command command = {0};
+	char rest[sizeof(out->command)];
+
+	if (!is_stopping(try) || !out->command[0])
+		return;
+	snprintf(rest, sizeof(rest), "%s", out->command);
+	stop_plan_command(&try->plan, try->f->claim->sock.local_port, &command);
+	command_append(&command, "; %s", rest);
+	remedy_command(try, out, &command);
+}
+
 /* ---- privilege --------------------------------------------------------------------------------------- */
 
 static bool is_privileged(const struct attempt *try)
@@ -30,7 +65,7 @@ static bool try_unprivileged_start(struct attempt *try)
 	if (!is_privileged(try) || !try->netns)
 		return false;
 	try->settings.now.unprivileged_start = try->situation.claim.sock.local_port;
-	return true;
+	return stop_holders_too(try);
 }
 
 static void write_unprivileged_start(const struct attempt *try, struct remedy *out)
@@ -39,8 +74,10 @@ static void write_unprivileged_start(const struct attempt *try, struct remedy *o
 	char value[8];
 
 	snprintf(value, sizeof(value), "%u", port);
-	remedy_text(out, "Let every user of this network namespace bind ports from %u up.", port);
+	write_begin(try, out, "Let", "let");
+	remedy_text(out, " every user of this network namespace bind ports from %u up.", port);
 	remedy_sysctl(try, out, "net.ipv4.ip_unprivileged_port_start", value);
+	write_stop_command(try, out);
 }
 
 /* The executable of a script is its interpreter: with the capability, every script would have it. */
@@ -71,7 +108,7 @@ static bool try_capability(struct attempt *try)
 	    is_interpreter(process->exe) || process->no_file_caps)
 		return false;
 	try->situation.claim.has_net_bind_service = true;
-	return true;
+	return stop_holders_too(try);
 }
 
 static void write_capability(const struct attempt *try, struct remedy *out)
@@ -79,10 +116,12 @@ static void write_capability(const struct attempt *try, struct remedy *out)
 	const struct process *process = process_of(try->f, &try->f->claim->task);
 	struct command command = {0};
 
-	remedy_text(out, "Give %s CAP_NET_BIND_SERVICE, then start it again.", escaped(process->exe).s);
+	write_begin(try, out, "Give", "give");
+	remedy_text(out, " %s CAP_NET_BIND_SERVICE, then start it again.", escaped(process->exe).s);
 	command_append(&command, "setcap cap_net_bind_service=+ep ");
 	command_append_word(&command, process->exe);
 	snprintf(out->command, sizeof(out->command), "%s", command_text(&command));
+	write_stop_command(try, out);
 }
 
 static bool try_high_port(struct attempt *try)
@@ -165,12 +204,29 @@ static void write_freebind(const struct attempt *try, struct remedy *out)
 static bool try_new_socket(struct attempt *try)
 {
 	try->situation.claim.had_port = false;
-	return is_bind(try, EINVAL) && try->f->claim->had_port;
+	return is_bind(try, EINVAL) && try->f->claim->had_port &&
+	       try->f->claim->bound_port != try->f->claim->sock.local_port && stop_holders_too(try);
 }
 
 static void write_new_socket(const struct attempt *try, struct remedy *out)
 {
-	remedy_text(out, "Use a new socket in %s, and call bind() first.", the_caller(try->f).s);
+	write_begin(try, out, "Use", "use");
+	remedy_text(out, " a new socket in %s, and call bind() first.", the_caller(try->f).s);
+}
+
+/* A new socket would be refused: this one holds the port. */
+static bool try_same_socket(struct attempt *try)
+{
+	try->situation.claim.had_port = false;
+	try->situation.count = 0;
+	return is_bind(try, EINVAL) && try->f->claim->had_port &&
+	       try->f->claim->bound_port == try->f->claim->sock.local_port;
+}
+
+static void write_same_socket(const struct attempt *try, struct remedy *out)
+{
+	remedy_text(out, "Remove the second bind() from %s: its socket has port %u already.", the_caller(try->f).s,
+		    try->f->claim->bound_port);
 }
 
 static bool try_without_v6only(struct attempt *try)
@@ -216,5 +272,6 @@ const struct remedy_row call_remedies[] = {
 	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_freebind, write_freebind, 0},
 	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_without_v6only, write_without_v6only, 0},
 	{REMEDY_USE_INHERITED_FD, REMEDY_RESTART, try_new_socket, write_new_socket, 0},
+	{REMEDY_USE_INHERITED_FD, REMEDY_RESTART, try_same_socket, write_same_socket, 0},
 };
 const size_t call_remedy_count = sizeof(call_remedies) / sizeof(call_remedies[0]);

@@ -123,7 +123,7 @@ static void try_rows(const struct finding *f, const struct remedy_row *rows, siz
 
 static bool is_about_port(const struct finding *f)
 {
-	return f->claim->sock.local_port && f->holder_count;
+	return f->claim->sock.local_port && f->holder_count && f->error != EACCES && f->error != EINVAL;
 }
 
 void remedy_find(const struct finding *f, enum cause cause, struct conflict *conflict)

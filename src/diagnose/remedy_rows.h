@@ -54,4 +54,7 @@ struct phrase ss_address(const struct wire_sock *sock, const uint8_t addr[16], u
 unsigned int ss_state(const struct holder *holder);
 const char *ss_state_name(unsigned int state);
 
+/* Ends, in the copy, the processes of every socket that refuses; false: that is not possible. */
+bool remedy_stop_refusing(struct attempt *try);
+
 #endif

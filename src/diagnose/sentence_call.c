@@ -109,6 +109,13 @@ void fix_no_source(const struct finding *f, char *out)
 				     "address').");
 }
 
+/* Of a refusal that has nothing to do with the holder. */
+static void append_next_holder(const struct finding *f, char *out)
+{
+	if (f->holder)
+		sentence_append(out, " Port %u is in use as well, by %s.", f->claim->sock.local_port, holder_name(f).s);
+}
+
 void why_already_bound(const struct finding *f, char *out)
 {
 	sentence_append(out, "The socket of %s already has ", the_caller(f).s);
@@ -118,6 +125,7 @@ void why_already_bound(const struct finding *f, char *out)
 		sentence_append(out, "a port");
 	sentence_append(out, " from an earlier bind(), connect() or send, and cannot be bound to %u.",
 			f->claim->sock.local_port);
+	append_next_holder(f, out);
 }
 
 void fix_already_bound(const struct finding *f, char *out)
@@ -204,6 +212,7 @@ void why_privileged(const struct finding *f, char *out)
 		sentence_append(out, ", uid %u,", task->uid);
 	sentence_append(out, " does not have it%s.",
 			task->pid && !task->uid ? " in the user namespace that owns this network namespace" : "");
+	append_next_holder(f, out);
 }
 
 void fix_privileged(const struct finding *f, char *out)

@@ -4,7 +4,7 @@
 import os
 import socket
 
-from corpus import HERE, PORT, allow, attempt, binder, case, judge, outcome, own_refusal, refuse
+from corpus import HERE, PORT, allow, attempt, binder, case, judge, me, outcome, own_refusal, refuse
 from corpus_kernel import (
     INET4_BIND, INET4_CONNECT, INET4_POST_BIND, PROG_CGROUP_SOCK, PROG_CGROUP_SOCK_ADDR, Cgroup, answer,
     restrict_by_landlock, sockaddr)
@@ -149,11 +149,33 @@ def _(t):
 
 @case("tcp4-privileged-and-held")
 def _(t):
-    """The kernel checks the privilege before it searches for a holder."""
+    """The kernel checks the privilege before it searches for a holder, which would refuse next."""
     with tcp(("127.0.0.1", 80), backlog=1), t.trace() as trace:
-        # Only `why` knows the holder, and that the privilege alone does not help.
-        refuse(t, trace, tcp, ("127.0.0.1", 80), uid=NOBODY, error="EACCES", cause="privileged-port",
-               pids=(), same_advice=False)
+        record = refuse(t, trace, tcp, ("127.0.0.1", 80), uid=NOBODY, error="EACCES", cause="privileged-port",
+                        pids=me(), hint="Port 80 is in use as well, by pt-test")
+        check(record["conflict"]["fix"].startswith("Stop pt-test"), record["conflict"]["fix"])
+
+
+@case("tcp4-bound-and-held")
+def _(t):
+    """A socket that has a port asks for one that another process has."""
+    with tcp(("127.0.0.1", 5001), backlog=1), t.trace() as trace:
+        def bind(held):
+            held.append(tcp(("127.0.0.1", 5002)))
+            held[0].bind(("127.0.0.1", 5001))
+
+        child = attempt(t, bind, error="EINVAL")
+        record = judge(trace.once(event="bind", errno="EINVAL", **child.who), "already-bound", pids=me(),
+                       hint="Port 5001 is in use as well, by pt-test")
+        check(record["conflict"]["fix"].startswith("Stop pt-test"), record["conflict"]["fix"])
+        child.send()
+
+
+@case("tcp4-bind-twice-same")
+def _(t):
+    with tcp(HERE) as sock, t.trace() as trace:
+        record = own_refusal(t, trace, sock.bind, HERE, event="bind", error="EINVAL", cause="already-bound", pids=())
+        check(record["conflict"]["fix"].startswith("Remove the second bind()"), record["conflict"]["fix"])
 
 
 @case("tcp4-privileged-lowered-ok")

@@ -284,6 +284,12 @@ def privileged_port(t, s):
     sysctl("ipv4/ip_unprivileged_port_start", "1024")
 
 
+@situation
+def privileged_port_in_use(t, s):
+    privileged_port(t, s)
+    s.hold(listen)
+
+
 def small_range(s, count):
     """Sets a range of `count` ports for this situation. porttrace reads the settings once a second."""
     low = next(RANGES)
