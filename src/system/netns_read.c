@@ -13,6 +13,8 @@
 
 #include "system/proc_file.h"
 
+#define NETSTAT "/proc/thread-self/net/netstat"
+
 /* For each group /proc/net/netstat has a line of names and a line of values; both begin with the name of the
  * group. */
 static uint64_t netstat_value(const char *text, const char *name)
@@ -134,15 +136,19 @@ void netns_read(struct wire_netns *out, uint8_t reserved[NETNS_PORTS])
 	unsigned int low, high;
 	const char *at;
 
-	if (proc_file_read(AT_FDCWD, "/proc/thread-self/net/netstat", text, sizeof(text)) > 0) {
-		out->timewait_killed = netstat_value(text, "TWKilled");
-		out->timewait_entered = netstat_value(text, "TW") + out->timewait_killed;
-		out->timewait_reused = netstat_value(text, "TWRecycled");
-		out->timewait_overflowed = netstat_value(text, "TCPTimeWaitOverflow");
-	}
+	/* The kernel's counters change while they are read. In this order a TIME_WAIT that begins or is reused meanwhile
+	 * makes those that expired (model/netns_table.c) look fewer, which the next interval makes up for; one too many
+	 * would stay. */
+	if (proc_file_read(AT_FDCWD, NETSTAT, text, sizeof(text)) > 0)
+		out->timewait_entered = netstat_value(text, "TW") + netstat_value(text, "TWKilled");
 	if (proc_file_read(AT_FDCWD, "/proc/thread-self/net/sockstat", text, sizeof(text)) > 0 &&
 	    (at = strstr(text, " tw ")))
 		out->timewait_live = strtoull(at + 4, NULL, 10);
+	if (proc_file_read(AT_FDCWD, NETSTAT, text, sizeof(text)) > 0) {
+		out->timewait_killed = netstat_value(text, "TWKilled");
+		out->timewait_reused = netstat_value(text, "TWRecycled");
+		out->timewait_overflowed = netstat_value(text, "TCPTimeWaitOverflow");
+	}
 	low = netns_read_setting("/proc/sys/net/ipv4/ip_local_port_range", &high);
 	out->range_low = (uint16_t)low;
 	out->range_high = (uint16_t)high;
