@@ -333,6 +333,7 @@ def loopback_range_of_timewaits(t, s):
     time.sleep(1.2)
     for _ in range(10):
         equal(s.call(), None, "connect, and close first")
+    until(lambda: len(timewaits_on(s.port)) == 10, "a TIME_WAIT on each of the 10 ports")
 
 
 @situation
