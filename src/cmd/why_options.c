@@ -23,7 +23,8 @@ static void parse_question(struct why_options *options, const char *argument, co
 	options->family = target.family;
 	options->port = target.first;
 	memcpy(options->address, target.address, sizeof(options->address));
-	memcpy(options->device, target.device, sizeof(options->device));
+	if (target.device[0])
+		memcpy(options->device, target.device, sizeof(options->device));
 }
 
 static void read_uid(const struct option_context *context, const char *text, void *field)

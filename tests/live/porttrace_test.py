@@ -414,8 +414,13 @@ class Process:
 
     @property
     def holder(self):
-        """This process in a list of `pids`."""
+        """This process in a list of `pids`, as named() has it."""
         return {"pid": self.pid, "comm": self.comm}
+
+
+def named(pids):
+    """Pid and name of each process of a list of `pids`."""
+    return [{"pid": process["pid"], "comm": process["comm"]} for process in pids]
 
 
 def stay(me):
@@ -997,7 +1002,7 @@ class Test:
 
     @property
     def holder(self):
-        """The test process in a list of `pids`."""
+        """The test process in a list of `pids`, as named() has it."""
         return {"pid": os.getpid(), "comm": comm_of()}
 
     def confined(self, args, everywhere):

@@ -18,6 +18,7 @@ from porttrace_test import (
     cgroup2_mount,
     check,
     equal,
+    named,
     new_netns,
     netns_inode,
     pair_on,
@@ -78,7 +79,7 @@ def port_argument(t):
             child = t.fork(bind_both, comm="pt-caller")
             equal(child.result(), "EADDRINUSE", "bind to 80")
             record = trace.once(event="bind", errno="EADDRINUSE", local_port=80, **child.who)
-            equal(record["conflict"]["holders"][0]["pids"], [t.holder], "holder")
+            equal(named(record["conflict"]["holders"][0]["pids"]), [t.holder], "holder")
         trace.once(event="close", local_port=80, **t.me)
         equal(ports_shown(trace), {80}, "ports shown")
 

@@ -14,6 +14,7 @@ from porttrace_test import (
     check,
     close_first,
     equal,
+    named,
     netns_inode,
     pair_on,
     port_of,
@@ -200,7 +201,7 @@ def holder_that_was_renamed(t):
             equal(refused(sock.bind, ("127.0.0.1", 5001)), "EADDRINUSE", "bind")
         record = trace.once(event="bind", errno="EADDRINUSE", **t.me)
         equal(
-            record["conflict"]["holders"][0]["pids"],
+            named(record["conflict"]["holders"][0]["pids"]),
             [{"pid": child.pid, "comm": "pt-newname"}],
             "holder",
         )
@@ -223,7 +224,7 @@ def changing_holders(t):
                 equal(refused(sock.bind, ("127.0.0.1", 5001)), "EADDRINUSE", "bind")
             record = trace.wait(_count=turn + 1, event="bind", errno="EADDRINUSE", **t.me)
             equal(
-                [h["pids"] for h in record["conflict"]["holders"]],
+                [named(h["pids"]) for h in record["conflict"]["holders"]],
                 [[child.holder]],
                 f"holder {turn}",
             )

@@ -24,6 +24,7 @@ from porttrace_test import (
     equal,
     libc,
     libc_check,
+    named,
     netns_inode,
     new_netns,
     pair_on,
@@ -524,7 +525,7 @@ def other_namespaces(t):
     check(f"{there}" in text and "pt-there" in text, f"the listener of the other namespace is not in\n{text}")
     for args in (("--netns", there), ("--pid", child.pid), ("-N", f"/proc/{child.pid}/ns/net")):
         answer = run_why(t, f"0.0.0.0:{PORT}", *args)
-        equal((answer.get("cause"), answer["holders"][0]["pids"]), ("listener-exists", [child.holder]), f"{args}")
+        equal((answer.get("cause"), named(answer["holders"][0]["pids"])), ("listener-exists", [child.holder]), f"{args}")
 
 
 def leave_time_wait(me, where):
