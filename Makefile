@@ -51,7 +51,7 @@ BPF := read emit filter sock task record churn timewait twsk search port_usage h
 CORE := \
 	util/address util/clock util/display_width util/errno_name util/escape util/nearest util/time_format \
 	model/wire_check model/wire_filter model/wire_event model/model model/apply \
-	model/failure_ring model/repeat_table model/reservation_ring model/closed_cache model/port_table model/process_table model/netns_table \
+	model/failure_ring model/repeat_table model/reservation_ring model/closed_cache model/closed_servers model/port_table model/process_table model/netns_table \
 	model/flow_table model/search_table model/pool_table model/slab source/capture source/socket_list \
 	source/chunk_reader probe/verifier_log cmd/option_table cmd/option_values cmd/target loop \
 	$(patsubst src/%.c,%,$(wildcard src/system/*.c)) \
@@ -64,7 +64,7 @@ PROGRAM := \
 	probe/kernel probe/programs probe/selection probe/hooks probe/functions probe/features probe/missed \
 	source/live source/snapshot source/iterator source/map_reader \
 	source/counters source/flow_counters source/port_usage \
-	why/question why/scan why/report why/caller why/bind_environment why/holders why/inactive_sockets \
+	why/question why/scan why/report why/caller why/bind_environment why/holders why/inactive_sockets why/connect \
 	cmd/trace cmd/ephemeral cmd/record cmd/replay cmd/ls cmd/why cmd/doctor \
 	cmd/options cmd/why_options cmd/output
 

@@ -244,6 +244,15 @@ int BPF_PROG(fentry_autobind, struct sock *sk, int result)
 	return 0;
 }
 
+/* For kernels before the tracepoint inet_sk_error_report (5.14). */
+SEC("?fentry/sock_def_error_report")
+int BPF_PROG(fentry_sock_error, struct sock *sk)
+{
+	if (sk->sk_protocol == IPPROTO_UDP || sk->sk_protocol == IPPROTO_UDPLITE)
+		on_sock_error(sk);
+	return 0;
+}
+
 SEC("?fentry/__inet_accept")
 int BPF_PROG(fentry_accept, struct socket *listener, struct socket *socket, struct sock *sk)
 {

@@ -48,7 +48,7 @@ static bool wanted(const struct wire_sock *sock, bool has_fd)
 /* A scan for the holders of one refusal ignores the filters of the command line. */
 static bool unfiltered(void)
 {
-	return scan.cookie_count || scan.netns || scan.port;
+	return scan.cookie_count || scan.netns || scan.port || scan.servers;
 }
 
 static bool no_task_filter(void)
@@ -119,6 +119,19 @@ static __always_inline struct sock *file_sock(struct file *file)
 	return BPF_CORE_READ(socket, sk);
 }
 
+/* Whether the socket may be skipped by its state. */
+static __always_inline bool state_wanted(struct sock *sk)
+{
+	__u8 state;
+
+	if (!scan.servers && !scan.idle)
+		return true;
+	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (scan.servers && state != WIRE_TCP_LISTEN && state != WIRE_TCP_CLOSE)
+		return false;
+	return !scan.idle || state == WIRE_TCP_CLOSE;
+}
+
 SEC("?iter/task_file")
 int snapshot_files(struct bpf_iter__task_file *ctx)
 {
@@ -131,8 +144,7 @@ int snapshot_files(struct bpf_iter__task_file *ctx)
 	if (!own_exe)
 		own_exe = task_exe();
 	sk = file_sock(file);
-	if (!sk || (scan.idle && BPF_CORE_READ(sk, __sk_common.skc_state) != WIRE_TCP_CLOSE) ||
-	    !port_wanted(sk) || !sock_is_traced(sk))
+	if (!sk || !state_wanted(sk) || !port_wanted(sk) || !sock_is_traced(sk))
 		return 0;
 	if (has_cookies)
 		bpf_get_socket_cookie(sk);

@@ -409,6 +409,17 @@ int BPF_KRETPROBE(kprobe_hash_connect6, int result)
 	return hash_connect_exit(result);
 }
 
+/* For kernels before the tracepoint inet_sk_error_report (5.14). */
+SEC("?kprobe/sock_def_error_report")
+int BPF_KPROBE(kprobe_sock_error, struct sock *sk)
+{
+	__u16 protocol = sock_is_traced(sk) ? sock_protocol(sk) : 0;
+
+	if (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)
+		on_sock_error(sk);
+	return 0;
+}
+
 SEC("?kprobe/__inet_accept")
 int BPF_KPROBE(kprobe_accept, struct socket *listener, struct socket *socket, struct sock *sk)
 {

@@ -22,7 +22,7 @@ struct record_copy {
 	__u64 since_ns; /* 0: not known, or before porttrace */
 	__u16 port;	/* 0: there is no record */
 	__u16 remote_port;
-	__u32 reserved;
+	__u32 failed; /* errno of an earlier connect() of the same socket */
 };
 
 static __always_inline void record_copy_fill(struct record_copy *out, __u64 cookie)
@@ -34,6 +34,7 @@ static __always_inline void record_copy_fill(struct record_copy *out, __u64 cook
 	out->since_ns = record->since_ns;
 	out->port = record->sock.local_port;
 	out->remote_port = record->sock.remote_port;
+	out->failed = record->flags & RECORD_UNESTABLISHED ? record->error : 0;
 }
 
 /* The current process took a port, or (with `before`) still has the port that it took before. */
@@ -181,6 +182,34 @@ __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
 	emit_outcome(&event, WIRE_LISTEN, sizeof(event), error);
 }
 
+/* A connection of this process failed. */
+static __always_inline void close_set_failed(struct wire_close *event)
+{
+	event->how |= WIRE_CLOSE_UNESTABLISHED;
+	event->failure_id = event->hdr.boot_ns;
+}
+
+/* The socket connects again after a connection that failed. Its close event would report only the last one. Not
+ * global: a cookie may be the typed address of the socket (sock_cookie()), which such a function does not take. */
+static __noinline void failed_attempt_emit(__u64 cookie, __u64 now)
+{
+	const struct sock_record *record = record_find(cookie);
+	struct wire_close event = {};
+
+	if (!record)
+		return;
+	event.sock = record->sock;
+	event.sock.state = WIRE_TCP_CLOSE;
+	event.task = record->owner;
+	event.error = record->error;
+	event.hdr.boot_ns = now - 1; /* before the event of the new connection */
+	if (record->since_ns)
+		event.life_ns = event.hdr.boot_ns - record->since_ns;
+	close_set_failed(&event);
+	if (owner_is_wanted(record, &event.sock) && filter_kind(WIRE_CLOSE, event.error))
+		emit_outcome(&event, WIRE_CLOSE, sizeof(event), event.error);
+}
+
 /* sk has its port. It may be a subflow of MPTCP; the MPTCP socket gets the port later. */
 static __always_inline void connect_fact(struct sock *sk)
 {
@@ -197,6 +226,8 @@ static __always_inline void connect_fact(struct sock *sk)
 	event.duration_ns = search_take();
 	event.requested_port = event.sock.flags & WIRE_PORT_EPHEMERAL ? 0 : event.sock.local_port;
 	record_copy_fill(&before, event.sock.cookie);
+	if (before.failed)
+		failed_attempt_emit(event.sock.cookie, event.hdr.boot_ns);
 	/* A UDP socket may call connect() repeatedly and keep its port. */
 	if (port_is_ephemeral(&event.sock) && before.port != event.sock.local_port)
 		churn_count(&event.sock, &event.task,
@@ -238,7 +269,8 @@ static __always_inline void connect_failed_fact(struct sock *sk, const struct so
 		event.task.uid = event.sock.uid;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
 	event.duration_ns = search_take();
-	event.requested_port = event.sock.local_port;
+	/* connect() of UDP takes a port before it finds that there is no route. */
+	event.requested_port = event.sock.flags & WIRE_PORT_EPHEMERAL ? 0 : event.sock.local_port;
 	if (!event.sock.local_port && !(event.sock.flags & WIRE_NOT_ROUTED) &&
 	    (error == EADDRNOTAVAIL || error == EAGAIN))
 		churn_count(&event.sock, &event.task,
@@ -256,11 +288,21 @@ __hidden void on_connect_failed(struct sock *sk, const struct sockaddr_in6 *addr
 	connect_failed_fact(sk, addr, error);
 }
 
+/* Whether this connection took a port before connect() returned the errno: then its close event reports it. Global, so
+ * that the verifier checks it once: see holders_send(). */
+int failed_with_port(__u64 cookie)
+{
+	const struct sock_record *record = record_find(cookie);
+
+	return record && record->flags & RECORD_UNESTABLISHED && record->error;
+}
+
 /* Inlined, because the kernel limits call chains to eight frames. */
 __hidden void on_connect_result(struct sock *sk, const struct sockaddr_in6 *addr, __u32 error)
 {
 	__u16 protocol = sock_protocol(sk);
 	bool udp = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
+	bool is_failed = false;
 
 	switch (error) {
 	case 0:
@@ -275,12 +317,20 @@ __hidden void on_connect_result(struct sock *sk, const struct sockaddr_in6 *addr
 	case EINVAL:
 	case EADDRINUSE:
 	case EADDRNOTAVAIL:
-		connect_failed_fact(sk, addr, error);
+		is_failed = true;
+		break;
+	case ENONET:
+	case ENETDOWN:
+	case ENETUNREACH:
+	case EHOSTDOWN:
+	case EHOSTUNREACH: /* by a route, or later by ICMP */
+		is_failed = !failed_with_port(sock_cookie(sk));
 		break;
 	case EISCONN: /* on a connection it only means that it is established */
-		if (BPF_CORE_READ(sk, __sk_common.skc_state) == WIRE_TCP_LISTEN)
-			connect_failed_fact(sk, addr, error);
+		is_failed = BPF_CORE_READ(sk, __sk_common.skc_state) == WIRE_TCP_LISTEN;
 	}
+	if (is_failed)
+		connect_failed_fact(sk, addr, error);
 }
 
 __hidden void on_accept(struct sock *sk)
@@ -339,6 +389,34 @@ static __noinline bool is_own_executable(void)
 	return own_exe && task_exe() == own_exe;
 }
 
+/* Whether a connected UDP socket got no datagram from its peer: the kernel notes the CPU of the last one
+ * (sk_incoming_cpu_update() in net/ipv4/udp.c and net/ipv6/udp.c). */
+static __always_inline bool udp_is_unanswered(struct sock *untyped)
+{
+	struct sock *sk = TYPED(struct sock, untyped);
+
+	return (int)READ(sk, __sk_common.skc_incoming_cpu) < 0;
+}
+
+/* Other processes may connect to it: a listener, or a UDP socket bound to a given port. */
+static bool is_server(const struct wire_sock *sock)
+{
+	if (is_udp(sock))
+		return !sock->remote_port && !(sock->flags & WIRE_PORT_EPHEMERAL);
+	return sock->state == WIRE_TCP_LISTEN;
+}
+
+/* For the explanation of the connects that are refused from now on. Sent whatever the filters are. */
+static __noinline void server_closed_emit(const struct wire_sock *sock, const struct wire_task *task)
+{
+	struct wire_socket event = {.fd = -1};
+
+	event.sock = *sock;
+	event.task = *task;
+	event.hdr.purpose = WIRE_PURPOSE_SERVER_CLOSED;
+	emit(&event, WIRE_SOCKET, sizeof(event));
+}
+
 __hidden void on_close(struct sock *untyped)
 {
 	struct sock *sk = TYPED(struct sock, untyped);
@@ -348,17 +426,23 @@ __hidden void on_close(struct sock *untyped)
 	__u8 state = READ(sk, __sk_common.skc_state);
 	struct wire_close event = {};
 	bool is_wanted, ends, released, is_current;
+	__u32 failed;
 
 	if (record) {
 		event.sock = record->sock;
 		event.sock.state = state;
 		event.error = record->error;
+		/* A UDP socket outlives an error; one that had answers has not failed. */
+		if (is_udp(&event.sock) && !udp_is_unanswered(sk))
+			event.error = 0;
 	} else {
 		closed_sock_fill(&event.sock, sk);
 	}
 	if (!event.sock.local_port)
 		return;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
+	if (event.error && flags & RECORD_UNESTABLISHED)
+		close_set_failed(&event);
 	if (record && record->since_ns)
 		event.life_ns = event.hdr.boot_ns - record->since_ns;
 	/* The process that drops the last reference may be a kernel thread, or a porttrace that scans the
@@ -385,10 +469,14 @@ __hidden void on_close(struct sock *untyped)
 		is_wanted = flags & RECORD_WANTED;
 	else
 		is_wanted = filter_current(&event.task);
-	if (!is_wanted || !filter_sock(&event.sock))
+	is_wanted = is_wanted && filter_sock(&event.sock);
+	failed = event.how ? event.error : 0;
+	if (is_wanted && filter_kind(WIRE_CLOSE, failed))
+		emit_outcome(&event, WIRE_CLOSE, sizeof(event), failed);
+	else if (is_server(&event.sock))
+		server_closed_emit(&event.sock, &event.task);
+	if (!is_wanted)
 		return;
-	if (filter_kind(WIRE_CLOSE, 0))
-		emit(&event, WIRE_CLOSE, sizeof(event));
 	if (released && (filter_kind(WIRE_RELEASE, 0) || is_lost_reservation(&event.sock)))
 		release_emit(&event.sock, &event.task);
 }
@@ -435,7 +523,7 @@ static __noinline void still_bound_emit(struct sock *sk, const struct sock_recor
 
 /* A connection without a record ends while a process still has it, for example one that was accepted before
  * porttrace started. Records the errno for its close event. */
-static __noinline void ownerless_close(struct sock *sk, __u32 error)
+static __noinline void ownerless_close(struct sock *sk, __u32 error, __u32 flags)
 {
 	struct sock_record *record;
 	struct wire_task no_task = {};
@@ -448,7 +536,7 @@ static __noinline void ownerless_close(struct sock *sk, __u32 error)
 		timewait_begin_ownerless(&sock);
 		return;
 	}
-	record_store(&sock, &no_task, 0, 0, 0);
+	record_store(&sock, &no_task, 0, 0, flags);
 	record = record_find(sock.cookie);
 	if (record)
 		record->error = error;
@@ -483,6 +571,11 @@ __hidden void on_tcp_closed(struct sock *untyped, int old_state)
 	 * TIME_WAIT. */
 	bool may_wait = old_state == WIRE_TCP_FIN_WAIT2 || old_state == WIRE_TCP_CLOSING;
 	bool is_hooked = timewait_hooked && record && record->flags & RECORD_TIMEWAIT;
+	/* SYN_RECV: both ends connected at the same time. ECONNABORTED: `ss -K`, which is no answer. */
+	__u32 unestablished = (old_state == WIRE_TCP_SYN_SENT || old_state == WIRE_TCP_SYN_RECV) &&
+					      error != ECONNABORTED ?
+				      RECORD_UNESTABLISHED :
+				      0;
 	bool timewait, owner_wanted, still_bound;
 	__u32 substate = 0;
 
@@ -496,9 +589,10 @@ __hidden void on_tcp_closed(struct sock *untyped, int old_state)
 		if (!timewait && READ(sk, __sk_common.skc_flags) & 1UL << SOCK_DEAD)
 			orphan_close(sk);
 		else if (error || (timewait && !timewait_hooked))
-			ownerless_close(sk, timewait ? 0 : error);
+			ownerless_close(sk, timewait ? 0 : error, unestablished);
 		return;
 	}
+	record->flags |= record->sock.flags & WIRE_ACCEPTED ? 0 : unestablished;
 	if (timewait) {
 		if (!substate)
 			return;
@@ -527,4 +621,20 @@ __hidden void on_tcp_closed(struct sock *untyped, int old_state)
 	}
 	if (record->flags & RECORD_CLOSED)
 		record_drop(record->sock.cookie);
+}
+
+__hidden void on_sock_error(struct sock *untyped)
+{
+	struct sock *sk = TYPED(struct sock, untyped);
+	struct sock_record *record;
+	__u32 error;
+
+	if (READ(sk, __sk_common.skc_state) != WIRE_TCP_ESTABLISHED)
+		return;
+	error = READ(sk, sk_err);
+	record = record_find(sock_cookie(untyped));
+	if (!error || !record)
+		return;
+	record->error = error;
+	record->flags |= RECORD_UNESTABLISHED;
 }

@@ -31,7 +31,16 @@
 #define EINVAL	      22
 #define EADDRINUSE    98
 #define EADDRNOTAVAIL 99
+#define ENONET	      64
+#define ENETDOWN      100
+#define ENETUNREACH   101
+#define ECONNABORTED  103
+#define ECONNRESET    104
 #define EISCONN	      106
+#define ETIMEDOUT     110
+#define ECONNREFUSED  111
+#define EHOSTDOWN     112
+#define EHOSTUNREACH  113
 
 /* The length of an address that ends with the port: a caller may pass one that is too short for its family. */
 #define ADDR_PORT_END 4
@@ -152,6 +161,7 @@ struct sock_record {
 #define RECORD_CLOSED	2 /* the last process closed the socket */
 #define RECORD_TIMEWAIT 4 /* a TIME_WAIT holds its port */
 #define RECORD_RELEASED 8 /* its port was released while a process still has the socket */
+#define RECORD_UNESTABLISHED 16 /* its outgoing connection ended before it was established */
 
 struct sock_record *record_find(__u64 cookie);
 /* task: the address of the owner's task_struct. now: CLOCK_BOOTTIME, 0 for a port taken before porttrace. */
@@ -231,5 +241,7 @@ void on_close(struct sock *sk);
 void on_disconnect(struct sock *sk);
 void on_udp_send(struct sock *sk, int result);
 void on_tcp_closed(struct sock *sk, int old_state);
+/* An ICMP message about a datagram of a connected UDP socket arrived, or another error of a socket. */
+void on_sock_error(struct sock *sk);
 
 #endif

@@ -410,6 +410,15 @@ int tracepoint_sockops_end(struct bpf_sock_ops *ctx)
 	return 1;
 }
 
+/* Runs only when a socket gets an error, so it costs nothing else. TCP reports its errors by its state. */
+SEC("?tp_btf/inet_sk_error_report")
+int BPF_PROG(tracepoint_sock_error, struct sock *sk)
+{
+	if (sk->sk_protocol == IPPROTO_UDP || sk->sk_protocol == IPPROTO_UDPLITE)
+		on_sock_error(sk);
+	return 0;
+}
+
 SEC("?tp_btf/sock_send_length")
 int BPF_PROG(tracepoint_send, struct sock *sk, int result)
 {

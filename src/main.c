@@ -13,7 +13,7 @@
  *     netns.c netns_read.c  finds and enters network namespaces; their settings and counters
  *     file_caps.c           whether setcap on an executable would reach its process
  *     mountinfo.c           the mounts that keep a network namespace
- *     netlink.c device.c    netlink requests; what a network device is (a VRF, in one)
+ *     netlink.c device.c route.c  netlink requests; what a network device is (a VRF, in one); the route to an address
  *     fdless_owner.c        processes that hold a socket without a file descriptor
  *     kernel_fs.c           opens kernel file systems (cgroup2, tracefs) wherever they are mounted
  *   probe/                  the programs in the kernel, chosen, loaded and attached (libbpf)
@@ -33,6 +33,7 @@
  *     model.c apply.c       the tables together; what each event changes in them
  *     port_table.c slab.c   sockets that have a port; memory for their entries
  *     closed_cache.c        recently closed sockets, against events that arrive late
+ *     closed_servers.c      recently closed listeners, for connections that are refused
  *     failure_ring.c        recent refused calls with the holders of their ports
  *     repeat_table.c reservation_ring.c  how often a program failed on a port; ports of bind() to port 0, closed again
  *     process_table.c       processes
@@ -42,10 +43,12 @@
  *   diagnose/               why a call was refused, what would help, when ports run out: rules, without I/O
  *     diagnose.c cause.c    explains a refused call; decides the kernel rule behind it
  *     claim.c overlap.c share.c bucket.c sock_kind.c  what a call requests; which sockets overlap; which may share
- *     verdict.c             what bind(), listen() or connect() would return
+ *     verdict.c connect.c   what bind(), listen() or connect() would return; which socket answers a connection
  *     sentence.c            the parts of sentences
- *     sentence_call.c sentence_connection.c sentence_holder.c sentence_range.c  the sentences, by kind of cause
- *     remedy_find.c remedy.c remedy_range.c remedy_call.c  what makes the call succeed: tries the remedies; the rows
+ *     sentence_call.c sentence_connection.c sentence_holder.c sentence_range.c sentence_connect.c  the sentences, by
+ *                           kind of cause
+ *     remedy_find.c remedy.c remedy_range.c remedy_call.c remedy_connect.c  what makes the call succeed: tries the
+ *                           remedies; the rows
  *     note.c                what the programs did to get there, beside the kernel's rule
  *     situation.c stop.c command.c  a copy to try them in; how to stop a holder; shell commands with quotes
  *     stop_command.c        the command that stops it
@@ -56,8 +59,9 @@
  *     fields.c names.c      the fields of a record and the columns as data; names of events, states and options
  *     text.c text_row.c text_cells.c text_line.c text_out.c text_words.c  the stream as text: rows, cells, lines, wording
  *     text_now.c            who has the watched ports when the stream begins
- *     text_ports.c text_churn.c text_conflict.c text_ephemeral.c text_why.c  each other kind of text output
- *     json.c json_out.c json_line.c json_churn.c json_conflict.c json_why.c  the same as JSON
+ *     text_ports.c text_churn.c text_conflict.c text_ephemeral.c text_why.c text_connect.c  each other kind of text
+ *                           output
+ *     json.c json_out.c json_line.c json_churn.c json_conflict.c json_why.c json_connect.c  the same as JSON
  *     fold.c text_fold.c    repeated lines as one line with a count
  *     format_number.c search.c status_lines.c  numbers; port-search times; messages on stderr
  *   stream/                 the pipeline that live and replay share: event, model, explanation, report
@@ -67,11 +71,13 @@
  *     netns_entry.c         what a command begins with to act in another network namespace
  *     lookup.c fd_lookup.c  reads processes, devices, counters from the source; finds the descriptors of sockets
  *     watching.c current_holders.c  what the filters select, in words; who has these ports when the stream begins
+ *     server_lookup.c       the sockets to which a failed connection might have gone
  *     budget.c fd_cache.c scan_history.c prefetch.c port_usage_cache.c  the share of time for that, and its caches
  *   why/                    the question of `porttrace why`
  *     question.c scan.c report.c  makes the claim and applies the rules; finds the sockets; prints the answer
  *     caller.c bind_environment.c  which process would bind; the settings that would apply
  *     holders.c inactive_sockets.c  the sockets on the port, with and without a process
+ *     connect.c             the question of `porttrace why --connect`
  *   cmd/                    one file per command, and the options
  *     trace.c ls.c why.c ephemeral.c record.c replay.c doctor.c  the commands
  *     option_table.c option_values.c target.c  parses options; reads their values; ports with address and protocol

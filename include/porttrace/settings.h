@@ -64,7 +64,7 @@ struct scan_settings {
 	__u16 port;		/* not 0: only this local port, in every namespace, without filters */
 	__u16 port_high;	/* not 0: the ports from `port` to this one, in `netns` only */
 	__u16 idle;		/* of sockets with a descriptor only those in state CLOSE (bound or idle) */
-	__u16 reserved;
+	__u16 servers;		/* only sockets to which others may connect, in every namespace, without filters */
 };
 
 #endif

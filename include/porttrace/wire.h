@@ -35,7 +35,7 @@
 	X(2,  LISTEN,    listen,    task,        CALL,   "listen(), with its result")                                          \
 	X(3,  CONNECT,   connect,   task,        CALL,   "an outgoing connection took a local port, or got none")              \
 	X(4,  ACCEPT,    accept,    task,        SOCK,   "accept() returned a connection to a process")                        \
-	X(5,  CLOSE,     close,     task,        SOCK,   "the last process closed a socket that had a port")                   \
+	X(5,  CLOSE,     close,     task,        HOLDER, "the last process closed a socket that had a port")                   \
 	X(6,  TIMEWAIT,  timewait,  action,      SOCK,   "a TIME_WAIT began or ended")                                         \
 	X(7,  RELEASE,   release,   task,        SOCK,   "a port was released")                                                \
 	X(8,  SOCKET,    socket,    fd,          HOLDER, "a scan found this existing socket")                                  \
@@ -178,8 +178,8 @@ struct wire_listen {
 	__u32 backlog;
 };
 
-/* sock.remote_*: the destination. An `error` says why no local port was available; the close event reports
- * what happens to the connection later. */
+/* sock.remote_*: the destination. An `error` says why no local port was available, or that there is no route;
+ * the close event reports what happens to the connection later. */
 struct wire_connect {
 	struct wire_hdr hdr;
 	struct wire_sock sock;
@@ -197,6 +197,9 @@ struct wire_accept {
 	struct wire_task task;
 };
 
+/* wire_close.how: flags */
+#define WIRE_CLOSE_UNESTABLISHED 1 /* with `error`: the connection failed, it was never established */
+
 struct wire_close {
 	struct wire_hdr hdr;
 	struct wire_sock sock;
@@ -204,6 +207,10 @@ struct wire_close {
 	__u64 life_ns;	  /* ns since the port was taken; 0: not known */
 	__u32 error;	  /* errno that ended the connection; 0: an orderly end */
 	__u32 next_state; /* WIRE_TCP_TIME_WAIT: the TIME_WAIT keeps the port; else 0 */
+	__u64 failure_id; /* with WIRE_CLOSE_UNESTABLISHED: as wire_bind's, in the wire_socket events of the sockets on
+			   * the remote port */
+	__u32 how;
+	__u32 reserved;
 };
 
 enum wire_timewait_action {
@@ -238,6 +245,8 @@ enum wire_purpose {
 				      * for lack of a free port */
 	WIRE_PURPOSE_PREFETCH = 4,   /* in older captures only; a HOLDER event repeats it */
 	WIRE_PURPOSE_OWNER_GONE = 5, /* a HOLDER whose owner exited before the refusal was explained */
+	WIRE_PURPOSE_SERVER_CLOSED = 6, /* a socket that accepted connections or datagrams was closed, and the filters
+					 * hide its close event */
 };
 
 /*

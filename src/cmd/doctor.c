@@ -119,6 +119,33 @@ static void print_counts(const struct source *source)
 	print_count("searches", live_facts(source)[FACT_SEARCH].works ? function : "not measured");
 }
 
+/* Each cause of a failed connection, and the facts without which it stays unknown. */
+static void print_connect_causes(const struct kernel_fact *facts)
+{
+	static const struct {
+		const char *cause;
+		enum fact needs[2];
+	} rows[] = {
+		{"no-route", {FACT_CONNECT_RESULT, FACT_CONNECT_RESULT}},
+		{"no-listener", {FACT_TCP_END, FACT_CLOSE}},
+		{"no-listener (UDP)", {FACT_UDP_ERROR, FACT_CLOSE}},
+		{"backlog-full", {FACT_TCP_END, FACT_CLOSE}},
+		{"no-answer", {FACT_TCP_END, FACT_CLOSE}},
+		{"reset-by-peer", {FACT_TCP_END, FACT_CLOSE}},
+	};
+
+	printf("\ncauses of failed connections\n");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const enum fact *needs = rows[i].needs;
+		int missing = !facts[needs[0]].works ? 0 : !facts[needs[1]].works ? 1 : -1;
+
+		if (missing < 0)
+			printf("  %-18s known\n", rows[i].cause);
+		else
+			printf("  %-18s unknown: %s is missing\n", rows[i].cause, hooks[needs[missing]].name);
+	}
+}
+
 static int examine(const struct doctor_config *config)
 {
 	static struct settings settings;
@@ -150,6 +177,7 @@ static int examine(const struct doctor_config *config)
 	complete = !features_missing_privileges(missing, sizeof(missing));
 	for (int i = 0; i < FACT_COUNT; i++)
 		complete &= !probe_unavailable(live_facts(source), (enum fact)i);
+	print_connect_causes(live_facts(source));
 	print_counts(source);
 	printf("\nprobes: %s\n", live_probes(source));
 	source->ops->close(source);

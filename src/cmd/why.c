@@ -6,6 +6,7 @@
 #include "cmd/command.h"
 #include "cmd/output.h"
 #include "cmd/why_options.h"
+#include "why/connect.h"
 #include "why/why.h"
 
 static void fill_config(struct why_config *config, const struct why_options *options)
@@ -61,6 +62,33 @@ static int answer(struct why_question *question, const struct why_options *optio
 	return status;
 }
 
+static int answer_connect(const struct why_config *config, const struct output_config *options)
+{
+	const struct renderer *renderer = options->quiet ? NULL : render_find(options->json ? "json" : "text");
+	struct render_options render;
+	uint32_t error = 0;
+	char reason[256];
+	int output_err;
+
+	options_for_render(options, &render);
+	switch (why_connect(config, renderer, &render, &error, &output_err, reason, sizeof(reason))) {
+	case WHY_ANSWERED:
+		if (output_err)
+			return output_failed(output_err);
+		return error ? EXIT_FAILED : EXIT_DONE;
+	case WHY_FAILED:
+		fprintf(stderr, "porttrace: %s\n", reason);
+		return EXIT_FAILED;
+	case WHY_MISUSED:
+		fprintf(stderr, "porttrace: %s\n", reason);
+		return EXIT_MISUSED;
+	case WHY_NOT_ALLOWED:
+		fprintf(stderr, "porttrace: %s\n", reason);
+		return EXIT_NOT_ALLOWED;
+	}
+	return EXIT_FAILED;
+}
+
 int cmd_why(int argc, char **argv)
 {
 	struct why_question *question;
@@ -72,6 +100,8 @@ int cmd_why(int argc, char **argv)
 	if (!options.output.quiet && !output_is_open())
 		return EXIT_FAILED;
 	fill_config(&config, &options);
+	if (options.connect)
+		return answer_connect(&config, &options.output);
 	question = why_question_new(&config);
 	if (question)
 		status = answer(question, &options);

@@ -9,6 +9,7 @@
 
 #include "cmd/command.h"
 #include "cmd/target.h"
+#include "util/address.h"
 
 static void parse_question(struct why_options *options, const char *argument, const struct option_context *context)
 {
@@ -19,12 +20,22 @@ static void parse_question(struct why_options *options, const char *argument, co
 		option_misuse(context, "%s", error);
 	if (target.last > target.first)
 		option_misuse(context, "'%s': give one port at a time", argument);
+	if (options->connect && (!target.has_address || address_is_wildcard(target.address) || !target.first))
+		option_misuse(context, "'%s': give the address and the port, as in 127.0.0.1:80", argument);
 	options->protocol = target.protocol ? target.protocol : IPPROTO_TCP;
 	options->family = target.family;
 	options->port = target.first;
 	memcpy(options->address, target.address, sizeof(options->address));
 	if (target.device[0])
 		memcpy(options->device, target.device, sizeof(options->device));
+}
+
+static void read_connect(const struct option_context *context, const char *text, void *field)
+{
+	struct why_options *options = field;
+
+	options->connect = true;
+	parse_question(options, text, context);
 }
 
 static void read_uid(const struct option_context *context, const char *text, void *field)
@@ -65,6 +76,8 @@ static const struct option_row rows[] = {
 	 "it is in this network namespace: inode number, name or path"),
 	OPTION("pid", 'p', "PID", option_process, struct why_options, pid,
 	 "this process binds it, with its namespace, user and capabilities"),
+	{.name = "connect", .value = "HOST:PORT", .read = read_connect,
+	 .help = "ask why a connect() to there fails instead, without connecting"},
 	OPTION_TITLE("Output:"),
 	OPTION_JSON_ROW(struct why_options, "one JSON object"),
 	OPTION_QUIET_ROW(struct why_options, "print nothing: the exit status is the answer"),
@@ -84,7 +97,10 @@ static void check(const struct option_context *context, unsigned int count, void
 {
 	const struct why_options *options = field;
 
-	if (!count)
+	if (options->connect && (count || options->flags))
+		option_misuse(context, count ? "--connect has the address and the port: give no other port" :
+					       "--connect: socket options are about bind()");
+	if (!count && !options->connect)
 		option_misuse(context, "give a port, as in 'porttrace why 80'");
 	if (options->flags & WIRE_V6ONLY && options->family == AF_INET)
 		option_misuse(context, "--v6only: only an IPv6 socket has this option");
@@ -102,7 +118,9 @@ static const struct option_table table = {
 	       "IPv6 address has brackets: [::1]:80. Without an address, porttrace judges a bind to every address, IPv4 "
 	       "and IPv6, as most servers do. Port 0 asks whether the kernel would find a free port.\n\n"
 	       "bind() is judged without and with SO_REUSEADDR, which nearly every server sets.\n\n"
-	       "Exit status: 0 a bind with SO_REUSEADDR (with --no-reuseaddr: without it) would succeed, 1 it would not, "
+	       "With --connect, HOST is an address.\n\n"
+	       "Exit status: 0 a bind with SO_REUSEADDR (with --no-reuseaddr: without it; with --connect: the connect) would "
+	       "succeed, 1 it would not, "
 	       "2 misuse, 3 privileges are missing.",
 	.argument = read_argument,
 	.check = check,

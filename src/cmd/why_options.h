@@ -21,6 +21,7 @@ struct why_options {
 	uint32_t pid;		  /* --pid; 0: none */
 	uint32_t uid;		  /* --uid */
 	bool has_uid;
+	bool connect;		  /* --connect: the question is about a connect() to address and port */
 	bool no_reuseaddr;	  /* --no-reuseaddr: the exit status is that of a bind without it */
 };
 

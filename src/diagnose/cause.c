@@ -233,8 +233,14 @@ static enum cause connect_cause(const struct finding *f)
 		return sk->flags & WIRE_STOPPED_BEFORE_CGROUP ? CAUSE_DENIED_BY_LSM : CAUSE_DENIED_BY_CGROUP_BPF;
 	case EAFNOSUPPORT:
 		return CAUSE_BAD_ADDRESS;
+	case ECONNREFUSED:
+		return CAUSE_NO_LISTENER;
+	case ETIMEDOUT:
+		return f->holder && queue_is_full(f->holder) ? CAUSE_BACKLOG_FULL : CAUSE_NO_ANSWER;
+	case ECONNRESET:
+		return CAUSE_RESET_BY_PEER;
 	}
-	return CAUSE_BAD_STATE;
+	return connect_failed(f->error) ? CAUSE_NO_ROUTE : CAUSE_BAD_STATE;
 }
 
 enum cause cause_decide(const struct finding *f)
@@ -333,6 +339,17 @@ static const struct cause_row causes[] = {
 		"the same connection already exists", why_tuple_in_use, fix_tuple_in_use},
 	[CAUSE_FOUR_TUPLE_TIME_WAIT] = {"four-tuple-time-wait",
 		"the same connection is in TIME_WAIT", why_tuple_time_wait, fix_tuple_time_wait},
+
+	[CAUSE_NO_LISTENER] = {"no-listener",
+		"no socket listens where the connection goes", why_no_listener, fix_no_listener},
+	[CAUSE_BACKLOG_FULL] = {"backlog-full",
+		"the listener's accept queue is full", why_backlog_full, fix_backlog_full},
+	[CAUSE_NO_ROUTE] = {"no-route",
+		"no route leads to the address, or its host does not answer", why_no_route, fix_no_route},
+	[CAUSE_NO_ANSWER] = {"no-answer",
+		"the peer did not answer in time", why_no_answer, fix_no_answer},
+	[CAUSE_RESET_BY_PEER] = {"reset-by-peer",
+		"the peer reset the connection before it was established", why_reset_by_peer, fix_reset_by_peer},
 
 	[CAUSE_NOT_LOCAL_ADDRESS] = {"not-local-address",
 		"the network namespace does not have the address", why_not_local, fix_not_local},

@@ -44,6 +44,12 @@ enum cause {
 	CAUSE_RANGE_RESERVED,
 	CAUSE_FOUR_TUPLE_IN_USE,
 	CAUSE_FOUR_TUPLE_TIME_WAIT,
+	/* the connection failed after it had a port, or has no route: not about ports */
+	CAUSE_NO_LISTENER,
+	CAUSE_BACKLOG_FULL,
+	CAUSE_NO_ROUTE,
+	CAUSE_NO_ANSWER,
+	CAUSE_RESET_BY_PEER,
 	/* the address, the socket, the permission */
 	CAUSE_NOT_LOCAL_ADDRESS,
 	CAUSE_ADDRESS_TENTATIVE,
@@ -109,6 +115,9 @@ sentence_fn why_range_exhausted, why_range_time_wait, why_range_poisoned, why_ra
 	why_tuple_in_use, why_tuple_time_wait;
 sentence_fn fix_range_exhausted, fix_range_time_wait, fix_range_poisoned, fix_range_reserved,
 	fix_tuple_in_use, fix_tuple_time_wait;
+
+sentence_fn why_no_listener, why_backlog_full, why_no_route, why_no_answer, why_reset_by_peer;
+sentence_fn fix_no_listener, fix_backlog_full, fix_no_route, fix_no_answer, fix_reset_by_peer;
 
 sentence_fn why_none, why_not_local, why_tentative, why_no_source, why_already_bound,
 	why_bad_state, why_bad_address, why_scope_missing, why_privileged, why_cgroup_bpf,

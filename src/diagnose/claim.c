@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "diagnose/rules.h"
+#include "util/address.h"
+
 static void claim_from_bind(const struct wire_bind *event, struct claim *claim)
 {
 	claim->call = event->how & WIRE_BIND_IMPLICIT ? CLAIM_SEND : CLAIM_BIND;
@@ -39,10 +42,28 @@ static bool is_by_seccomp(const struct claim *claim)
 	       (claim->call == CLAIM_BIND && flags & WIRE_STOPPED_BEFORE_CGROUP);
 }
 
+/* The kernel takes the remote address as the source where it is its own. 127.0.0.0/8 is always. */
+static bool is_to_itself(const struct wire_sock *sock)
+{
+	return address_is_loopback(sock->remote_addr) ||
+	       (!address_is_wildcard(sock->remote_addr) &&
+		!memcmp(sock->local_addr, sock->remote_addr, sizeof(sock->local_addr)));
+}
+
+static void claim_from_close(const struct wire_close *event, struct claim *claim)
+{
+	claim->call = CLAIM_CONNECT;
+	claim->began_boot_ns = event->life_ns ? event->hdr.boot_ns - event->life_ns : 0;
+	memcpy(claim->requested_addr, claim->sock.local_addr, sizeof(claim->requested_addr));
+	/* It had its port: the failure is not about that. */
+	claim->sock.local_port = claim->requested_port =
+		claim->sock.flags & WIRE_PORT_EPHEMERAL ? 0 : claim->sock.local_port;
+}
+
 bool claim_from_event(const struct wire_hdr *event, struct claim *claim)
 {
 	const struct wire_connect *connect = (const struct wire_connect *)event;
-	uint32_t error = wire_error_of(event);
+	uint32_t error = wire_failed_errno(event);
 
 	memset(claim, 0, sizeof(*claim));
 	if (!error)
@@ -50,6 +71,7 @@ bool claim_from_event(const struct wire_hdr *event, struct claim *claim)
 	claim->error = error;
 	claim->sock = *wire_sock_of(event);
 	claim->task = *wire_task_of(event);
+	claim->remote_is_local = is_to_itself(&claim->sock);
 	claim->address_tentative = claim->sock.flags & WIRE_TENTATIVE;
 	switch (event->kind) {
 	case WIRE_BIND:
@@ -62,6 +84,9 @@ bool claim_from_event(const struct wire_hdr *event, struct claim *claim)
 		/* The socket may still contain a port that the kernel chose and released. */
 		claim->sock.local_port = connect->requested_port;
 		claim_from_socket(CLAIM_CONNECT, claim);
+		break;
+	case WIRE_CLOSE:
+		claim_from_close((const struct wire_close *)event, claim);
 		break;
 	default:
 		return false;
@@ -85,5 +110,5 @@ bool diagnose_wanted(uint32_t error)
 	case ENODEV:
 		return true;
 	}
-	return false;
+	return connect_failed(error);
 }

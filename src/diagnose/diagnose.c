@@ -4,6 +4,7 @@
  * functions write the sentences.
  */
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "diagnose/cause.h"
@@ -35,6 +36,29 @@ static void find_holders(const struct claim *claim, const struct failure *failur
 		if (sock_refuses(claim, &failure->holders[i].sock, &overlap))
 			holder_insert(conflict, &failure->holders[i]);
 	}
+}
+
+/* The sockets to which the connection might have gone, the nearest first. A timeout is about those that it reached.
+ * Other network namespaces often have servers on the same port: they are named where no other socket is near. */
+static void find_servers(const struct finding *f, const struct failure *failure, struct conflict *conflict)
+{
+	const struct wire_sock *sk = &f->claim->sock;
+
+	for (size_t i = 0; i < failure->holder_count && conflict->holder_count < CONFLICT_HOLDERS_MAX; i++) {
+		const struct holder *server = &failure->holders[i];
+		unsigned int distance = sock_distance(sk, &server->sock);
+		size_t at = conflict->holder_count;
+
+		if (distance == UINT_MAX || (distance && f->error != ECONNREFUSED))
+			continue;
+		for (; at > 0 && sock_distance(sk, &conflict->holders[at - 1]->sock) > distance; at--)
+			conflict->holders[at] = conflict->holders[at - 1];
+		conflict->holders[at] = server;
+		conflict->holder_count++;
+	}
+	while (conflict->holder_count && conflict->holders[0]->sock.netns == sk->netns &&
+	       conflict->holders[conflict->holder_count - 1]->sock.netns != sk->netns)
+		conflict->holder_count--;
 }
 
 /* Whether another socket can be the reason: by the errno, and because the socket code returned it. */
@@ -119,6 +143,9 @@ void diagnose(const struct claim *claim, const struct failure *failure, const st
 		if (!conflict->holder_count)
 			find_holders(&other_rule, failure, conflict);
 	}
+	conflict->of_servers = claim->call == CLAIM_CONNECT && connect_failed(f.error);
+	if (failure && conflict->of_servers)
+		find_servers(&f, failure, conflict);
 	f.holder_count = conflict->holder_count;
 	if (f.holder_count) {
 		f.holder = conflict->holders[0];

@@ -46,6 +46,9 @@ struct claim {
 	uint16_t bound_port;		/* with had_port; 0: unknown */
 	bool had_port;			/* the socket already had a port */
 	bool address_tentative;		/* IFA_F_TENTATIVE */
+	bool remote_is_local;		/* CLAIM_CONNECT: the caller's network namespace has the remote address */
+	bool is_predicted;		/* CLAIM_CONNECT: of porttrace why; nothing was connected */
+	uint64_t began_boot_ns;		/* CLAIM_CONNECT: when the connection got its port; 0: not known */
 	bool by_seccomp;		/* a seccomp filter returned the errno */
 	bool has_net_bind_service;	/* only for error 0 */
 	bool autobind_reuse;		/* net.ipv4.ip_autobind_reuse; only for error 0 */
@@ -91,6 +94,7 @@ enum remedy_action {
 	REMEDY_RESERVE_PORT,
 	REMEDY_USE_INHERITED_FD,
 	REMEDY_FIX_ADDRESS,
+	REMEDY_START_PROCESS,
 	REMEDY_WAIT,
 };
 
@@ -132,6 +136,7 @@ struct conflict {
 	/* those that conflict, the primary first; borrowed */
 	const struct holder *holders[CONFLICT_HOLDERS_MAX];
 	size_t holder_count;
+	bool of_servers;	/* a connection failed: the holders are sockets to which it might have gone */
 	size_t holder_more;	/* that conflict and did not fit; set by the caller of diagnose() */
 	const struct process_table *processes; /* of the holders and the caller; borrowed from the model; NULL: none */
 	bool predicted;		/* false: by the rules and the sockets found, the call should have

@@ -135,6 +135,8 @@ void remedy_find(const struct finding *f, enum cause cause, struct conflict *con
 		try_rows(f, holder_remedies, holder_remedy_count, conflict);
 	else if (cause >= CAUSE_RANGE_EXHAUSTED && cause <= CAUSE_RANGE_RESERVED)
 		try_rows(f, range_remedies, range_remedy_count, conflict);
+	else if (cause >= CAUSE_NO_LISTENER && cause <= CAUSE_RESET_BY_PEER)
+		try_rows(f, connect_remedies, connect_remedy_count, conflict);
 	else
 		try_rows(f, call_remedies, call_remedy_count, conflict);
 }
@@ -168,6 +170,8 @@ const char *remedy_action_name(enum remedy_action action)
 		return "use_inherited_fd";
 	case REMEDY_FIX_ADDRESS:
 		return "fix_address";
+	case REMEDY_START_PROCESS:
+		return "start_process";
 	case REMEDY_WAIT:
 		return "wait";
 	}

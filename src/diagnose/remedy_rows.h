@@ -40,9 +40,10 @@ struct remedy_row {
 	uint32_t option; /* the flag that the row sets: WIRE_REUSEADDR, WIRE_REUSEPORT or WIRE_V6ONLY; else 0 */
 };
 
-/* The rows for a requested port that other sockets hold, for a search of the range, for address and privilege. */
-extern const struct remedy_row holder_remedies[], range_remedies[], call_remedies[];
-extern const size_t holder_remedy_count, range_remedy_count, call_remedy_count;
+/* The rows for a requested port that other sockets hold, for a search of the range, for address and privilege, for a
+ * connection that failed. */
+extern const struct remedy_row holder_remedies[], range_remedies[], call_remedies[], connect_remedies[];
+extern const size_t holder_remedy_count, range_remedy_count, call_remedy_count, connect_remedy_count;
 
 /* Copies the command, unless no command can enter the caller's network namespace. */
 void remedy_command(const struct attempt *try, struct remedy *out, const struct command *command);

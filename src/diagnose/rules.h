@@ -46,6 +46,18 @@ bool sock_ends_search(const struct claim *claim, const struct wire_sock *sk2);
 /* bucket.c: the TCP bind bucket admits the claim without a comparison with its sockets. */
 bool bucket_lets_in(const struct claim *claim);
 
+/* connect.c: which socket answers a connect() */
+
+/* An errno with which a connection fails that has a port, or that has no route. */
+bool connect_failed(uint32_t error);
+/* Whether a connection of `sk` to its remote address and port meets `server`: a listener, or a bound UDP socket. */
+bool sock_accepts(const struct wire_sock *sk, const struct wire_sock *server);
+/* How far `server` is from that: 0: it accepts; then another address, another family, not listening, another device,
+ * another network namespace. UINT_MAX: another port or protocol. */
+unsigned int sock_distance(const struct wire_sock *sk, const struct wire_sock *server);
+/* No connection fits into its accept queue: sk_acceptq_is_full(), include/net/sock.h. */
+bool queue_is_full(const struct holder *listener);
+
 /* verdict.c: ports below this are privileged; 1024 if the namespace is unknown. */
 uint32_t unprivileged_start(const struct netns_entry *netns);
 

@@ -180,13 +180,16 @@ struct phrase duration_text(uint64_t ns)
 	return phrase("%s days", with_commas(ms / 86400000).s);
 }
 
-struct phrase bound_ago(const struct finding *f)
+struct phrase time_ago(const struct finding *f, uint64_t since)
 {
-	uint64_t since = f->holder->since_boot_ns;
-
 	if (!since || since > f->now_boot_ns)
 		return phrase("%s", "");
 	return phrase(" %s ago", duration_text(f->now_boot_ns - since).s);
+}
+
+struct phrase bound_ago(const struct finding *f)
+{
+	return time_ago(f, f->holder->since_boot_ns);
 }
 
 const struct process *process_of(const struct finding *f, const struct wire_task *task)

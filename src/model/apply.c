@@ -8,6 +8,7 @@
 #include "model/model.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 
 #include "model/model_state.h"
 
@@ -184,6 +185,28 @@ static void port_released(struct model *model, const struct wire_hdr *hdr, const
 	entry_drop(model, hdr, sock);
 }
 
+/* Whether others could connect to it. */
+static bool is_server(const struct wire_sock *sock)
+{
+	bool is_udp = sock->protocol == IPPROTO_UDP || sock->protocol == IPPROTO_UDPLITE;
+
+	return is_udp ? !sock->remote_port && !(sock->flags & WIRE_PORT_EPHEMERAL) : sock->state == WIRE_TCP_LISTEN;
+}
+
+static void remember_server(struct model *model, const struct wire_hdr *hdr, const struct wire_sock *sock,
+			    const struct wire_task *closer)
+{
+	const struct port_entry *known = port_table_find(model->ports, sock->cookie);
+	const struct closed_server server = {
+		.sock = *sock,
+		.owner = known && known->owner.pid ? known->owner : *closer,
+		.closed_boot_ns = hdr->boot_ns,
+	};
+
+	if (is_server(sock))
+		closed_servers_add(&model->servers, &server);
+}
+
 static int apply_close(struct model *model, const struct wire_close *event)
 {
 	const struct port_entry *known = port_table_find(model->ports, event->sock.cookie);
@@ -193,6 +216,7 @@ static int apply_close(struct model *model, const struct wire_close *event)
 	struct port_entry *entry;
 	int err;
 
+	remember_server(model, &event->hdr, &event->sock, &event->task);
 	if (event->next_state != WIRE_TCP_TIME_WAIT) {
 		/* After shutdown() the TIME_WAIT begins before the close: keep it. */
 		if (!is_waiting)
@@ -279,6 +303,11 @@ static int apply_socket(struct model *model, const struct wire_socket *event)
 
 	if (event->hdr.purpose == WIRE_PURPOSE_OWNER_GONE) {
 		failure_ring_set_owner_gone(&model->failures, event);
+		return 0;
+	}
+	if (event->hdr.purpose == WIRE_PURPOSE_SERVER_CLOSED) {
+		remember_server(model, &event->hdr, &event->sock, &event->task);
+		entry_drop(model, &event->hdr, &event->sock);
 		return 0;
 	}
 	err = entry_get_scanned(model, event, &entry);

@@ -120,6 +120,7 @@ int failure_ring_add(struct failure_ring *ring, const struct wire_socket *event,
 		holder->sock = event->sock;
 		holder->substate = event->substate;
 		holder->backlog = event->backlog;
+		holder->queue = event->queue;
 	}
 	holder_fill(holder, event, known);
 	return 0;

@@ -90,6 +90,16 @@ const struct wire_interface *model_tunnel(const struct model *model, uint32_t ne
 	return NULL;
 }
 
+uint64_t model_closed_at(const struct model *model, uint64_t cookie)
+{
+	return closed_cache_find(&model->closed, cookie);
+}
+
+const struct closed_server *model_closed_server(const struct model *model, unsigned int age)
+{
+	return closed_servers_get(&model->servers, age);
+}
+
 const char *model_interface(const struct model *model, uint32_t netns, uint32_t ifindex)
 {
 	for (unsigned int i = 0; ifindex && i < INTERFACES_MAX; i++) {

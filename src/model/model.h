@@ -36,6 +36,7 @@ struct holder {
 	uint32_t expires_ms;	      /* TIME_WAIT: time left; 0: not known */
 	uint32_t substate;
 	uint32_t backlog;
+	uint32_t queue;		      /* LISTEN: connections that wait for accept() */
 	uint64_t inode;		      /* of its file; 0: none, or not known */
 	struct wire_task pids[HOLDER_PIDS_MAX]; /* each process once, in order of discovery */
 	int fds[HOLDER_PIDS_MAX];     /* of each of pids the first descriptor found; WIRE_FDLESS: none */
@@ -57,6 +58,13 @@ struct failure {
 	struct holder *holders;
 	size_t holder_count;
 	size_t holder_more;	      /* holders beyond FAILURE_HOLDERS_MAX */
+};
+
+/* A listener, or a UDP socket bound to a given port, that was closed. */
+struct closed_server {
+	struct wire_sock sock;
+	struct wire_task owner;	 /* the process that took the port, or that closed it; pid 0: not known */
+	uint64_t closed_boot_ns;
 };
 
 struct model;
@@ -88,6 +96,12 @@ const struct reservation *model_reservation(const struct model *model, uint32_t 
 /* The tunnel device whose kernel socket has this UDP port; NULL: not known. Borrowed likewise. */
 const struct wire_interface *model_tunnel(const struct model *model, uint32_t netns, uint16_t port);
 
+/* When the socket was closed, as far as the last closes are kept; 0: not known. */
+uint64_t model_closed_at(const struct model *model, uint64_t cookie);
+
+/* The servers that were closed lately: age 0 is the last one. NULL: no more are known. */
+const struct closed_server *model_closed_server(const struct model *model, unsigned int age);
+
 /* The name of a network interface; "": not known. */
 const char *model_interface(const struct model *model, uint32_t netns, uint32_t ifindex);
 
@@ -96,6 +110,8 @@ const struct wire_sock *wire_sock_of(const struct wire_hdr *event);
 const struct wire_task *wire_task_of(const struct wire_hdr *event);
 /* errno of a bind, listen or connect event; 0 for all others. */
 uint32_t wire_error_of(const struct wire_hdr *event);
+/* The same, and of a close event the errno with which a connection failed that was never established. */
+uint32_t wire_failed_errno(const struct wire_hdr *event);
 uint64_t wire_failure_of(const struct wire_hdr *event);
 /* "bind", "listen" ...; NULL: no such kind. */
 const char *wire_kind_name(unsigned int kind);

@@ -4,6 +4,7 @@
 #define PORTTRACE_MODEL_MODEL_STATE_H
 
 #include "model/closed_cache.h"
+#include "model/closed_servers.h"
 #include "model/failure_ring.h"
 #include "model/model.h"
 
@@ -18,6 +19,7 @@ struct model {
 	struct repeat_table repeats;
 	struct reservation_ring reservations;
 	struct closed_cache closed;
+	struct closed_servers servers;
 	struct wire_interface interfaces[INTERFACES_MAX]; /* ifindex 0: free */
 	unsigned int next_interface;			  /* the oldest: the next to be overwritten */
 };

@@ -88,7 +88,7 @@ static bool check_fields(union wire_event *event)
 	case WIRE_BIND:
 		return event->bind.how <= (WIRE_BIND_IMPLICIT | WIRE_BIND_HAD_PORT);
 	case WIRE_CLOSE:
-		return event->close.error <= ERRNO_MAX &&
+		return event->close.error <= ERRNO_MAX && event->close.how <= WIRE_CLOSE_UNESTABLISHED &&
 		       (!event->close.next_state || event->close.next_state == WIRE_TCP_TIME_WAIT);
 	case WIRE_TIMEWAIT:
 		return event->timewait.action >= WIRE_TIMEWAIT_ENTER &&
@@ -135,7 +135,7 @@ int wire_check(const void *data, size_t size, union wire_event *event)
 	layout = wire_layout_of(hdr.kind);
 	if (!layout)
 		return -EPROTONOSUPPORT;
-	if (hdr.kind == WIRE_SOCKET && hdr.purpose > WIRE_PURPOSE_OWNER_GONE)
+	if (hdr.kind == WIRE_SOCKET && hdr.purpose > WIRE_PURPOSE_SERVER_CLOSED)
 		return -EPROTONOSUPPORT;
 	if (hdr.size < layout->required)
 		return -EINVAL;

@@ -50,6 +50,15 @@ uint32_t wire_error_of(const struct wire_hdr *event)
 	return error ? *error : 0;
 }
 
+uint32_t wire_failed_errno(const struct wire_hdr *event)
+{
+	const struct wire_close *close = (const struct wire_close *)event;
+
+	if (event->kind != WIRE_CLOSE)
+		return wire_error_of(event);
+	return close->how & WIRE_CLOSE_UNESTABLISHED ? close->error : 0;
+}
+
 uint64_t wire_failure_of(const struct wire_hdr *event)
 {
 	const uint64_t *failure_id = field_of(event, offsetof(struct wire_layout, failure_id));

@@ -112,6 +112,13 @@ const struct hook hooks[FACT_COUNT] = {
 		TRACEPOINT(SET("tracepoint_sockops_end", "tracepoint_tcp_state"),
 			   SET("tracepoint_tcp_state", "tracepoint_tcp_state_second")),
 	},
+	[FACT_UDP_ERROR] = {
+		FACT_UDP_ERROR, "udp-error", "refusals of connected UDP sockets (ICMP)",
+		NULL,
+		FENTRY(SET("tracepoint_sock_error"), SET("fentry_sock_error")),
+		KPROBE(SET("tracepoint_sock_error"), SET("kprobe_sock_error")),
+		TRACEPOINT(SET("tracepoint_sock_error")),
+	},
 	[FACT_TIMEWAIT] = {
 		FACT_TIMEWAIT, "timewait", "TIME_WAIT events: end, reuse and overflow",
 		NULL,

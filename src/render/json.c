@@ -11,6 +11,7 @@
 #include "render/fields.h"
 #include "render/json_churn.h"
 #include "render/json_conflict.h"
+#include "render/json_connect.h"
 #include "render/json_out.h"
 #include "render/json_why.h"
 
@@ -152,6 +153,7 @@ const struct renderer render_json = {
 	.churn = json_churn,
 	.warning = json_warning,
 	.why = json_why,
+	.connect = json_connect,
 	.lost = json_lost,
 	.stop = json_stop,
 	.flush = json_flush,

@@ -71,6 +71,17 @@ struct why_report {
 	uint16_t range_low, range_high; /* ephemeral, of this namespace; 0: not known */
 };
 
+/* The answer of `why --connect`. */
+struct connect_report {
+	uint64_t boot_ns;	      /* when the sockets were read */
+	const struct wire_sock *sock; /* the connection in question */
+	uint32_t error;		      /* errno of connect(); 0: nothing known stops it */
+	const struct conflict *conflict; /* the reason. Holders: the servers on the port */
+	bool is_local;		      /* the network namespace has the address */
+	const char *device;	      /* of the route; "": not known */
+	uint32_t ports, ports_left;   /* the local ports that a search may choose from; 0: not counted */
+};
+
 enum time_style { TIME_WALL, TIME_RELATIVE, TIME_ISO, TIME_NONE };
 
 struct render_options {
@@ -114,6 +125,7 @@ struct renderer {
 	/* At the end of every interval, also without a change. NULL: nothing to do. */
 	void (*interval)(struct render *render, uint64_t boot_ns);
 	void (*why)(struct render *render, const struct why_report *report);
+	void (*connect)(struct render *render, const struct connect_report *report);
 	void (*lost)(struct render *render, uint64_t count, const char *reason, uint64_t boot_ns);
 	void (*stop)(struct render *render, const struct stop_report *report);
 	/* Writes folded lines that are due and the buffer; 0 or -errno of the output. */

@@ -9,6 +9,7 @@
 #include "render/status_lines.h"
 #include "render/text_churn.h"
 #include "render/text_conflict.h"
+#include "render/text_connect.h"
 #include "render/text_fold.h"
 #include "render/text_out.h"
 #include "render/text_now.h"
@@ -131,6 +132,7 @@ const struct renderer render_text = {
 	.churn = text_churn,
 	.warning = text_warning,
 	.why = text_why,
+	.connect = text_connect,
 	.lost = text_lost,
 	.stop = text_stop,
 	.flush = text_flush,

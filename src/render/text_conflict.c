@@ -138,7 +138,7 @@ static void put_holders(struct render *render, const struct report *report)
 	char text[NUMBER_SIZE];
 
 	for (size_t i = 0; i < shown; i++)
-		put_holder(render, i == 0 ? "in use" : "", conflict->holders[i], report);
+		put_holder(render, i ? "" : conflict->of_servers ? "server" : "in use", conflict->holders[i], report);
 	if (more) {
 		struct text_line line = {};
 

@@ -154,12 +154,13 @@ int snapshot_scan(struct snapshot *snapshot, const struct socket_query *query, s
 		.port = query->port,
 		.port_high = query->port_high,
 		.idle = query->idle,
+		.servers = query->servers,
 	};
 	/* Scanned before the namespaces are entered: a descriptor may lead into a namespace that only a
 	 * socket keeps. */
 	netns_list_scan(snapshot->namespaces);
 	err = run(&to, SCAN_FILES);
-	if (err)
+	if (err || query->servers)
 		return err;
 	if (query->walk && snapshot->walk) {
 		err = walk_in(&to, query);

@@ -31,6 +31,9 @@ struct socket_query {
 			     * have the others */
 	/* Dumps the kernel's table of `protocol` for `port` in `netns`, if the kernel can. If it cannot,
 	 * `done` is 0 afterwards and iterators found the sockets. NULL: no dump. */
+	/* Only listeners, sockets that are bound and not connected, in every network namespace: of those with a
+	 * descriptor. Reads the descriptor table of every process. */
+	bool servers;
 	uint16_t protocol;
 	const char *device; /* the device that the caller is bound to, by name or number; "": none */
 	struct bucket_dump *walk;

@@ -6,14 +6,17 @@
 #include "stream/explain.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "diagnose/rules.h"
 #include "model/wire_check.h"
 #include "stream/fd_lookup.h"
 #include "stream/holder_details.h"
 #include "stream/netns_entry.h"
 #include "stream/port_usage_cache.h"
+#include "stream/server_lookup.h"
 #include "util/clock.h"
 
 #define FDLESS_PAUSE_NS	  1000000000ULL
@@ -22,6 +25,7 @@
 struct explainer {
 	struct lookup *lookup;
 	struct fd_lookup fds;
+	struct server_lookup servers;
 	struct port_usage_cache port_usage;
 	uint64_t fdless_cookie, fdless_boot_ns; /* the last search for an owner without a descriptor */
 	struct socket_list fdless_owners;	/* its result */
@@ -42,6 +46,7 @@ void explainer_free(struct explainer *explainer)
 	if (!explainer)
 		return;
 	fd_lookup_done(&explainer->fds);
+	server_lookup_done(&explainer->servers);
 	port_usage_cache_done(&explainer->port_usage);
 	socket_list_done(&explainer->fdless_owners);
 	free(explainer);
@@ -59,6 +64,7 @@ bool explainer_take(struct explainer *explainer, const struct wire_socket *event
 	case WIRE_PURPOSE_SNAPSHOT:
 	case WIRE_PURPOSE_HOLDER:
 	case WIRE_PURPOSE_OWNER_GONE:
+	case WIRE_PURPOSE_SERVER_CLOSED:
 		return false;
 	}
 	return false;
@@ -248,6 +254,33 @@ static void add_holders(struct explainer *explainer, uint64_t failure_id, uint32
 		add_fdless_owners(explainer, failure_id, refused_boot_ns);
 }
 
+/* Whether the sockets on the remote port can be the reason: the machine refused, or did not answer. */
+static bool is_about_servers(const struct claim *claim)
+{
+	return claim->call == CLAIM_CONNECT && (claim->error == ECONNREFUSED || claim->error == ETIMEDOUT);
+}
+
+/* Adds the sockets on the remote port that a process has open; those of the kernel are not scanned. */
+static void add_servers(struct explainer *explainer, const struct claim *claim, uint64_t failure_id,
+			uint64_t failed_boot_ns)
+{
+	struct lookup *lookup = explainer->lookup;
+	const struct socket_list *found = &explainer->servers.found;
+
+	if (!lookup->source)
+		return;
+	server_lookup_run(&explainer->servers, lookup->source, &explainer->fds.budget,
+			  claim->sock.remote_port, failed_boot_ns);
+	for (size_t i = 0; i < found->count; i++) {
+		const struct wire_socket *server = &found->sockets[i];
+
+		/* The scan may be older than the failure. */
+		if (sock_distance(&claim->sock, &server->sock) != UINT_MAX &&
+		    model_closed_at(lookup->model, server->sock.cookie) < server->hdr.boot_ns)
+			keep_holder(explainer, server, failure_id);
+	}
+}
+
 /* A replay shows the commands without an entry: it does not know the namespaces of the machine. */
 static void set_enter(struct explainer *explainer, struct claim *claim, uint64_t now_boot_ns)
 {
@@ -268,7 +301,9 @@ bool explain(struct explainer *explainer, const struct wire_hdr *event, struct c
 
 	if (!claim_from_event(event, &claim) || !diagnose_wanted(claim.error))
 		return false;
-	if (failure_id)
+	if (failure_id && is_about_servers(&claim))
+		add_servers(explainer, &claim, failure_id, event->boot_ns);
+	else if (failure_id)
 		add_holders(explainer, failure_id, claim.task.pid, event->boot_ns);
 	if (is_about_range(&claim)) {
 		struct model *scan = sockets_of(explainer, claim.sock.netns, event->boot_ns);

@@ -100,7 +100,7 @@ static void report_event(struct session *session, const struct wire_hdr *event)
 						       process_lookup(&session->lookup, report.task);
 	if (report.sock)
 		report.interface = interface_lookup(&session->lookup, report.sock);
-	if (wire_error_of(event))
+	if (wire_failed_errno(event))
 		copy_caller_facts(&report, &process, interface);
 	if (explain(session->explainer, event, &conflict))
 		report.conflict = &conflict;
@@ -252,7 +252,7 @@ static bool is_shown(const struct session *session, const struct wire_hdr *event
 	if (session->config->is_default && session->renderer->is_selective && is_plain_end(event))
 		return false;
 	return session->streaming && settings->kinds & 1U << event->kind &&
-	       (!settings->failed_only || wire_error_of(event)) &&
+	       (!settings->failed_only || wire_failed_errno(event)) &&
 	       (!session->is_replay || wire_filter(settings, event)) &&
 	       (!session->config->count || session->events < session->config->count);
 }

@@ -145,6 +145,7 @@ static bool carry_out(struct world *w, struct end *end, const struct remedy *rem
 	case REMEDY_RESERVE_PORT:
 	case REMEDY_USE_INHERITED_FD:
 	case REMEDY_FIX_ADDRESS:
+	case REMEDY_START_PROCESS:
 	case REMEDY_WAIT:
 		return false;
 	}

@@ -123,6 +123,8 @@ static const struct {
 	ROW("port_usage", purpose, WIRE_PURPOSE_PORT_USAGE),       ROW("time_wait", next_state, WIRE_TCP_TIME_WAIT),
 	ROW("read", has, WIRE_NETNS_READ),         ROW("counted", has, WIRE_NETNS_PORT_USAGE),
 	ROW("owner_gone", purpose, WIRE_PURPOSE_OWNER_GONE),
+	ROW("server_closed", purpose, WIRE_PURPOSE_SERVER_CLOSED),
+	ROW("unestablished", how, WIRE_CLOSE_UNESTABLISHED), /* of a close: the connection failed */
 	ROW("old", is_old, 1), /* of porttrace 0.1, where failure_id encodes the purpose */
 	ROW("timed", has, WIRE_NETNS_TIMED),       ROW("in_fin_wait2", substate, WIRE_TCP_FIN_WAIT2),
 	ROW("ring", reason, WIRE_LOST_RING),       ROW("map", reason, WIRE_LOST_MAP),
@@ -547,6 +549,8 @@ static size_t event_build(const struct line *line, union wire_event *event)
 		event->close.life_ns = line->life_ns;
 		event->close.error = (uint32_t)line->error;
 		event->close.next_state = (uint32_t)line->next_state;
+		event->close.how = (uint32_t)line->how;
+		event->close.failure_id = line->failure;
 		break;
 	case WIRE_TIMEWAIT:
 		event->timewait.action = (uint32_t)line->action;

@@ -89,11 +89,11 @@ static void a_claim_without_an_errno_is_predicted(void **state)
 	assert_string_equal(conflict.fix, "");
 }
 
-static void only_port_errnos_are_explained(void **state)
+static void errnos_of_ports_and_of_failed_connections_are_explained(void **state)
 {
-	static const uint32_t wanted[] = {EADDRINUSE, EADDRNOTAVAIL, EACCES, EPERM, EINVAL, EAGAIN};
-	static const uint32_t unwanted[] = {0,	       ECONNREFUSED, EINPROGRESS,
-					    ETIMEDOUT, ENETUNREACH,  EALREADY};
+	static const uint32_t wanted[] = {EADDRINUSE, EADDRNOTAVAIL, EACCES,	 EPERM,	      EINVAL,	  EAGAIN,
+					  ECONNREFUSED, ETIMEDOUT,   ENETUNREACH, EHOSTUNREACH, ECONNRESET};
+	static const uint32_t unwanted[] = {0, EINPROGRESS, EALREADY, ECONNABORTED, EBADF};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(wanted); i++)
@@ -157,7 +157,7 @@ int main(void)
 		cmocka_unit_test(an_orphan_comes_before_a_timewait),
 		cmocka_unit_test(a_refusal_that_the_rules_allow_is_not_predicted),
 		cmocka_unit_test(a_claim_without_an_errno_is_predicted),
-		cmocka_unit_test(only_port_errnos_are_explained),
+		cmocka_unit_test(errnos_of_ports_and_of_failed_connections_are_explained),
 		cmocka_unit_test(claims_from_events),
 	};
 

@@ -101,7 +101,7 @@ static void the_purpose_of_a_socket_event_counts(void **state)
 	event.hdr.purpose = WIRE_PURPOSE_PORT_USAGE;
 	assert_int_equal(wire_check(&event, sizeof(event), &out), 0);
 	assert_int_equal(out.socket.failure_id, 0);
-	event.hdr.purpose = WIRE_PURPOSE_OWNER_GONE + 1; /* from a newer porttrace */
+	event.hdr.purpose = WIRE_PURPOSE_SERVER_CLOSED + 1; /* from a newer porttrace */
 	assert_int_equal(wire_check(&event, sizeof(event), &out), -EPROTONOSUPPORT);
 }
 
