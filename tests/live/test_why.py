@@ -55,7 +55,7 @@ ERRORS = {
 }
 FIELDS = {
     "v", "time", "protocol", "address", "port", "free", "free_with_reuseaddr", "cause", "why", "fix", "remedies",
-    "holders", "service", "range", "privileged", "reserved", "in_ephemeral_range",
+    "holders", "notes", "service", "range", "privileged", "reserved", "in_ephemeral_range",
 }  # fmt: skip
 
 
