@@ -79,10 +79,9 @@ static const struct wire_task *task_of(const struct port_entry *entry)
 	return entry->fds ? &entry->fds->task : &entry->owner;
 }
 
-/* Only JSON shows where they run, and the others. */
+/* Only JSON shows the others. */
 static void look_up_processes(struct list *list, const struct port_entry *entry)
 {
-	process_lookup_origin(&list->lookup, task_of(entry));
 	for (const struct port_fd *fd = entry->fds; fd; fd = fd->next)
 		process_lookup_origin(&list->lookup, &fd->task);
 }
@@ -97,7 +96,7 @@ static void list_entry(struct list *list, const struct port_entry *entry)
 
 	if (list->config->output.json)
 		look_up_processes(list, entry);
-	report.process = process_lookup(&list->lookup, task_of(entry));
+	report.process = process_lookup_origin(&list->lookup, task_of(entry));
 	report.interface = interface_lookup(&list->lookup, &entry->sock);
 	list->renderer->port(list->render, &report);
 }

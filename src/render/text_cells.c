@@ -15,6 +15,7 @@
 #endif
 
 #define LONG_SEARCH_NS 1000000ULL /* a port search that took at least this long is shown */
+#define USER_COLUMNS   8	  /* on a terminal: the longer name of a system user is cut */
 #define PIDS_SEEN      32	  /* processes of one socket that are distinguished when counting */
 
 void text_cell_local(struct text_line *line, const struct report *report, const struct render_options *options)
@@ -90,6 +91,16 @@ void text_cell_comm(struct text_line *line, const struct report *report, const s
 		text_line_add(line, report->sock->flags & WIRE_KERNEL_OWNED ? "[kernel]" : "-");
 	if (others > 0)
 		text_line_format(line, " +%zu", others);
+}
+
+/* Whose the process is, or the socket where there is none. */
+void text_cell_user(struct text_line *line, const struct report *report, const struct render_options *options)
+{
+	const struct wire_task socket = {.uid = report->sock->uid};
+	bool is_known = report->task && report->task->pid;
+
+	text_user(line, "", is_known ? report->task : &socket, is_known ? report->process : NULL);
+	text_line_cut(line, options->width > 0 ? USER_COLUMNS : 0);
 }
 
 static void add_duration(struct text_line *line, const char *before, uint64_t ns)

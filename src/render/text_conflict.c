@@ -115,8 +115,7 @@ void text_put_program(struct render *render, const struct holder *holder)
 
 	if (holder->owner_gone || !holder->process)
 		return;
-	text_program(&line, holder->process);
-	text_line_cut(&line, text_note_room(render));
+	text_program(&line, holder->process, text_note_room(render));
 	text_note(render, "", &line);
 }
 

@@ -14,11 +14,15 @@
 void text_comm(struct text_line *line, const char *comm, bool is_cut);
 /* "nginx[812]" */
 void text_who(struct text_line *line, const char *comm, uint32_t pid);
-/* " uid 33, up 2 h": whose a process is, and its age */
+/* "alice", else the uid after `before_uid` */
+void text_user(struct text_line *line, const char *before_uid, const struct wire_task *task,
+	       const struct process *process);
+/* " alice, up 2 h": whose a process is, and its age */
 void text_process(struct text_line *line, const struct wire_task *task, const struct process *process,
 		  uint64_t now_boot_ns);
-/* "\"node server.js\"": what it runs; nothing where that says no more than its name */
-void text_program(struct text_line *line, const struct process *process);
+/* "\"node server.js\" in ~/shop, by zsh[4100]": what it runs, where, and what started it, in at most `room` columns; nothing
+ * where that says no more than its name. */
+void text_program(struct text_line *line, const struct process *process, size_t room);
 /* Adds ", " unless the line is empty. The caller adds the item. */
 void text_item(struct text_line *line);
 void text_options(struct text_line *line, const struct wire_sock *sk);

@@ -24,6 +24,14 @@ static bool is_watched(const struct settings *settings, const struct port_entry 
 	return wire_filter(settings, &event.hdr);
 }
 
+/* The one that is returned comes last: looking up another may move it. */
+static const struct process *look_up_processes(struct lookup *lookup, const struct port_entry *entry)
+{
+	for (const struct port_fd *fd = entry->fds; fd; fd = fd->next)
+		process_lookup_origin(lookup, &fd->task);
+	return process_lookup_origin(lookup, task_of(entry));
+}
+
 static unsigned int rank(const struct wire_sock *sock)
 {
 	return sock->state == WIRE_TCP_LISTEN ? 0 : !sock->remote_port ? 1 : sock->state == WIRE_TCP_TIME_WAIT ? 3 : 2;
@@ -64,7 +72,8 @@ int current_holders_report(struct lookup *lookup, const struct stream_config *co
 	for (size_t i = 0; i < count; i++) {
 		const struct port_report report = {
 			.entry = entries[i],
-			.process = process_lookup(lookup, task_of(entries[i])),
+			.process = look_up_processes(lookup, entries[i]),
+			.processes = model_processes(lookup->model),
 			.interface = interface_lookup(lookup, &entries[i]->sock),
 			.boot_ns = now_boot_ns,
 		};

@@ -5,6 +5,7 @@ import datetime
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -82,6 +83,24 @@ def a_holder_is_described(t):
         [process] = conflict["holders"][0]["pids"]
         holder.check(process)
         holder.check(conflict["holders"][0]["owner"])
+
+
+@test()
+def a_screen_shows_whose_a_holder_is(t):
+    """User, directory, command line and parent, in the first lines, in a refusal, in `why` and in `ls`."""
+    user = pwd.getpwuid(NOBODY).pw_name
+    with Holder(t, 5012) as holder, t.text(5012) as screen:
+        who = rf"{comm_of(holder.pid)}\[{holder.pid}\] {user}, up "
+        program = rf'"{re.escape(sys.executable)} -c .*" in {holder.directory}, by pt-test\[{os.getpid()}\]$'
+        screen.wait(rf"^now +{who}.*\n +{program}")
+        with socket.socket() as sock:
+            refused(sock.bind, ("127.0.0.1", 5012))
+        screen.wait(rf"^ +in use +{who}.*\n +{program}")
+        screen.stop()
+        why = t.command("why", "-N", t.netns, 5012).stdout.decode()
+        check(re.search(rf"^in use +{who}.*\n +{program}", why, re.M), why)
+        listed = t.command("ls", "-N", t.netns, 5012).stdout.decode().splitlines()
+        equal(listed[1].split()[1], user, f"USER in {listed}")
 
 
 @test()

@@ -276,6 +276,27 @@ static void failure_is_explained(void **state)
 	       "              or      sysctl -w net.ipv4.tcp_tw_reuse=1  # helps after 2 s\n");
 	sample_close(&output);
 
+	/* Whose it is, where it runs, and what started it. */
+	nginx.task = sample_task(812, "nginx");
+	strcpy(nginx.user, "alice");
+	strcpy(nginx.cwd, "/home/alice/shop");
+	nginx.parents[0] = (struct wire_parent){ .pid = 4100, .comm = "zsh" };
+	open_text(&output, options);
+	render_text.event(output.render, &report);
+	sample_flush(&output, 0);
+	assert_non_null(strstr(output.text, " in use  nginx[812] alice, up 3.0 s, 2 workers: LISTEN"));
+	assert_non_null(strstr(output.text, "\"/usr/sbin/nginx -g 'daemon off;'\" in ~/shop, by zsh[4100]\n"));
+	sample_close(&output);
+
+	/* Another user's directory is not "~"; the parent, then the command line give way to the directory. */
+	strcpy(nginx.cwd, "/home/alice2");
+	options.width = 62;
+	open_text(&output, options);
+	render_text.event(output.render, &report);
+	sample_flush(&output, 0);
+	assert_non_null(strstr(output.text, "                      \"/usr/sbin/nginx -g 'd…\" in /home/alice2\n"));
+	sample_close(&output);
+
 	/* On a terminal sentences wrap between words; more than three holders are a number. */
 	conflict.holder_count = 7;
 	conflict.holders[0] = &waiting;
