@@ -106,7 +106,7 @@ void text_holder(struct text_line *line, const struct holder *holder, const stru
 	add_times(line, holder, report->event->boot_ns);
 	text_place(line, holder->process);
 	text_interface(line, holder->interface);
-	text_options(line, &holder->sock);
+	text_sharing_options(line, &holder->sock);
 }
 
 void text_put_program(struct render *render, const struct holder *holder)

@@ -136,16 +136,31 @@ void text_item(struct text_line *line)
 		text_line_add(line, ", ");
 }
 
-void text_options(struct text_line *line, const struct wire_sock *sk)
+static void add_options(struct text_line *line, uint32_t flags)
 {
 	const char *names[OPTION_NAMES_MAX];
-	/* The address says it: "[::]:80" is IPv6 only, and with any other address it means nothing. */
-	size_t count = option_names(sk->flags & ~WIRE_V6ONLY, names);
+	size_t count = option_names(flags, names);
 
 	for (size_t i = 0; i < count; i++) {
 		text_item(line);
 		text_line_add(line, names[i]);
 	}
+}
+
+void text_options(struct text_line *line, const struct wire_sock *sk)
+{
+	/* The address says it: "[::]:80" is IPv6 only, and with any other address it means nothing. */
+	add_options(line, sk->flags & ~WIRE_V6ONLY);
+}
+
+void text_sharing_options(struct text_line *line, const struct wire_sock *sk)
+{
+	uint32_t flags = sk->flags & (WIRE_REUSEADDR | WIRE_REUSEPORT);
+
+	/* A listener shares its port by SO_REUSEPORT only. UDP sockets are never in this state. */
+	if (sk->state == WIRE_TCP_LISTEN)
+		flags &= ~WIRE_REUSEADDR;
+	add_options(line, flags);
 }
 
 void text_interface(struct text_line *line, const char *interface)

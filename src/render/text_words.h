@@ -26,6 +26,8 @@ void text_program(struct text_line *line, const struct process *process, size_t 
 /* Adds ", " unless the line is empty. The caller adds the item. */
 void text_item(struct text_line *line);
 void text_options(struct text_line *line, const struct wire_sock *sk);
+/* Of a holder: only those by which it may share its port. */
+void text_sharing_options(struct text_line *line, const struct wire_sock *sk);
 void text_interface(struct text_line *line, const char *interface);
 /* systemd unit and container of a process; NULL: nothing */
 void text_place(struct text_line *line, const struct process *process);

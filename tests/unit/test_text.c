@@ -257,7 +257,7 @@ static void failure_is_explained(void **state)
 	(void)state;
 	listener.pids[0].start_boot_ns = SAMPLE_BOOT_NS - 3000000000;
 	listener.pids[1].ppid = listener.pids[2].ppid = 812;
-	listener.sock.flags = WIRE_REUSEADDR;
+	listener.sock.flags = WIRE_REUSEADDR | WIRE_REUSEPORT | WIRE_FREEBIND;
 	sample_peer(&waiting.sock, "10.0.0.5", 50000);
 	report.conflict = &conflict;
 	open_text(&output, options);
@@ -265,7 +265,7 @@ static void failure_is_explained(void **state)
 	expect(&output,
 	       "12:01:02.123  bind     977     node            tcp   0.0.0.0:80            EADDRINUSE\n"
 	       "              in use  nginx[812] uid 1000, up 3.0 s, 2 workers: LISTEN 0.0.0.0:80 for 2.9 s, "
-	       "nginx.service, reuseaddr\n"
+	       "nginx.service, reuseport\n"
 	       "                      \"/usr/sbin/nginx -g 'daemon off;'\"\n"
 	       "                      no process, left by curl[700] (exited): TIME_WAIT 10.0.0.1:80 -> "
 	       "10.0.0.5:50000, 37 s left\n"
