@@ -11,6 +11,7 @@
  *     procfs.c process_origin.c  program, command line, cgroup and credentials of a process; user, directory, parents
  *     proc_file.c proc_stat.c  reads a file of /proc whole; /proc/PID/stat
  *     netns.c netns_read.c  finds and enters network namespaces; their settings and counters
+ *     netns_name.c          the name of a network namespace
  *     file_caps.c           whether setcap on an executable would reach its process
  *     mountinfo.c           the mounts that keep a network namespace
  *     netlink.c device.c route.c  netlink requests; what a network device is (a VRF, in one); the route to an address

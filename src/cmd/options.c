@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "porttrace/wire.h"
+#include "system/netns_name.h"
 
 void options_set_events(struct stream_config *stream, struct settings *settings, uint32_t events)
 {
@@ -58,6 +59,7 @@ void options_for_render(const struct output_config *output, struct render_option
 		.colour = wants_colour(output->colour),
 		.quiet = output->quiet,
 		.verbose = output->verbose,
+		.netns_name = netns_name,
 	};
 	if (stat("/proc/self/ns/net", &netns) == 0)
 		render->own_netns = (uint32_t)netns.st_ino;

@@ -151,6 +151,13 @@ static bool get_netns(const struct report *report, struct field_value *value)
 	return set_known(value, report->sock->netns);
 }
 
+static bool get_netns_name(const struct report *report, struct field_value *value)
+{
+	const struct render_options *options = value->options;
+
+	return report->sock->netns && options->netns_name && set_text(value, options->netns_name(report->sock->netns));
+}
+
 /* The process, when it is known. */
 static const struct wire_task *task_of(const struct report *report)
 {
@@ -342,8 +349,8 @@ static bool get_substate(const struct report *report, struct field_value *value)
 
 /* clang-format off */
 const struct field fields[] = {
-	TEXT(FIELD_NUMBER, get_netns,
-	     COLUMN("NETNS", PORT, 11, 11), .role = ROLE_IF_VARIED),
+	TEXT(FIELD_WORD, NULL,
+	     COLUMN("NETNS", PORT, 11, 11), .put = text_cell_netns, .role = ROLE_IF_VARIED),
 	TEXT(FIELD_WORD, get_event,
 	     COLUMN("EVENT", EVENT, 9, 9)),
 	TEXT(FIELD_NUMBER, get_pid,
@@ -374,6 +381,7 @@ const struct field fields[] = {
 	ROW("interface",      FIELD_BYTES,        EVENT | PORT | HOLDER, get_interface),
 	ROW("socket",         FIELD_WORD,         EVENT | PORT | HOLDER, get_socket),
 	ROW("netns",          FIELD_NUMBER,       EVENT | PORT,          get_netns),
+	ROW("netns_name",     FIELD_BYTES,        EVENT | PORT,          get_netns_name),
 	ROW("pid",            FIELD_NUMBER,       EVENT | PORT,          get_pid),
 	ROW("host_pid",       FIELD_NUMBER,       EVENT | PORT,          get_host_pid),
 	ROW("tid",            FIELD_NUMBER,       EVENT,                 get_tid),
@@ -466,6 +474,7 @@ void field_put(const struct field *field, const struct report *report, const str
 {
 	struct field_value value;
 
+	value.options = options;
 	if (field->put)
 		field->put(line, report, options);
 	else if (field->get(report, &value))

@@ -27,6 +27,7 @@ enum field_type {
 };
 
 struct field_value {
+	const struct render_options *options; /* set before get() */
 	uint64_t number;
 	const char *text;
 	size_t length; /* of text */

@@ -91,6 +91,7 @@ void json_fields(struct render *render, const struct report *report, unsigned in
 		const struct field *field = &fields[i];
 		struct field_value value;
 
+		value.options = &render->options;
 		if (!(field->lines & lines) || !field->get(report, &value))
 			continue;
 		json_key(render->line, field->name, field->name_length);

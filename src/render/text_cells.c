@@ -93,6 +93,11 @@ void text_cell_comm(struct text_line *line, const struct report *report, const s
 		text_line_format(line, " +%zu", others);
 }
 
+void text_cell_netns(struct text_line *line, const struct report *report, const struct render_options *options)
+{
+	text_netns(line, options, report->sock->netns);
+}
+
 /* Whose the process is, or the socket where there is none. */
 void text_cell_user(struct text_line *line, const struct report *report, const struct render_options *options)
 {
@@ -180,8 +185,10 @@ void text_cell_event_detail(struct text_line *line, const struct report *report,
 	const struct process *process = report->process;
 	uint32_t netns = report->sock->netns;
 
-	if (options->verbose || (options->own_netns && netns && netns != options->own_netns))
-		text_line_format(line, "netns %u", netns);
+	if (options->verbose || (options->own_netns && netns && netns != options->own_netns)) {
+		text_line_add(line, "netns ");
+		text_netns(line, options, netns);
+	}
 	add_kind_detail(line, report);
 	text_interface(line, report->interface);
 	if (!options->verbose)

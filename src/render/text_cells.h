@@ -14,6 +14,7 @@ void text_cell_remote(struct text_line *line, const struct report *report, const
 /* "2/511": of a listener, the connections that wait for accept(), of at most so many */
 void text_cell_queue(struct text_line *line, const struct report *report, const struct render_options *options);
 /* "nginx", and in `ls` " +2" where two more processes have the socket open */
+void text_cell_netns(struct text_line *line, const struct report *report, const struct render_options *options);
 void text_cell_user(struct text_line *line, const struct report *report, const struct render_options *options);
 void text_cell_comm(struct text_line *line, const struct report *report, const struct render_options *options);
 void text_cell_event_detail(struct text_line *line, const struct report *report,

@@ -45,8 +45,10 @@ static void add_namespace(struct render *render, struct text_line *line, uint32_
 {
 	uint32_t own = render->options.own_netns;
 
-	if ((own ? netns != own : render->many_namespaces) || render->options.verbose)
-		text_line_format(line, "  netns %u", netns);
+	if (!render->options.verbose && (own ? netns == own : !render->many_namespaces))
+		return;
+	text_line_add(line, "  netns ");
+	text_netns(line, &render->options, netns);
 }
 
 static const struct churn_top *top_timewait(const struct churn *churn)

@@ -75,7 +75,8 @@ static void put_sums(struct render *render, const struct churn *churn, uint64_t 
 	char text[NUMBER_SIZE];
 
 	text_begin(render, &line, boot_ns);
-	text_line_format(&line, "netns %u", churn->netns);
+	text_line_add(&line, "netns ");
+	text_netns(&line, &render->options, churn->netns);
 	add_rate(&line, "  ", churn->ephemeral_allocated, churn->interval_s, " taken");
 	add_rate(&line, "  ", churn->ephemeral_released, churn->interval_s, " released");
 	text_failed(&line, churn->ephemeral_failed);

@@ -10,6 +10,7 @@
 #include "render/names.h"
 #include "render/port_range.h"
 #include "render/text_conflict.h"
+#include "render/text_words.h"
 #include "util/address.h"
 #include "util/errno_name.h"
 
@@ -104,14 +105,15 @@ static bool is_time_wait(const struct holder *holder)
 	return holder->sock.state == WIRE_TCP_TIME_WAIT;
 }
 
-static void put_time_waits(struct render *render, size_t count, uint32_t longest_ms, const char *conflicts)
+static void put_time_waits(struct render *render, uint16_t port, size_t count, uint32_t longest_ms,
+			   const char *conflicts)
 {
 	char left[NUMBER_SIZE];
 	struct text_line line = {};
 
 	if (!count)
 		return;
-	text_line_format(&line, "also on this port%s: %zu TIME_WAIT%s", conflicts, count, count == 1 ? "" : "s");
+	text_line_format(&line, "also on port %u%s: %zu TIME_WAIT%s", port, conflicts, count, count == 1 ? "" : "s");
 	if (longest_ms) {
 		format_duration(longest_ms * 1000000ULL, left);
 		text_line_format(&line, ", %s left", left);
@@ -139,6 +141,11 @@ static size_t leave_out_time_waits(struct conflict *conflict, uint32_t *longest_
 	return count - kept;
 }
 
+static void begin_beside(struct text_line *line, const struct holder *holder)
+{
+	text_line_format(line, "also on port %u, no conflict: ", holder->sock.local_port);
+}
+
 /* Sockets on the port that do not conflict: a user who finds one may take it for the holder. */
 static void put_beside(struct render *render, const struct why_report *report,
 		       const struct report *frame)
@@ -159,18 +166,19 @@ static void put_beside(struct render *render, const struct why_report *report,
 		if (shown == BESIDE_SHOWN)
 			continue;
 		shown++;
-		text_line_add(&line, "also on this port, no conflict: ");
+		begin_beside(&line, holder);
 		text_holder(&line, holder, frame);
 		put_note(render, &line);
 	}
 	put_more(render, others - shown, "on this port, no conflict");
-	put_time_waits(render, time_waits, longest_ms, ", no conflict");
+	put_time_waits(render, report->sock->local_port, time_waits, longest_ms, ", no conflict");
 	for (size_t i = 0; i < report->elsewhere_count; i++) {
 		struct text_line line = {};
 
-		text_line_format(&line, "also on this port, no conflict: in network namespace %u, ",
-				 report->elsewhere[i].sock.netns);
+		begin_beside(&line, &report->elsewhere[i]);
 		text_holder(&line, &report->elsewhere[i], frame);
+		text_line_add(&line, ", in netns ");
+		text_netns(&line, &render->options, report->elsewhere[i].sock.netns);
 		put_note(render, &line);
 	}
 	put_more(render, report->elsewhere_more, "in other network namespaces");
@@ -218,6 +226,6 @@ void text_why(struct render *render, const struct why_report *report)
 	if (report->later)
 		text_note_words(render, "then", report->later);
 	put_port(render, report);
-	put_time_waits(render, time_waits, longest_ms, "");
+	put_time_waits(render, report->sock->local_port, time_waits, longest_ms, "");
 	put_beside(render, report, &frame);
 }

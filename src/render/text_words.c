@@ -25,6 +25,16 @@ void text_who(struct text_line *line, const char *comm, uint32_t pid)
 	text_line_format(line, pid & WIRE_PID_OUTSIDE ? "[host pid %u]" : "[%u]", pid & ~WIRE_PID_OUTSIDE);
 }
 
+void text_netns(struct text_line *line, const struct render_options *options, uint32_t netns)
+{
+	const char *name = options->netns_name ? options->netns_name(netns) : NULL;
+
+	if (name)
+		text_line_bytes(line, name, strlen(name));
+	else
+		text_line_format(line, "%u", netns);
+}
+
 static bool is_its_user(const struct process *process, const struct wire_task *task)
 {
 	/* A process may have changed its uid since its facts were read. */

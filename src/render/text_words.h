@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "model/model.h"
+#include "render/renderer.h"
 #include "render/text_line.h"
 
 /* "nginx", escaped. is_cut: at most COMM_COLUMNS wide; only a name with control characters is longer. */
@@ -14,6 +15,8 @@
 void text_comm(struct text_line *line, const char *comm, bool is_cut);
 /* "nginx[812]" */
 void text_who(struct text_line *line, const char *comm, uint32_t pid);
+/* The name of a network namespace, else its inode number */
+void text_netns(struct text_line *line, const struct render_options *options, uint32_t netns);
 /* "alice", else the uid after `before_uid` */
 void text_user(struct text_line *line, const char *before_uid, const struct wire_task *task,
 	       const struct process *process);

@@ -488,6 +488,7 @@ TEXTS = {
     "local_address",
     "remote_address",
     "interface",
+    "netns_name",
     "socket",
     "comm",
     "exe",

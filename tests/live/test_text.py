@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a person sees: the answer at the start, and nothing that was not asked for."""
 
+import json
 import os
 import re
 import socket
+import subprocess
 import time
 
-from porttrace_test import check, equal, netns_inode, new_netns, refused, tcp, test, udp
+from porttrace_test import DEADLINE, check, enter_netns, equal, netns_inode, new_netns, refused, tcp, test, udp
 
 OWN_TRACER = True
 
@@ -203,3 +205,40 @@ def rows_of_another_namespace_say_so(t):
         own.wait(r"bind .* pt-test .*127\.0\.0\.1:5001$")
         screen.stop()
         own.stop()
+
+
+def serve_in(me, path):
+    with open(path, "rb") as file:
+        enter_netns(file.fileno())
+    with tcp(("0.0.0.0", 5061), backlog=1):
+        me.send(os.getpid())
+        me.receive()
+        with tcp(("0.0.0.0", 5062), backlog=1):
+            me.receive()
+
+
+@test()
+def namespaces_have_their_names(t):
+    """That of `ip netns` in every view, also of a namespace that is named while porttrace runs."""
+    name = f"pt-blue-{os.getpid()}"
+    with t.text("-v", "-P", "5061-5062", everywhere=True) as screen, \
+            t.trace("-P", "5061-5062", marker=False, everywhere=True) as trace:
+        subprocess.run(["ip", "netns", "add", name], check=True, timeout=DEADLINE)
+        try:
+            inode = os.stat(f"/run/netns/{name}").st_ino
+            child = t.fork(serve_in, f"/run/netns/{name}")
+            child.receive()
+            time.sleep(1.1)  # names are read again after a second
+            child.send("more")
+            equal(trace.wait(event="listen", local_port=5062, netns=inode).get("netns_name"), name, "of the event")
+            screen.wait(rf"listen .*:5062 .*netns {name}, ")
+            listed = t.command("ls", "--json", 5061, 5062).stdout.decode().splitlines()
+            found = {r.get("netns_name") for r in map(json.loads, listed) if r["netns"] == inode}
+            equal(found, {name}, "of ls")
+            with tcp(("0.0.0.0", 5061), backlog=1):
+                rows = t.command("ls", 5061).stdout.decode().splitlines()
+                check(any(row.startswith(f"{name} ") for row in rows), f"{rows}")
+                why = t.command("why", 5061).stdout.decode()
+            check(re.search(rf"^note +also on port 5061, no conflict: pt-child\[\d+\] .*, in netns {name}$", why, re.M), why)
+        finally:
+            subprocess.run(["ip", "netns", "delete", name], check=True, timeout=DEADLINE)

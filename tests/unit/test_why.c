@@ -78,7 +78,7 @@ static void text_names_holder_and_fix(void **state)
 	       "rule    nginx (812) listens on *:80.\n"
 	       "do      Stop nginx (812).\n"
 	       "port    http, well-known, privileged here, outside the ephemeral range 32768 to 60999\n"
-	       "note    also on this port, no conflict: in network namespace 4026532281, nginx[812] uid 1000: LISTEN 0.0.0.0:80\n"
+	       "note    also on port 80, no conflict: nginx[812] uid 1000: LISTEN 0.0.0.0:80, in netns 4026532281\n"
 	       "note    and 2 more in other network namespaces\n");
 }
 
@@ -126,7 +126,7 @@ static void text_of_time_waits_that_are_not_the_reason(void **state)
 	expect(&render_text, &report,
 	       "in use  nginx[812] uid 1000: LISTEN 0.0.0.0:80\n"
 	       "rule    nginx (812) listens on *:80.\n");
-	expect(&render_text, &report, "note    also on this port: 19 TIME_WAITs, 12 s left\n");
+	expect(&render_text, &report, "note    also on port 80: 19 TIME_WAITs, 12 s left\n");
 }
 
 static void text_of_a_port_that_is_free_with_reuseaddr(void **state)
