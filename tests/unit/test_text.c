@@ -288,6 +288,14 @@ static void failure_is_explained(void **state)
 	assert_non_null(strstr(output.text, "\"/usr/sbin/nginx -g 'daemon off;'\" in ~/shop, by zsh[4100]\n"));
 	sample_close(&output);
 
+	nginx.has_execed = true;
+	open_text(&output, options);
+	render_text.event(output.render, &report);
+	sample_flush(&output, 0);
+	assert_non_null(strstr(output.text, " now runs \"/usr/sbin/nginx -g 'daemon off;'\" in ~/shop, by zsh[4100]\n"));
+	sample_close(&output);
+	nginx.has_execed = false;
+
 	/* Another user's directory is not "~"; the parent, then the command line give way to the directory. */
 	strcpy(nginx.cwd, "/home/alice2");
 	options.width = 62;
