@@ -142,7 +142,7 @@ static void append_instance(const struct finding *f, const struct wire_task *tas
 
 	sentence_append(out, "%s runs the same program", task_name(task).s);
 	if (start && start < f->now_boot_ns)
-		sentence_append(out, ", since %s", duration_text(f->now_boot_ns - start).s);
+		sentence_append(out, ", for %s", duration_text(f->now_boot_ns - start).s);
 	sentence_append(out, ": reload or stop that one.");
 }
 

@@ -96,7 +96,7 @@ static void the_same_program_is_a_second_instance(void **state)
 	describe(812, "/usr/sbin/nginx", "nginx", 40);
 	notes();
 	assert_string_equal(conflict.notes[0].text,
-			    "nginx[812] runs the same program, since 3 min: reload or stop that one.");
+			    "nginx[812] runs the same program, for 3 min: reload or stop that one.");
 	/* A parent and its worker are one instance. */
 	describe(977, "/usr/sbin/nginx", "nginx", 812);
 	assert_string_equal(notes(), "");
