@@ -13,7 +13,7 @@ static __always_inline void addr_read(struct sockaddr_in6 *out, const void *addr
 	else if (size >= (int)sizeof(struct sockaddr_in))
 		bpf_probe_read_kernel(out, sizeof(struct sockaddr_in), addr);
 	else if (size >= ADDR_PORT_END)
-		bpf_probe_read_kernel(out, ADDR_PORT_END, addr);
+		bpf_probe_read_kernel(&out->sin6_family, ADDR_PORT_END, addr);
 }
 
 static __always_inline void addr_read_user(struct sockaddr_in6 *out, const void *addr, int size)
@@ -23,7 +23,7 @@ static __always_inline void addr_read_user(struct sockaddr_in6 *out, const void 
 	else if (size >= (int)sizeof(struct sockaddr_in))
 		bpf_probe_read_user(out, sizeof(struct sockaddr_in), addr);
 	else if (size >= ADDR_PORT_END)
-		bpf_probe_read_user(out, ADDR_PORT_END, addr);
+		bpf_probe_read_user(&out->sin6_family, ADDR_PORT_END, addr);
 }
 
 /* A subflow of an MPTCP socket. The process binds, listens on and closes the MPTCP socket, so subflows are

@@ -42,7 +42,11 @@
 #define EHOSTDOWN     112
 #define EHOSTUNREACH  113
 
-/* The length of an address that ends with the port: a caller may pass one that is too short for its family. */
+/*
+ * The length of an address that ends with the port: a caller may pass one that is too short for its family. It is read to
+ * &addr.sin6_family, not to &addr: the compiler would merge identical calls into one with three lengths, and the verifier
+ * check all that follows once for each (229,000 instructions, not 192,000, in clang 14).
+ */
 #define ADDR_PORT_END 4
 
 /* include/net/sock.h, include/linux/sched.h, include/uapi/linux/stat.h: macros, so not in BTF */

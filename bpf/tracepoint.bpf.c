@@ -69,7 +69,7 @@ static __always_inline void addr_read(struct sockaddr_in6 *out, const struct cal
 	else if (call->value >= sizeof(struct sockaddr_in))
 		bpf_probe_read_user(out, sizeof(struct sockaddr_in), addr);
 	else if (call->value >= ADDR_PORT_END)
-		bpf_probe_read_user(out, ADDR_PORT_END, addr);
+		bpf_probe_read_user(&out->sin6_family, ADDR_PORT_END, addr);
 }
 
 /* Returns the socket of a call that returns, and its address argument. NULL: not a traced socket. */

@@ -1267,7 +1267,7 @@ def load(paths):
 def main(paths=None):
     parser = argparse.ArgumentParser(description="Live tests of porttrace.")
     parser.add_argument("--probes", help="passed on to porttrace: auto, fentry, kprobe, tracepoint")
-    parser.add_argument("-j", "--jobs", type=int, default=min(4, os.cpu_count() or 1))
+    parser.add_argument("-j", "--jobs", type=int, default=min(8, 2 * (os.cpu_count() or 1)))
     parser.add_argument("-v", "--verbose", action="store_true", help="output of passed tests too")
     parser.add_argument("--share", choices=["some", "all", "none"], default="some",
                         help=f"which tests share one porttrace (default: some, up to {SHARED} tests each)")  # fmt: skip
