@@ -75,7 +75,7 @@ PROGRAM_LIBS := -lbpf
 
 # ---- goals --------------------------------------------------------------------------------------
 
-.PHONY: all help deps deps-test deps-bench run check check-san check-scale check-arm64 check-vm check-release check-clang build-san docs-kernels cross bench clean install uninstall vmlinux
+.PHONY: all help deps deps-test deps-bench run check check-san check-scale check-arm64 check-vm check-release check-clang build-plain build-san docs-kernels cross bench clean install uninstall vmlinux
 
 all: $(BUILD)/porttrace ## the program, at build/porttrace
 
@@ -96,14 +96,14 @@ run: deps ## install, build, and trace live
 	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all
 	$(Q)exec $(BUILD)/porttrace $(ARGS)
 
-check: deps-test build-san ## install, build, and run the tests on this kernel (live ones need root; TESTS="unit live" runs these groups only)
+check: build-plain $(if $(findstring -san,$(TESTS)),build-san) ## install, build, and run the tests on this kernel (live ones need root; TESTS="unit live" runs these groups only)
 	$(Q)tests/run $(BUILD) $(TESTS)
 
-check-scale: deps-test build-san ## storms and many sockets, which need the machine to themselves
+check-scale: build-plain ## storms and many sockets, which need the machine to themselves
 	$(Q)tests/run $(BUILD) scale
 
-check-san: deps-test build-san ## the live tests with the sanitizers
-	$(Q)tests/run $(BUILD) live-san
+check-san: build-san ## the unit, replay and live tests with the sanitizers
+	$(Q)tests/run $(BUILD) unit-san replay-san live-san
 
 # The libraries for arm64 come from this machine's apt; without them the group says that it was skipped.
 check-arm64: deps-test ## the unit and replay tests of the arm64 build, under qemu
@@ -117,8 +117,10 @@ check-release: ## README's commands in a clean tree of the other Debian release 
 check-clang: deps ## build with other releases of clang, and load the programs (CLANGS="14 16 19")
 	$(Q)tests/release/clang $(CLANGS)
 
-build-san: deps-test
+build-plain: deps-test
 	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all check-programs
+
+build-san: build-plain
 	$(Q)$(MAKE) -j$$(nproc) --no-print-directory SAN=1 BUILD=$(BUILD)/san all check-programs
 
 check-vm: deps-test ## the live tests on Debian's kernels, under qemu (KERNELS="5.10 6.12" PROBES="fentry" FULL=1 ARCH=arm64)
