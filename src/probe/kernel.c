@@ -271,6 +271,20 @@ static const struct bpf_program *log_refused(const struct kernel *kernel, const 
 	return NULL;
 }
 
+/*
+ * Makes the maps small that only events fill. The kernel allocates the elements of such a map when it is created, which
+ * took a seventh of the time of `porttrace why`.
+ */
+static void shrink_event_maps(struct bpf_object *object)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object) {
+		if (bpf_map__type(map) == BPF_MAP_TYPE_LRU_HASH)
+			bpf_map__set_max_entries(map, 1);
+	}
+}
+
 static int skeleton_load(struct kernel *kernel, const struct settings *settings)
 {
 	struct porttrace_rdonly_cast *skeleton = programs_open(kernel->variant);
@@ -289,6 +303,8 @@ static int skeleton_load(struct kernel *kernel, const struct settings *settings)
 	skeleton->rodata->timewait_hooked = selection->facts[FACT_TIMEWAIT].works;
 	skeleton->rodata->uring_kinds = uring_kinds(selection);
 	programs_select(kernel);
+	if (!kernel->with_facts)
+		shrink_event_maps(skeleton->obj);
 	err = log_share(kernel);
 	return err ? err : porttrace_rdonly_cast__load(skeleton);
 }
