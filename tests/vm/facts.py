@@ -27,16 +27,18 @@ URING = "pt-uring"
 MARKERS = range(61990, 62000)  # one port per marker
 ALL = "bind,listen,connect,accept,close,timewait,release"
 # Whether a TIME_WAIT begins in FIN_WAIT2 depends on which end's FIN arrives first, so `substate` depends on timing too.
-TIMES = {"substate", "time", "boot_ns", "duration_ns", "search_ns", "since", "age_ns", "bound_ns", "expires_in_s"}
+TIMES = {"substate", "time", "boot_ns", "duration_ns", "search_ns", "since", "age_ns", "bound_ns", "expires_in_s",
+         "started"}
 IP_BIND_ADDRESS_NO_PORT = (socket.IPPROTO_IP, live.IP_BIND_ADDRESS_NO_PORT, 1)
 
 
-def binds():
+def binds(trace):
     with tcp(("127.0.0.1", 5001), REUSEADDR), udp(("0.0.0.0", 5002)), tcp(("::1", 5003), V6ONLY):
         refused(tcp, ("127.0.0.1", 5001))
         refused(tcp, ("0.0.0.0", 5001))
         refused(udp, ("127.0.0.1", 5002))
         refused(tcp, ("10.1.2.3", 5004))
+        trace.mark()  # of sockets that are closed by then, porttrace cannot find the descriptors
     with tcp(("127.0.0.1", 0)) as sock:
         refused(sock.bind, ("127.0.0.1", 5005))
     udp(("::1", 0)).close()
@@ -99,7 +101,7 @@ def owners(trace):
     in_child(trace, forgets, comm="pt-forgets")
 
 
-def other_ways():
+def other_ways(trace):
     """MPTCP, and data in the SYN."""
     if os.path.exists("/proc/sys/net/mptcp/enabled"):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM, live.IPPROTO_MPTCP) as listener:
@@ -107,6 +109,7 @@ def other_ways():
             listener.listen(2)
             with socket.socket(socket.AF_INET, socket.SOCK_STREAM, live.IPPROTO_MPTCP) as refused_one:
                 refused(refused_one.bind, ("127.0.0.1", 5040))
+                trace.mark()
     with tcp(("127.0.0.1", 5041), backlog=1) as listener, socket.socket() as client:
         client.sendto(b"x", socket.MSG_FASTOPEN, ("127.0.0.1", 5041))
         listener.accept()[0].close()
@@ -151,6 +154,8 @@ def normalised(records):
             return name("pid" if key in ("tid", "ppid") else key, value)
         if key.endswith("port") and isinstance(value, int) and value >= 32768:
             return name("port", value)
+        if key == "parents":  # list of COMM[PID]
+            return re.sub(r"\[(\d+)\]$", lambda m: f"[{name('pid', int(m[1]))}]", value)
         if key in ("why", "fix", "text", "command") and isinstance(value, str):
             for number, alias in names.get("pid", {}).items():  # name[PID], /proc/PID/ns/net, kill PID
                 value = re.sub(rf"(?<=[\[/ ]){number}(?=[\]/ ]|$)", alias, value)
@@ -177,11 +182,11 @@ def main():
         return {"event": "close", "protocol": "udp", "local_port": port, "pid": os.getpid()}
 
     with live.Stream(("-e", ALL), netns=netns, probes=os.environ["BACKEND"], home=home, marker=marker).started() as trace:
-        binds()
+        binds(trace)
         connections()
         ports_chosen()
         owners(trace)
-        other_ways()
+        other_ways(trace)
         trace.mark()
         events = trace.find(netns=netns)
         # Separate, because the matrix leaves it out for a backend without io_uring probes.
