@@ -72,7 +72,7 @@ DEADLINE = float(os.environ.get("PORTTRACE_DEADLINE", 30 * SLOW))  # seconds to 
 DONE, NOT_ALLOWED, LOST = 0, 3, 5  # porttrace's exit statuses
 # Probe hits that one test may lose. While a kprobe program runs on a CPU, the kernel runs no other kprobe program there,
 # so porttrace misses what a timer interrupt (network, TIME_WAITs) does meanwhile. A preemptible kernel may also switch
-# away from an fentry program; until it resumes, the kernel does not run the same program for other tasks on that CPU.
+# away from any BPF program; until it resumes, the kernel does not run the same program for other tasks on that CPU.
 NOT_RUN_MAX = 10
 START_LIMIT = max(DEADLINE, 60 * SLOW)  # seconds for porttrace's start record
 TEST_LIMIT = 150 * SLOW  # seconds for one test, then it is killed
@@ -719,7 +719,7 @@ class Stream:
         check(stop, f"no stop record\n{self.tail()}")
         not_run = 0
         probes = {r["probes"] for r in self.find(event="start")}
-        if any("kprobe" in p or "fentry" in p and kernel_preempts_itself() for p in probes):
+        if kernel_preempts_itself() or any("kprobe" in p for p in probes):
             not_run = sum(r["count"] for r in self.find(event="lost", reason="probe not run, at most"))
             check(not_run <= NOT_RUN_MAX, f"{not_run} probes not run\n{self.tail()}")
         if not_run:
