@@ -22,8 +22,7 @@ struct command {
 void command_append(struct command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /*
  * Appends one word for sh(1), in single quotes if it has other characters than letters, digits and _@%+=:,./- or
- *  * begins with '-'.
- * A control character cannot be pasted safely: the command becomes empty.
+ * begins with '-'. A control character cannot be pasted safely: the command becomes empty.
  */
 void command_append_word(struct command *command, const char *word);
 /* The finished command; "" when it did not fit or cannot be written. */

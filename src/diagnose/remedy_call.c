@@ -15,7 +15,7 @@ static bool is_bind(const struct attempt *try, uint32_t error)
 	return try->f->claim->call == CLAIM_BIND && try->f->error == error;
 }
 
-/* The call was refused before it came to the port. Whoever holds the port would refuse it next. */
+/* The kernel refused the call before it checked the port, so also stop the processes that hold the port. */
 static bool stop_holders_too(struct attempt *try)
 {
 	return !situation_verdict(&try->situation, try->netns) || remedy_stop_refusing(try);

@@ -29,11 +29,11 @@ struct socket_query {
 	uint16_t port_high; /* not 0: all from `port` to this one, in `netns` only */
 	bool idle;	    /* of the sockets with a descriptor only those in state CLOSE; the kernel's tables
 			     * have the others */
+	/* Only sockets with a descriptor that listen, or are bound and not connected, in every network namespace. Reads
+	 * the descriptor table of every process. */
+	bool servers;
 	/* Dumps the kernel's table of `protocol` for `port` in `netns`, if the kernel can. If it cannot,
 	 * `done` is 0 afterwards and iterators found the sockets. NULL: no dump. */
-	/* Only listeners, sockets that are bound and not connected, in every network namespace: of those with a
-	 * descriptor. Reads the descriptor table of every process. */
-	bool servers;
 	uint16_t protocol;
 	const char *device; /* the device that the caller is bound to, by name or number; "": none */
 	struct bucket_dump *walk;

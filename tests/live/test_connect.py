@@ -50,7 +50,7 @@ def listen_in_netns(me, where):
 
 
 def server(t, function, *args):
-    """A process that serves until it is told to end."""
+    """A process that serves until the test sends it a message."""
     process = t.fork(function, *args, comm="pt-server")
     process.receive()
     return process
@@ -136,7 +136,7 @@ def actions(conflict):
     return [remedy["action"] for remedy in conflict.get("remedies", [])]
 
 
-def connect_as_told(remedy, make=tcp):
+def connect_as_advised(remedy, make=tcp):
     """Does what a remedy says: 'Connect X to ADDRESS:PORT, where ...'."""
     found = re.search(r" to (\[?[0-9a-f.:]+\]?):(\d+), where ", remedy["text"])
     check(found, f"no address in: {remedy['text']}")
@@ -156,7 +156,7 @@ def other_address(t):
         conflict = closed(t, trace, "no-listener", holders=[process])
     contains(conflict["why"], f"127.0.0.1:{PORT}", f"{name(process)} listens on 127.0.0.2:{PORT}")
     equal(actions(conflict), ["other_address", "fix_address"], "remedies")
-    connect_as_told(conflict["remedies"][0])
+    connect_as_advised(conflict["remedies"][0])
     end(process)
     process = server(t, listen, HERE)  # "Start it on ADDRESS"
     contains(conflict["remedies"][1]["text"], f"127.0.0.1:{PORT}")
@@ -172,7 +172,7 @@ def other_family(t):
         conflict = closed(t, trace, "no-listener", holders=[process])
     contains(conflict["why"], f"{name(process)} listens on [::1]:{PORT}")
     equal(conflict["remedies"][0]["action"], "other_address", "first remedy")
-    connect_as_told(conflict["remedies"][0])
+    connect_as_advised(conflict["remedies"][0])
 
 
 @case
@@ -182,7 +182,7 @@ def v6only_wildcard(t):
         fail(HERE, "ECONNREFUSED")
         conflict = closed(t, trace, "no-listener", holders=[process])
     contains(conflict["why"], f"{name(process)} listens on [::]:{PORT}")
-    connect_as_told(conflict["remedies"][0])
+    connect_as_advised(conflict["remedies"][0])
 
 
 @case
@@ -192,7 +192,7 @@ def ipv4_wildcard(t):
         fail(("::1", PORT), "ECONNREFUSED")
         conflict = closed(t, trace, "no-listener", holders=[process], remote_address="::1")
     contains(conflict["why"], f"{name(process)} listens on 0.0.0.0:{PORT}")
-    connect_as_told(conflict["remedies"][0])
+    connect_as_advised(conflict["remedies"][0])
 
 
 @case
@@ -299,7 +299,7 @@ def udp_refused(t):
         fail_udp(HERE)
         conflict = closed(t, trace, "no-listener", holders=[process], protocol="udp")
     contains(conflict["why"], f"UDP 127.0.0.1:{PORT}", f"{name(process)} is bound to 127.0.0.2:{PORT}")
-    connect_as_told(conflict["remedies"][0], udp)
+    connect_as_advised(conflict["remedies"][0], udp)
 
 
 @case
@@ -520,8 +520,8 @@ def replayed(t):
         trace.mark()
         equal(record.stop(), 0, "the status of record")
     events = [json.loads(line) for line in t.command("replay", "--json", "-x", path).stdout.splitlines()]
-    told = [event["conflict"]["why"] for event in events if "conflict" in event]
-    equal([re.sub(r"[0-9.]+ m?s ago", "", why) for why in told], [re.sub(r"[0-9.]+ m?s ago", "", why) for why in live], "why")
+    replayed = [event["conflict"]["why"] for event in events if "conflict" in event]
+    equal([re.sub(r"[0-9.]+ m?s ago", "", why) for why in replayed], [re.sub(r"[0-9.]+ m?s ago", "", why) for why in live], "why")
 
 
 @case
@@ -548,7 +548,7 @@ def why(t, where, *args):
     return answer
 
 
-def foretold(t, where, error, cause, make=tcp):
+def check_prediction(t, where, error, cause, make=tcp):
     """`why` must say what the connect() then does."""
     answer = why(t, where)
     equal((answer.get("errno"), answer.get("cause")), (error, cause), f"answer of why ({answer['why']})")
@@ -563,21 +563,21 @@ def foretold(t, where, error, cause, make=tcp):
 @case
 def why_refused(t):
     process = server(t, listen, ("127.0.0.2", PORT))
-    answer = foretold(t, HERE, "ECONNREFUSED", "no-listener")
+    answer = check_prediction(t, HERE, "ECONNREFUSED", "no-listener")
     equal(answer["local"], True, "local")
     contains(answer["why"], f"No socket listens on 127.0.0.1:{PORT}", f"{name(process)} listens on 127.0.0.2:{PORT}")
     with t.trace() as trace:
         fail(HERE, "ECONNREFUSED")
         conflict = closed(t, trace, "no-listener", holders=[process])
     equal(actions(answer), actions(conflict), "remedies of why and of the stream")
-    connect_as_told(answer["remedies"][0])
+    connect_as_advised(answer["remedies"][0])
 
 
 @case
 def why_accepted(t):
     process = server(t, listen, ("::", PORT))
     for address in ("127.0.0.1", "::1"):
-        answer = foretold(t, (address, PORT), None, None)
+        answer = check_prediction(t, (address, PORT), None, None)
         equal([pid["pid"] for pid in answer["holders"][0]["pids"]], [process.pid], "the server")
     equal(t.command("why", "--connect", f"localhost:{PORT}").returncode, 0, "status for localhost")
 
@@ -590,18 +590,18 @@ def why_backlog_full(t):
     waiting[0].connect(HERE)
     equal(why(t, HERE)["connects"], True, "one place is left")
     waiting[1].connect(HERE)
-    answer = foretold(t, HERE, "ETIMEDOUT", "backlog-full")
+    answer = check_prediction(t, HERE, "ETIMEDOUT", "backlog-full")
     contains(answer["why"], name(process), "2 connections wait")
 
 
 @case
 def why_no_route(t):
-    foretold(t, ("10.99.0.9", PORT), "ENETUNREACH", "no-route")
-    foretold(t, ("2001:db8::9", PORT), "ENETUNREACH", "no-route")
+    check_prediction(t, ("10.99.0.9", PORT), "ENETUNREACH", "no-route")
+    check_prediction(t, ("2001:db8::9", PORT), "ENETUNREACH", "no-route")
     run_text("ip", "route", "add", "unreachable", "10.98.0.0/16")
-    foretold(t, ("10.98.0.9", PORT), "EHOSTUNREACH", "no-route")
+    check_prediction(t, ("10.98.0.9", PORT), "EHOSTUNREACH", "no-route")
     run_text("ip", "-6", "route", "add", "unreachable", "2001:db8:1::/48")
-    foretold(t, ("2001:db8:1::9", PORT), "EHOSTUNREACH", "no-route")
+    check_prediction(t, ("2001:db8:1::9", PORT), "EHOSTUNREACH", "no-route")
 
 
 @case
@@ -624,7 +624,7 @@ def why_no_port_left(t):
         equal((answer["ports"], answer["ports_left"], answer["connects"]), (4, left, True), "ports left")
         held.append(tcp())
         held[-1].connect(HERE)
-    answer = foretold(t, HERE, "EADDRNOTAVAIL", "range-exhausted")
+    answer = check_prediction(t, HERE, "EADDRNOTAVAIL", "range-exhausted")
     equal(answer["ports_left"], 0, "ports left")
     end(process)
 
