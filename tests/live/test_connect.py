@@ -18,11 +18,11 @@ NOWHERE = "10.99.0.2"  # has a link layer address and no host
 
 
 def case(function):
-    """Registers a test, which has a port of its own."""
+    """Registers a test, which has two ports of its own."""
     @functools.wraps(function)
     def run(t):
         global PORT, HERE  # pylint: disable=global-statement
-        PORT = 20000 + os.getpid() % 12000
+        PORT = 20000 + 2 * (os.getpid() % 6000)  # and PORT + 1, for the next test has the next pid
         HERE = ("127.0.0.1", PORT)
         function(t)
 
