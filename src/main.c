@@ -45,6 +45,7 @@
  *     diagnose.c cause.c    explains a refused call; decides the kernel rule behind it
  *     claim.c overlap.c share.c bucket.c sock_kind.c  what a call requests; which sockets overlap; which may share
  *     verdict.c connect.c   what bind(), listen() or connect() would return; which socket answers a connection
+ *     interpreter.c         programs that run others
  *     sentence.c            the parts of sentences
  *     sentence_call.c sentence_connection.c sentence_holder.c sentence_range.c sentence_connect.c  the sentences, by
  *                           kind of cause

@@ -24,8 +24,7 @@ bool forecast_reuses(const struct wire_pool *pool, const struct wire_netns *netn
 {
 	if (pool->protocol != IPPROTO_TCP || !pool->remote_port)
 		return false;
-	return netns->tw_reuse == 1 ||
-	       (netns->tw_reuse == 2 && (address_is_loopback(pool->local_addr) || address_is_loopback(pool->remote_addr)));
+	return tw_reuse_covers(netns->tw_reuse, pool->local_addr) || tw_reuse_covers(netns->tw_reuse, pool->remote_addr);
 }
 
 /* How long a closed connection holds its port. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "diagnose/interpreter.h"
 #include "diagnose/rules.h"
 #include "diagnose/sentence.h"
 
@@ -89,20 +90,6 @@ static void caller_has_it(const struct finding *f, char *out)
 
 /* ---- the same program runs already ----------------------------------------------------------------------- */
 
-/* Programs that run others: which one tell the arguments. */
-static bool is_interpreter(const char *exe)
-{
-	static const char *const names[] = {"python", "pypy", "node", "deno", "bun", "ruby", "perl", "php", "java", "bash",
-					    "dash", "sh", "zsh", "busybox", "dotnet", "mono", "beam", "lua", "tclsh", "qemu"};
-	const char *slash = strrchr(exe, '/'), *name = slash ? slash + 1 : exe;
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (!strncmp(name, names[i], strlen(names[i])))
-			return true;
-	}
-	return false;
-}
-
 /* The kernel adds " (deleted)" to the path of a program that was replaced by an update. */
 static size_t path_length(const char *exe)
 {
@@ -117,7 +104,7 @@ static bool runs_same_program(const struct process *a, const struct process *b)
 
 	if (!length || length != path_length(b->exe) || memcmp(a->exe, b->exe, length))
 		return false;
-	return !is_interpreter(a->exe) || (a->cmdline[0] && !strcmp(a->cmdline, b->cmdline));
+	return !exe_is_interpreter(a->exe) || (a->cmdline[0] && !strcmp(a->cmdline, b->cmdline));
 }
 
 /* A process and those that it started are one instance. */

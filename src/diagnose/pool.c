@@ -253,6 +253,11 @@ void pool_count(const struct claim *claim, struct model *scan, struct model *str
 	tally_top(&count.tally, pool);
 }
 
+bool tw_reuse_covers(uint32_t tw_reuse, const uint8_t address[16])
+{
+	return tw_reuse == 1 || (tw_reuse == 2 && address_is_loopback(address));
+}
+
 uint32_t pool_taken(const struct pool *pool)
 {
 	return pool->reserved + pool->bound + pool->time_wait + pool->other;

@@ -147,26 +147,6 @@ static void write_destroy(const struct attempt *try, struct remedy *out)
 	remedy_command(try, out, &command);
 }
 
-/*
- * Stop, then destroy. In another network namespace one shell does both, because the path into the namespace may be
- * /proc/PID/ns/net of a process that the command stops.
- */
-static void stop_and_destroy_command(const struct attempt *try, struct command *command)
-{
-	struct command both = {0};
-
-	stop_plan_command(&try->plan, try->f->claim->sock.local_port, &both);
-	command_append(&both, "; sleep 1; ");
-	destroy_command(try, "", &both);
-	if (!try->enter[0]) {
-		*command = both;
-		return;
-	}
-	command_append(command, "%ssh -c ", try->enter);
-	command_append_word(command, command_text(&both));
-	command->is_cut |= both.is_cut;
-}
-
 static void write_stop(const struct attempt *try, struct remedy *out)
 {
 	struct command command = {0};
@@ -176,12 +156,14 @@ static void write_stop(const struct attempt *try, struct remedy *out)
 	stop_plan_append_names(&try->plan, out);
 	if (try->destroyed_count) {
 		remedy_text(out, ", then destroy what its connections leave behind");
-		stop_and_destroy_command(try, &command);
+		command_append(&command, "sleep 1; ");
+		destroy_command(try, "", &command);
+		remedy_stop_first(try, out, &command);
 	} else {
 		stop_plan_command(&try->plan, try->f->claim->sock.local_port, &command);
+		remedy_command(try, out, &command);
 	}
 	remedy_text(out, ".");
-	remedy_command(try, out, &command);
 }
 
 /* ---- waiting --------------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "diagnose/interpreter.h"
 #include "diagnose/remedy.h"
 #include "diagnose/remedy_rows.h"
 #include "diagnose/rules.h"
@@ -21,33 +22,15 @@ static bool stop_holders_too(struct attempt *try)
 	return !situation_verdict(&try->situation, try->netns) || remedy_stop_refusing(try);
 }
 
-static bool is_stopping(const struct attempt *try)
-{
-	return try->plan.target_count || try->plan.task_count;
-}
-
 /* "Stop nginx[812], then " before the rest of the sentence, which begins with `first`. */
 static void write_begin(const struct attempt *try, struct remedy *out, const char *first, const char *first_lower)
 {
-	if (is_stopping(try)) {
+	if (stop_plan_has_any(&try->plan)) {
 		remedy_text(out, "Stop ");
 		stop_plan_append_names(&try->plan, out);
 		remedy_text(out, ", then ");
 	}
-	remedy_text(out, "%s", is_stopping(try) ? first_lower : first);
-}
-
-static void write_stop_command(const struct attempt *try, struct remedy *out)
-{
-	struct command command = {0};
-	char rest[sizeof(out->command)];
-
-	if (!is_stopping(try) || !out->command[0])
-		return;
-	snprintf(rest, sizeof(rest), "%s", out->command);
-	stop_plan_command(&try->plan, try->f->claim->sock.local_port, &command);
-	command_append(&command, "; %s", rest);
-	remedy_command(try, out, &command);
+	remedy_text(out, "%s", stop_plan_has_any(&try->plan) ? first_lower : first);
 }
 
 /* ---- privilege --------------------------------------------------------------------------------------- */
@@ -77,35 +60,16 @@ static void write_unprivileged_start(const struct attempt *try, struct remedy *o
 	write_begin(try, out, "Let", "let");
 	remedy_text(out, " every user of this network namespace bind ports from %u up.", port);
 	remedy_sysctl(try, out, "net.ipv4.ip_unprivileged_port_start", value);
-	write_stop_command(try, out);
-}
-
-/* The executable of a script is its interpreter: with the capability, every script would have it. */
-static bool is_interpreter(const char *exe)
-{
-	static const char *const names[] = {"python", "node", "nodejs", "perl", "ruby", "php", "java", "bash", "dash", "sh",
-					    "lua", "deno", "bun", "dotnet", "mono", "busybox"};
-	const char *name = strrchr(exe, '/');
-
-	name = name ? name + 1 : exe;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		size_t length = strlen(names[i]);
-
-		/* "python3.11", and not "node_exporter" */
-		if (!strncmp(name, names[i], length) && !name[length + strspn(name + length, "0123456789.-")])
-			return true;
-	}
-	return false;
 }
 
 /* Not for root: the kernel refuses it if its capabilities apply only in its own user namespace. A server that gives up
- * root before bind() loses what the file gave it. */
+ * root before bind() loses what the file gave it. Not for an interpreter: every program that it runs would have it. */
 static bool try_capability(struct attempt *try)
 {
 	const struct process *process = process_of(try->f, &try->f->claim->task);
 
 	if (!is_privileged(try) || !try->f->claim->task.uid || !process || process->exe[0] != '/' ||
-	    is_interpreter(process->exe) || process->no_file_caps)
+	    exe_is_interpreter(process->exe) || process->no_file_caps)
 		return false;
 	try->situation.claim.has_net_bind_service = true;
 	return stop_holders_too(try);
@@ -120,8 +84,10 @@ static void write_capability(const struct attempt *try, struct remedy *out)
 	remedy_text(out, " %s CAP_NET_BIND_SERVICE, then start it again.", escaped(process->exe).s);
 	command_append(&command, "setcap cap_net_bind_service=+ep ");
 	command_append_word(&command, process->exe);
-	snprintf(out->command, sizeof(out->command), "%s", command_text(&command));
-	write_stop_command(try, out);
+	if (stop_plan_has_any(&try->plan))
+		remedy_stop_first(try, out, &command);
+	else
+		snprintf(out->command, sizeof(out->command), "%s", command_text(&command));
 }
 
 static bool try_high_port(struct attempt *try)

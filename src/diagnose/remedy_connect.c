@@ -49,7 +49,7 @@ static void write_again(const struct attempt *try, struct remedy *out)
 {
 	remedy_text(out, "Connect again: %s %s %s now.", holder_name(try->f).s,
 		    sock_is_udp(&try->f->claim->sock) ? "is bound to" : "listens on",
-		    server_endpoint(&try->f->holder->sock).s);
+		    bound_endpoint(&try->f->holder->sock).s);
 }
 
 /* The same connection, to the address on which the server listens. */
@@ -116,7 +116,7 @@ static void write_start_server(const struct attempt *try, struct remedy *out)
 	if (process && process->unit[0])
 		remedy_text(out, " (unit %s)", escaped(process->unit).s);
 	remedy_text(out, ": it %s %s until%s.", sock_is_udp(&closed->sock) ? "was bound to" : "listened on",
-		    server_endpoint(&closed->sock).s, time_ago(try->f, closed->closed_boot_ns).s);
+		    bound_endpoint(&closed->sock).s, time_ago(try->f, closed->closed_boot_ns).s);
 }
 
 const struct remedy_row connect_remedies[] = {

@@ -32,13 +32,34 @@ void remedy_command(const struct attempt *try, struct remedy *out, const struct 
 
 void remedy_sysctl(const struct attempt *try, struct remedy *out, const char *name, const char *value)
 {
+	bool is_stopping = stop_plan_has_any(&try->plan);
 	struct command command = {0};
 
 	snprintf(out->option, sizeof(out->option), "%s", name);
 	snprintf(out->value, sizeof(out->value), "%s", value);
-	command_append(&command, "%ssysctl -w %s=", try->enter, name);
+	command_append(&command, "%ssysctl -w %s=", is_stopping ? "" : try->enter, name);
 	command_append_word(&command, value);
-	remedy_command(try, out, &command);
+	if (is_stopping)
+		remedy_stop_first(try, out, &command);
+	else
+		remedy_command(try, out, &command);
+}
+
+void remedy_stop_first(const struct attempt *try, struct remedy *out, const struct command *then)
+{
+	struct command both = {0}, entered = {0};
+
+	stop_plan_command(&try->plan, try->f->claim->sock.local_port, &both);
+	command_append(&both, "; %s", command_text(then));
+	both.is_cut |= then->is_cut;
+	if (!try->enter[0]) {
+		remedy_command(try, out, &both);
+		return;
+	}
+	command_append(&entered, "%ssh -c ", try->enter);
+	command_append_word(&entered, command_text(&both));
+	entered.is_cut |= both.is_cut;
+	remedy_command(try, out, &entered);
 }
 
 struct phrase ss_address(const struct wire_sock *sock, const uint8_t addr[16], uint16_t port)

@@ -120,24 +120,28 @@ static void write_destroy_timewaits(const struct attempt *try, struct remedy *ou
 	remedy_command(try, out, &command);
 }
 
-/*
- * tcp_twsk_unique(): connect() reuses a TIME_WAIT with tcp_tw_reuse 1, or 2 (the default) if the connection is on
- * loopback, only after tcp_tw_reuse_delay, and never without TCP timestamps.
- */
+/* connect() takes over TIME_WAITs that are older than tcp_tw_reuse_delay, if both sides use TCP timestamps. */
+static bool is_reusing(const struct attempt *try)
+{
+	return is_tcp_connect(try) &&
+	       tw_reuse_covers(try->netns ? try->netns->now.tw_reuse : 2, try->f->claim->sock.remote_addr);
+}
+
+static uint32_t reuse_after_s(const struct attempt *try)
+{
+	return 1 + (try->netns ? (try->netns->now.tw_reuse_delay_ms + 999) / 1000 : 1);
+}
+
 static bool try_tw_reuse(struct attempt *try)
 {
-	uint32_t now = try->netns ? try->netns->now.tw_reuse : 2;
-
-	if (!is_tcp_connect(try) || !try->pool.time_wait || now == 1)
-		return false;
-	return now == 0 || !address_is_loopback(try->f->claim->sock.remote_addr);
+	return is_tcp_connect(try) && try->pool.time_wait && !is_reusing(try);
 }
 
 static void write_tw_reuse(const struct attempt *try, struct remedy *out)
 {
 	bool is_local = address_is_loopback(try->f->claim->sock.remote_addr);
 
-	out->after_s = 1 + (try->netns ? (try->netns->now.tw_reuse_delay_ms + 999) / 1000 : 1);
+	out->after_s = reuse_after_s(try);
 	remedy_text(out, "Let connect() take over TIME_WAITs%s (both sides need TCP timestamps).",
 		    is_local ? " on loopback" : "");
 	remedy_sysctl(try, out, "net.ipv4.tcp_tw_reuse", is_local ? "2" : "1");
@@ -186,15 +190,6 @@ static uint32_t timewait_max_s(void)
 	return TIMEWAIT_MS / 1000 + TIMEWAIT_MS / 8000 + 1;
 }
 
-/* connect() takes over TIME_WAITs that are older than the delay: see try_tw_reuse(). */
-static bool is_reusing(const struct attempt *try)
-{
-	uint32_t reuse = try->netns ? try->netns->now.tw_reuse : 2;
-
-	return is_tcp_connect(try) &&
-	       (reuse == 1 || (reuse == 2 && address_is_loopback(try->f->claim->sock.remote_addr)));
-}
-
 /* With timestamps on both sides. Where a connection has none, its TIME_WAIT stays to the end. */
 static bool try_wait_for_reuse(struct attempt *try)
 {
@@ -203,7 +198,7 @@ static bool try_wait_for_reuse(struct attempt *try)
 
 static void write_wait_for_reuse(const struct attempt *try, struct remedy *out)
 {
-	out->after_s = 1 + (try->netns ? (try->netns->now.tw_reuse_delay_ms + 999) / 1000 : 1);
+	out->after_s = reuse_after_s(try);
 	remedy_text(out, "Wait %u s: connect() takes over TIME_WAITs older than that (both sides need TCP timestamps).",
 		    out->after_s);
 }

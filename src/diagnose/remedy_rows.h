@@ -47,7 +47,13 @@ extern const size_t holder_remedy_count, range_remedy_count, call_remedy_count, 
 
 /* Copies the command, unless no command can enter the caller's network namespace. */
 void remedy_command(const struct attempt *try, struct remedy *out, const struct command *command);
-/* "sysctl -w NAME=VALUE", and option and value. */
+/*
+ * The command that stops the processes of the plan, then `then`, which does not enter the network namespace itself: in
+ * another one a single shell does both, because the path into the namespace may be /proc/PID/ns/net of a process that
+ * the command stops.
+ */
+void remedy_stop_first(const struct attempt *try, struct remedy *out, const struct command *then);
+/* "sysctl -w NAME=VALUE", after the command that stops the plan's processes, if any; and option and value. */
 void remedy_sysctl(const struct attempt *try, struct remedy *out, const char *name, const char *value);
 
 /* ss(8): an address and port of a filter ("[::1]:80"), a state, and its name in a filter. */

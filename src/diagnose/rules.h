@@ -11,6 +11,10 @@
 /* How long a closed connection holds its port: TCP_TIMEWAIT_LEN, include/net/tcp.h. */
 #define TIMEWAIT_MS 60000U
 
+/* pool.c: whether connect() from or to this address reuses a TIME_WAIT, by net.ipv4.tcp_tw_reuse: 2, the default, is for
+ * loopback only. tcp_twsk_unique(), net/ipv4/tcp_ipv4.c */
+bool tw_reuse_covers(uint32_t tw_reuse, const uint8_t address[16]);
+
 /* sock_kind.c: what kind of socket it is */
 
 /* An IPv6 socket with an IPv4-mapped address. */

@@ -121,12 +121,17 @@ struct phrase address_text(const uint8_t addr[16])
 	return phrase("%s", text);
 }
 
-static struct phrase local_endpoint(const struct wire_sock *sock)
+struct phrase bound_endpoint(const struct wire_sock *sock)
 {
 	char text[ADDRESS_PORT_SIZE];
 
 	address_format_bound(sock->local_addr, sock->local_port, sock->flags & WIRE_V6ONLY, text);
-	return phrase("%s%s", sock_is_udp(sock) ? "UDP " : "", text);
+	return phrase("%s", text);
+}
+
+static struct phrase local_endpoint(const struct wire_sock *sock)
+{
+	return phrase("%s%s", sock_is_udp(sock) ? "UDP " : "", bound_endpoint(sock).s);
 }
 
 struct phrase holder_endpoint(const struct finding *f)

@@ -48,9 +48,9 @@ struct phrase bound_ago(const struct finding *f);
 /* The same for any time. */
 struct phrase time_ago(const struct finding *f, uint64_t boot_ns);
 
-/* sentence_connect.c: "0.0.0.0:80", "[::]:80", "*:80" for both, "10.0.0.5:80" */
-struct phrase server_endpoint(const struct wire_sock *server);
-/* The last socket to which the connection could have gone, or the nearest to that; NULL: none is known. */
+/* As ss prints it: "10.0.0.5:80", and of a wildcard "0.0.0.0:80", "[::]:80", "*:80" for both */
+struct phrase bound_endpoint(const struct wire_sock *sock);
+/* sentence_connect.c: the last socket to which the connection could have gone, or the nearest to that; NULL: none is known. */
 const struct closed_server *server_that_closed(const struct finding *f);
 /* The holder accepts the connection now, and took its port after that began. */
 bool server_started_later(const struct finding *f);

@@ -16,18 +16,15 @@ static bool is_udp(const struct finding *f)
 	return sock_is_udp(&f->claim->sock);
 }
 
-/* As ss prints a wildcard, because its family matters here: 0.0.0.0:80, [::]:80, *:80 for both. */
-struct phrase server_endpoint(const struct wire_sock *server)
+/* What a server does with its port. */
+static const char *serves(const struct finding *f)
 {
-	struct phrase out;
+	return is_udp(f) ? "is bound to" : "listens on";
+}
 
-	if (!address_is_wildcard(server->local_addr))
-		return endpoint(server->local_addr, server->local_port);
-	snprintf(out.s, sizeof(out.s), "%s:%u",
-		 server->family != AF_INET6	 ? "0.0.0.0" :
-		 server->flags & WIRE_V6ONLY ? "[::]" : "*",
-		 server->local_port);
-	return out;
+static const char *served(const struct finding *f)
+{
+	return is_udp(f) ? "was bound to" : "listened on";
 }
 
 /* " of node[977]"; "" for a question about no specific process */
@@ -51,11 +48,11 @@ static void append_server(const struct finding *f, const struct holder *server, 
 	else
 		sentence_append(out, "%s", the_holder(&about).s);
 	if (sock_is_udp(&server->sock))
-		sentence_append(out, " is bound to %s", server_endpoint(&server->sock).s);
+		sentence_append(out, " is bound to %s", bound_endpoint(&server->sock).s);
 	else if (server->sock.state == WIRE_TCP_LISTEN)
-		sentence_append(out, " listens on %s", server_endpoint(&server->sock).s);
+		sentence_append(out, " listens on %s", bound_endpoint(&server->sock).s);
 	else
-		sentence_append(out, " has bound %s and does not listen", server_endpoint(&server->sock).s);
+		sentence_append(out, " has bound %s and does not listen", bound_endpoint(&server->sock).s);
 	if (server->sock.ifindex)
 		sentence_append(out, " for the device %s only", server->interface[0] ? server->interface : "of SO_BINDTODEVICE");
 	if (server->sock.netns != f->claim->sock.netns)
@@ -94,7 +91,7 @@ static void append_closed(const struct finding *f, const struct closed_server *s
 {
 	sentence_append(out, ". %s %s %s until%s",
 			server->owner.pid ? task_name(&server->owner).s : "An unknown process",
-			is_udp(f) ? "was bound to" : "listened on", server_endpoint(&server->sock).s,
+			served(f), bound_endpoint(&server->sock).s,
 			time_ago(f, server->closed_boot_ns).s);
 }
 
@@ -110,7 +107,7 @@ static void append_accepting(const struct finding *f, char *out)
 	bool is_later = server_started_later(f);
 
 	if (is_later)
-		sentence_append(out, "No socket %s %s when %s connected. ", is_udp(f) ? "was bound to" : "listened on",
+		sentence_append(out, "No socket %s %s when %s connected. ", served(f),
 				claim_peer(f).s, the_caller(f).s);
 	append_server(f, f->holder, out);
 	sentence_append(out, is_later ? " now." : " and did not refuse the connection of %s: a packet filter rejects it, or "
@@ -129,11 +126,11 @@ void why_no_listener(const struct finding *f, char *out)
 		sentence_append(out, "%s refused the connection of %s: no socket %s its %sport %u, or a packet filter rejects "
 				     "it. porttrace sees the sockets of this machine only",
 				address_text(f->claim->sock.remote_addr).s, the_caller(f).s,
-				is_udp(f) ? "is bound to" : "listens on", is_udp(f) ? "UDP " : "",
+				serves(f), is_udp(f) ? "UDP " : "",
 				f->claim->sock.remote_port);
 	else
 		sentence_append(out, "No socket %s %s%s, so the kernel %s the connection%s",
-				is_udp(f) ? "is bound to" : "listens on", is_udp(f) ? "UDP " : "", claim_peer(f).s,
+				serves(f), is_udp(f) ? "UDP " : "", claim_peer(f).s,
 				f->claim->is_predicted ? "refuses" : "refused", of_caller(f).s);
 	closed = f->claim->remote_is_local ? server_that_closed(f) : NULL;
 	if (closed)

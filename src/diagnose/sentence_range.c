@@ -92,8 +92,7 @@ void why_range_time_wait(const struct finding *f, char *out)
  */
 static bool is_reuse_on(const struct finding *f)
 {
-	return f->netns && (f->netns->now.tw_reuse == 1 ||
-			    (f->netns->now.tw_reuse == 2 && address_is_loopback(f->claim->sock.remote_addr)));
+	return f->netns && tw_reuse_covers(f->netns->now.tw_reuse, f->claim->sock.remote_addr);
 }
 
 void fix_range_time_wait(const struct finding *f, char *out)

@@ -159,6 +159,11 @@ bool stop_plan_covers(const struct stop_plan *plan, const struct finding *f, con
 	return true;
 }
 
+bool stop_plan_has_any(const struct stop_plan *plan)
+{
+	return plan->target_count || plan->task_count;
+}
+
 bool stop_plan_has_helper(const struct stop_plan *plan)
 {
 	for (size_t i = 0; i < plan->target_count; i++) {

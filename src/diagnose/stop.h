@@ -30,6 +30,8 @@ void stop_plan_init(struct stop_plan *plan);
 void stop_plan_add(struct stop_plan *plan, const struct finding *f, const struct holder *holder);
 /* Whether the plan ends every process that has this socket open. */
 bool stop_plan_covers(const struct stop_plan *plan, const struct finding *f, const struct holder *holder);
+/* Whether anything is to be stopped. */
+bool stop_plan_has_any(const struct stop_plan *plan);
 /* Whether a process of the plan only has the port for a container: its socket options are not to be chosen. */
 bool stop_plan_has_helper(const struct stop_plan *plan);
 /* REMEDY_STOP_UNIT if any target is a unit, REMEDY_STOP_CONTAINER if any is a container, else _STOP_PROCESS. */

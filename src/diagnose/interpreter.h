@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Programs that run others: the executable of a script is its interpreter. */
+#ifndef PORTTRACE_DIAGNOSE_INTERPRETER_H
+#define PORTTRACE_DIAGNOSE_INTERPRETER_H
+
+#include <stdbool.h>
+
+/* By the last part of the path: "/usr/bin/python3.11", "node", "beam.smp"; not "node_exporter". */
+bool exe_is_interpreter(const char *exe);
+
+#endif
