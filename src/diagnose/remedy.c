@@ -303,10 +303,8 @@ static void write_holder_option(const struct attempt *try, struct remedy *out)
 
 static bool has_pid(const struct holder *holder, uint32_t pid)
 {
-	for (size_t i = 0; i < holder->pid_count; i++) {
-		if (holder->pids[i].pid == pid)
-			return true;
-	}
+	if (holder_has_pid(holder, pid))
+		return true;
 	/* The socket was closed before a scan of the descriptors: then only the owner is known. */
 	return !holder->pid_count && holder->owner.pid == pid;
 }

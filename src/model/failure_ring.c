@@ -64,12 +64,19 @@ static struct holder *holder_add(struct failure *failure)
 	return &failure->holders[count];
 }
 
-static void holder_add_pid(struct holder *holder, const struct wire_task *task, int fd)
+bool holder_has_pid(const struct holder *holder, uint32_t pid)
 {
 	for (size_t i = 0; i < holder->pid_count; i++) {
-		if (holder->pids[i].pid == task->pid)
-			return;
+		if (holder->pids[i].pid == pid)
+			return true;
 	}
+	return false;
+}
+
+void holder_add_pid(struct holder *holder, const struct wire_task *task, int fd)
+{
+	if (holder_has_pid(holder, task->pid))
+		return;
 	if (holder->pid_count == HOLDER_PIDS_MAX) {
 		holder->pid_more++;
 		return;
@@ -124,6 +131,27 @@ int failure_ring_add(struct failure_ring *ring, const struct wire_socket *event,
 	}
 	holder_fill(holder, event, known);
 	return 0;
+}
+
+void holder_from_entry(struct holder *holder, const struct port_entry *entry, uint64_t now_boot_ns)
+{
+	uint32_t last = 0;
+
+	*holder = (struct holder){
+		.sock = entry->sock,
+		.owner = entry->owner,
+		.since_boot_ns = entry->since_boot_ns,
+		.substate = entry->substate,
+		.backlog = entry->backlog,
+	};
+	if (entry->expires_boot_ns > now_boot_ns)
+		holder->expires_ms = (uint32_t)((entry->expires_boot_ns - now_boot_ns) / 1000000);
+	/* Descriptors of a process follow each other: a process that does not fit counts once. */
+	for (const struct port_fd *fd = entry->fds; fd; fd = fd->next) {
+		if (fd->task.pid != last)
+			holder_add_pid(holder, &fd->task, fd->fd);
+		last = fd->task.pid;
+	}
 }
 
 bool holder_has_owner(const struct holder *holder)

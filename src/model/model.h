@@ -49,6 +49,12 @@ struct holder {
 	char tunnel[16], device[16];  /* a socket of the kernel: "vxlan", and the name of the device that it serves */
 };
 
+/* Whether it is one of `pids`. */
+bool holder_has_pid(const struct holder *holder, uint32_t pid);
+/* Adds a process to `pids` unless it is there; one that does not fit is counted in pid_more. */
+void holder_add_pid(struct holder *holder, const struct wire_task *task, int fd);
+/* Makes it of an entry of the port table. */
+void holder_from_entry(struct holder *holder, const struct port_entry *entry, uint64_t now_boot_ns);
 /* Whether `owner` was seen to take the port. A scan of a socket that was there before takes any process that has it. */
 bool holder_has_owner(const struct holder *holder);
 
@@ -110,7 +116,9 @@ const struct wire_sock *wire_sock_of(const struct wire_hdr *event);
 const struct wire_task *wire_task_of(const struct wire_hdr *event);
 /* errno of a bind, listen or connect event; 0 for all others. */
 uint32_t wire_error_of(const struct wire_hdr *event);
-/* The same, and of a close event the errno with which a connection failed that was never established. */
+/* The same, and of a close event the errno that ended the connection. */
+uint32_t wire_ended_errno(const struct wire_hdr *event);
+/* The same, but of a close event only if the connection was never established. */
 uint32_t wire_failed_errno(const struct wire_hdr *event);
 uint64_t wire_failure_of(const struct wire_hdr *event);
 /* "bind", "listen" ...; NULL: no such kind. */

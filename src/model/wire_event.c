@@ -50,13 +50,16 @@ uint32_t wire_error_of(const struct wire_hdr *event)
 	return error ? *error : 0;
 }
 
+uint32_t wire_ended_errno(const struct wire_hdr *event)
+{
+	return event->kind == WIRE_CLOSE ? ((const struct wire_close *)event)->error : wire_error_of(event);
+}
+
 uint32_t wire_failed_errno(const struct wire_hdr *event)
 {
-	const struct wire_close *close = (const struct wire_close *)event;
-
-	if (event->kind != WIRE_CLOSE)
-		return wire_error_of(event);
-	return close->how & WIRE_CLOSE_UNESTABLISHED ? close->error : 0;
+	if (event->kind == WIRE_CLOSE && !(((const struct wire_close *)event)->how & WIRE_CLOSE_UNESTABLISHED))
+		return 0;
+	return wire_ended_errno(event);
 }
 
 uint64_t wire_failure_of(const struct wire_hdr *event)

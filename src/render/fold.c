@@ -13,11 +13,6 @@ void fold_init(struct fold *fold, fold_fn ended, void *context)
 	fold->context = context;
 }
 
-static uint32_t error_of(const struct wire_hdr *event)
-{
-	return event->kind == WIRE_CLOSE ? ((const struct wire_close *)event)->error : wire_error_of(event);
-}
-
 static void make_key(const struct report *report, struct fold_key *key)
 {
 	const struct conflict *conflict = report->conflict;
@@ -33,7 +28,7 @@ static void make_key(const struct report *report, struct fold_key *key)
 	if (conflict && conflict->holder_count)
 		key->holder = conflict->holders[0]->sock.cookie;
 	key->netns = sk->netns;
-	key->error = error_of(report->event);
+	key->error = wire_ended_errno(report->event);
 	key->flags = sk->flags & (WIRE_V6ONLY | WIRE_ACCEPTED);
 	key->event = report->event->kind;
 	key->protocol = sk->protocol;

@@ -10,36 +10,6 @@
 
 #define ENTRIES_SHOWN 8
 
-static void add_pid(struct holder *holder, const struct wire_task *task)
-{
-	for (size_t i = 0; i < holder->pid_count; i++) {
-		if (holder->pids[i].pid == task->pid)
-			return;
-	}
-	if (holder->pid_count < HOLDER_PIDS_MAX)
-		holder->pids[holder->pid_count++] = *task;
-	else
-		holder->pid_more++;
-}
-
-static void holder_of_entry(struct holder *holder, const struct port_report *report)
-{
-	const struct port_entry *entry = report->entry;
-
-	*holder = (struct holder){
-		.sock = entry->sock,
-		.owner = entry->owner,
-		.since_boot_ns = entry->since_boot_ns,
-		.substate = entry->substate,
-		.backlog = entry->backlog,
-		.process = report->process,
-	};
-	for (const struct port_fd *fd = entry->fds; fd; fd = fd->next)
-		add_pid(holder, &fd->task);
-	if (report->interface)
-		strncpy(holder->interface, report->interface, sizeof(holder->interface) - 1);
-}
-
 static void put_entry(struct render *render, const struct port_report *report)
 {
 	/* A holder's protocol is shown where it differs from that of the call: here there is no call. */
@@ -49,7 +19,10 @@ static void put_entry(struct render *render, const struct port_report *report)
 	struct text_line line = {};
 	struct holder holder;
 
-	holder_of_entry(&holder, report);
+	holder_from_entry(&holder, report->entry, report->boot_ns);
+	holder.process = report->process;
+	if (report->interface)
+		strncpy(holder.interface, report->interface, sizeof(holder.interface) - 1);
 	text_holder(&line, &holder, &frame);
 	text_note(render, "now", &line);
 	/* Once for all sockets of a program. */

@@ -64,17 +64,10 @@ void text_fit_addresses(char first[ADDRESS_PORT_SIZE], char second[ADDRESS_PORT_
 	}
 }
 
-static uint32_t error_of(const struct report *report)
-{
-	if (report->event->kind == WIRE_CLOSE)
-		return ((const struct wire_close *)report->event)->error;
-	return wire_error_of(report->event);
-}
-
 static void essentials_fill(struct essentials *out, const struct report *report)
 {
 	const struct wire_sock *sk = report->sock;
-	uint32_t error = error_of(report);
+	uint32_t error = wire_ended_errno(report->event);
 
 	*out = (struct essentials){
 		.arrow = report->event->kind == WIRE_ACCEPT || sk->flags & WIRE_ACCEPTED ? "<- " : "-> ",

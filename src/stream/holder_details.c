@@ -11,19 +11,10 @@ static const struct wire_task *task_of(const struct holder *holder)
 	return holder->pid_count ? &holder->pids[0] : &holder->owner;
 }
 
-static bool has_pid(const struct holder *holder, uint32_t pid)
-{
-	for (size_t i = 0; i < holder->pid_count; i++) {
-		if (holder->pids[i].pid == pid)
-			return true;
-	}
-	return false;
-}
-
 /* Every process of a holder may be of another unit or container, and all of them must be stopped to free the port. */
 static void look_up_processes(struct lookup *lookup, const struct holder *holder, size_t *left)
 {
-	if (!has_pid(holder, holder->owner.pid))
+	if (!holder_has_pid(holder, holder->owner.pid))
 		process_lookup_origin(lookup, &holder->owner);
 	for (size_t i = 0; i < holder->pid_count && *left; i++, --*left)
 		process_lookup_origin(lookup, &holder->pids[i]);
@@ -48,7 +39,7 @@ void holder_details_fill(struct lookup *lookup, struct holder *holders, size_t c
 	for (size_t i = 0; i < count; i++) {
 		struct holder *holder = &holders[i];
 
-		if (source && holder->owner.pid && !has_pid(holder, holder->owner.pid))
+		if (source && holder->owner.pid && !holder_has_pid(holder, holder->owner.pid))
 			holder->owner_gone = !source->ops->process_is_alive(source, &holder->owner);
 		look_up_processes(lookup, holder, &left);
 		fill_tunnel(lookup, holder);

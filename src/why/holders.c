@@ -83,38 +83,6 @@ static size_t insert(struct ranked *list, size_t count, size_t more[RELATIONS], 
 	return count < FAILURE_HOLDERS_MAX ? count + 1 : count;
 }
 
-/* Each process once; descriptors of a process follow each other. */
-static void fill_pids(struct holder *holder, const struct port_entry *entry)
-{
-	uint32_t last = 0;
-
-	for (const struct port_fd *fd = entry->fds; fd; fd = fd->next) {
-		if (fd->task.pid == last)
-			continue;
-		last = fd->task.pid;
-		if (holder->pid_count == HOLDER_PIDS_MAX) {
-			holder->pid_more++;
-			continue;
-		}
-		holder->fds[holder->pid_count] = fd->fd;
-		holder->pids[holder->pid_count++] = fd->task;
-	}
-}
-
-static void fill(struct holder *holder, const struct port_entry *entry, uint64_t now)
-{
-	*holder = (struct holder){
-		.sock = entry->sock,
-		.owner = entry->owner,
-		.since_boot_ns = entry->since_boot_ns,
-		.substate = entry->substate,
-		.backlog = entry->backlog,
-	};
-	if (entry->expires_boot_ns > now)
-		holder->expires_ms = (uint32_t)((entry->expires_boot_ns - now) / 1000000);
-	fill_pids(holder, entry);
-}
-
 static void add_elsewhere(struct why_holders *holders, const struct claim *claim,
 			  const struct port_entry *entry, uint64_t now)
 {
@@ -125,7 +93,7 @@ static void add_elsewhere(struct why_holders *holders, const struct claim *claim
 	if (sock_is_connected(&entry->sock) || !sock_same_ports(&there.sock, &entry->sock))
 		return;
 	if (holders->elsewhere_count < ELSEWHERE_MAX)
-		fill(&holders->elsewhere[holders->elsewhere_count++], entry, now);
+		holder_from_entry(&holders->elsewhere[holders->elsewhere_count++], entry, now);
 	else
 		holders->elsewhere_more++;
 }
@@ -154,13 +122,13 @@ void why_holders_find(struct why_holders *holders, const struct claim *claim, co
 	find_positions(list, count, chain);
 	sort(list, count, is_before_by_rank);
 	for (size_t i = 0; i < count; i++) {
-		fill(&holders->list[i], list[i].entry, now);
+		holder_from_entry(&holders->list[i], list[i].entry, now);
 		counts[list[i].relation]++;
 	}
 	if (chain->count)
 		sort(list, count, is_before_in_chain);
 	for (size_t i = 0; i < count; i++)
-		fill(&holders->in_order[i], list[i].entry, now);
+		holder_from_entry(&holders->in_order[i], list[i].entry, now);
 	holders->refusing = counts[REFUSES];
 	holders->sharing = counts[SHARES];
 	holders->beside = counts[BESIDE];
