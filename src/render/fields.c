@@ -191,6 +191,8 @@ static bool get_comm(const struct report *report, struct field_value *value)
 
 static bool get_uid(const struct report *report, struct field_value *value)
 {
+	if (!task_of(report) && !report->sock)
+		return false;
 	return set_number(value, task_of(report) ? report->task->uid : report->sock->uid);
 }
 
@@ -199,14 +201,20 @@ static bool get_ppid(const struct report *report, struct field_value *value)
 	return task_of(report) && !(report->task->ppid & WIRE_PID_OUTSIDE) && set_known(value, report->task->ppid);
 }
 
+/* Then executable and arguments are another program's. */
+static bool has_execed(const struct report *report)
+{
+	return report->process && task_of(report) && process_has_execed_since(report->process, report->task);
+}
+
 static bool get_exe(const struct report *report, struct field_value *value)
 {
-	return report->process && set_text(value, report->process->exe);
+	return report->process && !has_execed(report) && set_text(value, report->process->exe);
 }
 
 static bool get_cmdline(const struct report *report, struct field_value *value)
 {
-	return report->process && set_text(value, report->process->cmdline);
+	return report->process && !has_execed(report) && set_text(value, report->process->cmdline);
 }
 
 static bool get_cgroup(const struct report *report, struct field_value *value)
@@ -252,7 +260,7 @@ static bool get_parents(const struct report *report, struct field_value *value)
 static bool get_exec(const struct report *report, struct field_value *value)
 {
 	(void)value;
-	return report->process && report->process->has_execed;
+	return has_execed(report);
 }
 
 static bool get_kernel_owned(const struct report *report, struct field_value *value)
@@ -338,6 +346,7 @@ static bool get_substate(const struct report *report, struct field_value *value)
 #define EVENT  FIELD_OF_EVENT
 #define PORT   FIELD_OF_PORT
 #define HOLDER FIELD_OF_HOLDER
+#define PROCESS FIELD_OF_PROCESS
 /* A field of JSON; with COLUMN() it is a column of text as well. */
 #define ROW(key, kind, records, getter, ...)                                           \
 	{ .name = key, .name_length = sizeof(key) - 1, .type = kind, .lines = records, \
@@ -382,22 +391,22 @@ const struct field fields[] = {
 	ROW("socket",         FIELD_WORD,         EVENT | PORT | HOLDER, get_socket),
 	ROW("netns",          FIELD_NUMBER,       EVENT | PORT,          get_netns),
 	ROW("netns_name",     FIELD_BYTES,        EVENT | PORT,          get_netns_name),
-	ROW("pid",            FIELD_NUMBER,       EVENT | PORT,          get_pid),
-	ROW("host_pid",       FIELD_NUMBER,       EVENT | PORT,          get_host_pid),
+	ROW("pid",            FIELD_NUMBER,       EVENT | PORT | PROCESS, get_pid),
+	ROW("host_pid",       FIELD_NUMBER,       EVENT | PORT | PROCESS, get_host_pid),
 	ROW("tid",            FIELD_NUMBER,       EVENT,                 get_tid),
-	ROW("comm",           FIELD_BYTES,        EVENT | PORT,          get_comm),
-	ROW("uid",            FIELD_NUMBER,       EVENT | PORT | HOLDER, get_uid),
-	ROW("user",           FIELD_BYTES,        EVENT | PORT,          get_user),
-	ROW("ppid",           FIELD_NUMBER,       EVENT | PORT,          get_ppid),
-	ROW("parents",        FIELD_PROCESSES,    EVENT | PORT,          get_parents),
-	ROW("started",        FIELD_BOOT_TIME,    EVENT | PORT,          get_started),
-	ROW("exec",           FIELD_TRUE,         EVENT | PORT,          get_exec),
-	ROW("exe",            FIELD_BYTES,        EVENT | PORT,          get_exe),
-	ROW("cmdline",        FIELD_BYTES,        EVENT | PORT,          get_cmdline),
-	ROW("cwd",            FIELD_BYTES,        EVENT | PORT,          get_cwd),
+	ROW("comm",           FIELD_BYTES,        EVENT | PORT | PROCESS, get_comm),
+	ROW("uid",            FIELD_NUMBER,       EVENT | PORT | HOLDER | PROCESS, get_uid),
+	ROW("user",           FIELD_BYTES,        EVENT | PORT | PROCESS, get_user),
+	ROW("ppid",           FIELD_NUMBER,       EVENT | PORT | PROCESS, get_ppid),
+	ROW("parents",        FIELD_PROCESSES,    EVENT | PORT | PROCESS, get_parents),
+	ROW("started",        FIELD_BOOT_TIME,    EVENT | PORT | PROCESS, get_started),
+	ROW("exec",           FIELD_TRUE,         EVENT | PORT | PROCESS, get_exec),
+	ROW("exe",            FIELD_BYTES,        EVENT | PORT | PROCESS, get_exe),
+	ROW("cmdline",        FIELD_BYTES,        EVENT | PORT | PROCESS, get_cmdline),
+	ROW("cwd",            FIELD_BYTES,        EVENT | PORT | PROCESS, get_cwd),
 	ROW("cgroup",         FIELD_BYTES,        EVENT | PORT,          get_cgroup),
-	ROW("unit",           FIELD_BYTES,        EVENT | PORT,          get_unit),
-	ROW("container",      FIELD_BYTES,        EVENT | PORT,          get_container),
+	ROW("unit",           FIELD_BYTES,        EVENT | PORT | PROCESS, get_unit),
+	ROW("container",      FIELD_BYTES,        EVENT | PORT | PROCESS, get_container),
 	ROW("kernel_owned",   FIELD_TRUE,         EVENT | PORT | HOLDER, get_kernel_owned),
 	ROW("backlog",        FIELD_NUMBER,       EVENT | PORT,          get_backlog),
 	ROW("queue",          FIELD_NUMBER,       PORT,                  get_queue),

@@ -41,6 +41,7 @@ struct field_value {
 #define FIELD_OF_EVENT	(1U << 0)
 #define FIELD_OF_PORT	(1U << 1) /* the event is a wire_socket */
 #define FIELD_OF_HOLDER (1U << 2) /* likewise; only in JSON */
+#define FIELD_OF_PROCESS (1U << 3) /* only in JSON; the report has task and process, no event */
 
 enum field_role {
 	ROLE_PLAIN,

@@ -38,6 +38,18 @@ void json_begin_event(struct render *render, uint64_t boot_ns, const char *event
 	json_word(line, event, strlen(event));
 }
 
+static void put_parents(struct json_line *line, const struct wire_parent *parents)
+{
+	char text[sizeof(parents->comm) + 16];
+
+	json_open_list(line);
+	for (size_t i = 0; i < WIRE_PARENTS_MAX && parents[i].pid; i++) {
+		snprintf(text, sizeof(text), "%s[%" PRIu32 "]", parents[i].comm, parents[i].pid);
+		json_text(line, text);
+	}
+	json_close_list(line);
+}
+
 static void put_value(struct render *render, enum field_type type, const struct field_value *value)
 {
 	struct json_line *line = render->line;
@@ -62,7 +74,7 @@ static void put_value(struct render *render, enum field_type type, const struct 
 		json_close_list(line);
 		break;
 	case FIELD_PROCESSES:
-		json_parents(line, value->parents);
+		put_parents(line, value->parents);
 		break;
 	case FIELD_BOOT_TIME:
 		put_time(render, &render->since_time, value->number);
@@ -71,18 +83,6 @@ static void put_value(struct render *render, enum field_type type, const struct 
 		json_thousandths(line, value->number);
 		break;
 	}
-}
-
-void json_parents(struct json_line *line, const struct wire_parent *parents)
-{
-	char text[sizeof(parents->comm) + 16];
-
-	json_open_list(line);
-	for (size_t i = 0; i < WIRE_PARENTS_MAX && parents[i].pid; i++) {
-		snprintf(text, sizeof(text), "%s[%" PRIu32 "]", parents[i].comm, parents[i].pid);
-		json_text(line, text);
-	}
-	json_close_list(line);
 }
 
 void json_fields(struct render *render, const struct report *report, unsigned int lines)
@@ -127,33 +127,10 @@ void json_task(struct json_line *line, const struct wire_task *task)
 
 void json_process(struct render *render, const struct wire_task *task, const struct process_table *processes)
 {
-	const struct process *process = process_table_find(processes, task->pid, task->start_boot_ns);
-	struct json_line *line = render->line;
+	const struct report report = {
+		.task = task,
+		.process = process_table_find(processes, task->pid, task->start_boot_ns),
+	};
 
-	json_task(line, task);
-	json_put_number(line, "uid", task->uid);
-	if (process && process->task.uid == task->uid)
-		json_put_text(line, "user", process->user);
-	if (task->ppid && !(task->ppid & WIRE_PID_OUTSIDE))
-		json_put_number(line, "ppid", task->ppid);
-	if (process && process->parents[0].pid) {
-		JSON_KEY(line, "parents");
-		json_parents(line, process->parents);
-	}
-	if (task->start_boot_ns) {
-		JSON_KEY(line, "started");
-		put_time(render, &render->since_time, task->start_boot_ns);
-	}
-	if (!process)
-		return;
-	if (process_has_execed_since(process, task)) {
-		JSON_KEY(line, "exec");
-		json_true(line);
-	} else {
-		json_put_text(line, "exe", process->exe);
-		json_put_text(line, "cmdline", process->cmdline);
-	}
-	json_put_text(line, "cwd", process->cwd);
-	json_put_text(line, "unit", process->unit);
-	json_put_text(line, "container", process->container);
+	json_fields(render, &report, FIELD_OF_PROCESS);
 }

@@ -33,7 +33,5 @@ void json_put_text(struct json_line *line, const char *key, const char *text);
 void json_task(struct json_line *line, const struct wire_task *task);
 /* A process with what `processes` knows about it. */
 void json_process(struct render *render, const struct wire_task *task, const struct process_table *processes);
-/* A list of "comm[pid]". */
-void json_parents(struct json_line *line, const struct wire_parent *parents);
 
 #endif

@@ -48,7 +48,7 @@ static FILE *document(const char *path)
 static unsigned int lines_of(const char *cell)
 {
 	return (strstr(cell, "event") ? FIELD_OF_EVENT : 0) | (strstr(cell, "ls") ? FIELD_OF_PORT : 0) |
-	       (strstr(cell, "holder") ? FIELD_OF_HOLDER : 0);
+	       (strstr(cell, "holder") ? FIELD_OF_HOLDER : 0) | (strstr(cell, "process") ? FIELD_OF_PROCESS : 0);
 }
 
 static const char *type_name(enum field_type type)
