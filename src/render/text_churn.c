@@ -18,6 +18,12 @@
 #define HELD_NS		   10000000000ULL
 #define HELD_NAMESPACES	   16
 
+/* The pools of a namespace at the end of the last interval. */
+struct pools {
+	struct forecast forecasts[FORECAST_POOLS_MAX];
+	size_t count;
+};
+
 struct held_churn {
 	struct churn churn; /* the sum */
 	bool is_pending;
@@ -123,12 +129,12 @@ static unsigned int percent_in_use(const struct forecast *forecast)
 
 /* The pool that fills first, or the fullest if it is near its limit; else the one from which most ports were taken. One
  * port can serve several destinations, so each has a pool. */
-static struct forecast *pool_to_name(struct forecast *forecasts, size_t count)
+static const struct forecast *pool_to_name(const struct pools *pools)
 {
-	struct forecast *named = NULL;
+	const struct forecast *named = NULL;
 
-	for (size_t i = 0; i < count; i++) {
-		struct forecast *other = &forecasts[i];
+	for (size_t i = 0; i < pools->count; i++) {
+		const struct forecast *other = &pools->forecasts[i];
 
 		if (!other->pool->now.remote_port && !other->towards.allocated)
 			continue;
@@ -155,15 +161,14 @@ static void add_busiest(struct render *render, struct text_line *line, const str
 	add_address(render, line, top->remote_addr, top->remote_port, 0);
 }
 
-static void add_fill(struct render *render, struct text_line *line, const struct churn *churn, struct model *model)
+static void add_fill(struct render *render, struct text_line *line, const struct churn *churn,
+		     const struct pools *pools)
 {
-	struct forecast forecasts[FORECAST_POOLS_MAX], *worst;
-	size_t count = model ? forecast_list(churn, model, forecasts) : 0;
+	const struct forecast *worst = pool_to_name(pools);
 	struct text_line end = {};
 	char text[NUMBER_SIZE];
 	unsigned int percent;
 
-	worst = pool_to_name(forecasts, count);
 	add_busiest(render, line, churn, worst);
 	if (!worst)
 		return;
@@ -185,7 +190,7 @@ static void add_fill(struct render *render, struct text_line *line, const struct
 	text_line_append(line, &end);
 }
 
-static void put_ephemeral(struct render *render, const struct churn *churn, struct model *model,
+static void put_ephemeral(struct render *render, const struct churn *churn, const struct pools *pools,
 			  uint64_t boot_ns)
 {
 	struct text_line line = {};
@@ -196,7 +201,7 @@ static void put_ephemeral(struct render *render, const struct churn *churn, stru
 	text_line_add(&line, "ephemeral");
 	add_rate(&line, "", churn->ephemeral_allocated, churn->interval_s);
 	text_line_add(&line, " taken");
-	add_fill(render, &line, churn, model);
+	add_fill(render, &line, churn, pools);
 	text_failed(&line, churn->ephemeral_failed);
 	add_namespace(render, &line, churn->netns);
 	text_write(render, &line);
@@ -215,31 +220,28 @@ void text_warning(struct render *render, const struct warning *warning, uint64_t
 	text_note_words(render, "do", warning->fix);
 }
 
-static void put_churn(struct render *render, const struct churn *churn, struct model *model, uint64_t boot_ns)
+static void put_churn(struct render *render, const struct churn *churn, const struct pools *pools, uint64_t boot_ns)
 {
 	put_timewait(render, churn, boot_ns);
-	put_ephemeral(render, churn, model, boot_ns);
+	put_ephemeral(render, churn, pools, boot_ns);
 }
 
-static bool has_full_pool(const struct churn *churn, struct model *model)
+static bool has_full_pool(const struct pools *pools)
 {
-	struct forecast forecasts[FORECAST_POOLS_MAX];
-	size_t count = model ? forecast_list(churn, model, forecasts) : 0;
-
-	for (size_t i = 0; i < count; i++) {
-		if (percent_of(forecasts[i].pool->now.in_use, forecasts[i].pool->now.capacity) >= NOTABLE_PERCENT)
+	for (size_t i = 0; i < pools->count; i++) {
+		if (percent_in_use(&pools->forecasts[i]) >= NOTABLE_PERCENT)
 			return true;
 	}
 	return false;
 }
 
-static bool is_notable(const struct churn *churn, struct model *model)
+static bool is_notable(const struct churn *churn, const struct pools *pools)
 {
 	double rate = NOTABLE_RATE * churn->interval_s;
 
 	return churn->ephemeral_failed || churn->timewait_overflowed || (double)churn->ephemeral_allocated >= rate ||
 	       (double)churn->timewait_entered >= rate || (double)timewaits_left(churn) >= rate ||
-	       has_full_pool(churn, model);
+	       has_full_pool(pools);
 }
 
 /* The slot of a namespace; NULL: all are of others that wait. */
@@ -285,9 +287,9 @@ static void add_to(struct held_churn *held, const struct churn *churn)
 	held->is_pending = true;
 }
 
-static void put_held(struct render *render, struct held_churn *held, struct model *model, uint64_t boot_ns)
+static void put_held(struct render *render, struct held_churn *held, const struct pools *pools, uint64_t boot_ns)
 {
-	put_churn(render, &held->churn, model, boot_ns);
+	put_churn(render, &held->churn, pools, boot_ns);
 	held->is_pending = false;
 	held->due_boot_ns = boot_ns > UINT64_MAX - HELD_NS ? UINT64_MAX : boot_ns + HELD_NS;
 }
@@ -296,15 +298,20 @@ void text_churn(struct render *render, const struct churn *churn, struct model *
 		uint64_t boot_ns)
 {
 	struct held_churn *held = render->options.sums_churn ? find_slot(render, churn->netns) : NULL;
+	struct pools pools;
 
+	pools.count = model ? forecast_list(churn, model, pools.forecasts) : 0;
 	if (!held) {
-		put_churn(render, churn, model, boot_ns);
+		put_churn(render, churn, &pools, boot_ns);
 		return;
 	}
 	add_to(held, churn);
-	if (boot_ns >= held->due_boot_ns || is_notable(churn, model))
-		put_held(render, held, model, boot_ns);
+	if (boot_ns >= held->due_boot_ns || is_notable(churn, &pools))
+		put_held(render, held, &pools, boot_ns);
 }
+
+/* Between intervals the pools are not known. */
+static const struct pools no_pools;
 
 void text_churn_advance(struct render *render, uint64_t now_boot_ns)
 {
@@ -312,7 +319,7 @@ void text_churn_advance(struct render *render, uint64_t now_boot_ns)
 		struct held_churn *held = &render->held[i];
 
 		if (held->is_pending && now_boot_ns >= held->due_boot_ns)
-			put_held(render, held, NULL, now_boot_ns);
+			put_held(render, held, &no_pools, now_boot_ns);
 	}
 }
 
@@ -320,7 +327,7 @@ void text_churn_end(struct render *render, uint64_t now_boot_ns)
 {
 	for (size_t i = 0; render->held && i < HELD_NAMESPACES; i++) {
 		if (render->held[i].is_pending)
-			put_held(render, &render->held[i], NULL, now_boot_ns);
+			put_held(render, &render->held[i], &no_pools, now_boot_ns);
 	}
 	free(render->held);
 	render->held = NULL;

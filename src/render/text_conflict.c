@@ -133,18 +133,10 @@ static void put_holders(struct render *render, const struct report *report)
 {
 	const struct conflict *conflict = report->conflict;
 	size_t shown = conflict->holder_count < HOLDERS_SHOWN ? conflict->holder_count : HOLDERS_SHOWN;
-	size_t more = conflict->holder_count + conflict->holder_more - shown;
-	char text[NUMBER_SIZE];
 
 	for (size_t i = 0; i < shown; i++)
 		put_holder(render, i ? "" : conflict->of_servers ? "server" : "in use", conflict->holders[i], report);
-	if (more) {
-		struct text_line line = {};
-
-		format_count(more, text);
-		text_line_format(&line, "and %s more", text);
-		text_note(render, "", &line);
-	}
+	text_note_more(render, conflict->holder_count + conflict->holder_more - shown);
 }
 
 /* A name in a command may have bytes that a terminal obeys, which a shell needs unescaped. */

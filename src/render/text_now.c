@@ -57,16 +57,7 @@ static void put_connections(struct render *render)
 
 static void put_end(struct render *render)
 {
-	uint64_t more = render->now.entries > ENTRIES_SHOWN ? render->now.entries - ENTRIES_SHOWN : 0;
-	char text[NUMBER_SIZE];
-
-	if (more) {
-		struct text_line line = {};
-
-		format_count(more, text);
-		text_line_format(&line, "and %s more", text);
-		text_note(render, "", &line);
-	}
+	text_note_more(render, render->now.entries > ENTRIES_SHOWN ? render->now.entries - ENTRIES_SHOWN : 0);
 	put_connections(render);
 	if (render->now.is_empty)
 		text_note_words(render, "now", "no socket has a watched port");

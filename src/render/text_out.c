@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "render/format_number.h"
 #include "util/display_width.h"
 
 #define LABEL_WIDTH    8
@@ -144,6 +145,18 @@ void text_note_words(struct render *render, const char *label, const char *text)
 
 	text_line_add(&line, text);
 	put_note(render, label, &line, false);
+}
+
+void text_note_more(struct render *render, uint64_t more)
+{
+	struct text_line line = {};
+	char text[NUMBER_SIZE];
+
+	if (!more)
+		return;
+	format_count(more, text);
+	text_line_format(&line, "and %s more", text);
+	text_note(render, "", &line);
 }
 
 void text_note_command(struct render *render, const char *label, const struct text_line *command)

@@ -48,6 +48,8 @@ void text_write_whole(struct render *render, struct text_line *line);
 /* A label ("rule", "do") and a text beside it that wraps between words, below an event. */
 void text_note(struct render *render, const char *label, const struct text_line *text);
 void text_note_words(struct render *render, const char *label, const char *text);
+/* "and 12 more", without a label; nothing for 0 */
+void text_note_more(struct render *render, uint64_t more);
 /* The same for a shell command: what is copied from several lines is still one command. */
 void text_note_command(struct render *render, const char *label, const struct text_line *command);
 /* Columns beside a label; SIZE_MAX where lines have no limit. */

@@ -124,34 +124,23 @@ static void warn_of_pools(struct session *session, const struct churn *churn)
 	}
 }
 
-/* The sums are for a whole namespace; the lists of processes and destinations are filtered. */
-static void filter_lists(const struct session *session, struct churn *churn)
+/* Keeps the flows that pass the filters. */
+static void filter_flows(const struct settings *settings, struct churn *churn)
 {
-	static const uint8_t nowhere[16];
 	size_t kept = 0;
 
-	churn->only = session->config->settings;
 	for (size_t i = 0; i < churn->top_count; i++) {
 		const struct churn_top *top = &churn->top[i];
 
-		if (wire_filter_flow(churn->only, top->local_addr, top->remote_addr, top->remote_port,
-				     top->protocol, &top->task))
+		if (wire_filter_flow(settings, top->local_addr, top->remote_addr, top->remote_port, top->protocol,
+				     &top->task))
 			churn->top[kept++] = *top;
 	}
-	churn->process_count = flows_by_process(churn->top, kept, churn->processes, CHURN_TOP_COUNT);
-	churn->top_count = kept < CHURN_TOP_COUNT ? kept : CHURN_TOP_COUNT;
-	kept = 0;
-	for (size_t i = 0; i < churn->searches_to_count && kept < CHURN_TOP_COUNT; i++) {
-		const struct churn_search_to *to = &churn->searches_to[i];
-
-		if (wire_filter_flow(churn->only, nowhere, to->remote_addr, to->remote_port, IPPROTO_TCP, NULL))
-			churn->searches_to[kept++] = *to;
-	}
-	churn->searches_to_count = kept;
+	churn->top_count = kept;
 }
 
-/* Replaces the sums by those of what passes the filters. false: nothing does. */
-static bool limit_to_filters(const struct settings *settings, struct churn *churn)
+/* Replaces the sums of the namespace by those of the flows that are left. false: there are none. */
+static bool limit_to_flows(const struct settings *settings, struct churn *churn)
 {
 	uint64_t allocated = 0, failed = 0, timewait = 0;
 
@@ -159,14 +148,9 @@ static bool limit_to_filters(const struct settings *settings, struct churn *chur
 	if (settings->local_ports.used || settings->uids.count)
 		return false;
 	for (size_t i = 0; i < churn->top_count; i++) {
-		const struct churn_top *top = &churn->top[i];
-
-		if (!wire_filter_flow(settings, top->local_addr, top->remote_addr, top->remote_port, top->protocol,
-				      &top->task))
-			continue;
-		allocated += top->allocated;
-		failed += top->failed;
-		timewait += top->timewait;
+		allocated += churn->top[i].allocated;
+		failed += churn->top[i].failed;
+		timewait += churn->top[i].timewait;
 	}
 	churn->is_limited = true;
 	churn->ephemeral_allocated = allocated;
@@ -178,6 +162,24 @@ static bool limit_to_filters(const struct settings *settings, struct churn *chur
 	return allocated + failed + timewait > 0;
 }
 
+/* Shortens the lists of processes and destinations to what is shown. */
+static void shorten_lists(struct churn *churn)
+{
+	static const uint8_t nowhere[16];
+	size_t kept = 0;
+
+	churn->process_count = flows_by_process(churn->top, churn->top_count, churn->processes, CHURN_TOP_COUNT);
+	if (churn->top_count > CHURN_TOP_COUNT)
+		churn->top_count = CHURN_TOP_COUNT;
+	for (size_t i = 0; i < churn->searches_to_count && kept < CHURN_TOP_COUNT; i++) {
+		const struct churn_search_to *to = &churn->searches_to[i];
+
+		if (wire_filter_flow(churn->only, nowhere, to->remote_addr, to->remote_port, IPPROTO_TCP, NULL))
+			churn->searches_to[kept++] = *to;
+	}
+	churn->searches_to_count = kept;
+}
+
 static void report_churn(struct session *session, const struct wire_netns *event)
 {
 	struct churn churn;
@@ -185,10 +187,12 @@ static void report_churn(struct session *session, const struct wire_netns *event
 	if (!netns_table_churn(model_namespaces(session->lookup.model), event->netns, &churn) ||
 	    !session->config->show_churn || !stream_config_wants_netns(session->config, event->netns))
 		return;
+	churn.only = session->config->settings;
+	filter_flows(churn.only, &churn);
 	if (session->config->limits_churn && stream_config_filters_flows(session->config) &&
-	    !limit_to_filters(session->config->settings, &churn))
+	    !limit_to_flows(churn.only, &churn))
 		return;
-	filter_lists(session, &churn);
+	shorten_lists(&churn);
 	session->renderer->churn(session->render, &churn, session->lookup.model, event->hdr.boot_ns);
 	warn_of_pools(session, &churn);
 }
