@@ -37,56 +37,52 @@ static int print(struct why_question *question, const struct why_answer *found, 
 	return why_report_print(question, found, render_find(options->json ? "json" : "text"), &render);
 }
 
+/* Prints why there is no answer, and returns the exit status for that. */
+static int failed(enum why_status status, const char *reason)
+{
+	fprintf(stderr, "porttrace: %s\n", reason);
+	switch (status) {
+	case WHY_MISUSED:
+		return EXIT_MISUSED;
+	case WHY_NOT_ALLOWED:
+		return EXIT_NOT_ALLOWED;
+	case WHY_ANSWERED:
+	case WHY_FAILED:
+		break;
+	}
+	return EXIT_FAILED;
+}
+
 static int answer(struct why_question *question, const struct why_options *options)
 {
 	struct why_answer found = {0};
-	int status = EXIT_FAILED, err;
+	enum why_status status = why_question_answer(question, &found);
+	int err;
 
-	switch (why_question_answer(question, &found)) {
-	case WHY_ANSWERED:
-		err = options->output.quiet ? 0 : print(question, &found, &options->output);
-		if (err)
-			return output_failed(err);
-		return (options->no_reuseaddr ? found.error : found.error_with_reuseaddr) ? EXIT_FAILED : EXIT_DONE;
-	case WHY_FAILED:
-		status = EXIT_FAILED;
-		break;
-	case WHY_MISUSED:
-		status = EXIT_MISUSED;
-		break;
-	case WHY_NOT_ALLOWED:
-		status = EXIT_NOT_ALLOWED;
-		break;
-	}
-	fprintf(stderr, "porttrace: %s\n", why_question_reason(question));
-	return status;
+	if (status != WHY_ANSWERED)
+		return failed(status, why_question_reason(question));
+	err = options->output.quiet ? 0 : print(question, &found, &options->output);
+	if (err)
+		return output_failed(err);
+	return (options->no_reuseaddr ? found.error : found.error_with_reuseaddr) ? EXIT_FAILED : EXIT_DONE;
 }
 
 static int answer_connect(const struct why_config *config, const struct output_config *options)
 {
 	const struct renderer *renderer = options->quiet ? NULL : render_find(options->json ? "json" : "text");
 	struct render_options render;
+	enum why_status status;
 	uint32_t error = 0;
 	char reason[256];
 	int output_err;
 
 	options_for_render(options, &render);
-	switch (why_connect(config, renderer, &render, &error, &output_err, reason, sizeof(reason))) {
-	case WHY_ANSWERED:
-		if (output_err)
-			return output_failed(output_err);
-		return error ? EXIT_FAILED : EXIT_DONE;
-	case WHY_FAILED:
-		fprintf(stderr, "porttrace: %s\n", reason);
-		return EXIT_FAILED;
-	case WHY_MISUSED:
-		fprintf(stderr, "porttrace: %s\n", reason);
-		return EXIT_MISUSED;
-	case WHY_NOT_ALLOWED:
-		fprintf(stderr, "porttrace: %s\n", reason);
-		return EXIT_NOT_ALLOWED;
-	}
-	return EXIT_FAILED;
+	status = why_connect(config, renderer, &render, &error, &output_err, reason, sizeof(reason));
+	if (status != WHY_ANSWERED)
+		return failed(status, reason);
+	if (output_err)
+		return output_failed(output_err);
+	return error ? EXIT_FAILED : EXIT_DONE;
 }
 
 int cmd_why(int argc, char **argv)

@@ -99,9 +99,9 @@ static void add_elsewhere(struct why_holders *holders, const struct claim *claim
 }
 
 void why_holders_find(struct why_holders *holders, const struct claim *claim, const struct socket_chain *chain,
-		      struct lookup *lookup, uint64_t now)
+		      struct model *model, uint64_t now)
 {
-	const struct port_table *ports = model_ports(lookup->model);
+	const struct port_table *ports = model_ports(model);
 	struct ranked list[FAILURE_HOLDERS_MAX];
 	size_t more[RELATIONS] = {0}, counts[RELATIONS] = {0}, count = 0;
 
@@ -141,7 +141,11 @@ void why_holders_find(struct why_holders *holders, const struct claim *claim, co
 		.holder_count = count,
 		.holder_more = more[REFUSES],
 	};
-	holder_details_fill(lookup, holders->list, count);
-	holder_details_fill(lookup, holders->in_order, count);
+}
+
+void why_holders_look_up(struct why_holders *holders, struct lookup *lookup)
+{
+	holder_details_fill(lookup, holders->list, holders->failure.holder_count);
+	holder_details_fill(lookup, holders->in_order, holders->failure.holder_count);
 	holder_details_fill(lookup, holders->elsewhere, holders->elsewhere_count);
 }

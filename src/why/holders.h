@@ -34,10 +34,12 @@ struct socket_chain {
 };
 
 /*
- * Selects from the sockets in lookup->model, and looks up the missing facts about those selected. Sockets that are
- * alike stand in the kernel's order, as in the refusals that the BPF programs report.
+ * Selects from the sockets in the model. Sockets that are alike stand in the kernel's order, as in the refusals that the
+ * BPF programs report.
  */
 void why_holders_find(struct why_holders *holders, const struct claim *claim, const struct socket_chain *chain,
-		      struct lookup *lookup, uint64_t now_boot_ns);
+		      struct model *model, uint64_t now_boot_ns);
+/* Looks up the missing facts about those selected. */
+void why_holders_look_up(struct why_holders *holders, struct lookup *lookup);
 
 #endif

@@ -148,24 +148,25 @@ static uint32_t predict_by_sockets(struct why_question *question, const struct n
 	const struct socket_chain chain = {question->chain, question->dump.done ? question->chain_count : 0};
 
 	if (question->config->port)
-		why_holders_find(&question->holders, &question->claim, &chain, &question->lookup, question->boot_ns);
+		why_holders_find(&question->holders, &question->claim, &chain, question->lookup.model, question->boot_ns);
 	else
 		pool_count(&question->claim, question->lookup.model, NULL, &question->pool);
 	return predict(question, netns);
 }
 
-/* Judges twice. Only another socket's refusal depends on SO_REUSEADDR. Leaves question->holders as for the claim. */
+/* Judges twice, last with the options given, so that the holders found are those of the claim. */
 static void judge(struct why_question *question, const struct netns_entry *netns, struct why_answer *answer)
 {
-	uint32_t *flags = &question->claim.sock.flags;
+	uint32_t *flags = &question->claim.sock.flags, given = *flags;
 
-	answer->error = answer->error_with_reuseaddr = predict_by_sockets(question, netns);
-	if (answer->error != EADDRINUSE || *flags & WIRE_REUSEADDR)
-		return;
 	*flags |= WIRE_REUSEADDR;
 	answer->error_with_reuseaddr = predict_by_sockets(question, netns);
-	*flags &= ~WIRE_REUSEADDR;
-	predict_by_sockets(question, netns);
+	*flags = given;
+	answer->error = predict_by_sockets(question, netns);
+	/* Only another socket's refusal depends on the option. */
+	if (answer->error != EADDRINUSE)
+		answer->error_with_reuseaddr = answer->error;
+	why_holders_look_up(&question->holders, &question->lookup);
 }
 
 /* Predicts the result from the scan. */
