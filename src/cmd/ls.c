@@ -14,6 +14,7 @@
 #include "model/wire_check.h"
 #include "source/live.h"
 #include "util/clock.h"
+#include "util/protocol.h"
 
 struct ls_config {
 	struct settings settings;
@@ -40,19 +41,14 @@ static void on_event(void *context, const void *data, size_t size)
 		list->invalid++;
 }
 
-static bool is_udp(const struct wire_sock *sock)
-{
-	return sock->protocol == IPPROTO_UDP || sock->protocol == IPPROTO_UDPLITE;
-}
-
 /* -t, -u and -l as in ss, where an unconnected UDP socket counts as listening. */
 static bool is_wanted(const struct ls_config *config, const struct wire_sock *sock)
 {
-	if ((config->tcp || config->udp) && !(is_udp(sock) ? config->udp : config->tcp))
+	if ((config->tcp || config->udp) && !(protocol_is_udp(sock->protocol) ? config->udp : config->tcp))
 		return false;
 	if (!config->listening || config->all) /* -a overrides -l, as in ss */
 		return true;
-	return is_udp(sock) ? sock->state == WIRE_TCP_CLOSE : sock->state == WIRE_TCP_LISTEN;
+	return protocol_is_udp(sock->protocol) ? sock->state == WIRE_TCP_CLOSE : sock->state == WIRE_TCP_LISTEN;
 }
 
 static int compare(const void *left, const void *right)
@@ -73,12 +69,6 @@ static int compare(const void *left, const void *right)
 	return (a->cookie > b->cookie) - (a->cookie < b->cookie);
 }
 
-/* The first process that has the socket open, else the one that took the port. */
-static const struct wire_task *task_of(const struct port_entry *entry)
-{
-	return entry->fds ? &entry->fds->task : &entry->owner;
-}
-
 /* Only JSON shows the others. */
 static void look_up_processes(struct list *list, const struct port_entry *entry)
 {
@@ -96,7 +86,7 @@ static void list_entry(struct list *list, const struct port_entry *entry)
 
 	if (list->config->output.json)
 		look_up_processes(list, entry);
-	report.process = process_lookup_origin(&list->lookup, task_of(entry));
+	report.process = process_lookup_origin(&list->lookup, port_entry_task(entry));
 	report.interface = interface_lookup(&list->lookup, &entry->sock);
 	list->renderer->port(list->render, &report);
 }

@@ -9,10 +9,7 @@
 
 #include "cmd/option_values.h"
 #include "util/address.h"
-
-#ifndef IPPROTO_MPTCP /* glibc 2.32 */
-#define IPPROTO_MPTCP 262
-#endif
+#include "util/protocol.h"
 
 #define TEXT_MAX 256
 
@@ -61,8 +58,7 @@ static char *take_protocol(char *text, struct target *target)
 
 static bool parse_service(const char *text, struct target *target)
 {
-	bool is_udp = target->protocol == IPPROTO_UDP || target->protocol == IPPROTO_UDPLITE;
-	const struct servent *service = getservbyname(text, is_udp ? "udp" : "tcp");
+	const struct servent *service = getservbyname(text, protocol_is_udp(target->protocol) ? "udp" : "tcp");
 
 	if (!service && !target->protocol)
 		service = getservbyname(text, "udp");

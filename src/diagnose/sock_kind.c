@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The kind of a socket: protocol, family, state. */
-#include <netinet/in.h>
-
 #include "diagnose/rules.h"
 #include "util/address.h"
+#include "util/protocol.h"
 
 /* Protocols that share a port table. MPTCP uses the TCP ports of its subflows. */
 static uint16_t port_table_of(const struct wire_sock *sk)
@@ -13,7 +12,7 @@ static uint16_t port_table_of(const struct wire_sock *sk)
 
 bool sock_is_udp(const struct wire_sock *sk)
 {
-	return sk->protocol == IPPROTO_UDP || sk->protocol == IPPROTO_UDPLITE;
+	return protocol_is_udp(sk->protocol);
 }
 
 bool sock_same_ports(const struct wire_sock *sk, const struct wire_sock *sk2)

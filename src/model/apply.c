@@ -8,9 +8,9 @@
 #include "model/model.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 
 #include "model/model_state.h"
+#include "util/protocol.h"
 
 #define TIMEWAIT_NS 60000000000ULL /* TCP_TIMEWAIT_LEN, include/net/tcp.h */
 
@@ -188,9 +188,7 @@ static void port_released(struct model *model, const struct wire_hdr *hdr, const
 /* Whether others could connect to it. */
 static bool is_server(const struct wire_sock *sock)
 {
-	bool is_udp = sock->protocol == IPPROTO_UDP || sock->protocol == IPPROTO_UDPLITE;
-
-	return is_udp ? !sock->remote_port && !(sock->flags & WIRE_PORT_EPHEMERAL) : sock->state == WIRE_TCP_LISTEN;
+	return protocol_is_udp(sock->protocol) ? !sock->remote_port && !(sock->flags & WIRE_PORT_EPHEMERAL) : sock->state == WIRE_TCP_LISTEN;
 }
 
 static void remember_server(struct model *model, const struct wire_hdr *hdr, const struct wire_sock *sock,

@@ -141,6 +141,11 @@ static void evict(struct port_table *table)
 	slot_drop(table, table->by_expiry ? table->by_expiry : table->by_age);
 }
 
+const struct wire_task *port_entry_task(const struct port_entry *entry)
+{
+	return entry->fds ? &entry->fds->task : &entry->owner;
+}
+
 struct port_table *port_table_new(size_t capacity, size_t expiring)
 {
 	struct port_table *table = calloc(1, sizeof(*table));

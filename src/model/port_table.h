@@ -36,6 +36,9 @@ struct port_entry {
 	uint16_t queue;		   /* LISTEN: connections that wait for accept(), at the last scan; at most 65,535 */
 };
 
+/* The first process that has the socket open, else the one that took the port (pid 0: not known). */
+const struct wire_task *port_entry_task(const struct port_entry *entry);
+
 struct port_table;
 
 /* capacity: entries, at least 1; expiring: how many of them may be TIME_WAITs. NULL with errno ENOMEM. */

@@ -2,12 +2,9 @@
 /* Names for the numbers of wire events, the same in every format. */
 #include "render/names.h"
 
-#include <netinet/in.h>
 #include <stdio.h>
 
-#ifndef IPPROTO_MPTCP /* glibc 2.32 */
-#define IPPROTO_MPTCP 262
-#endif
+#include "util/protocol.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 

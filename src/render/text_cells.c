@@ -2,17 +2,13 @@
 /* The columns of text whose cells are more than one value. */
 #include "render/text_cells.h"
 
-#include <netinet/in.h>
 #include <string.h>
 
 #include "render/format_number.h"
 #include "render/names.h"
 #include "render/text_words.h"
 #include "util/address.h"
-
-#ifndef IPPROTO_MPTCP /* glibc 2.32 */
-#define IPPROTO_MPTCP 262
-#endif
+#include "util/protocol.h"
 
 #define LONG_SEARCH_NS 1000000ULL /* a port search that took at least this long is shown */
 #define USER_COLUMNS   8	  /* on a terminal: the longer name of a system user is cut */

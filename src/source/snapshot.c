@@ -174,18 +174,10 @@ int snapshot_scan(struct snapshot *snapshot, const struct socket_query *query, s
 	return err;
 }
 
-static void add_fd(void *context, const void *data, size_t size)
-{
-	struct wire_socket socket = {0};
-
-	memcpy(&socket, data, size < sizeof(socket) ? size : sizeof(socket));
-	socket_list_add(context, &socket);
-}
-
 int snapshot_find_fds(struct snapshot *snapshot, const uint64_t *cookies, size_t count,
 		      struct socket_list *found)
 {
-	struct delivery to = {.snapshot = snapshot, .event = add_fd, .context = found};
+	struct delivery to = {.snapshot = snapshot, .event = socket_list_add_event, .context = found};
 	struct scan_settings *settings = kernel_scan_settings(snapshot->kernel);
 	int err;
 

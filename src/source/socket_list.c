@@ -3,6 +3,7 @@
 #include "source/socket_list.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void socket_list_done(struct socket_list *list)
 {
@@ -39,4 +40,13 @@ void socket_list_add(struct socket_list *list, const struct wire_socket *socket)
 		return;
 	}
 	list->sockets[list->count++] = *socket;
+}
+
+void socket_list_add_event(void *list, const void *data, size_t size)
+{
+	struct wire_socket socket = {0};
+
+	memcpy(&socket, data, size < sizeof(socket) ? size : sizeof(socket));
+	if (socket.hdr.kind == WIRE_SOCKET)
+		socket_list_add(list, &socket);
 }

@@ -24,5 +24,7 @@ void socket_list_done(struct socket_list *list);
 void socket_list_clear(struct socket_list *list);
 /* Adds a copy. If the list is full or no memory is left, marks the list as incomplete. */
 void socket_list_add(struct socket_list *list, const struct wire_socket *socket);
+/* A source_event_fn that adds the sockets of a scan; `list` is the context. */
+void socket_list_add_event(void *list, const void *data, size_t size);
 
 #endif

@@ -6,19 +6,13 @@
 
 #include "model/wire_filter.h"
 
-/* The first process that has the socket open, else the one that took the port. */
-static const struct wire_task *task_of(const struct port_entry *entry)
-{
-	return entry->fds ? &entry->fds->task : &entry->owner;
-}
-
 /* A snapshot is filtered in the kernel, a capture is not. */
 static bool is_watched(const struct settings *settings, const struct port_entry *entry)
 {
 	const struct wire_socket event = {
 		.hdr = {.size = sizeof(event), .kind = WIRE_SOCKET},
 		.sock = entry->sock,
-		.task = *task_of(entry),
+		.task = *port_entry_task(entry),
 	};
 
 	return wire_filter(settings, &event.hdr);
@@ -29,7 +23,7 @@ static const struct process *look_up_processes(struct lookup *lookup, const stru
 {
 	for (const struct port_fd *fd = entry->fds; fd; fd = fd->next)
 		process_lookup_origin(lookup, &fd->task);
-	return process_lookup_origin(lookup, task_of(entry));
+	return process_lookup_origin(lookup, port_entry_task(entry));
 }
 
 static unsigned int rank(const struct wire_sock *sock)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "stream/netns_entry.h"
 
-#include <string.h>
+#include "system/netns_name.h"
 
 #define ENTRY_VALID_NS 1000000000ULL
 
 static void find_entry(struct netns_entry_command *entry, struct source *source, uint32_t netns, uint64_t now_boot_ns)
 {
-	static const char named[] = "/run/netns/";
+	const char *name;
 	char path[256];
 
 	if (entry->netns == netns && now_boot_ns - entry->found_boot_ns < ENTRY_VALID_NS)
@@ -19,9 +19,10 @@ static void find_entry(struct netns_entry_command *entry, struct source *source,
 	}
 	if (!path[0])
 		return;
-	if (strncmp(path, named, strlen(named)) == 0) {
+	name = netns_name_of_mount(path);
+	if (name) {
 		command_append(&entry->command, "ip netns exec ");
-		command_append_word(&entry->command, path + strlen(named));
+		command_append_word(&entry->command, name);
 	} else {
 		command_append(&entry->command, "nsenter --net=");
 		command_append_word(&entry->command, path);

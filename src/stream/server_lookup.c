@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "stream/server_lookup.h"
 
-#include <string.h>
-
 #include "util/clock.h"
 
 #define PAUSE 4 /* in durations of the last scan */
@@ -10,15 +8,6 @@
 void server_lookup_done(struct server_lookup *lookup)
 {
 	socket_list_done(&lookup->found);
-}
-
-static void add(void *context, const void *data, size_t size)
-{
-	struct wire_socket socket = {0};
-
-	memcpy(&socket, data, size < sizeof(socket) ? size : sizeof(socket));
-	if (socket.hdr.kind == WIRE_SOCKET)
-		socket_list_add(context, &socket);
 }
 
 void server_lookup_run(struct server_lookup *lookup, struct source *source, struct budget *budget, uint16_t port,
@@ -32,7 +21,7 @@ void server_lookup_run(struct server_lookup *lookup, struct source *source, stru
 		return;
 	lookup->port = port;
 	socket_list_clear(&lookup->found);
-	source->ops->scan(source, &query, add, &lookup->found);
+	source->ops->scan(source, &query, socket_list_add_event, &lookup->found);
 	lookup->begin_boot_ns = now;
 	lookup->end_boot_ns = clock_boot_ns();
 	budget_charge(budget, lookup->end_boot_ns - now);

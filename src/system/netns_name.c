@@ -8,9 +8,9 @@
 #include <time.h>
 
 #include "system/mountinfo.h"
+#include "system/procfs.h"
 
-/* include/uapi/linux/nsfs.h, enum init_ns_ino. That of the network is fixed since 6.18, that of pids since 3.8. */
-#define PID_NS_INIT_INO 0xEFFFFFFCU
+/* Fixed since 6.18: include/uapi/linux/nsfs.h, enum init_ns_ino. */
 #define NET_NS_INIT_INO 0xEFFFFFF9U
 
 struct named {
@@ -75,7 +75,7 @@ static uint32_t find_host(void)
 {
 	struct stat st;
 
-	if (stat("/proc/1/ns/pid", &st) || st.st_ino != PID_NS_INIT_INO || stat("/proc/1/ns/net", &st))
+	if (stat("/proc/1/ns/pid", &st) || st.st_ino != PROC_PID_INIT_INO || stat("/proc/1/ns/net", &st))
 		return 0;
 	return (uint32_t)st.st_ino;
 }

@@ -17,7 +17,6 @@
 #include "system/proc_stat.h"
 #include "system/process_origin.h"
 
-#define PID_NS_INITIAL 0xEFFFFFFCU /* PROC_PID_INIT_INO in include/linux/proc_ns.h */
 #define SCRIPT_ARGS_MAX 3	   /* "interpreter [argument] script" */
 
 /*
@@ -183,7 +182,7 @@ uint32_t process_pid_namespace(void)
 {
 	struct stat st;
 
-	if (stat("/proc/self/ns/pid", &st) || st.st_ino == PID_NS_INITIAL)
+	if (stat("/proc/self/ns/pid", &st) || st.st_ino == PROC_PID_INIT_INO)
 		return 0;
 	return (uint32_t)st.st_ino;
 }

@@ -24,6 +24,8 @@
  */
 int process_read(const struct wire_task *task, bool with_origin, struct wire_process *event);
 
+#define PROC_PID_INIT_INO 0xEFFFFFFCU /* of the initial pid namespace: include/linux/proc_ns.h */
+
 /* The inode number of this process's pid namespace; 0: the initial one. */
 uint32_t process_pid_namespace(void);
 

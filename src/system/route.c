@@ -11,15 +11,12 @@
 
 static void set_source(struct route *route, const struct rtattr *attribute)
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	size_t size = RTA_PAYLOAD(attribute);
 
-	if (size == 4) {
-		memcpy(route->source, mapped, sizeof(mapped));
-		memcpy(route->source + 12, RTA_DATA(attribute), 4);
-	} else if (size == 16) {
+	if (size == 4)
+		address_from_ipv4(RTA_DATA(attribute), route->source);
+	else if (size == 16)
 		memcpy(route->source, RTA_DATA(attribute), 16);
-	}
 }
 
 /* IPv6 reports a route that leads nowhere as a route, with its errno (rt6_fill_node() in net/ipv6/route.c). */

@@ -15,6 +15,12 @@ bool address_is_mapped(const uint8_t address[16])
 	return memcmp(address, mapped_prefix, sizeof(mapped_prefix)) == 0;
 }
 
+void address_from_ipv4(const uint8_t ipv4[4], uint8_t out[16])
+{
+	memcpy(out, mapped_prefix, sizeof(mapped_prefix));
+	memcpy(out + sizeof(mapped_prefix), ipv4, 4);
+}
+
 bool address_is_wildcard(const uint8_t address[16])
 {
 	static const uint8_t zero[16];

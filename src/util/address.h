@@ -16,6 +16,8 @@
 bool address_is_mapped(const uint8_t address[16]);
 /* 0.0.0.0 or :: */
 bool address_is_wildcard(const uint8_t address[16]);
+/* The mapped form of an IPv4 address in network order. */
+void address_from_ipv4(const uint8_t ipv4[4], uint8_t out[16]);
 /* 127.0.0.0/8 or ::1 */
 bool address_is_loopback(const uint8_t address[16]);
 
