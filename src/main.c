@@ -88,7 +88,7 @@
  *   util/                   small and general
  *     address.c time_format.c errno_name.c escape.c  addresses, times and errnos as text; unsafe bytes escaped
  *     clock.c nearest.c     the clock of events; suggestions for misspelled words
- *     display_width.c       columns of a text on a terminal
+ *     display_width.c exec_name.c  columns of a text on a terminal; whether execve() set the name of a process
  *   loop.c                  the main loop: descriptors, timers, signals
  */
 #include <ctype.h>

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "model/hash.h"
+#include "util/exec_name.h"
 
 /*
  * Start times are compared in ticks of /proc/PID/stat (USER_HZ: 100 per second on x86-64 and arm64): the BPF
@@ -32,7 +33,6 @@ struct process_table {
 };
 
 #define CONTAINER_ID_LENGTH 64
-#define SCRIPT_ARGS_MAX	    3 /* "interpreter [argument] script" */
 
 static bool ends_in_unit(const char *component, size_t length)
 {
@@ -84,33 +84,13 @@ void process_container_of(const char *cgroup, char *container, size_t size)
 	}
 }
 
-/* Whether execve() of a path sets this name: its last component, cut to 15 bytes. */
-static bool is_name_of(const char *comm, const char *path, size_t length)
-{
-	size_t start = length, name = strnlen(comm, 15);
-
-	while (start && path[start - 1] != '/')
-		start--;
-	length -= start;
-	return (length < 15 ? length : 15) == name && !memcmp(path + start, comm, name);
-}
-
 bool process_has_execed_since(const struct process *process, const struct wire_task *task)
 {
-	const char *comm = process->task.comm, *arg = process->cmdline;
-	size_t length;
+	const char *comm = process->task.comm;
 
 	if (process->has_execed || !memcmp(comm, task->comm, sizeof(task->comm)))
 		return process->has_execed;
-	/* execve() sets the arguments last. */
-	if (!process->cmdline[0] || is_name_of(comm, process->exe, strlen(process->exe)))
-		return true;
-	for (int i = 0; i < SCRIPT_ARGS_MAX; i++, arg += length + (arg[length] == ' ')) {
-		length = strcspn(arg, " ");
-		if (length && is_name_of(comm, arg, length))
-			return true;
-	}
-	return false;
+	return exec_set_name(comm, process->exe, process->cmdline, strlen(process->cmdline), ' ');
 }
 
 static void process_fill(struct process *process, const struct wire_process *event)

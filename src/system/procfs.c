@@ -16,8 +16,8 @@
 #include "system/proc_file.h"
 #include "system/proc_stat.h"
 #include "system/process_origin.h"
+#include "util/exec_name.h"
 
-#define SCRIPT_ARGS_MAX 3	   /* "interpreter [argument] script" */
 
 /*
  * /proc/PID as a directory, or -errno. Files opened below it are those of this process only: once it has
@@ -103,32 +103,6 @@ static void cgroup_read(int dir, char *out, size_t size)
 	snprintf(out, size, "%s", line);
 }
 
-/* Whether execve() of this path sets this name: the last component, cut to 15 bytes. */
-static bool is_name_of(const char *comm, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return strncmp(slash ? slash + 1 : path, comm, 15) == 0;
-}
-
-/*
- * Whether execve() set the name that differs from the event's: it is that of the program in *event, or of its
- * script. Otherwise the process renamed itself (PR_SET_NAME) and still runs the same program.
- */
-static bool is_name_by_exec(const struct wire_process *event, const char *comm)
-{
-	const char *arg = event->cmdline, *end = event->cmdline + event->cmdline_len;
-
-	/* execve() sets the arguments last. */
-	if (!event->cmdline_len || is_name_of(comm, event->exe))
-		return true;
-	for (int i = 0; i < SCRIPT_ARGS_MAX && arg < end; i++, arg += strlen(arg) + 1) {
-		if (is_name_of(comm, arg))
-			return true;
-	}
-	return false;
-}
-
 static void program_clear(struct wire_process *event)
 {
 	memset(event->exe, 0, sizeof(event->exe));
@@ -152,7 +126,8 @@ static int program_read(int dir, struct wire_process *event)
 		event->flags |= WIRE_PROCESS_NO_FILE_CAPS;
 	/* Read last, so that an execve() during the other reads is noticed. */
 	comm_read(dir, comm);
-	if (memcmp(comm, event->task.comm, sizeof(comm)) != 0 && is_name_by_exec(event, comm))
+	if (memcmp(comm, event->task.comm, sizeof(comm)) != 0 &&
+	    exec_set_name(comm, event->exe, event->cmdline, event->cmdline_len, '\0'))
 		program_clear(event);
 	return 0;
 }
