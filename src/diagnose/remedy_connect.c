@@ -99,7 +99,8 @@ static bool try_start_server(struct attempt *try)
 {
 	const struct finding *f = try->f;
 
-	return is_refused_here(try) && !nearest_open(try) && (!f->holder_count || f->holders[0]->sock.netns != f->claim->sock.netns);
+	return is_refused_here(try) && !nearest_open(try) &&
+	       (!f->holder_count || f->holders[0]->sock.netns != f->claim->sock.netns);
 }
 
 static void write_start_server(const struct attempt *try, struct remedy *out)

@@ -23,8 +23,8 @@ void text_user(struct text_line *line, const char *before_uid, const struct wire
 /* " alice, up 2 h": whose a process is, and its age */
 void text_process(struct text_line *line, const struct wire_task *task, const struct process *process,
 		  uint64_t now_boot_ns);
-/* "\"node server.js\" in ~/shop, by zsh[4100]": what it runs, where, and what started it, in at most `room` columns; nothing
- * where that says no more than its name. */
+/* "\"node server.js\" in ~/shop, by zsh[4100]": what it runs, where, and what started it, in at most `room` columns;
+ * nothing if that says no more than its name. */
 void text_program(struct text_line *line, const struct process *process, size_t room);
 /* Adds ", " unless the line is empty. The caller adds the item. */
 void text_item(struct text_line *line);

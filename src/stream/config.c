@@ -5,8 +5,8 @@ bool stream_config_filters_flows(const struct stream_config *config)
 {
 	const struct settings *settings = config->settings;
 
-	return settings->pids.count || settings->uids.count || settings->comms.count || settings->protocols.count || settings->local.count ||
-	       settings->remote.count || settings->local_ports.used || settings->remote_ports.used ||
+	return settings->pids.count || settings->uids.count || settings->comms.count || settings->protocols.count ||
+	       settings->local.count || settings->remote.count || settings->local_ports.used || settings->remote_ports.used ||
 	       settings->cgroup_id || settings->ipv4 != settings->ipv6;
 }
 
