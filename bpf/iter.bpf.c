@@ -88,7 +88,9 @@ static void socket_write(struct seq_file *seq, struct sock *sk, struct task_stru
 	}
 	if (task)
 		task_fill_from(&event.task, task);
-	if (settings.record_existing_owners && !record && task)
+	/* Only by the first scan: a later one may meet a socket between its bind and the event of that bind, and
+	 * on_udp_send() takes a socket with a record for one that was reported. */
+	if (settings.record_existing_owners && !unfiltered() && !record && task)
 		record_store(&event.sock, &event.task, address_of(task), 0, 0);
 	if (!unfiltered()) {
 		if (!filter_sock(&event.sock))
