@@ -3,6 +3,7 @@
 #include "loop.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,6 +21,9 @@
  * that comes later than this after the first one counts as a second request.
  */
 #define REPEATED_SIGNAL_NS 300000000ULL
+
+#define LATE_S	 1    /* after the signal: see on_late_end() */
+#define STUCK_MS 1000 /* a reader that has read nothing for so long has stopped */
 
 struct watch {
 	int fd;
@@ -113,6 +117,27 @@ void loop_set_timer(struct loop *loop, int id, uint64_t delay_ns)
 /* Static, because a signal handler gets no argument from porttrace. */
 static uint64_t first_signal_ns; /* CLOCK_MONOTONIC; 0: no signal yet. Written by the handler only. */
 static int signal_event = -1;
+static int output = -1; /* of loop_watch_output() */
+
+/*
+ * The process should have ended by now. Perhaps it writes into a pipe or a terminal whose reader has stopped: then the
+ * output takes nothing for as long as this handler waits.
+ */
+static void on_late_end(int number)
+{
+	static const char message[] = "porttrace: the output is not read; what was not written yet is lost\n";
+	struct pollfd room = {.fd = output, .events = POLLOUT};
+	int err = errno;
+
+	(void)number;
+	if (output >= 0 && poll(&room, 1, STUCK_MS) == 0) {
+		if (write(STDERR_FILENO, message, sizeof(message) - 1) < 0)
+			errno = 0; /* nobody to tell */
+		_exit(EXIT_FAILURE);
+	}
+	alarm(LATE_S);
+	errno = err;
+}
 
 static void on_signal(int number)
 {
@@ -129,6 +154,7 @@ static void on_signal(int number)
 		return;
 	}
 	first_signal_ns = now_ns;
+	alarm(LATE_S);
 	if (write(signal_event, &one, sizeof(one)) < 0)
 		_exit(128 + number);
 }
@@ -153,6 +179,7 @@ static void handle_signal(int number)
 
 int loop_add_signals(struct loop *loop)
 {
+	const struct sigaction late_end = {.sa_handler = on_late_end, .sa_flags = SA_RESTART};
 	int id;
 
 	signal_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -169,6 +196,7 @@ int loop_add_signals(struct loop *loop)
 	handle_signal(SIGINT);
 	handle_signal(SIGTERM);
 	handle_signal(SIGHUP);
+	sigaction(SIGALRM, &late_end, NULL);
 	return id;
 }
 
@@ -179,6 +207,7 @@ static void on_output_closed(void *context)
 
 void loop_watch_output(struct loop *loop, int fd)
 {
+	output = fd;
 	/* EPOLLERR and EPOLLHUP are always reported. epoll refuses regular files (EPERM), which have no reader. */
 	watch_add(loop, (struct watch){.fd = fd, .fn = on_output_closed, .context = loop}, 0);
 }

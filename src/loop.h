@@ -25,7 +25,8 @@ void loop_set_timer(struct loop *loop, int id, uint64_t delay_ns);
  * process may call this. Returns an id, or -errno.
  */
 int loop_add_signals(struct loop *loop);
-/* The loop stops when the reader of fd has closed its end of the pipe. No effect on a regular file. */
+/* The loop stops when the reader of fd has closed its end of the pipe (not a regular file). If the reader has stopped
+ * reading, SIGINT, SIGTERM and SIGHUP end the process although it waits in a write to fd: status 1, and a message. */
 void loop_watch_output(struct loop *loop, int fd);
 
 /* Stops and resumes watching the descriptor of loop_add_fd(). */

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* porttrace record FILE: writes the events of the live stream to a capture file. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "cmd/command.h"
 #include "cmd/options.h"
 #include "cmd/output.h"
@@ -41,7 +45,7 @@ static void check(const struct option_context *context, unsigned int count, void
 static const struct option_table table = {
 	.rows = rows,
 	.arguments = "FILE [PORT...]",
-	.doc = "Record events to FILE (overwritten), for 'porttrace replay'.",
+	.doc = "Record events to FILE (overwritten; '-': standard output), for 'porttrace replay'.",
 	.argument = read_argument,
 	.check = check,
 };
@@ -54,5 +58,10 @@ int cmd_record(int argc, char **argv)
 	options_set_events(&config.trace.stream, &config.trace.settings, config.trace.events);
 	if (!output_is_open())
 		return EXIT_FAILED;
+	if (!strcmp(config.file, "-") && isatty(STDOUT_FILENO)) {
+		fprintf(stderr, "porttrace: a recording is no text for a terminal; pass it to a program, as in "
+				"'porttrace record - | porttrace replay -'\n");
+		return EXIT_MISUSED;
+	}
 	return trace_run(&config.trace, render_find("status-lines"), config.file);
 }

@@ -2,6 +2,7 @@
 /* porttrace replay FILE: passes a capture through the same session as the live stream. It needs no kernel support and
  * no privileges; the time is that of the events. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,6 +34,29 @@ struct replay {
 	int output_err;
 };
 
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+	(void)number;
+	interrupted = true;
+}
+
+/* Ends the replay with its totals; a second signal ends the process. Without SA_RESTART, because the replay may wait for a
+ * pipe. */
+static void handle_signals(void)
+{
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+	const struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		struct sigaction before;
+
+		if (!sigaction(numbers[i], NULL, &before) && before.sa_handler != SIG_IGN)
+			sigaction(numbers[i], &action, NULL);
+	}
+}
+
 static void tell_start(struct replay *replay)
 {
 	const struct capture_header *header = capture_header_of(replay->reader);
@@ -54,18 +78,20 @@ static void tell_start(struct replay *replay)
 }
 
 /*
- * SOCKET events from before the start are the snapshot. Other events as old were in the ring during the snapshot,
- * and the live stream showed them when it read them.
+ * SOCKET events from before the start are the snapshot, in a pipe all until the header names the start. Other events as
+ * old were in the ring during the snapshot, and the live stream showed them when it read them.
  */
 static bool is_snapshot(const struct replay *replay, const struct wire_hdr *event)
 {
+	uint64_t start = capture_header_of(replay->reader)->start_boot_ns;
+
 	switch (event->kind) {
 	case WIRE_SOCKET:
 	case WIRE_PROCESS:
 	case WIRE_NETNS:
 	case WIRE_TRAFFIC:
 	case WIRE_INTERFACE:
-		return event->boot_ns < capture_header_of(replay->reader)->start_boot_ns;
+		return !start || event->boot_ns < start;
 	default:
 		return false;
 	}
@@ -99,6 +125,22 @@ static void replay_event(struct replay *replay, const struct wire_hdr *event)
 	session_event(&replay->session, event, event->size);
 }
 
+/* The header arrived once more, in a pipe: at the start, then at the end. */
+static void replay_header(struct replay *replay)
+{
+	if (!replay->session.streaming && capture_header_of(replay->reader)->start_boot_ns)
+		tell_start(replay);
+}
+
+/* Shows what has arrived, before the wait for more. */
+static void flush_before_wait(struct replay *replay)
+{
+	struct session *session = &replay->session;
+
+	if (!replay->output_err && capture_would_wait(replay->reader))
+		replay->output_err = session->renderer->flush(session->render, replay->now_ns);
+}
+
 /* 0 at the end, or capture_next()'s error. */
 static int replay_all(struct replay *replay)
 {
@@ -106,12 +148,17 @@ static int replay_all(struct replay *replay)
 	size_t size;
 	int err = 0;
 
-	while (!replay->is_ended && !replay->output_err && !err) {
-		err = capture_next(replay->reader, &event, &size);
+	while (!replay->is_ended && !replay->output_err && (!err || err == -EAGAIN)) {
+		flush_before_wait(replay);
+		err = interrupted ? -EINTR : capture_next(replay->reader, &event, &size);
 		if (!err)
 			replay_event(replay, event);
+		else if (err == -EAGAIN)
+			replay_header(replay);
 	}
-	return err == -ENODATA ? 0 : err;
+	if (err == -EINTR)
+		replay->is_ended = true;
+	return err == -ENODATA || err == -EINTR ? 0 : err;
 }
 
 /* The file contains every loss as an event; an unreadable rest of the file counts as one more lost event. */
@@ -245,7 +292,7 @@ static void check(const struct option_context *context, unsigned int count, void
 static const struct option_table table = {
 	.rows = rows,
 	.arguments = "FILE [PORT...]",
-	.doc = "Show what 'porttrace record' wrote to FILE, as if it happened now.",
+	.doc = "Show what 'porttrace record' wrote to FILE ('-': standard input), as if it happened now.",
 	.argument = read_argument,
 	.check = check,
 };
@@ -265,6 +312,7 @@ int cmd_replay(int argc, char **argv)
 		fprintf(stderr, "porttrace: %s: %s\n", config.file, open_error(errno));
 		return EXIT_FAILED;
 	}
+	handle_signals();
 	status = run(&replay, &config);
 	session_done(&replay.session);
 	capture_close(replay.reader);

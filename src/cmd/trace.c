@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cmd/command.h"
+#include "cmd/filter_check.h"
 #include "cmd/options.h"
 #include "cmd/output.h"
 #include "loop.h"
@@ -60,26 +61,18 @@ static void facts_missing(const struct trace *trace, const char **missing)
 	missing[count] = NULL;
 }
 
-static void start_stream(struct trace *trace)
+static void start_stream(struct trace *trace, struct start_report *report)
 {
 	const char *missing[FACT_COUNT + 1];
 	char watching[WATCHING_SIZE];
-	struct utsname kernel;
-	struct start_report report = {
-		.boot_ns = clock_boot_ns(),
-		.version = PORTTRACE_VERSION,
-		.kernel = kernel.release,
-		.probes = live_probes(trace->source),
-		.missing = missing,
-		.netns_count = live_netns_count(trace->source),
-		.watching = watching,
-		.hint = "Ctrl-C to end",
-	};
 
-	uname(&kernel);
 	watching_describe(&trace->config->settings, watching);
 	facts_missing(trace, missing);
-	live_stream_start(trace->stream, &report);
+	report->boot_ns = clock_boot_ns();
+	report->missing = missing;
+	report->netns_count = live_netns_count(trace->source);
+	report->watching = watching;
+	live_stream_start(trace->stream, report);
 }
 
 /* Raise the priority: a reader that waits for a CPU behind the traced programs loses events. It needs little time. */
@@ -91,8 +84,22 @@ static void run_before_others(void)
 
 static int capture_failed(const struct trace *trace, int err)
 {
-	fprintf(stderr, "porttrace: writing %s: %s\n", trace->path, strerror(-err));
+	if (err == -EPIPE)
+		return EXIT_DONE;
+	fprintf(stderr, "porttrace: writing %s: %s\n", trace->path,
+		err == -ENXIO ? "no process reads this FIFO; start its reader first" : strerror(-err));
 	return EXIT_FAILED;
+}
+
+static int begin_capture(struct trace *trace, const struct start_report *report)
+{
+	struct capture_writer *capture = capture_create(trace->path);
+
+	if (!capture)
+		return capture_failed(trace, -errno);
+	loop_watch_output(trace->loop, capture_fd(capture));
+	live_stream_set_capture(trace->stream, capture, report);
+	return EXIT_DONE;
 }
 
 static int open_source(struct trace *trace)
@@ -123,27 +130,30 @@ static int open_source(struct trace *trace)
 
 static int start(struct trace *trace)
 {
-	struct capture_writer *capture;
+	struct start_report report = {.version = PORTTRACE_VERSION, .hint = "Ctrl-C to end"};
 	int err, status = open_source(trace);
+	struct utsname kernel;
 
 	if (status != EXIT_DONE)
 		return status;
 	run_before_others();
-	if (trace->path) {
-		capture = capture_create(trace->path);
-		if (!capture)
-			return capture_failed(trace, -errno);
-		live_stream_set_capture(trace->stream, capture);
-	}
+	uname(&kernel);
+	report.kernel = kernel.release;
+	report.probes = live_probes(trace->source);
+	if (trace->path)
+		status = begin_capture(trace, &report);
+	if (status != EXIT_DONE)
+		return status;
 	err = live_stream_snapshot(trace->stream);
 	if (err)
 		fprintf(stderr, "porttrace: the sockets that exist could not all be read: %s\n", strerror(-err));
+	filter_check(&trace->config->settings, trace->source);
 	err = live_stream_watch(trace->stream);
 	if (err) {
 		fprintf(stderr, "porttrace: waiting for events: %s\n", strerror(-err));
 		return EXIT_FAILED;
 	}
-	start_stream(trace);
+	start_stream(trace, &report);
 	return EXIT_DONE;
 }
 

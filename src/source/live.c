@@ -298,6 +298,17 @@ size_t live_netns_count(const struct source *source)
 	return netns_list_count(live_of(source)->namespaces);
 }
 
+bool live_has_netns(const struct source *source, uint32_t netns)
+{
+	const struct netns_list *namespaces = live_of(source)->namespaces;
+
+	for (size_t i = 0; i < netns_list_count(namespaces); i++) {
+		if (netns_list_get(namespaces, i) == netns)
+			return true;
+	}
+	return false;
+}
+
 int live_netns_error(const struct source *source, size_t index, uint32_t *netns)
 {
 	const struct netns_list *namespaces = live_of(source)->namespaces;

@@ -75,9 +75,19 @@ void live_stream_set_source(struct live_stream *stream, struct source *source)
 	stream->session.lookup.source = source;
 }
 
-void live_stream_set_capture(struct live_stream *stream, struct capture_writer *writer)
+/* The header is written at once, so that the capture of a run that ends early can be replayed. */
+void live_stream_set_capture(struct live_stream *stream, struct capture_writer *writer,
+			     const struct start_report *report)
 {
+	struct capture_header *header = &stream->header;
+	struct timespec now;
+
 	stream->session.lookup.capture = writer;
+	clock_gettime(CLOCK_REALTIME, &now);
+	header->boot_to_wall_ns = now.tv_sec * 1000000000LL + now.tv_nsec - (int64_t)clock_boot_ns();
+	snprintf(header->kernel, sizeof(header->kernel), "%s", report->kernel);
+	snprintf(header->probes, sizeof(header->probes), "%s", report->probes);
+	capture_set_header(writer, header);
 }
 
 /* Collects the events of the ring in the batch; passes other events on at once. */
@@ -237,22 +247,15 @@ int live_stream_watch(struct live_stream *stream)
 	return err < 0 ? err : 0;
 }
 
-/* Writes what a replay needs for the same start report. Written now, so that the capture of a killed run can
- * be replayed. */
 static void begin_capture(struct live_stream *stream, const struct start_report *report)
 {
 	struct capture_header *header = &stream->header;
-	struct timespec now;
 
 	if (!stream->session.lookup.capture)
 		return;
-	clock_gettime(CLOCK_REALTIME, &now);
-	header->boot_to_wall_ns = now.tv_sec * 1000000000LL + now.tv_nsec - (int64_t)clock_boot_ns();
 	header->start_boot_ns = report->boot_ns;
 	header->flags = stream->session.is_partial ? CAPTURE_FILTERED : 0;
 	header->netns_count = (uint32_t)report->netns_count;
-	snprintf(header->kernel, sizeof(header->kernel), "%s", report->kernel);
-	snprintf(header->probes, sizeof(header->probes), "%s", report->probes);
 	capture_set_header(stream->session.lookup.capture, header);
 }
 

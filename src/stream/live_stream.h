@@ -28,14 +28,16 @@ void live_stream_free(struct live_stream *stream);
 void live_stream_event(void *context, const void *data, size_t size);
 /* Takes ownership of the source. */
 void live_stream_set_source(struct live_stream *stream, struct source *source);
-/* Takes ownership of the writer, which gets every event from now on. */
-void live_stream_set_capture(struct live_stream *stream, struct capture_writer *writer);
+/* Takes ownership of the writer, which gets the header, with the kernel and the probes of the report, and every event
+ * from now on. */
+void live_stream_set_capture(struct live_stream *stream, struct capture_writer *writer,
+			     const struct start_report *report);
 
 /* Reads the sockets that exist, without reporting them. 0, or -errno: not all could be read. */
 int live_stream_snapshot(struct live_stream *stream);
 /* Begins the first interval and registers the stream in the loop. 0 or -errno. */
 int live_stream_watch(struct live_stream *stream);
-/* Reports the start, writes the header of the capture, and reports every event from now on. Fills in
+/* Reports the start, completes the header of the capture, and reports every event from now on. Fills in
  * report->sockets. */
 void live_stream_start(struct live_stream *stream, struct start_report *report);
 /* After the loop has ended: reads what is left, ends the last interval and the capture, and reports the stop. */

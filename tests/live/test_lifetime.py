@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Sockets that existed before porttrace started; how porttrace starts, stops and runs beside another porttrace."""
 
+import json
 import os
 import pwd
 import re
 import resource
 import signal
 import socket
+import subprocess
 import time
 
 from porttrace_test import (
     DEADLINE,
+    PORTTRACE,
     SLOW,
     check,
     close_first,
+    die_with_parent,
     equal,
     named,
     netns_inode,
@@ -169,6 +173,60 @@ def ends_on_interrupt_and_term(t):
             equal(status, 0, f"exit status after {number.name}")
             check(stop, f"no stop record after {number.name}")
             check(time.monotonic() - began < DEADLINE, f"took long to end after {number.name}")
+
+
+@test()
+def interrupt_while_the_reader_has_stopped(t):
+    """porttrace waits in a write to a full pipe: it ends nevertheless, and says that output is lost."""
+    process = subprocess.Popen([PORTTRACE, "--json", "-N", str(t.netns)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               preexec_fn=die_with_parent)
+    t.processes.append(process)
+    check(b'"start"' in process.stdout.readline(), "no start record")
+    for _ in range(300):  # more than a pipe of 64 KiB holds
+        tcp(("127.0.0.1", 5001)).close()
+    until(lambda: "pipe_write" in wchan(process.pid) or None, "porttrace waits for the pipe")
+    process.send_signal(signal.SIGINT)
+    equal(process.wait(60 * SLOW), 1, "exit status")
+    equal(process.stderr.read().decode(), "porttrace: the output is not read; what was not written yet is lost\n", "stderr")
+
+
+def wchan(pid):
+    with open(f"/proc/{pid}/wchan", encoding="ascii") as file:
+        return file.read()
+
+
+@test()
+def slow_reader_gets_everything(t):
+    """A reader that reads a little at a time is not taken for one that has stopped."""
+    process = subprocess.Popen([PORTTRACE, "--json", "-N", str(t.netns)], stdout=subprocess.PIPE, preexec_fn=die_with_parent)
+    t.processes.append(process)
+    check(b'"start"' in process.stdout.readline(), "no start record")
+    for _ in range(1000):
+        tcp(("127.0.0.1", 5001)).close()
+    process.send_signal(signal.SIGINT)
+    out = b""
+    while piece := os.read(process.stdout.fileno(), 16384):
+        out += piece
+        time.sleep(0.05)  # 0.9 MB take longer than the second after which porttrace looks
+    equal(process.wait(60 * SLOW), 0, "exit status")
+    records = [json.loads(line) for line in out.splitlines()]
+    equal((records[-1]["event"], sum(r["event"] == "bind" for r in records)), ("stop", 1000), "last record, binds")
+
+
+@test()
+def filters_that_match_nothing(t):
+    """A process, a namespace that does not exist; a family and an address of the other one."""
+    cases = {
+        ("-p", "3999999"): "no process has pid 3999999 now",
+        ("-N", "12345"): "no network namespace has inode number 12345 now",
+        ("-4", "--local", "::1"): "-4 and --local exclude each other: no socket has both",
+        ("-6", "--remote", "10.0.0.0/8"): "-6 and --remote exclude each other: no socket has both",
+        ("-p", str(os.getpid()), "-4", "--local", "127.0.0.1,::1"): None,
+    }
+    for args, message in cases.items():
+        done = t.command("-q", "-d", "0.01", *args)
+        want = f"porttrace: {message}\n" if message else ""
+        equal((done.returncode, done.stderr.decode()), (0, want), f"status and stderr with {args}")
 
 
 @test()

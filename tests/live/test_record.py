@@ -4,10 +4,16 @@
 import json
 import os
 import re
+import resource
+import signal
+import subprocess
 
 from porttrace_test import (
+    PORTTRACE,
+    SLOW,
     SOCKET_EVENTS,
     check,
+    die_with_parent,
     equal,
     pair_on,
     refused,
@@ -107,6 +113,74 @@ def killed_recording_can_be_replayed(t):
     shown = replay(t, path, status=1)
     check(shown[0]["event"] == "start" and shown[0]["kernel"] == os.uname().release, "the start")
     equal([r["event"] for r in shown if r.get("local_port") == 5001], ["bind", "close"], "events")
+
+
+@test()
+def pipe_to_replay(t):
+    """`record - | replay -` shows the events while they happen, and ends with the totals of the whole."""
+    with t.trace() as trace:
+        read, write = os.pipe()
+        recorder = subprocess.Popen([PORTTRACE, "record", "-", "-q", "-N", str(t.netns)], stdout=write,
+                                    preexec_fn=die_with_parent)
+        shown = subprocess.Popen([PORTTRACE, "replay", "-", "--json"], stdin=read, stdout=subprocess.PIPE,
+                                 preexec_fn=die_with_parent)
+        t.processes += [recorder, shown]
+        os.close(read)
+        os.close(write)
+        start = json.loads(shown.stdout.readline())
+        equal((start["event"], start["kernel"]), ("start", os.uname().release), "the first record")
+        with tcp(("127.0.0.1", 5001), backlog=1):
+            equal(json.loads(shown.stdout.readline())["local_port"], 5001, "port of a bind while it is recorded")
+        make_traffic(t)
+        trace.mark()
+        recorder.send_signal(signal.SIGINT)
+        equal(recorder.wait(60 * SLOW), 0, "exit status of record")
+        out = shown.stdout.read()
+        equal(shown.wait(60 * SLOW), 0, "exit status of replay")
+        records = [json.loads(line) for line in out.splitlines()]
+        equal(records[-1]["event"], "stop", "the last record")
+        live = [comparable(r) for r in trace.records if r["event"] in SOCKET_EVENTS][1:]
+        events = [comparable(r) for r in records if r["event"] in SOCKET_EVENTS]
+        equal(events, live[: len(events)], "replay, compared with the live stream")
+        check(sum("conflict" in r for r in events) == 2, "the refusals are explained")
+
+
+@test(netns=False)
+def replay_of_a_pipe_ends_with_a_signal(t):
+    recorder = subprocess.Popen([PORTTRACE, "record", "-", "-q"], stdout=subprocess.PIPE, preexec_fn=die_with_parent)
+    shown = subprocess.Popen([PORTTRACE, "replay", "-", "--json"], stdin=recorder.stdout, stdout=subprocess.PIPE,
+                             preexec_fn=die_with_parent)
+    t.processes += [recorder, shown]
+    recorder.stdout.close()
+    shown.stdout.readline()
+    shown.send_signal(signal.SIGINT)
+    out, _ = shown.communicate(timeout=60 * SLOW)
+    equal((shown.returncode, json.loads(out.splitlines()[-1])["event"]), (0, "stop"), "status, last record")
+    udp(("127.0.0.1", 0)).close()  # record notices the closed pipe, also without another event
+    equal(recorder.wait(60 * SLOW), 0, "exit status of record after its reader has gone")
+
+
+@test(netns=False)
+def fifo_without_a_reader(t):
+    path = os.path.join(t.temp(), "fifo")
+    os.mkfifo(path)
+    done = t.command("record", path)
+    equal((done.returncode, done.stderr.decode()),
+          (1, f"porttrace: writing {path}: no process reads this FIFO; start its reader first\n"), "status and stderr")
+
+
+@test()
+def disk_full_in_the_first_scan(t):
+    """The header is there and says which kernel it was; the file is as good as it got."""
+    path = os.path.join(t.temp(), "capture")
+    socks = [tcp(("127.0.0.1", 0)) for _ in range(600)]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    done = t.command("record", path, "-q", "-d", "5")
+    equal((done.returncode, done.stderr.decode()), (1, f"porttrace: writing {path}: File too large\n"), "status, stderr")
+    shown = replay(t, path, "-e", "bind", status=1)
+    equal((shown[0]["event"], shown[0]["kernel"]), ("start", os.uname().release), "the first record")
+    check(0 < shown[0]["sockets"] <= len(socks), f"{shown[0]['sockets']} sockets in the file, of {len(socks)}")
 
 
 @test(netns=False)

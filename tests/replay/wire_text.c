@@ -671,6 +671,7 @@ int main(int argc, char **argv)
 	writer = capture_create(argv[2]);
 	if (!in || !writer)
 		fail("%s: %m", in ? argv[2] : path);
+	capture_set_header(writer, &header); /* for its place; the directives change it */
 	for (line_number = 1; fgets(text, sizeof(text), in); line_number++) {
 		size_t count = split(text, parts);
 

@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "source/capture.h"
@@ -48,8 +50,10 @@ static struct capture_writer *write_two(void)
 	struct capture_writer *writer = capture_create(path);
 	struct wire_bind bind = make_bind(SECOND, 1, 10);
 	struct wire_process process = make_process(2 * SECOND, 10, "/x");
+	struct capture_header first = {.kernel = "6.12.0"};
 
 	assert_non_null(writer);
+	assert_int_equal(capture_set_header(writer, &first), 0);
 	assert_int_equal(capture_write(writer, &bind, sizeof(bind)), 0);
 	assert_int_equal(capture_write(writer, &process, sizeof(process)), 0);
 	return writer;
@@ -93,16 +97,16 @@ static void a_whole_file_is_read_again(void **state)
 	expect_two(reader, -ENODATA);
 }
 
-/* The writer sets the header before and after the events. */
 static void a_header_between_events_moves_no_event(void **state)
 {
 	struct capture_writer *writer = capture_create(path);
 	struct wire_bind bind = make_bind(SECOND, 1, 10);
 	struct wire_process process = make_process(2 * SECOND, 10, "/x");
-	struct capture_header written = header();
+	struct capture_header written = header(), first = {0};
 	struct capture_reader *reader;
 
 	(void)state;
+	assert_int_equal(capture_set_header(writer, &first), 0);
 	capture_write(writer, &bind, sizeof(bind));
 	assert_int_equal(capture_set_header(writer, &written), 0);
 	capture_write(writer, &process, sizeof(process));
@@ -112,6 +116,44 @@ static void a_header_between_events_moves_no_event(void **state)
 	assert_int_equal(capture_header_of(reader)->stop_boot_ns, 0);
 	assert_int_equal(capture_header_of(reader)->start_boot_ns, 7 * SECOND);
 	expect_two(reader, -ENODATA);
+}
+
+/* A pipe cannot be rewritten: each new header follows the events, and the reader passes it on. */
+static void a_pipe_gets_the_header_again(void **state)
+{
+	const struct wire_hdr *event = NULL;
+	struct capture_header written = header();
+	struct capture_reader *reader;
+	struct capture_writer *writer;
+	size_t size = 0;
+	int idle;
+
+	(void)state;
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_null(capture_create(path)); /* without a reader */
+	assert_int_equal(errno, ENXIO);
+	idle = open(path, O_RDWR); /* so that no open() waits */
+	writer = write_two();
+	assert_int_equal(capture_flush(writer), 0);
+	reader = capture_open(path);
+	assert_non_null(reader);
+	assert_int_equal(capture_header_of(reader)->start_boot_ns, 0);
+	assert_false(capture_would_wait(reader));
+	assert_int_equal(capture_next(reader, (const void **)&event, &size), 0);
+	assert_int_equal(event->kind, WIRE_BIND);
+	assert_int_equal(capture_next(reader, (const void **)&event, &size), 0);
+	assert_int_equal(event->kind, WIRE_PROCESS);
+	assert_true(capture_would_wait(reader));
+	assert_int_equal(capture_set_header(writer, &written), 0);
+	assert_int_equal(capture_flush(writer), 0);
+	assert_false(capture_would_wait(reader));
+	assert_int_equal(capture_next(reader, (const void **)&event, &size), -EAGAIN);
+	assert_int_equal(capture_header_of(reader)->start_boot_ns, 7 * SECOND);
+	close(idle);
+	assert_int_equal(capture_finish(writer), 0);
+	assert_int_equal(capture_next(reader, (const void **)&event, &size), -ENODATA);
+	capture_close(reader);
 }
 
 static void a_cut_event_is_reported(void **state)
@@ -186,8 +228,9 @@ static void a_full_disk_is_reported(void **state)
 	(void)state;
 	if (!writer)
 		skip();
-	assert_int_equal(capture_set_header(writer, &written), -ENOSPC);
+	assert_int_equal(capture_set_header(writer, &written), 0); /* in the buffer */
 	assert_int_equal(capture_flush(writer), -ENOSPC);
+	assert_int_equal(capture_set_header(writer, &written), -ENOSPC);
 	assert_int_equal(capture_finish(writer), -ENOSPC);
 	assert_int_equal(capture_finish(NULL), 0);
 	assert_null(capture_create("/nonexistent/file"));
@@ -199,6 +242,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_whole_file_is_read_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_header_between_events_moves_no_event, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_pipe_gets_the_header_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_cut_event_is_reported, setup, teardown),
 		cmocka_unit_test_setup_teardown(other_files_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_longer_header_is_skipped, setup, teardown),

@@ -247,6 +247,7 @@ static void check_replay(void (*events)(void))
 
 	assert_true(fd >= 0);
 	session.lookup.capture = capture_create(path);
+	assert_int_equal(capture_set_header(session.lookup.capture, &(struct capture_header){0}), 0);
 	assert_non_null(session.lookup.capture);
 	events();
 	live = shown;
