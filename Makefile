@@ -102,8 +102,8 @@ check: build-plain $(if $(findstring -san,$(TESTS)),build-san) ## install, build
 check-scale: build-plain ## storms and many sockets, which need the machine to themselves
 	$(Q)tests/run $(BUILD) scale
 
-check-san: build-san ## the unit, replay and live tests with the sanitizers
-	$(Q)tests/run $(BUILD) unit-san replay-san live-san
+check-san: build-san ## the unit, replay and live tests with the sanitizers (BRIEF=1: a part of the live ones)
+	$(Q)BRIEF=$(BRIEF) tests/run $(BUILD) unit-san replay-san live-san
 
 # The libraries for arm64 come from this machine's apt; without them the group says that it was skipped.
 check-arm64: deps-test ## the unit and replay tests of the arm64 build, under qemu

@@ -11,7 +11,8 @@ there. One backend of each kernel also runs `porttrace why` before each bind, th
 part of the other groups, which start a porttrace for each test; the kernels divide these groups among them.
 
     FULL=1   every guest runs all groups
-    BRIEF=1  (.ci/run) the groups QUICK only, and MORE on one backend of each kernel but the first, which is slow
+    BRIEF=1  (.ci/run) MORE on one backend of each kernel but the first, which is slow; QUICK on the other backends of
+             the oldest and the newest kernel; facts.py everywhere
 
 One more guest is booted with lockdown=confidentiality, where porttrace must exit with 3 and give the reason. The
 same holds for a backend that the architecture's kernel lacks (fentry on arm64's 5.10 and 6.1). The groups that
@@ -44,7 +45,7 @@ TREE = os.path.dirname(os.path.dirname(HERE))
 BACKENDS = ["fentry", "kprobe", "tracepoint"]
 # Groups that run on each backend.
 EVERY = ["events", "failures", "protocols", "corpus", "hostile"]
-# Groups with BRIEF=1: on every backend, and on one backend of each kernel.
+# Groups with BRIEF=1: see above.
 QUICK = ["events"]
 MORE = ["events", "failures", "protocols"]
 # Tests of time and memory, whose results are meaningless under emulation.
@@ -155,7 +156,7 @@ class Job:
         return [json.dumps(r, sort_keys=True) for r in records if with_ring or r["comm"] != "pt-uring"]
 
     def has_ring(self):
-        return "io-uring" not in (self.start_record() or {"missing": []})["missing"]
+        return "without io_uring" not in self.lines["facts"]
 
 
 def groups():
@@ -178,6 +179,13 @@ def refusal(backend):
             f"grep -q 'kernel refuses {backend}' /tmp/stderr")
 
 
+def briefly(number, kernels, chosen):
+    """The groups with BRIEF=1 of a backend of this kernel, counted from the oldest."""
+    if chosen and number:
+        return MORE
+    return QUICK if chosen or number in (0, kernels - 1) else []
+
+
 def jobs(arch, kernels, backends, names):
     """The list of jobs; prints which groups run where."""
     full, brief = bool(os.environ.get("FULL")), bool(os.environ.get("BRIEF"))
@@ -192,9 +200,11 @@ def jobs(arch, kernels, backends, names):
             continue
         chosen = there[number % len(there)]  # the backend that runs all groups
         for backend in there:
-            every = EVERY if not brief else MORE if backend == chosen and number else QUICK
-            steps = {"live": live(backend, names or [f"{g}." for g in every], without=NOT_EMULATED,
-                                  predict=backend == chosen)}
+            every = EVERY if not brief else briefly(number, len(kernels), backend == chosen)
+            steps = {}
+            if names or every:
+                steps["live"] = live(backend, names or [f"{g}." for g in every], without=NOT_EMULATED,
+                                     predict=backend == chosen)
             steps["doctor"] = f"build/porttrace doctor --probes={backend}"
             if not names:
                 steps["facts"] = f"BACKEND={backend} python3 tests/vm/facts.py"
