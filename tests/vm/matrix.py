@@ -212,7 +212,7 @@ def jobs(arch, kernels, backends, names):
                     steps["diff"] = "build/tests/diff --count 2000 --seed 1"
                 if share and (backend == chosen or full):
                     steps["rest"] = live(backend, [f"{g}." for g in share], without=NOT_EMULATED)
-                say(f"  {os.path.basename(kernel)} {backend}: {' '.join([*every, *list(steps)[1:]])}"
+                say(f"  {os.path.basename(kernel)} {backend}: {' '.join([*every, *(step for step in steps if step != 'live')])}"
                     + (f" ({' '.join(share)})" if "rest" in steps else ""))
             made.append(Job(kernel, backend, steps))
         left = [g for g in rest if g not in share]
