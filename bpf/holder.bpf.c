@@ -21,6 +21,7 @@ struct bucket_dump bucket_dump = {};
 #define WALK_SOCKETS	64   /* sent after a refusal: FAILURE_HOLDERS_MAX */
 #define WALK_CONNECTED	16   /* of these: connections; a busy server has thousands */
 #define DUMP_SOCKETS	8192 /* sent to `porttrace why`: the ring has space for these */
+#define HELD_STEPS	64
 #define DUMP_CONNECTED	1024 /* of these: connections of a process, which a scan of descriptors finds too */
 
 struct walk {
@@ -348,6 +349,60 @@ int holders_send(__u64 address, __u16 port, __u16 protocol, __u64 failure_id)
 	if (walk.udp ? udp_start(&walk, sk) : tcp_start(&walk, sk))
 		walk_run(&walk);
 	return 0;
+}
+
+/* Whether the port has another socket: its bhash bucket exists until the last one has left. */
+static __always_inline int tcp_port_is_held(struct walk *walk, const struct inet_bind_bucket *own)
+{
+	for (__u32 i = 0; i < HELD_STEPS && walk->buckets; i++) {
+		struct inet_bind_bucket *bucket = NODE_ENTRY(walk->buckets, struct inet_bind_bucket, node);
+		struct hlist_node *first;
+
+		if (BPF_CORE_READ(bucket, port) != walk->port || !same_net(walk, &bucket->ib_net)) {
+			walk->buckets = next_of(walk->buckets);
+			continue;
+		}
+		if (bucket != own)
+			return 1;
+		if (!bpf_core_field_exists(bucket->bhash2)) {
+			first = BPF_CORE_READ((struct inet_bind_bucket___owners *)bucket, owners.first);
+			return first && next_of(first);
+		}
+		first = BPF_CORE_READ(bucket, bhash2.first);
+		if (!first || next_of(first))
+			return !!first;
+		if (!bpf_core_field_exists(struct inet_bind2_bucket, bhash_node))
+			return 0;
+		first = BPF_CORE_READ(NODE_ENTRY(first, struct inet_bind2_bucket, bhash_node), owners.first);
+		return first && next_of(first);
+	}
+	return 0;
+}
+
+static __always_inline int udp_port_is_held(struct walk *walk)
+{
+	for (__u32 i = 0; i < HELD_STEPS && walk->sockets; i++) {
+		struct sock *sk = (struct sock *)NODE_ENTRY(walk->sockets, struct sock_common, skc_node);
+
+		if (sk != walk->caller && sock_port(sk) == walk->port && same_net(walk, &sk->__sk_common.skc_net))
+			return 1;
+		walk->sockets = next_of(walk->sockets);
+	}
+	return 0;
+}
+
+/* Global, as is holders_send(). Looks at HELD_STEPS entries of the hash chain. */
+int port_is_held(__u64 address, __u16 port, __u16 protocol)
+{
+	struct sock *sk = (struct sock *)address;
+	struct walk walk = {.port = port, .caller = sk};
+
+	walk.udp = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
+	if (walk.udp)
+		return udp_start(&walk, sk) && udp_port_is_held(&walk);
+	if (protocol != IPPROTO_TCP || !tcp_start(&walk, sk))
+		return 0; /* the subflows of an MPTCP socket end after it */
+	return tcp_port_is_held(&walk, BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_bind_hash));
 }
 
 /* bucket_dump has the port and a socket of the caller. Returns false if there is nothing to walk. */

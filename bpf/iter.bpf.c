@@ -57,16 +57,6 @@ static bool no_task_filter(void)
 	       !settings.cgroup_id;
 }
 
-/* The verifier allows a typed pointer to become a number only through memory. */
-static __always_inline __u64 address_of(const void *pointer)
-{
-	const void *typed = pointer;
-	__u64 address = 0;
-
-	bpf_probe_read_kernel(&address, sizeof(address), &typed);
-	return address;
-}
-
 static void socket_write(struct seq_file *seq, struct sock *sk, struct task_struct *task, int fd)
 {
 	struct wire_socket event = {.fd = fd};

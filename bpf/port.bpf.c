@@ -46,14 +46,21 @@ static __always_inline void record_taken_port(const struct wire_sock *sock, cons
 	record_store(sock, task, bpf_get_current_task(), same ? before->since_ns : now, 0);
 }
 
-/* Reports that the port of the socket is free, so that user space drops it. */
-static __noinline void release_emit(const struct wire_sock *sock, const struct wire_task *task)
+/* Reports that the socket gave its port back, so that user space drops it. */
+static __noinline void release_emit(const struct wire_sock *sock, const struct wire_task *task, bool is_held)
 {
 	struct wire_release event = {};
 
 	event.sock = *sock;
 	event.task = *task;
+	event.is_held = is_held;
 	emit(&event, WIRE_RELEASE, sizeof(event));
+}
+
+/* Looked up only where release events are wanted. */
+static __always_inline bool is_held_by_others(struct sock *sk, const struct wire_sock *sock)
+{
+	return filter_kind(WIRE_RELEASE, 0) && port_is_held(address_of(sk), sock->local_port, sock->protocol);
 }
 
 static bool is_udp(const struct wire_sock *sock)
@@ -458,8 +465,9 @@ __hidden void on_close(struct sock *untyped)
 	released = ends && !(flags & RECORD_RELEASED);
 	if (released && port_is_ephemeral(&event.sock))
 		churn_count(&event.sock, record ? &record->owner : &event.task, CHURN_RELEASED);
-	/* An orphan with unsent data may hold the port for minutes, so keep its owner. */
-	if (!record && (event.next_state || (!ends && READ(sk, sk_wmem_queued))))
+	/* An orphan with unsent data may hold the port for minutes, so keep its owner; and that of any other for its
+	 * release event. */
+	if (!record && (event.next_state || (!ends && (READ(sk, sk_wmem_queued) || filter_kind(WIRE_RELEASE, 0)))))
 		record_store(&event.sock, &event.task, bpf_get_current_task(), 0, RECORD_CLOSED);
 	else if (record && ends)
 		record_drop(cookie);
@@ -478,7 +486,7 @@ __hidden void on_close(struct sock *untyped)
 	if (!is_wanted)
 		return;
 	if (released && (filter_kind(WIRE_RELEASE, 0) || is_lost_reservation(&event.sock)))
-		release_emit(&event.sock, &event.task);
+		release_emit(&event.sock, &event.task, is_held_by_others(sk, &event.sock));
 }
 
 /* connect(AF_UNSPEC) of UDP releases a port that the kernel selected; the socket stays. */
@@ -491,7 +499,7 @@ __hidden void on_disconnect(struct sock *sk)
 		return;
 	churn_count(&record->sock, &record->owner, CHURN_RELEASED);
 	if (owner_is_wanted(record, &record->sock))
-		release_emit(&record->sock, &record->owner);
+		release_emit(&record->sock, &record->owner, is_held_by_others(sk, &record->sock));
 	record_drop(cookie);
 }
 
@@ -615,7 +623,7 @@ __hidden void on_tcp_closed(struct sock *untyped, int old_state)
 		 * its close announced a TIME_WAIT that a reset prevented. */
 		if (owner_wanted && (!(record->flags & RECORD_CLOSED) || old_state != WIRE_TCP_LAST_ACK ||
 				     filter_kind(WIRE_RELEASE, 0)))
-			release_emit(&record->sock, &record->owner);
+			release_emit(&record->sock, &record->owner, is_held_by_others(sk, &record->sock));
 	} else if (still_bound && owner_wanted && !(record->flags & RECORD_CLOSED)) {
 		still_bound_emit(sk, record);
 	}

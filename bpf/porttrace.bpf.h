@@ -78,6 +78,16 @@ extern __u64 own_exe;
 /* sock.bpf.c: microseconds; 0: not known. jiffies.h says when that is. */
 extern __u32 jiffy_us;
 
+/* The verifier allows a typed pointer to become a number only through memory. */
+static __always_inline __u64 address_of(const void *pointer)
+{
+	const void *typed = pointer;
+	__u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &typed);
+	return address;
+}
+
 static __always_inline void jiffy_measure(void)
 {
 	if (!jiffy_us)
@@ -208,6 +218,9 @@ int twsk_kill(struct sock *tw);
 /* holder.bpf.c: sends every socket that has this port, in the namespace of the socket at `address`, as
  * wire_socket. Returns 0. */
 int holders_send(__u64 address, __u16 port, __u16 protocol, __u64 failure_id);
+/* 1: a socket of the namespace and table of this one, but not itself, has the port (a TIME_WAIT counts); else 0, also of
+ * MPTCP. */
+int port_is_held(__u64 address, __u16 port, __u16 protocol);
 
 /* search.bpf.c: the time that the current thread's call spends in the search for a port. port: the requested
  * one, 0: any. */

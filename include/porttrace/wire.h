@@ -234,6 +234,8 @@ struct wire_release {
 	struct wire_hdr hdr;
 	struct wire_sock sock;
 	struct wire_task task;
+	__u32 is_held; /* another socket, perhaps a TIME_WAIT, still has the port; known only with -e release */
+	__u32 reserved;
 };
 
 /* hdr.purpose of a SOCKET event: why the socket was read. Append only. */

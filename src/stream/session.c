@@ -255,6 +255,8 @@ static bool is_shown(const struct session *session, const struct wire_hdr *event
 	/* The BPF programs also send events that only keep the table correct; those are not shown. */
 	if (session->config->is_default && session->renderer->is_selective && is_plain_end(event))
 		return false;
+	if (event->kind == WIRE_RELEASE && ((const struct wire_release *)event)->is_held)
+		return false;
 	return session->streaming && settings->kinds & 1U << event->kind &&
 	       (!settings->failed_only || wire_failed_errno(event)) &&
 	       (!session->is_replay || wire_filter(settings, event)) &&

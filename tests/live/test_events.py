@@ -934,6 +934,46 @@ def release_after_close(t):
 
 
 @test()
+def release_only_of_a_free_port(t):
+    """Whoever waits for `release` can bind: no other socket has the port. bind() without options is the judge."""
+    def is_free(make=tcp):
+        try:
+            make(("127.0.0.1", 5001)).close()
+            return True
+        except OSError:
+            return False
+
+    def is_reported(trace, protocol="tcp"):
+        trace.mark()
+        return bool(trace.find(event="release", protocol=protocol, local_port=5001, pid=me["pid"]))
+
+    me = t.me
+    # Connections in turn: while the listener lives, after it, and one that leaves a TIME_WAIT.
+    with t.trace("-e", "release,bind,close") as trace:
+        listener = tcp(("127.0.0.1", 5001), REUSEADDR, backlog=4)
+        first, second = pair_on(listener), pair_on(listener)
+        close_first(first[0], first[1], port_of(first[0]))
+        equal((is_free(), is_reported(trace)), (False, False), "free, reported: a connection ends, the listener lives")
+        listener.close()
+        equal((is_free(), is_reported(trace)), (False, False), "free, reported: the listener ends, a connection lives")
+        close_first(second[0], second[1], port_of(second[0]))
+        until(lambda: is_reported(trace) or None, "the release by the last connection")
+        check(is_free(), "reported, and not free")
+    with t.trace("-e", "release,bind,close") as trace:
+        listener = tcp(("127.0.0.1", 5001), REUSEADDR, backlog=4)
+        client, accepted = pair_on(listener)
+        close_first(accepted, client, port_of(client))
+        listener.close()
+        equal((is_free(), is_reported(trace)), (False, False), "free, reported: a TIME_WAIT has the port")
+    with t.trace("-e", "release,bind,close") as trace:
+        one, two = (udp(("127.0.0.1", 5001), REUSEADDR) for _ in range(2))
+        one.close()
+        equal((is_free(udp), is_reported(trace, "udp")), (False, False), "free, reported: another UDP socket has the port")
+        two.close()
+        check(is_reported(trace, "udp") and is_free(udp), "the release by the last UDP socket")
+
+
+@test()
 def disconnect_frees_the_port(t):
     """connect() to AF_UNSPEC releases an ephemeral port; the socket remains open."""
     with tcp(("127.0.0.1", 5001), backlog=1) as listener, t.trace(
