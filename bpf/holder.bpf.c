@@ -21,7 +21,7 @@ struct bucket_dump bucket_dump = {};
 #define WALK_SOCKETS	64   /* sent after a refusal: FAILURE_HOLDERS_MAX */
 #define WALK_CONNECTED	16   /* of these: connections; a busy server has thousands */
 #define DUMP_SOCKETS	8192 /* sent to `porttrace why`: the ring has space for these */
-#define HELD_STEPS	64
+#define HELD_STEPS	64   /* entries of the hash chain that port_is_held() looks at */
 #define DUMP_CONNECTED	1024 /* of these: connections of a process, which a scan of descriptors finds too */
 
 struct walk {
@@ -351,58 +351,71 @@ int holders_send(__u64 address, __u16 port, __u16 protocol, __u64 failure_id)
 	return 0;
 }
 
-/* Whether the port has another socket: its bhash bucket exists until the last one has left. */
-static __always_inline int tcp_port_is_held(struct walk *walk, const struct inet_bind_bucket *own)
-{
-	for (__u32 i = 0; i < HELD_STEPS && walk->buckets; i++) {
-		struct inet_bind_bucket *bucket = NODE_ENTRY(walk->buckets, struct inet_bind_bucket, node);
-		struct hlist_node *first;
+enum { HELD_SEARCH, HELD_NOT, HELD_BY_OTHERS };
 
-		if (BPF_CORE_READ(bucket, port) != walk->port || !same_net(walk, &bucket->ib_net)) {
-			walk->buckets = next_of(walk->buckets);
-			continue;
-		}
-		if (bucket != own)
-			return 1;
-		if (!bpf_core_field_exists(bucket->bhash2)) {
-			first = BPF_CORE_READ((struct inet_bind_bucket___owners *)bucket, owners.first);
-			return first && next_of(first);
-		}
+/* The bhash bucket of a port exists until its last socket has left. */
+static __always_inline int tcp_held_step(struct walk *walk)
+{
+	struct inet_bind_bucket *bucket = NODE_ENTRY(walk->buckets, struct inet_bind_bucket, node);
+	struct inet_connection_sock *own = (struct inet_connection_sock *)walk->caller;
+	struct hlist_node *first;
+
+	if (!walk->buckets)
+		return HELD_NOT;
+	walk->buckets = next_of(walk->buckets);
+	if (BPF_CORE_READ(bucket, port) != walk->port || !same_net(walk, &bucket->ib_net))
+		return HELD_SEARCH;
+	if (bucket != BPF_CORE_READ(own, icsk_bind_hash))
+		return HELD_BY_OTHERS;
+	if (!bpf_core_field_exists(bucket->bhash2)) {
+		first = BPF_CORE_READ((struct inet_bind_bucket___owners *)bucket, owners.first);
+	} else {
 		first = BPF_CORE_READ(bucket, bhash2.first);
-		if (!first || next_of(first))
-			return !!first;
-		if (!bpf_core_field_exists(struct inet_bind2_bucket, bhash_node))
-			return 0;
-		first = BPF_CORE_READ(NODE_ENTRY(first, struct inet_bind2_bucket, bhash_node), owners.first);
-		return first && next_of(first);
+		if (first && !next_of(first) && bpf_core_field_exists(struct inet_bind2_bucket, bhash_node))
+			first = BPF_CORE_READ(NODE_ENTRY(first, struct inet_bind2_bucket, bhash_node), owners.first);
 	}
-	return 0;
+	return first && next_of(first) ? HELD_BY_OTHERS : HELD_NOT;
 }
 
-static __always_inline int udp_port_is_held(struct walk *walk)
+static __always_inline int udp_held_step(struct walk *walk)
 {
-	for (__u32 i = 0; i < HELD_STEPS && walk->sockets; i++) {
-		struct sock *sk = (struct sock *)NODE_ENTRY(walk->sockets, struct sock_common, skc_node);
+	struct sock *sk = (struct sock *)NODE_ENTRY(walk->sockets, struct sock_common, skc_node);
 
-		if (sk != walk->caller && sock_port(sk) == walk->port && same_net(walk, &sk->__sk_common.skc_net))
-			return 1;
-		walk->sockets = next_of(walk->sockets);
-	}
-	return 0;
+	if (!walk->sockets)
+		return HELD_NOT;
+	walk->sockets = next_of(walk->sockets);
+	return sk != walk->caller && sock_port(sk) == walk->port && same_net(walk, &sk->__sk_common.skc_net) ?
+		       HELD_BY_OTHERS :
+		       HELD_SEARCH;
 }
 
-/* Global, as is holders_send(). Looks at HELD_STEPS entries of the hash chain. */
+/* Global and with its state in a map, as walk_part(). */
+__noinline int held_step(__u64 id)
+{
+	struct walk *walk = bpf_map_lookup_elem(&walks, &id);
+
+	if (!walk)
+		return HELD_NOT;
+	return walk->udp ? udp_held_step(walk) : tcp_held_step(walk);
+}
+
 int port_is_held(__u64 address, __u16 port, __u16 protocol)
 {
 	struct sock *sk = (struct sock *)address;
 	struct walk walk = {.port = port, .caller = sk};
+	/* This may run in a softirq that interrupts a walk of the same thread. */
+	__u64 id = bpf_get_current_pid_tgid() | 1ULL << 63;
+	int found = HELD_SEARCH;
 
 	walk.udp = protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
-	if (walk.udp)
-		return udp_start(&walk, sk) && udp_port_is_held(&walk);
-	if (protocol != IPPROTO_TCP || !tcp_start(&walk, sk))
+	if (!walk.udp && protocol != IPPROTO_TCP)
 		return 0; /* the subflows of an MPTCP socket end after it */
-	return tcp_port_is_held(&walk, BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_bind_hash));
+	if (!(walk.udp ? udp_start(&walk, sk) : tcp_start(&walk, sk)))
+		return 0;
+	bpf_map_update_elem(&walks, &id, &walk, BPF_ANY);
+	for (__u32 i = 0; i < HELD_STEPS && found == HELD_SEARCH; i++)
+		found = held_step(id);
+	return found == HELD_BY_OTHERS;
 }
 
 /* bucket_dump has the port and a socket of the caller. Returns false if there is nothing to walk. */
