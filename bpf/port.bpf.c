@@ -98,13 +98,14 @@ static __noinline void bind_refused_fill(struct wire_sock *out, struct sock *sk,
 	struct cgroup_seen *seen = addr ? cgroup_seen_take(sk) : NULL;
 
 	out->flags |= refusal_flags(seen ? seen->flags : 0, addr);
-	sock_fill_range(out, sk);
 	if (!effective)
 		effective = seen ? &seen->addr : addr;
-	if (!effective)
-		return;
-	out->local_port = bpf_ntohs(effective->sin6_port);
-	sock_set_addr(out->local_addr, effective);
+	if (effective) {
+		out->local_port = bpf_ntohs(effective->sin6_port);
+		sock_set_addr(out->local_addr, effective);
+	}
+	if (!out->local_port)
+		sock_fill_range(out, sk);
 }
 
 /* addr: the argument of bind(); NULL: a send took, or failed to take, any port. */
@@ -176,7 +177,8 @@ __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
 		record_taken_port(&event.sock, &event.task, &before, event.hdr.boot_ns);
 	} else {
 		event.sock.flags |= refusal_flags(0, false);
-		sock_fill_range(&event.sock, sk);
+		if (!event.sock.local_port)
+			sock_fill_range(&event.sock, sk);
 		if (error == EADDRINUSE && !event.sock.local_port)
 			churn_count(&event.sock, &event.task, CHURN_FAILED_LISTEN);
 	}
