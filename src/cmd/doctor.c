@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* porttrace doctor: tries what this kernel and these privileges allow, and prints what the user does not see without
  * each missing part. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "cmd/output.h"
 #include "probe/features.h"
 #include "source/live.h"
+#include "util/display_width.h"
 
 struct doctor_config {
 	int backend; /* enum backend, or -1 for the best */
@@ -23,9 +25,29 @@ static void no_event(void *context, const void *data, size_t size)
 	(void)size;
 }
 
+/* Prints a line. On a terminal it is wrapped between words, and its further lines begin at column `indent`. */
+static void __attribute__((format(printf, 2, 3))) print_line(int indent, const char *format, ...)
+{
+	size_t columns = output_columns(), room = columns;
+	char line[1536], *rest = line;
+	va_list values;
+
+	va_start(values, format);
+	vsnprintf(line, sizeof(line), format, values);
+	va_end(values);
+	while (columns > (size_t)indent && display_width(rest, strlen(rest)) > room) {
+		size_t taken = display_wrap(rest, strlen(rest), room);
+
+		printf("%.*s\n%*s", (int)taken, rest, indent, "");
+		rest += taken + strspn(rest + taken, " ");
+		room = columns - (size_t)indent;
+	}
+	puts(rest);
+}
+
 static void print_feature(const char *name, bool works, const char *reason)
 {
-	printf("  %-16s %-4s %s\n", name, works ? "yes" : "no", reason);
+	print_line(24, "  %-16s %-4s %s", name, works ? "yes" : "no", reason);
 }
 
 static const struct probe_set *set_of(enum fact which, const struct kernel_fact *fact)
@@ -37,19 +59,23 @@ static void print_fact(enum fact which, const struct kernel_fact *fact)
 {
 	const struct hook *hook = &hooks[which];
 	const char *without = hook->covered_by[fact->backend];
+	char programs[PROBE_PROGRAMS_MAX * 64] = "";
+	size_t length = 0;
 
 	if (!fact->works) {
-		printf("  %-16s %-11s without it: %s. %s\n", hook->name, "-", hook->loses, fact->reason);
+		print_line(31, "  %-16s %-11s without it: %s. %s", hook->name, "-", hook->loses, fact->reason);
 		return;
 	}
-	printf("  %-16s %-11s", hook->name, backend_name(fact->backend));
 	for (int i = 0; i < PROBE_PROGRAMS_MAX && set_of(which, fact)->programs[i]; i++)
-		printf(" %s", set_of(which, fact)->programs[i]);
-	printf("%s%s\n", without ? " " : "", without ? without : "");
+		length += (size_t)snprintf(programs + length, sizeof(programs) - length, " %s",
+					   set_of(which, fact)->programs[i]);
+	print_line(31, "  %-16s %-11s%s%s%s", hook->name, backend_name(fact->backend), programs, without ? " " : "",
+		   without ? without : "");
 	if (fact->reason[0])
-		printf("  %-16s %-11s %s %s\n", "", "", fact->fell_back ? "not by" : "another set of programs:", fact->reason);
+		print_line(31, "  %-16s %-11s %s %s", "", "", fact->fell_back ? "not by" : "another set of programs:",
+			   fact->reason);
 	if (fact->backend == BACKEND_TRACEPOINT && hook->price)
-		printf("  %-16s %-11s price: %s\n", "", "", hook->price);
+		print_line(31, "  %-16s %-11s price: %s", "", "", hook->price);
 }
 
 static void print_facts(const struct kernel_fact *facts)
@@ -77,21 +103,22 @@ static void print_backends(const struct features *features, const struct kernel_
 		there[i] = is_there(features, backend_name((enum backend)i));
 		printf(" %-*s", i + 1 < BACKEND_COUNT ? 11 : 0, backend_name((enum backend)i));
 	}
+	putchar('\n');
 	for (int i = 0; i < FACT_COUNT; i++) {
-		printf("\n  %-16s", hooks[i].name);
+		printf("  %-16s", hooks[i].name);
 		for (int j = 0; j < BACKEND_COUNT; j++)
 			printf(" %-*s", j + 1 < BACKEND_COUNT ? 11 : 0,
 			       there[j] && !facts[i].lacks[j][0] ? "yes" : "no");
+		putchar('\n');
 		for (int j = 0; j < BACKEND_COUNT; j++)
 			if (there[j] && facts[i].lacks[j][0])
-				printf("\n  %-16s %s: %s", "", backend_name((enum backend)j), facts[i].lacks[j]);
+				print_line(19, "  %-16s %s: %s", "", backend_name((enum backend)j), facts[i].lacks[j]);
 	}
-	putchar('\n');
 }
 
 static void print_count(const char *fields, const char *how)
 {
-	printf("  %-24s %s\n", fields, how);
+	print_line(27, "  %-24s %s", fields, how);
 }
 
 /* See "How exact" in docs/json-schema.md. */
@@ -169,7 +196,8 @@ static int examine(const struct doctor_config *config)
 		print_feature(features.list[i].name, features.list[i].works, features.list[i].says);
 	source = live_open(&options, no_event, NULL, reason, sizeof(reason));
 	if (!source) {
-		printf("\nporttrace cannot run here: %s\n", reason);
+		putchar('\n');
+		print_line(0, "porttrace cannot run here: %s", reason);
 		return EXIT_NOT_ALLOWED;
 	}
 	print_facts(live_facts(source));
@@ -187,12 +215,18 @@ static int examine(const struct doctor_config *config)
 }
 
 static const struct option_row rows[] = {
+	OPTION_TITLE("The run:"),
 	OPTION_PROBES_ROW(struct doctor_config),
 	OPTION_VERBOSE_ROW(struct doctor_config),
 	{0},
 };
 
 static const struct option_table table = {
+	.examples = {
+		{"sudo porttrace doctor", "what works on this machine"},
+		{"porttrace doctor", "what is missing without root"},
+		{"sudo porttrace doctor --probes=kprobe", "what kprobes alone could report"},
+	},
 	.rows = rows,
 	.doc = "Show what this kernel and these privileges allow, which probes porttrace would use, what is lost without "
 	       "each missing probe, and what to do about it.",

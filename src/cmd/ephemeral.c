@@ -6,8 +6,8 @@
 #include "cmd/trace.h"
 
 static const struct option_row rows[] = {
-	OPTION_TITLE("Filters for pools and processes (values are separated by commas):"),
-	OPTION_FILTER_ROWS(struct trace_config),
+	OPTION_PORT_ROWS(struct trace_config),
+	OPTION_PROCESS_ROWS(struct trace_config, 'p'),
 	OPTION_TITLE("The run:"),
 	OPTION_END_ROWS(struct trace_config, "intervals"),
 	OPTION_INTERVAL_ROW(struct trace_config),
@@ -25,6 +25,11 @@ static void refuse_argument(const struct option_context *context, const char *te
 }
 
 static const struct option_table table = {
+	.examples = {
+		{"sudo porttrace ephemeral", "how full each pool is and who fills it"},
+		{"sudo porttrace ephemeral -D 5432", "only ports of connections to port 5432"},
+		{"sudo porttrace ephemeral -i 10 -n 6", "one minute, a table for every 10 seconds"},
+	},
 	.rows = rows,
 	.doc = "Show how fast ephemeral ports are taken, by which processes and to which destinations, how full each "
 	       "pool is, and when it runs out.\v"

@@ -194,8 +194,8 @@ static const struct option_row rows[] = {
 	       "all sockets, also with a row for each TIME_WAIT"),
 	OPTION("numeric", 'n', NULL, option_true, struct ls_config, numeric, "ports are numbers anyway"),
 	OPTION("processes", 'p', NULL, option_true, struct ls_config, processes, "processes are shown anyway"),
-	OPTION_FILTER_TITLE,
-	OPTION_FILTER_ROWS_PID(struct ls_config, 0),
+	OPTION_PORT_ROWS(struct ls_config),
+	OPTION_PROCESS_ROWS(struct ls_config, 0),
 	OPTION_CGROUP_ROW(struct ls_config),
 	OPTION_USER_ROW(struct ls_config, 0),
 	OPTION_TITLE("Output:"),
@@ -213,6 +213,11 @@ static void read_port(const struct option_context *context, const char *text, un
 }
 
 static const struct option_table table = {
+	.examples = {
+		{"sudo porttrace ls -tulpn", "every listener and UDP server, as with ss"},
+		{"sudo porttrace ls -l 443", "who listens on port 443, in any container"},
+		{"sudo porttrace ls --json 8080", "one JSON object per socket, for jq"},
+	},
 	.rows = rows,
 	.arguments = "[PORT...]",
 	.doc = "List every socket that has a port, in all network namespaces, including idle and bound sockets, "

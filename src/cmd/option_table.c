@@ -157,6 +157,21 @@ static int key_of(const struct option_table *table, const struct option_row *row
 	return row->letter ? row->letter : KEY_FIRST + (int)(row - table->rows);
 }
 
+static void print_examples(const struct option_table *table)
+{
+	size_t width = 0;
+
+	for (int i = 0; i < OPTION_EXAMPLES; i++) {
+		size_t length = strlen(table->examples[i].command);
+
+		width = length > width ? length : width;
+	}
+	puts("Examples:");
+	for (int i = 0; i < OPTION_EXAMPLES; i++)
+		printf("  %-*s  %s\n", (int)width, table->examples[i].command, table->examples[i].answer);
+	putchar('\n');
+}
+
 static error_t parse_key(int key, char *text, struct argp_state *state)
 {
 	struct parser *parser = state->input;
@@ -174,6 +189,7 @@ static error_t parse_key(int key, char *text, struct argp_state *state)
 			table->check(&parser->context, state->arg_num, parser->config);
 		return 0;
 	case 'h':
+		print_examples(table);
 		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
 		return 0;
 	case 'V':

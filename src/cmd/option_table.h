@@ -50,7 +50,13 @@ struct option_row {
 	}
 #define OPTION_TITLE(TITLE) {.help = TITLE}
 
+#define OPTION_EXAMPLES 3
+
 struct option_table {
+	/* The beginning of --help: commands, and what each answers. Together they fit into a line of 80 columns. */
+	struct {
+		const char *command, *answer;
+	} examples[OPTION_EXAMPLES];
 	const struct option_row *rows; /* ends with a row of zeroes; --help and --version are added */
 	const char *arguments;	       /* as --help shows them */
 	const char *doc;	       /* before \v: above the options; after: below them */

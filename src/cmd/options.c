@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "cmd/output.h"
 #include "porttrace/wire.h"
 #include "system/netns_name.h"
 
@@ -46,7 +46,6 @@ static int64_t clock_ns(clockid_t clock)
 
 void options_for_render(const struct output_config *output, struct render_options *render)
 {
-	struct winsize size = {0};
 	struct stat netns;
 	int64_t boot = clock_ns(CLOCK_BOOTTIME);
 
@@ -60,9 +59,8 @@ void options_for_render(const struct output_config *output, struct render_option
 		.quiet = output->quiet,
 		.verbose = output->verbose,
 		.netns_name = netns_name,
+		.width = output_columns(),
 	};
 	if (stat("/proc/self/ns/net", &netns) == 0)
 		render->own_netns = (uint32_t)netns.st_ino;
-	if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
-		render->width = size.ws_col;
 }

@@ -27,12 +27,8 @@ struct output_config {
 
 /* clang-format off */
 /* CONFIG has: struct settings settings */
-#define OPTION_FILTER_ROWS(CONFIG) OPTION_FILTER_ROWS_PID(CONFIG, 'p')
-/* PID: the letter of --pid, or 0 where -p has another meaning */
-#define OPTION_FILTER_ROWS_PID(CONFIG, PID)								\
-	OPTION("pid", PID, "PID", option_pids, CONFIG, settings.pids, "only these processes"),		\
-	OPTION("comm", 'c', "NAME", option_comms, CONFIG, settings.comms,				\
-	       "only processes of these names"),							\
+#define OPTION_PORT_ROWS(CONFIG)									\
+	OPTION_TITLE("Filters for ports and addresses (values are separated by commas):"),		\
 	OPTION("port", 'P', "PORT", option_ports, CONFIG, settings,					\
 	       "only these local ports: 80,443,8000-8100, http, udp/53, 127.0.0.1:80"),						\
 	OPTION("remote-port", 'D', "PORT", option_remote_ports, CONFIG, settings,				\
@@ -42,10 +38,17 @@ struct output_config {
 	OPTION("remote", 0, "ADDR[/N]", option_networks, CONFIG, settings.remote,			\
 	       "only remote addresses in these networks"),						\
 	OPTION("protocol", 0, "NAME", option_protocols, CONFIG, settings.protocols,			\
-	       "only these protocols: tcp, udp, mptcp, udplite, sctp, or a number"),			\
+	       "only these protocols, by number or name: tcp, udp, mptcp, udplite, sctp"),			\
 	OPTION_BITS("ipv4", '4', 1, CONFIG, settings.ipv4,						\
 	       "only IPv4, including IPv4-mapped IPv6 addresses"),					\
-	OPTION_BITS("ipv6", '6', 1, CONFIG, settings.ipv6, "only IPv6"),				\
+	OPTION_BITS("ipv6", '6', 1, CONFIG, settings.ipv6, "only IPv6")
+
+/* CONFIG has: struct settings settings; PID: the letter of --pid, or 0 where -p has another meaning */
+#define OPTION_PROCESS_ROWS(CONFIG, PID)								\
+	OPTION_TITLE("Filters for processes:"),								\
+	OPTION("pid", PID, "PID", option_pids, CONFIG, settings.pids, "only these processes"),		\
+	OPTION("comm", 'c', "NAME", option_comms, CONFIG, settings.comms,				\
+	       "only processes of these names"),							\
 	OPTION("netns", 'N', "NETNS", option_netns, CONFIG, settings.netns,				\
 	       "only these network namespaces: inode number, name or path")
 
@@ -61,6 +64,7 @@ struct output_config {
 
 /* CONFIG has: struct settings settings; uint32_t events */
 #define OPTION_EVENT_ROWS(CONFIG)									\
+	OPTION_TITLE("Filters for events:"),								\
 	OPTION("event", 'e', "EVENT", option_events, CONFIG, events,					\
 	       "only these events: bind, listen, connect, accept, close, timewait, release, churn, all"),	\
 	OPTION_BITS("failed", 'x', 1, CONFIG, settings.failed_only, "only failures")
@@ -79,7 +83,7 @@ struct output_config {
 /* CONFIG has: int backend: enum backend, or -1 for the best */
 #define OPTION_PROBES_ROW(CONFIG)									\
 	OPTION("probes", 0, "BACKEND", option_probes, CONFIG, backend,					\
-	       "use these probes: auto, fentry, kprobe or tracepoint")
+	       "the probes: auto, fentry, kprobe, tracepoint")
 
 /* CONFIG has: struct output_config output */
 #define OPTION_JSON_ROW(CONFIG, HELP)									\
@@ -93,12 +97,11 @@ struct output_config {
 #define OPTION_OUTPUT_ROWS(CONFIG)									\
 	OPTION_JSON_ROW(CONFIG, "one JSON object per line"),						\
 	OPTION("time", 0, "STYLE", option_time, CONFIG, output.time,					\
-	       "first column: wall, relative, iso or none"),						\
-	OPTION("color", 0, "WHEN", option_color, CONFIG, output.colour, "auto, always or never"),	\
+	       "the first column: wall, relative, iso, none"),						\
+	OPTION("color", 0, "WHEN", option_color, CONFIG, output.colour, "when to use colour: auto, always, never"),	\
 	OPTION_QUIET_ROW(CONFIG, "no headers or messages"),						\
 	OPTION_VERBOSE_ROW(CONFIG)
 
-#define OPTION_FILTER_TITLE OPTION_TITLE("Filters (values are separated by commas):")
 /* clang-format on */
 
 /*

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cmd/command.h"
@@ -15,6 +16,13 @@
 bool output_is_open(void)
 {
 	return fcntl(STDOUT_FILENO, F_GETFD) >= 0;
+}
+
+size_t output_columns(void)
+{
+	struct winsize size = {0};
+
+	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 int output_failed(int err)

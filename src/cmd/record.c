@@ -43,6 +43,11 @@ static void check(const struct option_context *context, unsigned int count, void
 }
 
 static const struct option_table table = {
+	.examples = {
+		{"sudo porttrace record run.ptr", "every event, until Ctrl-C"},
+		{"sudo porttrace record web.ptr 80 443", "only what happens to these ports"},
+		{"sudo porttrace record x.ptr -x -d 3600", "only failures, for an hour"},
+	},
 	.rows = rows,
 	.arguments = "FILE [PORT...]",
 	.doc = "Record events to FILE (overwritten; '-': standard output), for 'porttrace replay'.",

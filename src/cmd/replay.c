@@ -261,8 +261,8 @@ static const char *open_error(int err)
 }
 
 static const struct option_row rows[] = {
-	OPTION_FILTER_TITLE,
-	OPTION_FILTER_ROWS(struct replay_config),
+	OPTION_PORT_ROWS(struct replay_config),
+	OPTION_PROCESS_ROWS(struct replay_config, 'p'),
 	OPTION_USER_ROW(struct replay_config, 'u'),
 	OPTION_EVENT_ROWS(struct replay_config),
 	OPTION_TITLE("The run:"),
@@ -290,6 +290,11 @@ static void check(const struct option_context *context, unsigned int count, void
 }
 
 static const struct option_table table = {
+	.examples = {
+		{"porttrace replay run.ptr", "what was recorded, as it was seen live"},
+		{"porttrace replay run.ptr -x", "only failures, each with its explanation"},
+		{"porttrace replay run.ptr --json", "one JSON object per event, for jq or a file"},
+	},
 	.rows = rows,
 	.arguments = "FILE [PORT...]",
 	.doc = "Show what 'porttrace record' wrote to FILE ('-': standard input), as if it happened now.",

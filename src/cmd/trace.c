@@ -223,10 +223,21 @@ static void read_port(const struct option_context *context, const char *text, un
 }
 
 static const struct option_table table = {
+	.examples = {
+		{"sudo porttrace", "everything that happens to ports, until Ctrl-C"},
+		{"sudo porttrace 3000", "who has port 3000, then what happens to it"},
+		{"sudo porttrace -x -c nginx", "why nginx does not get its ports"},
+	},
 	.rows = rows,
 	.arguments = "[PORT...]",
 	.doc = "Show live which process takes which port, and why the kernel refuses others.\v"
-	       "Commands: porttrace ls, why, ephemeral, record, replay, doctor; each has its own --help.\n\n"
+	       "Commands, each with its own --help:\n"
+	       "  ls         list every socket that has a port, once\n"
+	       "  why        who holds a port, whether bind() would succeed, what would help\n"
+	       "  ephemeral  how fast ephemeral ports are taken, and when they run out\n"
+	       "  record     record events to a file\n"
+	       "  replay     show a recorded file\n"
+	       "  doctor     what this kernel and these privileges allow\n\n"
 	       "Exit status: 0 done, 1 failed, 2 misuse, 3 not allowed by this kernel or these privileges, 5 events were "
 	       "lost.",
 	.argument = read_port,

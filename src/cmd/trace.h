@@ -17,8 +17,8 @@ struct trace_config {
 /* clang-format off */
 /* The options for filters, duration and count, for `porttrace` and `porttrace record`. */
 #define TRACE_OPTION_ROWS										\
-	OPTION_FILTER_TITLE,										\
-	OPTION_FILTER_ROWS(struct trace_config),							\
+	OPTION_PORT_ROWS(struct trace_config),								\
+	OPTION_PROCESS_ROWS(struct trace_config, 'p'),							\
 	OPTION_CGROUP_ROW(struct trace_config),								\
 	OPTION_USER_ROW(struct trace_config, 'u'),							\
 	OPTION_EVENT_ROWS(struct trace_config),								\

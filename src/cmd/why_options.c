@@ -109,6 +109,11 @@ static void check(const struct option_context *context, unsigned int count, void
 }
 
 static const struct option_table table = {
+	.examples = {
+		{"sudo porttrace why 8080", "who holds it, and what would free it"},
+		{"sudo porttrace why -q udp:53", "only an exit status, for a script"},
+		{"sudo porttrace why --connect [::1]:5432", "why a connection there fails"},
+	},
 	.rows = rows,
 	.arguments = "TARGET",
 	.doc = "Show who holds a port, whether bind() would succeed now, which rule of the kernel decides and what would "

@@ -62,18 +62,6 @@ size_t text_note_room(const struct render *render)
 	return width > beside + NARROWEST_NOTE ? width - beside : NARROWEST_NOTE;
 }
 
-/* Bytes of `text` for one line of `width` columns: up to the last space that fits, else what fits. */
-static size_t wrap_words(const char *text, size_t length, size_t width)
-{
-	size_t fits = display_fit(text, length, width), end = fits;
-
-	if (fits == length)
-		return length;
-	while (end > 0 && text[end] != ' ')
-		end--;
-	return end > 0 ? end : fits;
-}
-
 /* Up to the last space outside quotes that leaves room for a backslash. A longer word is left to the terminal. */
 static size_t wrap_command(const char *text, size_t length, size_t width)
 {
@@ -120,7 +108,7 @@ static void put_note(struct render *render, const char *label, const struct text
 		struct text_line line = {};
 
 		taken = is_command ? wrap_command(text->bytes + from, left, room) :
-				     wrap_words(text->bytes + from, left, room);
+				     display_wrap(text->bytes + from, left, room);
 		text_line_column(&line, render->time_width);
 		text_line_add(&line, label);
 		text_line_column(&line, render->time_width + LABEL_WIDTH);

@@ -93,3 +93,14 @@ size_t display_fit(const char *text, size_t length, size_t columns)
 	}
 	return at;
 }
+
+size_t display_wrap(const char *text, size_t length, size_t columns)
+{
+	size_t fits = display_fit(text, length, columns), end = fits;
+
+	if (fits == length)
+		return length;
+	while (end > 0 && text[end] != ' ')
+		end--;
+	return end > 0 ? end : fits;
+}

@@ -14,5 +14,7 @@ size_t display_next(const char *text, size_t length, size_t *columns);
 size_t display_width(const char *text, size_t length);
 /* Bytes of the longest beginning that fits into `columns`, without half a character. */
 size_t display_fit(const char *text, size_t length, size_t columns);
+/* Bytes for a line of `columns`: up to the last space that fits, without it; what fits where there is none. */
+size_t display_wrap(const char *text, size_t length, size_t columns);
 
 #endif

@@ -89,17 +89,30 @@ def help_text(t):
         text = done.stdout.decode()
         for want in (*COMMANDS, "--json", "--port", "--pid", "--probes", "--duration"):
             check(want in text, f"{want} is not in the help")
-        check(
-            all(len(line) <= 80 for line in text.splitlines()), "the help is wider than 80 columns"
-        )
 
 
 @test(netns=False, root=False)
 def help_of_commands(t):
-    for command in COMMANDS:
-        done = t.command(command, "--help")
-        equal((done.returncode, done.stderr), (DONE, b""), f"{command} --help")
-        check(command in done.stdout.decode(), f"the help of {command} does not name it")
+    """Three examples first, that porttrace itself accepts; then the usage. No line is wider than 80 columns."""
+    for command in (None, *COMMANDS):
+        name = f"porttrace {command}" if command else "porttrace"
+        done = t.command(*name.split()[1:], "--help")
+        equal((done.returncode, done.stderr), (DONE, b""), f"{name} --help")
+        lines = done.stdout.decode().splitlines()
+        equal((lines[0], lines[4]), ("Examples:", ""), f"{name} --help")
+        check(lines[5].startswith(f"Usage: {name} [OPTION...]"), lines[5])
+        for line in lines[1:4]:
+            example = re.fullmatch(rf"  (?:sudo )?{name}((?: [^ ]+)*)  +[^ ].*", line)
+            check(example, f"not an example of {name}: {line!r}")
+            equal(t.command(*name.split()[1:], *example[1].split(), "--help").returncode, DONE, f"options of {line!r}")
+        equal([line for line in lines if len(line) > 80], [], f"lines of {name} --help wider than 80 columns")
+
+
+@test(netns=False, root=False)
+def help_lists_the_commands(t):
+    text = t.command("--help").stdout.decode()
+    listed = re.search(r"^Commands.*:\n((?:  .*\n)+)", text, re.M)[1]
+    equal(tuple(re.findall(r"^  (\w+) ", listed, re.M)), COMMANDS, "commands")
 
 
 # --- misuse ---------------------------------------------------------------------------------------
@@ -501,6 +514,18 @@ def doctor(t):
     sane(done)
     for want in ("tracepoint", "fentry", "kprobe", os.uname().release):
         check(want in text, f"doctor does not mention {want}:\n{text}")
+
+
+@test(netns=False)
+def doctor_wraps_between_words(t):
+    """On a terminal of 80 columns no line is wider, and the words are those on a pipe."""
+    on_pipe = t.command("doctor").stdout.decode()
+    with porttrace_test.Screen(("doctor",), pty=True, columns=80) as screen:
+        until(lambda: screen.process.poll() is not None, "doctor ends")
+        screen.stop()
+        equal([line for line in screen.text.replace("\r", "").splitlines() if len(line) > 80], [], "wide lines")
+        check(any(len(line) > 80 for line in on_pipe.splitlines()), "no line on a pipe needs wrapping")
+        equal(screen.text.split(), on_pipe.split(), "words")
 
 
 # --- the end of a stream --------------------------------------------------------------------------

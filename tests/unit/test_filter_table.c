@@ -40,7 +40,8 @@ struct config {
 };
 
 static const struct option_row rows[] = {
-	OPTION_FILTER_ROWS(struct config),
+	OPTION_PORT_ROWS(struct config),
+	OPTION_PROCESS_ROWS(struct config, 'p'),
 	OPTION_USER_ROW(struct config, 0),
 	{0},
 };
