@@ -232,11 +232,26 @@ endif
 
 # ---- install ------------------------------------------------------------------------------------
 
-install: all ## into $(DESTDIR)$(PREFIX)
-	install -D -m 755 $(BUILD)/porttrace $(DESTDIR)$(PREFIX)/sbin/porttrace
+MAN     := $(patsubst docs/%.md,$(BUILD)/man/%,$(wildcard docs/*.1.md))
+# The pages that the man pages refer to.
+DOC     := docs/causes.md docs/json-schema.md
+BIN_DIR := $(DESTDIR)$(PREFIX)/bin
+MAN_DIR := $(DESTDIR)$(PREFIX)/share/man/man1
+DOC_DIR := $(DESTDIR)$(PREFIX)/share/doc/porttrace
+
+$(BUILD)/man/%: docs/%.md tools/man-page
+	$(call say,MAN,$@)
+	@mkdir -p $(@D)
+	$(Q)./tools/man-page $< $(VERSION) > $@
+
+install: all $(MAN) ## the program and its man pages, into $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(BUILD)/porttrace $(BIN_DIR)/porttrace
+	install -D -m 644 -t $(MAN_DIR) $(MAN)
+	install -D -m 644 -t $(DOC_DIR) $(DOC)
 
 uninstall: ## what install put there
-	rm -f $(DESTDIR)$(PREFIX)/sbin/porttrace
+	rm -f $(BIN_DIR)/porttrace $(MAN:$(BUILD)/man/%=$(MAN_DIR)/%) $(DOC:docs/%=$(DOC_DIR)/%)
+	[ ! -d $(DOC_DIR) ] || rmdir --ignore-fail-on-non-empty $(DOC_DIR)
 
 $(BUILD)/bpf:
 	@mkdir -p $@

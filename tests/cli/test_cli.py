@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The command line: exit statuses, misuse, pipes, full disks, missing privileges, signals.
+"""The command line: exit statuses, misuse, pipes, full disks, missing privileges, signals; with the tests of
+test_install.py.
 
     tests/cli/test_cli.py [-v] [-j JOBS] [NAME...]
 
@@ -808,4 +809,4 @@ def map_names_every_file(t):
 
 
 if __name__ == "__main__":
-    sys.exit(porttrace_test.main([]))
+    sys.exit(porttrace_test.main([os.path.join(os.path.dirname(os.path.abspath(__file__)), "test_install.py")]))
