@@ -75,7 +75,7 @@ PROGRAM_LIBS := -lbpf
 
 # ---- goals --------------------------------------------------------------------------------------
 
-.PHONY: all help deps deps-test deps-bench run check check-san check-scale check-arm64 check-vm check-release check-clang build-plain build-san docs-kernels cross bench clean install uninstall vmlinux
+.PHONY: all help deps deps-test deps-bench run check check-san check-scale check-arm64 check-vm check-release check-clang build-plain build-san docs-outputs docs-kernels cross bench clean install uninstall vmlinux
 
 all: $(BUILD)/porttrace ## the program, at build/porttrace
 
@@ -129,6 +129,10 @@ check-vm: deps-test ## the live tests on Debian's kernels, under qemu (KERNELS="
 	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all check-programs
 	$(Q)BUILD=$(BUILD) ARCH=$(ARCH) KERNELS="$(KERNELS)" PROBES="$(PROBES)" FULL=$(FULL) BRIEF=$(BRIEF) \
 		tests/vm/matrix.py $(DOCS) $(TESTS)
+
+docs-outputs: deps-test ## write the outputs in README.md, the man pages and docs/screens, from real runs
+	$(Q)$(MAKE) -j$$(nproc) --no-print-directory all
+	$(Q)PORTTRACE=$(BUILD)/porttrace tools/docs-outputs $(NAMES)
 
 docs-kernels: ## write docs/kernels.md, from what the guests of check-vm say
 	$(Q)$(MAKE) --no-print-directory check-vm DOCS=--docs
