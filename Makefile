@@ -239,22 +239,37 @@ endif
 MAN     := $(patsubst docs/%.md,$(BUILD)/man/%,$(wildcard docs/*.1.md))
 # The pages that the man pages refer to.
 DOC     := docs/causes.md docs/json-schema.md
-BIN_DIR := $(DESTDIR)$(PREFIX)/bin
-MAN_DIR := $(DESTDIR)$(PREFIX)/share/man/man1
-DOC_DIR := $(DESTDIR)$(PREFIX)/share/doc/porttrace
+COMPLETIONS := $(patsubst share/%,$(BUILD)/%,$(wildcard share/completions/*))
+BIN_DIR  := $(DESTDIR)$(PREFIX)/bin
+MAN_DIR  := $(DESTDIR)$(PREFIX)/share/man/man1
+DOC_DIR  := $(DESTDIR)$(PREFIX)/share/doc/porttrace
+BASH_DIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSH_DIR  := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+FISH_DIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+# Runs a program of the build.
+RUN := $(if $(SYSROOT),qemu-aarch64 -L $(SYSROOT))
 
 $(BUILD)/man/%: docs/%.md tools/man-page
 	$(call say,MAN,$@)
 	@mkdir -p $(@D)
 	$(Q)./tools/man-page $< $(VERSION) > $@
 
-install: all $(MAN) ## the program and its man pages, into $(DESTDIR)$(PREFIX)
+$(BUILD)/completions/%: share/completions/% tools/completions $(BUILD)/porttrace
+	$(call say,SHELL,$@)
+	@mkdir -p $(@D)
+	$(Q)./tools/completions "$(strip $(RUN) $(BUILD)/porttrace)" $< > $@
+
+install: all $(MAN) $(COMPLETIONS) ## the program, its man pages and shell completions, into $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/porttrace $(BIN_DIR)/porttrace
 	install -D -m 644 -t $(MAN_DIR) $(MAN)
 	install -D -m 644 -t $(DOC_DIR) $(DOC)
+	install -D -m 644 $(BUILD)/completions/porttrace.bash $(BASH_DIR)/porttrace
+	install -D -m 644 -t $(ZSH_DIR) $(BUILD)/completions/_porttrace
+	install -D -m 644 -t $(FISH_DIR) $(BUILD)/completions/porttrace.fish
 
 uninstall: ## what install put there
-	rm -f $(BIN_DIR)/porttrace $(MAN:$(BUILD)/man/%=$(MAN_DIR)/%) $(DOC:docs/%=$(DOC_DIR)/%)
+	rm -f $(BIN_DIR)/porttrace $(MAN:$(BUILD)/man/%=$(MAN_DIR)/%) $(DOC:docs/%=$(DOC_DIR)/%) \
+		$(BASH_DIR)/porttrace $(ZSH_DIR)/_porttrace $(FISH_DIR)/porttrace.fish
 	[ ! -d $(DOC_DIR) ] || rmdir --ignore-fail-on-non-empty $(DOC_DIR)
 
 $(BUILD)/bpf:
