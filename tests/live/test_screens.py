@@ -26,6 +26,8 @@ def need(*programs):
             raise Skip(f"no {program} here (sudo make deps-test)")
     if not os.path.isdir(os.path.join(ROOT, "docs/screens")):
         raise Skip("the documents do not exist here")
+    if programs and not os.path.exists("/proc/sys/kernel/ns_last_pid"):
+        raise Skip("this kernel does not let us choose pids (CONFIG_CHECKPOINT_RESTORE), by which we know them on a screen")
 
 
 def same(t, name, tell, is_like, kept):

@@ -55,6 +55,7 @@ def blocks(document):
 def outputs_without_marker(document):
     """First lines of blocks that show what porttrace prints, and have no marker."""
     text = BLOCK.sub("", read(document))
+    text = re.sub(r"[|\\]\n +", "", text)  # a command of several lines
     found = re.findall(r"^(    [#$] .*porttrace.*\n(?:    (?![#$] ).*\n)+)", text, re.M)
     found += re.findall(r"^```\n([#$] .*porttrace.*\n(?:(?!```|[#$] ).*\n)+)", text, re.M)
     return [block.split("\n")[0].strip() for block in found]
