@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The outputs in README.md, the man pages and docs/screens are those of today's porttrace: the stories behind them are
-told again, and must show the same but for what differs between any two runs. `make docs-outputs` writes them anew."""
+"""The outputs in README.md, the man pages and docs/screens are those of today's porttrace: their stories run again and
+must show the same, apart from what differs between any two runs. `make docs-outputs` writes them again."""
 
 import fcntl
 import os
@@ -30,44 +30,45 @@ def need(*programs):
         raise Skip("this kernel does not let us choose pids (CONFIG_CHECKPOINT_RESTORE), by which we know them on a screen")
 
 
-def same(t, name, tell, is_like, kept):
-    """Tells a story until it shows what is kept. The lock is for the tests of other builds on this machine: the same
+def same(name, run, is_like, kept):
+    """Runs a story until it shows what is kept. The lock is for the tests of other builds on this machine: the same
     story uses the same ports and users there."""
     need(*terminal.NEEDED, "python3", "nginx", "redis-server", "curl")
-    told = "it was not told to its end"
+    text = ""
     with open(f"/tmp/porttrace-story-{name}.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for _ in range(TRIES):
             try:
-                told = tell(name, PORTTRACE)
-                if is_like(told):
+                text = run(name, PORTTRACE)
+                if is_like(text):
                     return
             except terminal.Late as late:
-                told = str(late)
-    check(False, f"{name}: if this is right, `make docs-outputs` updates the documents.\nkept:\n{kept}\nnow:\n{told}")
+                text = str(late)
+    check(False, f"{name}: if this is right, `make docs-outputs` updates the documents.\nkept:\n{kept}\nnow:\n{text}")
 
 
 def kept_screens(name):
+    need()
     paths = [documents.screen_path(name, f"{columns}x{rows}") for columns, rows in stories.SIZES]
     check(all(map(os.path.exists, paths)), f"run `make docs-outputs`: no screens of {name}")
     return dict(zip((f"{columns}x{rows}" for columns, rows in stories.SIZES), map(documents.read, paths)))
 
 
 def screen_test(name):
-    def shows_the_screens_of(t):
+    def shows_the_screens_of(_):
         kept = kept_screens(name)
-        same(t, name, stories.tell_screen,
-             lambda told: all(stories.is_like_screen(name, kept[size], told[size]) for size in kept), kept)  # fmt: skip
+        same(name, stories.run_screen,
+             lambda texts: all(stories.is_like_screen(name, kept[size], texts[size]) for size in kept), kept)  # fmt: skip
 
     shows_the_screens_of.__name__ = f"shows_{name}"
     return test(netns=False)(shows_the_screens_of)
 
 
 def output_test(document, name):
-    def prints_what_is_in(t):
+    def prints_what_is_in(_):
         kept = documents.blocks(document)[name]
-        same(t, name, stories.tell_output,
-             lambda told: stories.is_like_output(name, kept, documents.as_typed(document, told)), kept)  # fmt: skip
+        same(name, stories.run_output,
+             lambda text: stories.is_like_output(name, kept, documents.as_typed(document, text)), kept)  # fmt: skip
 
     prints_what_is_in.__name__ = f"prints_{name}_of_{os.path.basename(document)}"
     return test(netns=False)(prints_what_is_in)
@@ -82,7 +83,7 @@ for page in documents.DOCUMENTS:
 
 @test(netns=False, root=False)
 def every_output_has_a_story(_):
-    """No document has an output that was typed by hand, and no story is left without a document."""
+    """No document has an output that was typed by hand, and every story has a document."""
     need()
     marked = [name for document in documents.DOCUMENTS for name in documents.blocks(document)]
     check(sorted(marked) == sorted(stories.OUTPUTS), f"in documents: {sorted(marked)}, stories: {sorted(stories.OUTPUTS)}")
@@ -96,7 +97,6 @@ def every_output_has_a_story(_):
 @test(netns=False, root=False)
 def screens_fit_their_terminals(_):
     """A kept screen is no wider and no higher than its terminal."""
-    need()
     for name in stories.SCREENS:
         for (columns, rows), text in zip(stories.SIZES, kept_screens(name).values()):
             lines = text.splitlines()

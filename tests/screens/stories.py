@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the documents show: stories with real programs, told on terminals (terminal.py).
+"""What the documents show: stories with real programs, run on terminals (terminal.py).
 
 SCREENS: name -> Screen, kept in docs/screens. OUTPUTS: name -> Output, kept in the documents below a line
 `<!-- output: NAME -->`. Ports differ between stories, so that several can run at once.
@@ -14,42 +14,42 @@ from terminal import Machine
 SIZES = ((80, 24), (120, 40))  # of the terminals of docs/screens
 MAN_COLUMNS = 78  # of an example in a man page on a terminal of 80 columns (tools/man-page)
 
-# tell(machine) tells the story. matters: regular expressions for lines, in this order, where the number of lines and
+# steps(machine) runs the story. matters: regular expressions for lines, in this order, where the number of lines and
 # what is in them depend on how fast the machine is; None: every line matters.
-Screen = collections.namedtuple("Screen", "tell user matters")
+Screen = collections.namedtuple("Screen", "steps user matters")
 # like: a function of the text that leaves what every kernel prints; edit: one that leaves out what a reader does not need.
-Output = collections.namedtuple("Output", "tell columns like edit")
+Output = collections.namedtuple("Output", "steps columns like edit")
 
 SCREENS, OUTPUTS = {}, {}
 
 
 def screen(name, user="root", matters=None):
-    def register(tell):
-        SCREENS[name] = Screen(tell, user, matters)
-        return tell
+    def register(steps):
+        SCREENS[name] = Screen(steps, user, matters)
+        return steps
 
     return register
 
 
 def output(name, columns=MAN_COLUMNS, like=str, edit=str):
-    def register(tell):
-        OUTPUTS[name] = Output(tell, columns, like, edit)
-        return tell
+    def register(steps):
+        OUTPUTS[name] = Output(steps, columns, like, edit)
+        return steps
 
     return register
 
 
-def tell_screen(name, porttrace):
+def run_screen(name, porttrace):
     """{"80x24": text, "120x40": text}"""
     with Machine(porttrace, SIZES, SCREENS[name].user) as machine:
-        SCREENS[name].tell(machine)
+        SCREENS[name].steps(machine)
         return machine.screens()
 
 
-def tell_output(name, porttrace):
+def run_output(name, porttrace):
     """The text of the terminal from the command on, without the last prompt."""
     with Machine(porttrace, [(OUTPUTS[name].columns, 50)]) as machine:
-        OUTPUTS[name].tell(machine)
+        OUTPUTS[name].steps(machine)
         return OUTPUTS[name].edit(re.sub(r"\n#\Z", "", machine.lines()))
 
 
