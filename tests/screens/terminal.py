@@ -14,7 +14,7 @@ import tempfile
 import time
 
 DEADLINE = 30 * float(os.environ.get("PORTTRACE_SLOW", "1"))  # seconds
-NEEDED = ("tmux", "unshare", "nsenter", "ip", "mount")
+NEEDED = ("tmux", "setpriv", "unshare", "nsenter", "ip", "mount")
 USERS = {"alice": 3001, "bob": 3002, "worker": 3003}
 # Pids begin here, if the kernel lets us choose (CONFIG_CHECKPOINT_RESTORE), so that they have four digits.
 FIRST_PID = 4200
@@ -78,10 +78,17 @@ class Machine:
         users = "\n".join(f"{name}:x:{uid}:{uid}::{home(name)}:/bin/bash" for name, uid in USERS.items())
         self.output = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            ["unshare", "--pid", "--net", "--mount", "--fork", "--kill-child", "--mount-proc",
+            ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--net", "--mount", "--fork", "--kill-child", "--mount-proc",
              "sh", "-c", INIT, "init", self.dir, users, str(FIRST_PID)],
             env=self.environment, stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT)  # fmt: skip
         self.terminals = [f"{columns}x{rows}" for columns, rows in sizes]
+        try:
+            self._open(sizes, user)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, sizes, user):
         self.until(lambda: self._tmux("has-session", "-t", "others").returncode == 0, "tmux runs")
         for terminal, (columns, rows) in zip(self.terminals, sizes):
             self._tmux("new-session", "-d", "-s", terminal, "-x", str(columns), "-y", str(rows), "-c", home(user),
@@ -178,11 +185,14 @@ class Machine:
     def write(self, path, text):
         self.inside(f"printf %s {shlex.quote(text)} > {path}")
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
+    def close(self):
         self.process.kill()
         self.process.wait()
         self.output.close()
         shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
