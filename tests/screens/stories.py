@@ -2,7 +2,8 @@
 """What the documents show: stories with real programs, run on terminals (terminal.py).
 
 SCREENS: name -> Screen, kept in docs/screens. OUTPUTS: name -> Output, kept in the documents below a line
-`<!-- output: NAME -->`. Ports differ between stories, so that several can run at once.
+`<!-- output: NAME -->`. Ports and the users that porttrace watches
+differ between stories, so that several can run at once: porttrace sees every namespace.
 """
 
 import collections
@@ -173,7 +174,7 @@ def port_of_a_container(machine):
 
 
 FLOODED = (
-    r"^porttrace .* watching (?:user worker|uid 3003)$",
+    r"^porttrace .* watching (?:user batch|uid 3004)$",
     r"^\S+ +bind +\d+ +python3 +tcp +127\.0\.0\.1:7432 +EADDRINUSE",
     r"^ +in use +python3\[\d+\] root, up .*: LISTEN 127\.0\.0\.1:7432",
     r"^ +do +kill \d+$",
@@ -188,9 +189,9 @@ def flood(machine):
     """A program crashes again and again because its port is in use; then a client connects 500 times."""
     machine.write("/srv/flood.py", FLOOD)
     serve(machine, 7432)
-    machine.type("porttrace -u worker")
+    machine.type("porttrace -u batch")
     machine.wait("^TIME ")
-    machine.start("python3 flood.py 7432", "worker", "/srv")
+    machine.start("python3 flood.py 7432", "batch", "/srv")
     machine.wait(FLOODED[-1])
 
 
@@ -238,9 +239,9 @@ def stream(machine):
 
 @output("porttrace-failed")
 def failed(machine):
-    machine.type("porttrace -x -u worker")
+    machine.type("porttrace -x -u carol")
     machine.wait("^TIME ")
-    machine.start("curl http://127.0.0.1:8093", "worker", until="^curl: ")
+    machine.start("curl http://127.0.0.1:8093", "carol", until="^curl: ")
     machine.wait("^ +do ")
     machine.interrupt()
 

@@ -2,7 +2,7 @@
 """Terminals on a machine of their own: tmux in new pid, network and mount namespaces, with `porttrace` in PATH.
 
 Everything that runs there ends with it. Loopback is its only network device. It has the users of this machine and those
-of USERS; /home, /srv, /run and /var/log are empty.
+of USERS; /root, /home, /srv, /run and /var/log are empty.
 """
 
 import os
@@ -15,7 +15,7 @@ import time
 
 DEADLINE = 30 * float(os.environ.get("PORTTRACE_SLOW", "1"))  # seconds
 NEEDED = ("tmux", "setpriv", "unshare", "nsenter", "ip", "mount")
-USERS = {"alice": 3001, "bob": 3002, "worker": 3003}
+USERS = {"alice": 3001, "bob": 3002, "worker": 3003, "batch": 3004, "carol": 3005}
 # Pids begin here, if the kernel lets us choose (CONFIG_CHECKPOINT_RESTORE), so that they have four digits.
 FIRST_PID = 4200
 
@@ -24,7 +24,7 @@ INIT = """
 set -eu
 dir=$1 users=$2 pid=$3
 mount --make-rprivate /
-for empty in /home /srv /run /var/log; do mount -t tmpfs -o mode=755 none $empty; done
+for empty in /root /home /srv /run /var/log; do mount -t tmpfs -o mode=755 none $empty; done
 cp /etc/passwd $dir/passwd
 echo "$users" >> $dir/passwd
 mount --bind $dir/passwd /etc/passwd
