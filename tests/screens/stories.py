@@ -2,8 +2,8 @@
 """What the documents show: stories with real programs, run on terminals (terminal.py).
 
 SCREENS: name -> Screen, kept in docs/screens. OUTPUTS: name -> Output, kept in the documents below a line
-`<!-- output: NAME -->`. Ports and the users that porttrace watches
-differ between stories, so that several can run at once: porttrace sees every namespace.
+`<!-- output: NAME -->`. porttrace sees every namespace: so that several stories can run at once, each has ports of its
+own, and each that watches a user a user of its own.
 """
 
 import collections
