@@ -9,6 +9,7 @@
  *
  *   system/                 what procfs, netlink, sysctl and network namespaces say (no libbpf)
  *     procfs.c process_origin.c  program, command line, cgroup and credentials of a process; user, directory, parents
+ *     process_service.c     the supervisor, program or loop that starts a process again
  *     proc_file.c proc_stat.c  reads a file of /proc whole; /proc/PID/stat
  *     netns.c netns_read.c  finds and enters network namespaces; their settings and counters
  *     netns_name.c          the name of a network namespace
@@ -88,6 +89,7 @@
  *   util/                   small and general
  *     address.c time_format.c errno_name.c escape.c  addresses, times and errnos as text; unsafe bytes escaped
  *     clock.c nearest.c     the clock of events; suggestions for misspelled words
+ *     shell_loop.c          whether a shell script runs a program in a loop
  *     display_width.c exec_name.c  columns of a text on a terminal; whether execve() set the name of a process
  *   loop.c                  the main loop: descriptors, timers, signals
  */

@@ -275,12 +275,32 @@ struct wire_socket {
 
 #define WIRE_PROCESS_EXEC	  1 /* it has called execve() since it had the name task.comm: exe and cmdline are not known */
 #define WIRE_PROCESS_NO_FILE_CAPS 2 /* capabilities of its executable would not reach its bind(): see setcap(8) */
-#define WIRE_PROCESS_ORIGIN	  4 /* cwd, user and parents were read */
+#define WIRE_PROCESS_ORIGIN	  4 /* cwd, user, parents, service and restarter were read */
 
 #define WIRE_PARENTS_MAX 8
 struct wire_parent {
 	__u32 pid;
 	char comm[16];
+};
+
+/* What supervises a service: it starts the service again when its process ends. */
+enum wire_service_kind {
+	WIRE_SERVICE_NONE,
+	WIRE_SERVICE_RUNIT,
+	WIRE_SERVICE_S6,
+	WIRE_SERVICE_DAEMONTOOLS,
+	WIRE_SERVICE_SUPERVISORD,
+	WIRE_SERVICE_PM2,
+};
+
+/* The service to which a process belongs. Texts as in struct wire_process. */
+struct wire_service {
+	__u32 kind; /* WIRE_SERVICE_* */
+	__u32 uid;  /* of the supervisor */
+	__u32 pid;  /* of the process that the supervisor started: the process itself or a parent of it */
+	__u32 padding;
+	char name[256];	   /* the directory of the service; supervisord: "GROUP:NAME"; pm2: its id */
+	char control[128]; /* supervisord: the URL of its server; pm2: PM2_HOME; "": the default */
 };
 
 /* Texts are the bytes of the process or file system, truncated to the size and NUL-terminated. cmdline:
@@ -296,6 +316,9 @@ struct wire_process {
 	char cwd[256];
 	char user[32]; /* the name of task.uid */
 	struct wire_parent parents[WIRE_PARENTS_MAX]; /* the nearest first; pid 0: no more are known */
+	struct wire_service service;
+	struct wire_parent restarter; /* a parent that is to start the process again when it ends; pid 0: none is known */
+	__u32 padding;
 };
 
 /* Totals since boot or since the probes were attached; a reader computes differences. */

@@ -14,19 +14,6 @@
 
 /* ---- the port was reserved by bind() to port 0 and lost ------------------------------------------------ */
 
-static bool has_parent(const struct finding *f, const struct wire_task *task, uint32_t pid)
-{
-	const struct process *process = process_of(f, task);
-
-	if (task->ppid == pid)
-		return true;
-	for (size_t i = 0; process && i < WIRE_PARENTS_MAX && process->parents[i].pid; i++) {
-		if (process->parents[i].pid == pid)
-			return true;
-	}
-	return false;
-}
-
 /*
  * A process reserves a port for itself, for what it starts, or, as $(find-free-port) does in a shell, for its parent and
  * what that starts. Process 1 is the parent of programs that have nothing to do with each other.
@@ -35,7 +22,7 @@ static bool reserved_for(const struct finding *f, const struct reservation *rese
 {
 	const struct wire_task *by = &reserved->task;
 
-	return task->pid == by->pid || has_parent(f, task, by->pid) ||
+	return task->pid == by->pid || task_has_parent(f, task, by->pid) ||
 	       (by->ppid > 1 && (task->pid == by->ppid || task->ppid == by->ppid));
 }
 
@@ -114,7 +101,7 @@ static bool is_other_instance(const struct finding *f, const struct wire_task *t
 	const struct process *mine = process_of(f, caller), *other = process_of(f, task);
 
 	return mine && other && task->pid != caller->pid && runs_same_program(mine, other) &&
-	       !has_parent(f, caller, task->pid) && !has_parent(f, task, caller->pid);
+	       !task_has_parent(f, caller, task->pid) && !task_has_parent(f, task, caller->pid);
 }
 
 /* A client's port says nothing about which program serves. */

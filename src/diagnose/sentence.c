@@ -203,3 +203,16 @@ const struct process *process_of(const struct finding *f, const struct wire_task
 		return NULL;
 	return process_table_find(model_processes(f->model), task->pid, task->start_boot_ns);
 }
+
+bool task_has_parent(const struct finding *f, const struct wire_task *task, uint32_t pid)
+{
+	const struct process *process = process_of(f, task);
+
+	if (task->ppid == pid)
+		return true;
+	for (size_t i = 0; process && i < WIRE_PARENTS_MAX && process->parents[i].pid; i++) {
+		if (process->parents[i].pid == pid)
+			return true;
+	}
+	return false;
+}

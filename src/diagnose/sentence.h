@@ -57,6 +57,8 @@ bool server_started_later(const struct finding *f);
 
 /* Borrowed from the model; NULL: unknown. */
 const struct process *process_of(const struct finding *f, const struct wire_task *task);
+/* Whether this pid is the parent of the process, or one above it, as far as they are known. */
+bool task_has_parent(const struct finding *f, const struct wire_task *task, uint32_t pid);
 /* A text from a process, escaped for a terminal. */
 struct phrase escaped(const char *bytes);
 

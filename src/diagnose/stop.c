@@ -51,7 +51,7 @@ static bool task_find(const struct stop_plan *plan, uint32_t pid)
 	return false;
 }
 
-static void add_task(struct stop_plan *plan, const struct wire_task *task)
+static void add_task(struct stop_plan *plan, const struct wire_task *task, bool restarts)
 {
 	const struct stop_target processes = {.kind = STOP_PROCESSES};
 
@@ -61,6 +61,7 @@ static void add_task(struct stop_plan *plan, const struct wire_task *task)
 		plan->is_impossible = true;
 		return;
 	}
+	plan->restarts[plan->task_count] = restarts;
 	plan->tasks[plan->task_count++] = *task;
 	add_target(plan, &processes);
 }
@@ -75,8 +76,31 @@ static const struct wire_task *systemd_of(const struct finding *f, const struct 
 	return NULL;
 }
 
-static void add_process(struct stop_plan *plan, const struct finding *f, const struct wire_task *task,
-			struct stop_target *target)
+/* Before the process, because what starts it again must not see its end. Not a script that runs the caller too. */
+static void add_process_and_restarter(struct stop_plan *plan, const struct finding *f, const struct wire_task *task)
+{
+	const struct process *process = process_of(f, task);
+	struct wire_task restarter = {0};
+
+	if (process && process->restarter.pid && !task_has_parent(f, &f->claim->task, process->restarter.pid)) {
+		restarter.pid = process->restarter.pid;
+		memcpy(restarter.comm, process->restarter.comm, sizeof(restarter.comm));
+		add_task(plan, &restarter, true);
+	}
+	add_task(plan, task, false);
+}
+
+/* A supervisor ends the process that it started. One that this process has started may stay, and keep the socket. */
+static void add_service(struct stop_plan *plan, const struct finding *f, const struct holder *holder,
+			const struct wire_task *task, const struct stop_target *target)
+{
+	add_target(plan, target);
+	if (task->pid != target->started && !holder_has_pid(holder, target->started))
+		add_process_and_restarter(plan, f, task);
+}
+
+static void add_process(struct stop_plan *plan, const struct finding *f, const struct holder *holder,
+			const struct wire_task *task, struct stop_target *target)
 {
 	supervisor_find(task, process_of(f, task), target);
 	switch (target->kind) {
@@ -84,7 +108,14 @@ static void add_process(struct stop_plan *plan, const struct finding *f, const s
 		plan->is_impossible = true;
 		break;
 	case STOP_PROCESSES:
-		add_task(plan, task);
+		add_process_and_restarter(plan, f, task);
+		break;
+	case STOP_RUNIT:
+	case STOP_S6:
+	case STOP_DAEMONTOOLS:
+	case STOP_SUPERVISORD:
+	case STOP_PM2:
+		add_service(plan, f, holder, task, target);
 		break;
 	case STOP_UNIT:
 	case STOP_SOCKET_UNIT:
@@ -129,7 +160,7 @@ void stop_plan_add(struct stop_plan *plan, const struct finding *f, const struct
 		if (!task->pid || task == systemd)
 			continue;
 		plan->is_impossible |= !!(task->pid & WIRE_PID_OUTSIDE); /* kill cannot name it */
-		add_process(plan, f, task, &target);
+		add_process(plan, f, holder, task, &target);
 		has_unit |= target.kind == STOP_UNIT;
 	}
 	/* Processes beyond the list are in the same unit or container; without a unit their pids are missing. */
@@ -181,6 +212,11 @@ enum remedy_action stop_plan_action(const struct stop_plan *plan)
 		switch (plan->targets[i].kind) {
 		case STOP_PROCESSES:
 		case STOP_NEVER:
+		case STOP_RUNIT:
+		case STOP_S6:
+		case STOP_DAEMONTOOLS:
+		case STOP_SUPERVISORD:
+		case STOP_PM2:
 			break;
 		case STOP_UNIT:
 		case STOP_SOCKET_UNIT:
@@ -219,6 +255,21 @@ static void append_target(const struct stop_target *target, struct remedy *out)
 		remedy_text(out, "container %s%s", target->name,
 			    target->in_pod ? " (kubelet starts it again unless its workload is scaled down)" : "");
 		break;
+	case STOP_RUNIT:
+		remedy_text(out, "the runit service %s", escaped(target->name).s);
+		break;
+	case STOP_S6:
+		remedy_text(out, "the s6 service %s", escaped(target->name).s);
+		break;
+	case STOP_DAEMONTOOLS:
+		remedy_text(out, "the daemontools service %s", escaped(target->name).s);
+		break;
+	case STOP_SUPERVISORD:
+		remedy_text(out, "%s of supervisord", escaped(target->name).s);
+		break;
+	case STOP_PM2:
+		remedy_text(out, "process %s of pm2", escaped(target->name).s);
+		break;
 	case STOP_DOCKER_PUBLISHED:
 	case STOP_PODMAN_PUBLISHED:
 		remedy_text(out, "the container that publishes the port");
@@ -241,7 +292,8 @@ void stop_plan_append_names(const struct stop_plan *plan, struct remedy *out)
 		append_target(&plan->targets[i], out);
 	}
 	for (size_t i = 0; i < plan->task_count && count < NAMES_MAX; i++)
-		remedy_text(out, "%s%s", count++ ? ", " : "", task_name(&plan->tasks[i]).s);
+		remedy_text(out, "%s%s%s", count++ ? ", " : "", task_name(&plan->tasks[i]).s,
+			    plan->restarts[i] ? " (starts the next one again)" : "");
 	if (total > count)
 		remedy_text(out, " and %zu more", total - count);
 }

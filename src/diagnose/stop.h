@@ -19,6 +19,7 @@ struct stop_plan {
 	struct stop_target targets[STOP_TARGETS_MAX];
 	size_t target_count;
 	struct wire_task tasks[STOP_PIDS_MAX]; /* of STOP_PROCESSES */
+	bool restarts[STOP_PIDS_MAX];	       /* the task does not have the socket: it starts the next one again */
 	size_t task_count;
 	bool is_impossible;	/* a process is not known, or must not be ended */
 	bool has_caller;	/* the caller itself has one of the sockets */

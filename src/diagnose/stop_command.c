@@ -82,6 +82,46 @@ static void podman_stop_command(const struct stop_target *target, struct command
 	podman_command(target, &podman, command);
 }
 
+/* As the user of the supervisor, because the directory, or the server, is that user's and may be anything. */
+static void append_as_user(const struct stop_target *target, struct command *command)
+{
+	if (target->of_user)
+		command_append(command, "runuser -u $(id -un %" PRIu32 ") -- ", target->uid);
+}
+
+/* "sv down DIR" */
+static void service_command(const struct stop_target *target, const char *down, struct command *command)
+{
+	append_as_user(target, command);
+	command_append(command, "%s ", down);
+	command_append_word(command, target->name);
+}
+
+static void supervisord_command(const struct stop_target *target, struct command *command)
+{
+	append_as_user(target, command);
+	command_append(command, "supervisorctl ");
+	if (target->control[0]) {
+		command_append(command, "-s ");
+		command_append_word(command, target->control);
+		command_append(command, " ");
+	}
+	command_append(command, "stop ");
+	command_append_word(command, target->name);
+}
+
+static void pm2_command(const struct stop_target *target, struct command *command)
+{
+	append_as_user(target, command);
+	if (target->control[0]) {
+		command_append(command, "env PM2_HOME=");
+		command_append_word(command, target->control);
+		command_append(command, " ");
+	}
+	command_append(command, "pm2 stop ");
+	command_append_word(command, target->name);
+}
+
 static void kill_command(const struct stop_plan *plan, struct command *command)
 {
 	command_append(command, "kill");
@@ -89,13 +129,10 @@ static void kill_command(const struct stop_plan *plan, struct command *command)
 		command_append(command, " %" PRIu32, plan->tasks[i].pid);
 }
 
-static void target_command(const struct stop_plan *plan, const struct stop_target *target, uint16_t port,
-			   struct command *command)
+static void target_command(const struct stop_target *target, uint16_t port, struct command *command)
 {
 	switch (target->kind) {
 	case STOP_PROCESSES:
-		kill_command(plan, command);
-		return;
 	case STOP_NEVER:
 		return;
 	case STOP_UNIT:
@@ -117,6 +154,21 @@ static void target_command(const struct stop_plan *plan, const struct stop_targe
 	case STOP_CRI:
 		command_append(command, "crictl stop %s", target->name);
 		return;
+	case STOP_RUNIT:
+		service_command(target, "sv down", command);
+		return;
+	case STOP_S6: /* waits until it is down, at most 7 s as sv does */
+		service_command(target, "s6-svc -wD -T 7000 -d", command);
+		return;
+	case STOP_DAEMONTOOLS:
+		service_command(target, "svc -d", command);
+		return;
+	case STOP_SUPERVISORD:
+		supervisord_command(target, command);
+		return;
+	case STOP_PM2:
+		pm2_command(target, command);
+		return;
 	case STOP_DOCKER_PUBLISHED:
 		docker_published_command(target, port, command);
 		return;
@@ -128,9 +180,23 @@ static void target_command(const struct stop_plan *plan, const struct stop_targe
 
 void stop_plan_command(const struct stop_plan *plan, uint16_t port, struct command *command)
 {
+	bool has_processes = false, needs_pause = false;
+
 	for (size_t i = 0; i < plan->target_count; i++) {
-		if (i)
+		if (plan->targets[i].kind == STOP_PROCESSES) {
+			has_processes = true;
+			continue;
+		}
+		if (command->length)
 			command_append(command, "; ");
-		target_command(plan, &plan->targets[i], port, command);
+		target_command(&plan->targets[i], port, command);
+		/* svc does not wait for the supervisor. */
+		needs_pause |= plan->targets[i].kind == STOP_DAEMONTOOLS;
+	}
+	/* Last, because a supervisor would start an ended process again. */
+	if (has_processes) {
+		if (command->length)
+			command_append(command, needs_pause ? "; sleep 1; " : "; ");
+		kill_command(plan, command);
 	}
 }

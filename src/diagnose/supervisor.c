@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reads the supervisor of a process from its name and its cgroup.
+ * Reads the supervisor of a process from its name, its cgroup and the service that its parents have.
  *
  * A unit is one of the machine's only if nothing but slices (and user@UID.service) stands above it: in
  * /lxc.payload.web/system.slice/nginx.service it is the container's systemd that runs nginx, and systemctl would stop
@@ -168,6 +168,29 @@ static bool find_served(const struct wire_task *task, const struct process *proc
 	return target->is_helper;
 }
 
+static bool find_service(const struct process *process, struct stop_target *target)
+{
+	static const enum stop_kind kinds[] = {
+		[WIRE_SERVICE_RUNIT] = STOP_RUNIT,
+		[WIRE_SERVICE_S6] = STOP_S6,
+		[WIRE_SERVICE_DAEMONTOOLS] = STOP_DAEMONTOOLS,
+		[WIRE_SERVICE_SUPERVISORD] = STOP_SUPERVISORD,
+		[WIRE_SERVICE_PM2] = STOP_PM2,
+	};
+	const struct wire_service *service = &process->service;
+
+	/* Of a later version. */
+	if (service->kind >= sizeof(kinds) / sizeof(kinds[0]) || !kinds[service->kind])
+		return false;
+	target->kind = kinds[service->kind];
+	target->uid = service->uid;
+	target->of_user = service->uid;
+	target->started = service->pid;
+	snprintf(target->name, sizeof(target->name), "%s", service->name);
+	snprintf(target->control, sizeof(target->control), "%s", service->control);
+	return true;
+}
+
 static void clear(struct stop_target *target)
 {
 	*target = (struct stop_target){.kind = STOP_PROCESSES, .is_udp = target->is_udp,
@@ -184,6 +207,9 @@ void supervisor_find(const struct wire_task *task, const struct process *process
 		target->kind = STOP_NEVER;
 		return;
 	}
+	/* Not the unit of the supervisor, which has other services too. */
+	if (process && !process->container[0] && find_service(process, target))
+		return;
 	/* A unit that runs a container would start it again. */
 	if (process && find_unit(process, target))
 		return;

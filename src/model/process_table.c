@@ -112,6 +112,8 @@ static void process_fill(struct process *process, const struct wire_process *eve
 	memcpy(process->cwd, event->cwd, sizeof(process->cwd));
 	memcpy(process->user, event->user, sizeof(process->user));
 	memcpy(process->parents, event->parents, sizeof(process->parents));
+	process->service = event->service;
+	process->restarter = event->restarter;
 	process->has_origin = event->flags & WIRE_PROCESS_ORIGIN;
 	process->has_execed = event->flags & WIRE_PROCESS_EXEC;
 

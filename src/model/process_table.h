@@ -18,11 +18,13 @@ struct process {
 	char cgroup[256];    /* path in the cgroup v2 hierarchy, "/system.slice/nginx.service" */
 	char unit[128];	     /* the systemd unit in that path: .service, .socket, .scope or .mount */
 	char container[65];  /* the container id in that path: 64 hex digits */
-	bool has_origin;     /* cwd, user and parents were read */
+	bool has_origin;     /* cwd, user, parents, service and restarter were read */
 	char cwd[256];
 	char user[32];	     /* the name of task.uid */
 	bool has_execed;     /* it runs another program now than when it had the name task.comm */
 	struct wire_parent parents[WIRE_PARENTS_MAX]; /* the nearest first; pid 0: no more are known */
+	struct wire_service service;
+	struct wire_parent restarter; /* pid 0: none is known */
 };
 
 struct process_table;

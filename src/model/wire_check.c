@@ -44,6 +44,9 @@ static bool check_process(struct wire_process *process)
 	TERMINATE(process->user);
 	for (size_t i = 0; i < WIRE_PARENTS_MAX; i++)
 		TERMINATE(process->parents[i].comm);
+	TERMINATE(process->service.name);
+	TERMINATE(process->service.control);
+	TERMINATE(process->restarter.comm);
 	if (process->cmdline_len > sizeof(process->cmdline) - 1)
 		process->cmdline_len = sizeof(process->cmdline) - 1;
 	return true;

@@ -21,7 +21,7 @@ struct lookup {
 
 /*
  * Borrowed until a process is added to the model. NULL: no process is known, or it has exited. The second also has
- * directory, user and parents, which take as long to read as the rest.
+ * directory, user, parents and what starts it again, which take as long to read as the rest.
  */
 const struct process *process_lookup(struct lookup *lookup, const struct wire_task *task);
 const struct process *process_lookup_origin(struct lookup *lookup, const struct wire_task *task);

@@ -29,7 +29,7 @@ int proc_stat_read(int dir, const char *path, struct proc_stat *stat)
 	if (!begin || !end || end < begin)
 		return -ESRCH;
 	comm_copy(stat->comm, begin + 1, end);
-	/* Fields 4 and 22. */
-	return sscanf(end + 1, " %*c %" SCNu32 " %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d"
-			       " %" SCNu64, &stat->ppid, &stat->start_ticks) == 2 ? 0 : -ESRCH;
+	/* Fields 4, 7 and 22. */
+	return sscanf(end + 1, " %*c %" SCNu32 " %*d %*d %d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d"
+			       " %" SCNu64, &stat->ppid, &stat->tty, &stat->start_ticks) == 3 ? 0 : -ESRCH;
 }

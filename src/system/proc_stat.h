@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reads /proc/PID/stat: name, parent and start of a process, in one read. */
+/* Reads /proc/PID/stat: name, parent, terminal and start of a process, in one read. */
 #ifndef PORTTRACE_SYSTEM_PROC_STAT_H
 #define PORTTRACE_SYSTEM_PROC_STAT_H
 
@@ -8,6 +8,7 @@
 
 struct proc_stat {
 	uint32_t ppid;	      /* 0: none */
+	int tty;	      /* the controlling terminal; 0: none */
 	uint64_t start_ticks; /* since boot, in the reader's time namespace */
 	char comm[16];	      /* backslash and newline escaped, as the kernel prints them */
 };

@@ -3,11 +3,13 @@
 
 #include <inttypes.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "system/proc_stat.h"
+#include "system/process_service.h"
 
 /*
  * From /etc/passwd only: getpwuid() may ask a directory service over the network, which would wait, and would take
@@ -31,21 +33,26 @@ static void user_read(uint32_t uid, char user[32])
 
 /*
  * The nearest first, up to process 1. If one exits meanwhile, its pid may belong to another process, which started later
- * than the child.
+ * than the child. What supervises a login did not start what a user runs in the terminal.
  */
-static void parents_read(uint32_t ppid, uint64_t child_ticks, struct wire_parent parents[WIRE_PARENTS_MAX])
+static void parents_read(const struct proc_stat *stat, struct wire_process *event)
 {
-	struct proc_stat stat;
+	struct proc_stat child = *stat, parent;
+	uint32_t child_pid = event->task.pid;
+	bool has_same_terminal = true;
 	char path[32];
 
-	for (int i = 0; i < WIRE_PARENTS_MAX && ppid; i++) {
-		snprintf(path, sizeof(path), "/proc/%" PRIu32 "/stat", ppid);
-		if (proc_stat_read(-1, path, &stat) || stat.start_ticks > child_ticks)
+	for (int i = 0; i < WIRE_PARENTS_MAX && child.ppid; i++) {
+		snprintf(path, sizeof(path), "/proc/%" PRIu32 "/stat", child.ppid);
+		if (proc_stat_read(-1, path, &parent) || parent.start_ticks > child.start_ticks)
 			return;
-		parents[i].pid = ppid;
-		memcpy(parents[i].comm, stat.comm, sizeof(parents[i].comm));
-		ppid = stat.ppid;
-		child_ticks = stat.start_ticks;
+		event->parents[i].pid = child.ppid;
+		memcpy(event->parents[i].comm, parent.comm, sizeof(event->parents[i].comm));
+		has_same_terminal &= parent.tty == stat->tty;
+		if (has_same_terminal)
+			process_service_add_parent(child.ppid, &parent, child_pid, event);
+		child_pid = child.ppid;
+		child = parent;
 	}
 }
 
@@ -55,6 +62,6 @@ void process_origin_read(int dir, const struct proc_stat *stat, struct wire_proc
 
 	event->cwd[length < 0 ? 0 : length] = '\0';
 	user_read(event->task.uid, event->user);
-	parents_read(stat->ppid, stat->start_ticks, event->parents);
+	parents_read(stat, event);
 	event->flags |= WIRE_PROCESS_ORIGIN;
 }

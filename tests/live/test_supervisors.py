@@ -17,8 +17,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
-from porttrace_test import REUSEADDR, Skip, check, cgroup2_mount, equal, test, until
+from porttrace_test import NOBODY, REUSEADDR, Skip, check, cgroup2_mount, equal, test, until
 from remedy_table import print_remedy
 
 OWN_TRACER = True
@@ -403,3 +404,273 @@ def hostile_namespaces(t):
             equal(os.listdir(temp), [], f"{name} became shell")
         finally:
             subprocess.run(["ip", "netns", "delete", name], check=True, timeout=20)
+
+
+# --- supervisors and loops above the process: the real programs ----------------------------------------
+
+# A supervisor waits a second before it starts a service again.
+RESTART_S = 1.5
+SERVE = """
+import os, signal, socket, sys, time
+port, uid = int(sys.argv[1]), int(sys.argv[2])
+os.setgid(uid)
+os.setuid(uid)
+sock = socket.socket()
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+sock.bind(("127.0.0.1", port))
+sock.listen(5)
+time.sleep(60)
+"""
+SUPERVISORD = """[supervisord]
+logfile={temp}/log
+pidfile={temp}/pid
+nodaemon=true
+[unix_http_server]
+file={temp}/socket
+[supervisorctl]
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+[program:{name}]
+command={command}
+process_name={name}-%(process_num)s
+startsecs=0
+"""
+
+
+class Supervised:
+    """A supervisor that has one service, which has the port."""
+
+    def __init__(self, t, name):
+        if not shutil.which(name):
+            raise Skip(f"no {name} on this machine")
+        self.scene = Scene(t)
+        self.temp = self.scene.temp
+        os.chmod(self.temp, 0o755)
+        self.server = os.path.join(self.temp, "serve.py")
+        with open(self.server, "w", encoding="utf-8") as server:
+            server.write(SERVE)
+        self.supervisor = None
+
+    def __enter__(self):
+        self.scene.__enter__()
+        return self
+
+    def __exit__(self, *args):
+        if self.supervisor:
+            end_tree(self.supervisor.pid)
+            self.supervisor.wait()
+        self.scene.__exit__(*args)
+
+    def command(self, uid=0):
+        if uid and not os.path.exists("/usr/bin/python3"):
+            raise Skip("no python3 that every user may run")
+        python = "/usr/bin/python3" if uid else sys.executable
+        return f"{shlex.quote(python)} {shlex.quote(self.server)} {PORT} {uid}"
+
+    def directory(self, name, script):
+        """A directory with a program `run`, as runit, s6 and daemontools have it."""
+        path = os.path.join(self.temp, name)
+        os.mkdir(path)
+        run = os.path.join(path, "run")
+        with open(run, "w", encoding="utf-8") as file:
+            file.write(f"#!/bin/sh\n{script}\n")
+        os.chmod(run, 0o755)
+        return path
+
+    def start(self, *command, **options):
+        with open(os.path.join(self.temp, "said"), "w", encoding="utf-8") as said:
+            self.supervisor = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, **options)
+        try:
+            until(lambda: not self.scene.is_free("tcp"), f"{command[0]} has started the server")
+        except Exception:
+            with open(os.path.join(self.temp, "said"), encoding="utf-8") as said:
+                print(said.read())
+            raise
+
+    def stop(self):
+        """Runs the command that stops; the port is free, and stays so."""
+        remedy = self.scene.stop("stop_process", cwd=self.temp)
+        time.sleep(RESTART_S)
+        check(self.scene.is_free("tcp"), f"the port is still free a moment after {remedy['command']}")
+        return remedy
+
+
+def children_of(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
+            return [int(child) for child in children.read().split()]
+    except OSError:
+        return []
+
+
+def end_tree(pid):
+    """Ends a process of the test before those that it started, so that it does not start them again."""
+    children = children_of(pid)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    for child in children:
+        end_tree(child)
+
+
+SUPERVISORS = {"runsv": "sv down", "s6-supervise": "s6-svc -wD -T 7000 -d", "supervise": "svc -d"}
+
+
+def supervised(name, script="exec {}"):
+    def run(t):
+        with Supervised(t, name) as service:
+            path = service.directory("web", script.format(service.command()))
+            service.start(name, path)
+            remedy = service.stop()
+            command = f"{SUPERVISORS[name]} {path}"
+            check(remedy["command"].split("; ")[0] == command, f"{remedy}, not {command}")
+    return run
+
+
+for _name in SUPERVISORS:
+    _run = test()(supervised(_name))
+    _run.name = f"supervisors.service_of_{_name}"
+    # The supervisor ends the shell. The server that the shell has started stays.
+    _run = test()(supervised(_name, "{}\necho ended"))
+    _run.name = f"supervisors.server_below_a_shell_of_{_name}"
+
+
+@test()
+def hostile_services(t):
+    """The directory of a service is one word to the shell."""
+    for name in HOSTILE:
+        with Supervised(t, "runsv") as service:
+            path = service.directory(name, f"exec {service.command()}")
+            service.start("runsv", path)
+            remedy = service.scene.stop("stop_process", cwd=service.temp)
+            equal(shlex.split(remedy["command"]), ["sv", "down", path], "command")
+            check(not os.path.exists(os.path.join(service.temp, "MARK")), f"{name} became shell")
+
+
+@test()
+def service_of_user(t):
+    """As that user: the files in the directory may be links to others."""
+    with Supervised(t, "runsv") as service:
+        nobody = subprocess.run(["id", "-un", str(NOBODY)], capture_output=True, text=True, check=False).stdout.strip()
+        path = service.directory("web", f"exec {service.command(NOBODY)}")
+        os.chown(path, NOBODY, NOBODY)
+        service.start("runsv", path, user=NOBODY, group=NOBODY)
+        remedy = service.stop()
+        check(nobody, f"uid {NOBODY} has a name")
+        equal(remedy["command"], f"runuser -u $(id -un {NOBODY}) -- sv down {path}", "command")
+
+
+@test()
+def service_in_unit(t):
+    """The unit of the supervisor has other services too."""
+    with Supervised(t, "runsv") as service:
+        path = service.directory("web", f"exec {service.command()}")
+        service.start("runsv", path)
+        for pid in [service.supervisor.pid, *children_of(service.supervisor.pid)]:
+            service.scene.move(pid, f"system.slice/{service.scene.web}")
+        equal(service.stop()["command"], f"sv down {path}", "command")
+
+
+@test()
+def terminal_below_service(t):
+    """A service that gives logins has not started what a user runs in the terminal."""
+    with Supervised(t, "runsv") as service:
+        script = "import pty, sys; pty.spawn(sys.argv[1:])"
+        path = service.directory("getty", f"exec {sys.executable} -c {shlex.quote(script)} {service.command()}")
+        service.start("runsv", path)
+        remedy = [r for r in service.scene.remedies() if r["action"] == "stop_process"][0]
+        check(remedy["command"].startswith("kill "), f"{remedy}")
+
+
+def program_of_supervisord(t, wrap="{}"):
+    with Supervised(t, "supervisord") as service:
+        path = os.path.join(service.temp, "supervisord.conf")
+        with open(path, "w", encoding="utf-8") as conf:
+            conf.write(SUPERVISORD.format(temp=service.temp, name="pt$HOME", command=wrap.format(service.command())))
+        service.start("supervisord", "-c", path)
+        remedy = service.stop()
+        equal(shlex.split(remedy["command"].split("; ")[0]),
+              ["supervisorctl", "-s", f"unix://{service.temp}/socket", "stop", "pt$HOME:pt$HOME-0"], "command")
+
+
+@test()
+def service_of_supervisord(t):
+    program_of_supervisord(t)
+
+
+@test()
+def server_below_a_shell_of_supervisord(t):
+    program_of_supervisord(t, "/bin/sh -c '{}; true'")
+
+
+@test()
+def shell_loop(t):
+    """The shell is ended too, or it starts the server again."""
+    for shell in ("sh", "bash"):
+        for is_file in (False, True):
+            with Supervised(t, shell) as service:
+                script = f"while true; do\n  {service.command()}\ndone\n"
+                args = ["-c", script]
+                if is_file:
+                    args = [os.path.join(service.temp, "loop")]
+                    with open(args[0], "w", encoding="utf-8") as file:
+                        file.write(script)
+                service.start(shell, *args)
+                remedy = service.stop()
+                check(remedy["command"].startswith(f"kill {service.supervisor.pid} "), f"{remedy}")
+                check("starts the next one again" in remedy["text"], f"{remedy}")
+                service.supervisor.wait()
+
+
+@test()
+def shell_without_loop(t):
+    """A script that has started the server, and goes on, is not ended."""
+    with Supervised(t, "sh") as service:
+        service.start("sh", "-c", f"{service.command()} & while sleep 1; do true; done")
+        service.stop()
+        equal(service.supervisor.poll(), None, "the script is left alone")
+
+
+@test()
+def loop_that_runs_the_caller(t):
+    """A script that runs the caller too would end it."""
+    with Supervised(t, "sh") as service:
+        script = os.path.join(service.temp, "loop")
+        with open(script, "w", encoding="utf-8") as file:
+            file.write(f"while true; do\n  sleep 60 &\n  {service.command()}\ndone\n")
+        service.start("sh", script)
+        caller = [pid for pid in children_of(service.supervisor.pid)
+                  if open(f"/proc/{pid}/comm", encoding="ascii").read() == "sleep\n"][0]
+        done = t.command("why", "--json", "-p", caller, f"tcp:127.0.0.1:{PORT}")
+        stop = [r["command"] for r in json.loads(done.stdout)["remedies"] if r["action"] == "stop_process"]
+        check(str(service.supervisor.pid) not in stop[0].split(), f"{stop}")
+
+
+RUN_AGAIN = """import subprocess, sys
+while True:
+    subprocess.run(sys.argv[1:], check=False)
+"""
+
+
+@test()
+def watcher(t):
+    """nodemon starts a program again when a file changes."""
+    with Supervised(t, "python3") as service:
+        path = os.path.join(service.temp, "nodemon")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(RUN_AGAIN)
+        service.start(sys.executable, path, *shlex.split(service.command()))
+        remedy = service.stop()
+        check(remedy["command"].startswith(f"kill {service.supervisor.pid} "), f"{remedy}")
+
+
+@test()
+def process_of_pm2(t):
+    """A stand-in for pm2: it ends the one that runs it again, and then the server."""
+    with Supervised(t, "python3") as service:
+        home = os.path.join(service.temp, "pm2 home")
+        god = "open('/proc/self/comm', 'w').write('PM2 v5.3.0: God Daemon')\n" + RUN_AGAIN
+        service.start(sys.executable, "-c", god, *shlex.split(service.command()), env={**os.environ, "pm_id": "3", "PM2_HOME": home})
+        server = children_of(service.supervisor.pid)[0]
+        service.scene.stand_in("pm2", f"""[ "$* $PM2_HOME" = {shlex.quote(f"stop 3 {home}")} ] || exit 5
+kill {service.supervisor.pid} {server}""")
+        equal(service.stop()["command"], f"env PM2_HOME='{home}' pm2 stop 3", "command")

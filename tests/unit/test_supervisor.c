@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "claim_make.h"
 #include "diagnose/stop.h"
 #include "diagnose/supervisor.h"
 
@@ -21,6 +22,7 @@ struct process_case {
 	const char *exe, *cmdline;
 	uint32_t uid;
 	bool is_udp, has_socket_unit;
+	struct wire_service service;
 	bool end;
 };
 
@@ -77,6 +79,25 @@ static const struct process_case cases[] = {
 	 .cmdline = "/usr/bin/conmon --api-version 1 -c " ID " -u " ID " -r /usr/bin/crun"),
 	CASE("conmon", "/kubepods.slice/crio-conmon-" ID ".scope", "crictl stop 0123456789abc",
 	 .cmdline = "/usr/bin/conmon -c " ID),
+	/* supervisors among the parents */
+	CASE("web", "/system.slice/runit.service", "sv down /etc/service/web",
+	 .service = {WIRE_SERVICE_RUNIT, .pid = 4211, .name = "/etc/service/web"}),
+	CASE("web", "/", "s6-svc -wD -T 7000 -d '/run/service/a b'",
+	 .service = {WIRE_SERVICE_S6, .pid = 4211, .name = "/run/service/a b"}),
+	CASE("web", "/", "runuser -u $(id -un 1000) -- svc -d /home/a/web",
+	 .service = {WIRE_SERVICE_DAEMONTOOLS, .uid = 1000, .pid = 4211, .name = "/home/a/web"}),
+	CASE("web", "/", "supervisorctl -s unix:///run/s.sock stop web:web_00",
+	 .service = {WIRE_SERVICE_SUPERVISORD, .pid = 4211, .name = "web:web_00", .control = "unix:///run/s.sock"}),
+	CASE("web", "/", "supervisorctl stop 'a:$(reboot)'",
+	 .service = {WIRE_SERVICE_SUPERVISORD, .pid = 4211, .name = "a:$(reboot)"}),
+	CASE("web", "/", "runuser -u $(id -un 1000) -- env PM2_HOME='/home/a b' pm2 stop 3",
+	 .service = {WIRE_SERVICE_PM2, .uid = 1000, .pid = 4211, .name = "3", .control = "/home/a b"}),
+	CASE("web", "/", "", .service = {WIRE_SERVICE_PM2, .pid = 4211, .name = "-f"}),
+	CASE("web", "/", "", .service = {WIRE_SERVICE_RUNIT, .pid = 4211, .name = "/a\nb"}),
+	/* of a later version */
+	CASE("web", "/", "kill 4211", .service = {99, .pid = 4211, .name = "web"}),
+	CASE("redis", "/docker/" ID, "docker stop 0123456789ab",
+	 .service = {WIRE_SERVICE_S6, .pid = 4211, .name = "/run/service/redis"}),
 	/* what runs all of it */
 	CASE("systemd", "/init.scope", "never"),
 	CASE("systemd", USER "/init.scope", "never", .uid = 1000, .exe = "/usr/lib/systemd/systemd"),
@@ -104,6 +125,7 @@ static void command_of(const struct process_case *wanted, struct command *comman
 	snprintf(process.cgroup, sizeof(process.cgroup), "%s", wanted->cgroup);
 	snprintf(process.exe, sizeof(process.exe), "%s", wanted->exe ? wanted->exe : "");
 	snprintf(process.cmdline, sizeof(process.cmdline), "%s", wanted->cmdline ? wanted->cmdline : "");
+	process.service = wanted->service;
 	process_container_of(process.cgroup, process.container, sizeof(process.container));
 	supervisor_find(&process.task, &process, &target);
 	stop_plan_init(&plan);
@@ -133,6 +155,52 @@ static void each_process_has_its_command(void **state)
 	assert_int_equal(failed, 0);
 }
 
+/* web[4211] has the port, and this service and restarter. The caller is a child of run[4190]. */
+static const struct {
+	const char *command;
+	struct wire_service service;
+	struct wire_parent restarter;
+	const char *cgroup;
+} started[] = {
+	{"sv down /etc/web", {WIRE_SERVICE_RUNIT, .pid = 4211, .name = "/etc/web"}, {0}, "/"},
+	{"sv down /etc/web; kill 4211", {WIRE_SERVICE_RUNIT, .pid = 4200, .name = "/etc/web"}, {0}, "/"},
+	{"sv down /etc/web; kill 4205 4211", {WIRE_SERVICE_RUNIT, .pid = 4200, .name = "/etc/web"}, {4205, "sh"}, "/"},
+	{"svc -d /etc/web; sleep 1; kill 4211", {WIRE_SERVICE_DAEMONTOOLS, .pid = 4200, .name = "/etc/web"}, {0}, "/"},
+	{"kill 4205 4211", {0}, {4205, "sh"}, "/"},
+	{"kill 4211", {0}, {4190, "run"}, "/"},
+	{"systemctl stop web.service", {0}, {4205, "sh"}, "/system.slice/web.service"},
+};
+
+static void what_starts_it_again_is_stopped(void **state)
+{
+	struct claim claim = make_claim(IPPROTO_TCP, "0.0.0.0", 0);
+	struct holder holder = make_holder(IPPROTO_TCP, "0.0.0.0", 0, WIRE_TCP_LISTEN);
+	struct wire_process event = make_process(1, 4211, "/");
+	struct model *model = model_new(NULL);
+	struct finding f = {.claim = &claim, .model = model};
+
+	(void)state;
+	claim.task.ppid = 4190;
+	holder.pids[0] = event.task;
+	holder.pid_count = 1;
+	for (size_t i = 0; i < sizeof(started) / sizeof(started[0]); i++) {
+		struct command command = {0};
+		struct stop_plan plan;
+
+		event.service = started[i].service;
+		event.restarter = started[i].restarter;
+		snprintf(event.cgroup, sizeof(event.cgroup), "%s", started[i].cgroup);
+		assert_int_equal(model_apply(model, &event.hdr), 0);
+		stop_plan_init(&plan);
+		stop_plan_add(&plan, &f, &holder);
+		assert_false(plan.is_impossible);
+		assert_true(stop_plan_covers(&plan, &f, &holder));
+		stop_plan_command(&plan, 8080, &command);
+		assert_string_equal(command_text(&command), started[i].command);
+	}
+	model_free(model);
+}
+
 /* Nothing is known but the name. */
 static void without_its_facts(void **state)
 {
@@ -150,6 +218,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_process_has_its_command),
+		cmocka_unit_test(what_starts_it_again_is_stopped),
 		cmocka_unit_test(without_its_facts),
 	};
 
