@@ -49,7 +49,8 @@ BPF := read emit filter sock task record churn timewait twsk search port_usage h
        tracepoint iter
 
 CORE := \
-	util/address util/clock util/display_width util/errno_name util/exec_name util/escape util/nearest util/shell_loop util/time_format \
+	util/address util/clock util/display_width util/errno_name util/exec_name util/escape util/nearest \
+	util/shell_loop util/time_format \
 	model/wire_check model/wire_filter model/wire_event model/model model/apply \
 	model/failure_ring model/repeat_table model/reservation_ring model/closed_cache model/closed_servers model/port_table model/process_table model/netns_table \
 	model/flow_table model/search_table model/pool_table model/slab source/capture source/socket_list \

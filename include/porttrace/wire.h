@@ -317,7 +317,7 @@ struct wire_process {
 	char user[32]; /* the name of task.uid */
 	struct wire_parent parents[WIRE_PARENTS_MAX]; /* the nearest first; pid 0: no more are known */
 	struct wire_service service;
-	struct wire_parent restarter; /* a parent that is to start the process again when it ends; pid 0: none is known */
+	struct wire_parent restarter; /* a parent that starts the process again when it ends; pid 0: none */
 	__u32 padding;
 };
 

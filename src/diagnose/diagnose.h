@@ -78,6 +78,7 @@ struct pool {
 	uint32_t top_count;		/* sockets of `top`, TIME_WAITs included */
 	uint32_t top_bound, top_connected; /* of these: without and with a TCP connection, not closed */
 	uint32_t closed;		/* ports that every connect() of TCP skips, because of a bind() */
+	uint32_t wildcard;		/* ports that a socket on a wildcard address has on every local address */
 };
 
 enum remedy_action {

@@ -157,6 +157,7 @@ struct count {
 	bool has_mark;
 	uint8_t uses[UINT16_MAX + 1];	 /* of each port: enum port_use */
 	bool is_closed[UINT16_MAX + 1]; /* to connect(), by bind() */
+	bool is_wildcard[UINT16_MAX + 1];
 	struct tally tally;
 };
 
@@ -173,6 +174,8 @@ static void count_socket(struct count *count, const struct port_entry *entry, co
 		count->is_closed[sk2->local_port] = true;
 	if (use == PORT_FREE)
 		return;
+	if (address_is_wildcard(sk2->local_addr))
+		count->is_wildcard[sk2->local_port] = true;
 	tally_add(&count->tally, entry, sk2);
 	if (use > count->uses[sk2->local_port])
 		count->uses[sk2->local_port] = use;
@@ -183,12 +186,13 @@ static void count_uses(struct count *count, const struct wire_netns *netns)
 	struct pool *pool = count->pool;
 	bool is_own_range = pool->low != netns->range_low || pool->high != netns->range_high;
 
-	pool->time_wait = pool->bound = pool->other = pool->closed = 0;
+	pool->time_wait = pool->bound = pool->other = pool->closed = pool->wildcard = 0;
 	for (uint32_t port = pool->low; port <= pool->high; port++) {
 		pool->time_wait += count->uses[port] == PORT_TIME_WAIT;
 		pool->bound += count->uses[port] == PORT_BOUND;
 		pool->other += count->uses[port] == PORT_OTHER;
 		pool->closed += count->is_closed[port];
+		pool->wildcard += count->is_wildcard[port];
 	}
 	count_reserved(netns->reserved_count, is_own_range, pool);
 }

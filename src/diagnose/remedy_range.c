@@ -170,6 +170,31 @@ static void write_no_port_in_caller(const struct attempt *try, struct remedy *ou
 		    "port then serves many destinations.", the_caller(try->f).s);
 }
 
+/* A port is taken on one address, unless its socket is on a wildcard. */
+static bool try_other_address(struct attempt *try)
+{
+	const struct claim *claim = try->f->claim;
+
+	return claim->call == CLAIM_BIND && !address_is_wildcard(claim->sock.local_addr) &&
+	       try->pool.wildcard + try->pool.reserved < try->pool.size;
+}
+
+static void write_other_address(const struct attempt *try, struct remedy *out)
+{
+	const uint8_t *address = try->f->claim->sock.local_addr;
+	uint8_t other[16];
+
+	remedy_text(out, "Bind %s to ", the_caller(try->f).s);
+	/* All of 127.0.0.0/8 is local. */
+	if (address_is_loopback(address) && address_is_mapped(address)) {
+		memcpy(other, address, sizeof(other));
+		other[15] = other[15] == 254 ? 1 : (uint8_t)(other[15] + 1);
+		remedy_text(out, "%s, or to ", address_text(other).s);
+	}
+	remedy_text(out, "another address that 'ip address' lists: the ports are taken on %s only.",
+		    address_text(address).s);
+}
+
 static bool try_no_port_in_holder(struct attempt *try)
 {
 	return is_tcp_connect(try) && try->pool.bound && try->pool.top_count;
@@ -240,6 +265,19 @@ static void write_close_connections(const struct attempt *try, struct remedy *ou
 		    "first.", task_name(&try->pool.top).s, with_commas(try->pool.top_count).s);
 }
 
+static bool try_close_second(struct attempt *try)
+{
+	return is_tcp_connect(try) && try->pool.time_wait > try->pool.size / 2;
+}
+
+static void write_close_second(const struct attempt *try, struct remedy *out)
+{
+	remedy_text(out, "Keep connections open and reuse them");
+	if (try->pool.top_count)
+		remedy_text(out, " in %s", task_name(&try->pool.top).s);
+	remedy_text(out, ", or let the peer close first: the side that closes first keeps the port in TIME_WAIT.");
+}
+
 const struct remedy_row range_remedies[] = {
 	{REMEDY_DESTROY_SOCKET, REMEDY_NOW, try_destroy_timewaits, write_destroy_timewaits, 0},
 	{REMEDY_SYSCTL, REMEDY_NOW, try_widen, write_widen, 0},
@@ -247,10 +285,12 @@ const struct remedy_row range_remedies[] = {
 	{REMEDY_SYSCTL, REMEDY_NOW, try_unreserve, write_unreserve, 0},
 	{REMEDY_SYSCTL, REMEDY_AFTER, try_tw_reuse, write_tw_reuse, 0},
 	{REMEDY_SET_CALLER_OPTION, REMEDY_RESTART, try_no_port_in_caller, write_no_port_in_caller, 0},
+	{REMEDY_OTHER_ADDRESS, REMEDY_RESTART, try_other_address, write_other_address, 0},
 	{REMEDY_SET_HOLDER_OPTION, REMEDY_RESTART, try_no_port_in_holder, write_no_port_in_holder, 0},
 	{REMEDY_WAIT, REMEDY_AFTER, try_wait_for_reuse, write_wait_for_reuse, 0},
 	{REMEDY_WAIT, REMEDY_AFTER, try_wait, write_wait, 0},
 	{REMEDY_STOP_PROCESS, REMEDY_RESTART, try_close_bound, write_close_bound, 0},
 	{REMEDY_STOP_PROCESS, REMEDY_AFTER, try_close_connections, write_close_connections, 0},
+	{REMEDY_STOP_PROCESS, REMEDY_PREVENTS, try_close_second, write_close_second, 0},
 };
 const size_t range_remedy_count = sizeof(range_remedies) / sizeof(range_remedies[0]);

@@ -70,7 +70,7 @@ void fix_range_exhausted(const struct finding *f, char *out)
 	if (is_tcp_connect(f))
 		sentence_append(out, "close or reuse connections, widen net.ipv4.ip_local_port_range, or use "
 				     "more source or destination addresses.");
-	else if (sock_is_udp(&f->claim->sock)) /* a wildcard socket has the port on every address */
+	else if (address_is_wildcard(f->claim->sock.local_addr)) /* it takes the port on every address */
 		sentence_append(out, "close sockets, or widen net.ipv4.ip_local_port_range.");
 	else
 		sentence_append(out, "close sockets, widen net.ipv4.ip_local_port_range, or bind to more local "

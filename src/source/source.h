@@ -80,7 +80,8 @@ struct source_ops {
 	 */
 	void (*find_fdless_owner)(struct source *source, const struct wire_socket *socket,
 				  struct socket_list *found);
-	/* Reads /proc/PID of a process; with_origin: directory, user, parents and what starts it again too. 0, or -ESRCH: it has exited. */
+	/* Reads /proc/PID of a process; with_origin: directory, user, parents and what starts it again too. 0, or -ESRCH:
+	 * it has exited. */
 	int (*read_process)(struct source *source, const struct wire_task *task, bool with_origin,
 			    struct wire_process *process);
 	/* Whether the process (pid and start time) exists; true if that is not known. */

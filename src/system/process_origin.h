@@ -6,7 +6,8 @@
 #include "porttrace/wire.h"
 #include "system/proc_stat.h"
 
-/* Fills user, cwd, parents, service and restarter of a process. `dir`: its directory in /proc. What cannot be read stays empty. */
+/* Fills user, cwd, parents, service and restarter of a process. `dir`: its directory in /proc. What cannot be read stays
+ * empty. */
 void process_origin_read(int dir, const struct proc_stat *stat, struct wire_process *event);
 
 #endif

@@ -14,8 +14,8 @@ import subprocess
 import time
 
 from porttrace_test import (
-    REUSEADDR, REUSEPORT, V6ONLY, IP_BIND_ADDRESS_NO_PORT, IP_FREEBIND, NOBODY, Process, Skip, at_end, check, equal, sysctl, tcp, test,
-    timewaits as timewaits_on, udp, until,
+    REUSEADDR, REUSEPORT, V6ONLY, IP_BIND_ADDRESS_NO_PORT, IP_FREEBIND, NOBODY, Process, Skip, at_end, check, equal, run_text, sysctl,
+    tcp, test, timewaits as timewaits_on, udp, until,
 )
 
 from remedy_table import print_remedy
@@ -68,7 +68,7 @@ class Situation:
         try:
             if self.uid is not None:
                 os.seteuid(self.uid)
-            with self.make(None if self.peer else where, *options, *more) as sock:
+            with self.make(where if where[1] or not self.peer else None, *options, *more) as sock:
                 if self.peer:
                     sock.connect(self.peer)
         except OSError as error:
@@ -266,6 +266,101 @@ def client_bound_to_the_port(t, s):
     s.options = (REUSEADDR,)
 
 
+def answer_late(me, port, options, *more):
+    """A server that closes first; its client never closes: the server's end stays in FIN_WAIT2."""
+    with tcp(("127.0.0.1", port), *more, *options, backlog=5) as listener:
+        with socket.create_connection(("127.0.0.1", port)):
+            listener.accept()[0].close()
+            listener.close()
+            me.send()
+            me.receive()
+
+
+def in_state(state, port):
+    until(lambda: run_text("ss", "-Htan", "state", state, "sport", "=", f":{port}"), f"a connection in {state} on port {port}")
+
+
+@situation
+def fin_wait2(t, s):
+    """What is left is a closed connection, whose peer may keep it so for a minute."""
+    s.hold(answer_late, REUSEADDR)
+    in_state("fin-wait-2", s.port)
+
+
+def send_and_close(me, port, options, *more):
+    """The peer does not read: what was sent before close() keeps the connection in FIN_WAIT1."""
+    with tcp(("127.0.0.1", port), *more, *options, backlog=5) as listener:
+        with socket.create_connection(("127.0.0.1", port)):
+            with listener.accept()[0] as sock:
+                sock.setblocking(False)
+                try:
+                    while True:
+                        sock.send(b"x" * 65536)
+                except BlockingIOError:
+                    pass
+            listener.close()
+            me.send()
+            me.receive()
+
+
+@situation
+def orphan(t, s):
+    s.hold(send_and_close, REUSEADDR)
+    in_state("fin-wait-1", s.port)
+
+
+def leave_timewait_of_client(s, bound, *options):
+    """A client whose port the kernel chose, or that bound it by number, closes first. The address of its server."""
+    peer = ("127.0.0.9", next(PORTS))
+    server = Process(serve, peer[1], ()).start()
+    server.receive()
+    s.holders.append(server)
+    client = Process(connect_out, s.port, options, peer, bound).start()
+    client.receive()
+    client.send()
+    client.result()
+    until(lambda: timewaits_on(s.port), f"TIME_WAIT on port {s.port}")
+    return peer
+
+
+@situation
+def timewait_of_client(t, s):
+    """A client that the kernel gave the port closed first. The server's options are not those of its socket."""
+    s.port = next(RANGES)
+    s.where, s.options = ("0.0.0.0", s.port), (REUSEADDR,)
+    leave_timewait_of_client(s, False)
+
+
+@situation
+def bound_with_reuseport_of_another_user(t, s):
+    """SO_REUSEPORT needs the same user; SO_REUSEADDR in both shares, while no socket listens."""
+    s.hold(lambda me, port, options: _bound(me, port, (REUSEPORT, *options)), uid=NOBODY)
+    s.options = (REUSEADDR,)
+
+
+@situation
+def same_client_in_use(t, s):
+    """A second connection from the same port to the same server."""
+    s.holder_options = (REUSEADDR,)
+    s.hold(connect_out, t.peer, True)
+    s.options = (REUSEADDR,)
+    s.peer = t.peer
+
+
+@situation
+def same_client_in_timewait(t, s):
+    sysctl("ipv4/tcp_timestamps", 0)
+    s.peer = leave_timewait_of_client(s, True, REUSEADDR)
+    s.options = (REUSEADDR,)
+
+
+@situation
+def ipv6_off(t, s):
+    """IP_FREEBIND would bind, and no peer could connect."""
+    sysctl("ipv6/conf/all/disable_ipv6", 1)
+    s.where = ("::1", s.port)
+
+
 @situation
 def address_not_local(t, s):
     s.where = ("192.0.2.77", s.port)
@@ -387,13 +482,37 @@ def range_reserved(t, s):
 def refusal(trace, s):
     error = s.call()
     check(error, f"the call on port {s.port} must be refused, but succeeded")
-    where = {"event": "connect", "remote_port": s.port} if s.peer else {"event": "bind", "local_port": s.where[1]}
+    where = {"event": "connect", "remote_port": s.peer[1]} if s.peer else {"event": "bind"}
+    if s.where[1] or not s.peer:
+        where["local_port"] = s.where[1]
     record = trace.wait(errno=error, conflict=lambda c: True, **where)
     return error, record["conflict"]
 
 
 def succeeds(s, *more, port=None, without=()):
     until(lambda: s.call(*more, port=port, without=without) is None, "the call succeeds after the remedy", 3)
+
+
+def serve_and_close(me, port):
+    with tcp(("127.0.0.9", port), REUSEADDR, backlog=50) as listener:
+        me.send()
+        while True:
+            listener.accept()[0].close()
+
+
+def close_second(s):
+    """The peer closes first: many more connections than ports of the range, and no port stays taken."""
+    run_text("ss", "-tK", "state", "time-wait")
+    low, high = map(int, sysctl("ipv4/ip_local_port_range").split())
+    port = next(PORTS)
+    server = Process(serve_and_close, port).start()
+    server.receive()
+    s.holders.append(server)
+    for _ in range(3 * (high - low + 1)):
+        with socket.create_connection(("127.0.0.9", port)) as sock:
+            at_end(sock)
+            time.sleep(0.01)
+    equal([pair for pair in timewaits_on(port) if pair[1].endswith(f":{port}")], [], "TIME_WAITs of the client")
 
 
 def do(t, s, remedy):
@@ -411,6 +530,8 @@ def do(t, s, remedy):
         level, option, value = OPTIONS[remedy["option"]]
         equal(str(value), remedy["value"], "value of the option")
         succeeds(s, (level, option, value), without=[o for o in s.options if o[:2] == (level, option)])
+    elif action == "stop_process" and effect == "prevents":
+        close_second(s)
     elif action == "stop_process" and effect == "restart":
         if not s.users:
             return False
@@ -422,7 +543,7 @@ def do(t, s, remedy):
     elif action == "other_address":
         address = re.search(r" to (\S+), or", remedy["text"]).group(1).strip("[]")
         equal(":" in address, ":" in s.where[0], "the address is of the socket's family: an IPv6 one")
-        s.where = (address, s.port)
+        s.where = (address, s.where[1])
         succeeds(s)
     else:
         time.sleep(remedy.get("after_s", 0))

@@ -669,7 +669,8 @@ def process_of_pm2(t):
     with Supervised(t, "python3") as service:
         home = os.path.join(service.temp, "pm2 home")
         god = "open('/proc/self/comm', 'w').write('PM2 v5.3.0: God Daemon')\n" + RUN_AGAIN
-        service.start(sys.executable, "-c", god, *shlex.split(service.command()), env={**os.environ, "pm_id": "3", "PM2_HOME": home})
+        service.start(sys.executable, "-c", god, *shlex.split(service.command()),
+                      env={**os.environ, "pm_id": "3", "PM2_HOME": home})
         server = children_of(service.supervisor.pid)[0]
         service.scene.stand_in("pm2", f"""[ "$* $PM2_HOME" = {shlex.quote(f"stop 3 {home}")} ] || exit 5
 kill {service.supervisor.pid} {server}""")

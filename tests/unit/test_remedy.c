@@ -197,6 +197,19 @@ static void range_of_bound(struct scene *scene)
 	scene->pool.top_count = scene->pool.top_bound = 28000;
 }
 
+static void range_of_one_address(struct scene *scene)
+{
+	range_of_bound(scene);
+	set_local(&scene->claim.sock, "127.0.0.1");
+	memcpy(scene->claim.requested_addr, scene->claim.sock.local_addr, sizeof(scene->claim.requested_addr));
+}
+
+static void range_of_wildcards(struct scene *scene)
+{
+	range_of_one_address(scene);
+	scene->pool.wildcard = scene->pool.size;
+}
+
 static void range_bound_by_the_caller(struct scene *scene)
 {
 	range_of_bound(scene);
@@ -316,12 +329,21 @@ static const struct expectation expectations[] = {
 		"destroy_socket now: ss -tK state time-wait dst 10.0.0.5:443\n"
 		"sysctl now net.ipv4.ip_local_port_range: sysctl -w net.ipv4.ip_local_port_range='16384 65535'\n"
 		"sysctl after 2 net.ipv4.tcp_tw_reuse: sysctl -w net.ipv4.tcp_tw_reuse=1\n"
-		"wait after 68: Wait up to 68 s: TIME_WAITs end by themselves.\n"},
+		"wait after 68: Wait up to 68 s: TIME_WAITs end by themselves.\n"
+		"stop_process prevents: Keep connections open and reuse them, or let the peer close first: the side that closes first keeps the port in TIME_WAIT.\n"},
 	{"range_on_loopback", range_on_loopback,
 		"destroy_socket now: ss -tK state time-wait dst 127.0.0.1:443\n"
 		"sysctl now net.ipv4.ip_local_port_range: sysctl -w net.ipv4.ip_local_port_range='16384 65535'\n"
-		"wait after 2: Wait 2 s: connect() takes over TIME_WAITs older than that (both sides need TCP timestamps).\n"},
+		"wait after 2: Wait 2 s: connect() takes over TIME_WAITs older than that (both sides need TCP timestamps).\n"
+		"stop_process prevents: Keep connections open and reuse them, or let the peer close first: the side that closes first keeps the port in TIME_WAIT.\n"},
 	{"range_of_bound", range_of_bound,
+		"sysctl now net.ipv4.ip_local_port_range: sysctl -w net.ipv4.ip_local_port_range='16384 65535'\n"
+		"stop_process restart: Close sockets in curl[4242], which has 28,000 of the ports.\n"},
+	{"range_of_one_address", range_of_one_address,
+		"sysctl now net.ipv4.ip_local_port_range: sysctl -w net.ipv4.ip_local_port_range='16384 65535'\n"
+		"other_address restart: Bind node[977] to 127.0.0.2, or to another address that 'ip address' lists: the ports are taken on 127.0.0.1 only.\n"
+		"stop_process restart: Close sockets in curl[4242], which has 28,000 of the ports.\n"},
+	{"range_of_wildcards", range_of_wildcards,
 		"sysctl now net.ipv4.ip_local_port_range: sysctl -w net.ipv4.ip_local_port_range='16384 65535'\n"
 		"stop_process restart: Close sockets in curl[4242], which has 28,000 of the ports.\n"},
 	{"range_bound_by_the_caller", range_bound_by_the_caller,
