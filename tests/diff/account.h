@@ -34,6 +34,7 @@ struct world {
 	unsigned int draw; /* random, chooses a remedy; 0: none is carried out */
 	bool is_over; /* a remedy changed sockets without updating the account */
 	unsigned long remedies[REMEDY_WAIT + 1]; /* carried out, by action */
+	unsigned long unoffered; /* remedies that were not offered, and carried out */
 };
 
 bool is_udp(const struct end *end);

@@ -91,7 +91,7 @@ static bool op_run(struct world *w, const struct op *op)
 }
 
 struct totals {
-	unsigned long checked, refused, remedies[REMEDY_WAIT + 1];
+	unsigned long checked, refused, unoffered, remedies[REMEDY_WAIT + 1];
 };
 
 static struct disagreement scenario_run(const struct scenario *s, bool loud, struct totals *totals)
@@ -128,6 +128,7 @@ static struct disagreement scenario_run(const struct scenario *s, bool loud, str
 	if (totals) {
 		totals->checked += w.checked;
 		totals->refused += w.refused;
+		totals->unoffered += w.unoffered;
 		for (size_t i = 0; i < COUNT(w.remedies); i++)
 			totals->remedies[i] += w.remedies[i];
 	}
@@ -240,5 +241,6 @@ int main(int argc, char **argv)
 			printf("  %s: carried out %lu times, and the call succeeded\n",
 			       remedy_action_name((enum remedy_action)i), totals.remedies[i]);
 	}
+	printf("  not offered: tried %lu times, and the call was refused again\n", totals.unoffered);
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "account.h"
 #include "diagnose/command.h"
 #include "diagnose/remedy.h"
+#include "diagnose/rules.h"
 #include "system/netns_read.h"
 
 #define FIRST_PID  1000
@@ -161,20 +162,72 @@ static bool offers(const struct conflict *conflict, enum remedy_action action, c
 	return conflict->remedy_count == CONFLICT_REMEDIES_MAX;
 }
 
-/* An option that is not offered must not help, unless the bucket has cached options that its sockets have cleared.
- * false: no option was set. */
-static bool try_unoffered(const struct world *w, struct end *end, const struct claim *claim,
-			  const struct conflict *conflict)
+/* What is tried although it is not offered, in turn. */
+enum unoffered { UNOFFERED_REUSEADDR, UNOFFERED_REUSEPORT, UNOFFERED_V6ONLY, UNOFFERED_DESTROY, UNOFFERED_STOP, UNOFFERED_KINDS };
+
+static const char *const unoffered_names[] = {"SO_REUSEADDR", "SO_REUSEPORT", "IPV6_V6ONLY", "ss -K of the port",
+					      "the end of every holder"};
+
+static void stop_all(struct world *w)
 {
+	for (size_t i = 0; i < w->count; i++) {
+		if (w->ends[i].holds)
+			end_close(&w->ends[i], NULL);
+	}
+	usleep(SETTLE_US);
+}
+
+static bool has_listener(const struct world *w)
+{
+	for (size_t i = 0; i < w->count; i++) {
+		if (w->ends[i].holds && w->ends[i].sock.state == WIRE_TCP_LISTEN)
+			return true;
+	}
+	return false;
+}
+
+/* false: nothing was changed. */
+static bool try_option(struct end *end, const struct claim *claim, const struct conflict *conflict, uint32_t flag,
+		       const char *name)
+{
+	if (claim->sock.flags & flag || offers(conflict, REMEDY_SET_CALLER_OPTION, name))
+		return false;
+	set_option(end->fd, name);
+	return true;
+}
+
+/*
+ * What is not offered must not help, unless the bucket has cached options that its sockets have cleared. false: nothing
+ * was tried. To stop the holders is offered together with what destroys their connections, too.
+ */
+static bool try_unoffered(struct world *w, struct end *end, const struct claim *claim, const struct conflict *conflict,
+			  enum unoffered what)
+{
+	char command[64];
+
 	if (w->bucket.fastreuse > 0 || w->bucket.fastreuseport > 0)
 		return false;
-	if (!(claim->sock.flags & WIRE_REUSEADDR) && !offers(conflict, REMEDY_SET_CALLER_OPTION, "SO_REUSEADDR")) {
-		set_option(end->fd, "SO_REUSEADDR");
+	switch (what) {
+	case UNOFFERED_REUSEADDR:
+		return try_option(end, claim, conflict, WIRE_REUSEADDR, "SO_REUSEADDR");
+	case UNOFFERED_REUSEPORT:
+		return try_option(end, claim, conflict, WIRE_REUSEPORT, "SO_REUSEPORT");
+	case UNOFFERED_V6ONLY:
+		return claim->sock.family == AF_INET6 && !sock_is_mapped(&claim->sock) &&
+		       try_option(end, claim, conflict, WIRE_V6ONLY, "IPV6_V6ONLY");
+	case UNOFFERED_DESTROY:
+		/* A listener becomes a bound socket, which may share the port; its process no longer serves then. */
+		if (claim->sock.protocol == IPPROTO_UDP || offers(conflict, REMEDY_DESTROY_SOCKET, NULL) || has_listener(w))
+			return false;
+		snprintf(command, sizeof(command), "ss -taK sport = :%u >/dev/null 2>&1", w->port);
+		return system(command) == 0;
+	case UNOFFERED_STOP:
+		if (offers(conflict, REMEDY_STOP_PROCESS, NULL))
+			return false;
+		stop_all(w);
 		return true;
-	}
-	if (!(claim->sock.flags & WIRE_REUSEPORT) && !offers(conflict, REMEDY_SET_CALLER_OPTION, "SO_REUSEPORT")) {
-		set_option(end->fd, "SO_REUSEPORT");
-		return true;
+	case UNOFFERED_KINDS:
+		break;
 	}
 	return false;
 }
@@ -200,10 +253,13 @@ bool do_remedy(struct world *w, struct end *end, const struct claim *refused, un
 	diagnose(&claim, &failure, NULL, &netns, NULL, 1, &conflict);
 	w->is_over = true;
 	if (draw % 4 == 0) {
-		if (!try_unoffered(w, end, &claim, &conflict))
+		enum unoffered what = draw / 4 % UNOFFERED_KINDS;
+
+		if (!try_unoffered(w, end, &claim, &conflict, what))
 			return true;
+		w->unoffered++;
 		error = again(end, refused);
-		log_line(w, "  an option that was not offered: %s\n", name_of(error));
+		log_line(w, "  %s, which was not offered: %s\n", unoffered_names[what], name_of(error));
 		return compare(w, error ? EADDRINUSE : 0, EADDRINUSE);
 	}
 	if (conflict.remedy_count)

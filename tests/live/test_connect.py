@@ -243,6 +243,32 @@ def closed_before_with_filters(t):
     contains(conflict["why"], f"{name(process)} listened on 127.0.0.1:{PORT}")
 
 
+def filters():
+    """Filters that leave out the server and its close, but not the failure."""
+    return ("-x", "-c", "pt-test"), ("-x", "-p", os.getpid()), ("-x", "-D", PORT)
+
+
+@case
+def near_miss_with_filters(t):
+    process = server(t, listen, ("127.0.0.2", PORT))
+    for args in filters():
+        with t.trace(*args, marker=False) as trace:
+            fail(HERE, "ECONNREFUSED")
+            conflict = closed(t, trace, "no-listener", holders=[process])
+        contains(conflict["why"], f"{name(process)} listens on 127.0.0.2:{PORT}")
+
+
+@case
+def last_listener_with_filters(t):
+    for args in filters():
+        process = server(t, listen, HERE)
+        with t.trace(*args, marker=False) as trace:
+            end(process)
+            fail(HERE, "ECONNREFUSED")
+            conflict = closed(t, trace, "no-listener")
+        contains(conflict["why"], f"{name(process)} listened on 127.0.0.1:{PORT} until ")
+
+
 @case
 def nothing_known(t):
     with t.trace() as trace:
