@@ -384,11 +384,11 @@ static bool leaves_timewait(struct sock *untyped, __u8 state)
 	       READ(sk, sk_lingertime);
 }
 
-/* A TCP port of bind() to port 0 that was not used, which no close event reports: if another program takes the port,
+/* A port of bind() to port 0 that was not connected, which no close event reports: if another program takes the port,
  * the refusal of the next one is explained by it. */
-static bool is_lost_reservation(const struct wire_sock *sock)
+static bool is_lost_reservation(const struct wire_sock *sock, __u32 record_flags)
 {
-	return port_is_ephemeral(sock) && !sock->remote_port && sock->protocol == IPPROTO_TCP &&
+	return port_is_ephemeral(sock) && !sock->remote_port && !(record_flags & RECORD_AUTOBOUND) &&
 	       !filter_kind(WIRE_CLOSE, 0);
 }
 
@@ -487,7 +487,7 @@ __hidden void on_close(struct sock *untyped)
 		server_closed_emit(&event.sock, &event.task);
 	if (!is_wanted)
 		return;
-	if (released && (filter_kind(WIRE_RELEASE, 0) || is_lost_reservation(&event.sock)))
+	if (released && (filter_kind(WIRE_RELEASE, 0) || is_lost_reservation(&event.sock, flags)))
 		release_emit(&event.sock, &event.task, is_held_by_others(sk, &event.sock));
 }
 
@@ -511,11 +511,15 @@ __hidden void on_udp_send(struct sock *untyped, int result)
 {
 	struct sock *sk = TYPED(struct sock, untyped);
 	bool failed = !READ(sk, __sk_common.skc_num);
+	struct sock_record *record;
 
 	if (failed ? result != -EAGAIN :
 		     READ_BITS(sk, sk_userlocks) & SOCK_BINDPORT_LOCK || record_find(sock_cookie(sk)))
 		return;
 	bind_fact(sk, NULL, NULL, failed ? EAGAIN : 0, WIRE_BIND_IMPLICIT);
+	record = failed ? NULL : record_find(sock_cookie(sk));
+	if (record)
+		record->flags |= RECORD_AUTOBOUND;
 }
 
 /* A socket keeps an explicitly bound port after its connection or listening ends, until close(). */

@@ -176,6 +176,7 @@ struct sock_record {
 #define RECORD_TIMEWAIT 4 /* a TIME_WAIT holds its port */
 #define RECORD_RELEASED 8 /* its port was released while a process still has the socket */
 #define RECORD_UNESTABLISHED 16 /* its outgoing connection ended before it was established */
+#define RECORD_AUTOBOUND 32 /* a send of UDP took its port, not a bind() */
 
 struct sock_record *record_find(__u64 cookie);
 /* task: the address of the owner's task_struct. now: CLOCK_BOOTTIME, 0 for a port taken before porttrace. */

@@ -33,7 +33,7 @@ static void reservation_lost(const struct finding *f, char *out)
 
 	if (!f->holder || !f->model || !caller->pid)
 		return;
-	reserved = model_reservation(f->model, f->claim->sock.netns, f->claim->sock.local_port, f->now_boot_ns);
+	reserved = model_reservation(f->model, &f->claim->sock, f->now_boot_ns);
 	taker = holder_task(f->holder);
 	if (!reserved || !taker->pid || f->holder->since_boot_ns < reserved->closed_boot_ns ||
 	    !reserved_for(f, reserved, caller) || reserved_for(f, reserved, taker))
@@ -107,6 +107,8 @@ static bool is_other_instance(const struct finding *f, const struct wire_task *t
 /* A client's port says nothing about which program serves. */
 static bool is_server(const struct wire_sock *sock)
 {
+	if (sock_is_udp(sock) && sock->flags & WIRE_PORT_EPHEMERAL)
+		return false;
 	return !sock_is_connected(sock) || sock->flags & WIRE_ACCEPTED;
 }
 

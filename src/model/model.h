@@ -95,8 +95,8 @@ const struct failure *model_failure(struct model *model, uint64_t failure_id);
 /* The failures of this program on this port lately; NULL: none. Borrowed until the next model_apply(), as is the next. */
 const struct repeat *model_repeat(const struct model *model, const struct wire_sock *sock, const struct wire_task *task,
 				  uint32_t error);
-/* The port was chosen by the kernel for a bind() and closed a moment ago; NULL: it was not. */
-const struct reservation *model_reservation(const struct model *model, uint32_t netns, uint16_t port,
+/* The port of this socket was chosen by the kernel for a bind() and closed a moment ago; NULL: it was not. */
+const struct reservation *model_reservation(const struct model *model, const struct wire_sock *sock,
 					    uint64_t now_boot_ns);
 
 /* The tunnel device whose kernel socket has this UDP port; NULL: not known. Borrowed likewise. */

@@ -17,7 +17,7 @@ struct model {
 	struct pool_table *pools;
 	struct failure_ring failures;
 	struct repeat_table repeats;
-	struct reservation_ring reservations;
+	struct reservation_ring tcp_reservations, udp_reservations;
 	struct closed_cache closed;
 	struct closed_servers servers;
 	struct wire_interface interfaces[INTERFACES_MAX]; /* ifindex 0: free */

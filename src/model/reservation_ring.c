@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "model/reservation_ring.h"
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 static bool is_reservation(const struct wire_sock *sock)
 {
-	return sock->cookie && sock->local_port && sock->protocol == IPPROTO_TCP && !sock->remote_port &&
+	return sock->cookie && sock->local_port && !sock->remote_port &&
 	       (sock->flags & (WIRE_PORT_EPHEMERAL | WIRE_ACCEPTED | WIRE_KERNEL_OWNED)) == WIRE_PORT_EPHEMERAL;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The last 64 TCP ports that the kernel chose for a bind() and that were closed without a connection: how a program asks
- * for a free port, to give its number to another one.
+ * The last 64 ports, of TCP or of UDP, that the kernel chose for a bind() and that were closed without a connection: how a
+ * program asks for a free port, to give its number to another one.
  */
 #ifndef PORTTRACE_MODEL_RESERVATION_RING_H
 #define PORTTRACE_MODEL_RESERVATION_RING_H

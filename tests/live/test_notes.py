@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 
-from porttrace_test import check, comm_of, equal, port_of, refused, set_comm, sysctl, tcp, test, until
+from porttrace_test import check, comm_of, equal, port_of, refused, set_comm, sysctl, tcp, test, udp, until
 
 # Binds the port and says the errno, as knxd does that does not know of socket activation.
 BIND = """import errno, socket, sys
@@ -153,9 +153,15 @@ def connect_and_stay(port, hold):
     sock = socket.socket()
     sock.connect(("127.0.0.2", 5999))
     equal(port_of(sock), port, "the port that the other program was given")
+    stay(hold, sock, server)
+    return True
+
+
+def stay(hold, *socks):
+    """A process has the sockets until the other end of `hold` closes."""
     sys.stdout.flush()
     if os.fork() == 0:
-        for fd in {int(name) for name in os.listdir("/proc/self/fd")} - {0, 1, 2, hold, sock.fileno(), server.fileno()}:
+        for fd in {int(name) for name in os.listdir("/proc/self/fd")} - {0, 1, 2, hold, *(s.fileno() for s in socks)}:
             try:
                 os.close(fd)
             except OSError:
@@ -163,7 +169,6 @@ def connect_and_stay(port, hold):
         set_comm("pt-taker")
         os.read(hold, 1)
         os._exit(0)
-    return True
 
 
 def bind_here(t, port):
@@ -175,13 +180,13 @@ def bind_in_child(t, port):
     t.fork(lambda me: bind_here(t, port), comm="pt-server").result()
 
 
-def lost(t, args, reserve_by, want_by=bind_here):
+def lost(t, args, reserve_by, want_by=bind_here, take=connect_and_stay):
     """A port is reserved, then another program is given it, then it is wanted."""
     with t.trace(*args, marker=not args) as trace:
         port = reserve_by()
         sysctl("ipv4/ip_local_port_range", f"{port} {port}")
         hold, release = os.pipe()
-        started_by_others(connect_and_stay, port, hold)
+        started_by_others(take, port, hold)
         sysctl("ipv4/ip_local_port_range", "32768 60999")
         want_by(t, port)
         conflict = trace.wait(event="bind", errno="EADDRINUSE", local_port=port)["conflict"]
@@ -200,6 +205,33 @@ def reservation_lost(t):
 def reservation_lost_with_failures_only(t):
     conflict = lost(t, ("-x",), reserve)
     equal(notes_of(conflict), ["reservation-lost"], "notes")
+
+
+def reserve_udp():
+    with udp(("127.0.0.1", 0)) as sock:
+        return port_of(sock)
+
+
+def send_and_stay(port, hold):
+    """A send of UDP is given the port; its socket stays open until the other end of `hold` closes."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.sendto(b"x", ("127.0.0.2", 5999))
+    equal(port_of(sock), port, "the port that the other program was given")
+    stay(hold, sock)
+    return True
+
+
+def bind_udp_here(t, port):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        refused(sock.bind, ("127.0.0.1", port))
+
+
+@test()
+def reservation_of_udp_lost(t):
+    for args in ((), ("-x",)):
+        conflict = lost(t, args, reserve_udp, bind_udp_here, send_and_stay)
+        equal(conflict["cause"], "wildcard-overlap", "cause")
+        equal(notes_of(conflict), ["reservation-lost"], f"notes {args}")
 
 
 @test()

@@ -191,6 +191,19 @@ static void a_reservation_is_lost_to_a_stranger(void **state)
 	assert_string_equal(notes(), "");
 }
 
+/* The ports of TCP and UDP have nothing to do with each other. */
+static void a_reservation_is_of_its_protocol(void **state)
+{
+	(void)state;
+	scene.holders[0].sock.flags = WIRE_PORT_EPHEMERAL;
+	scene.holders[0].sock.state = WIRE_TCP_CLOSE;
+	reserve(977, 40, NOW - 1090000000);
+	scene.claim.sock.protocol = scene.holders[0].sock.protocol = IPPROTO_UDP;
+	assert_string_equal(notes(), "");
+	reserve(977, 40, NOW - 1090000000);
+	assert_string_equal(notes(), "reservation-lost");
+}
+
 static void a_reservation_is_for_relatives(void **state)
 {
 	static const struct {
@@ -237,6 +250,7 @@ int main(void)
 		TEST(one_process_that_retries_is_no_loop),
 		TEST(many_failing_programs_evict_the_oldest),
 		TEST(a_reservation_is_lost_to_a_stranger),
+		TEST(a_reservation_is_of_its_protocol),
 		TEST(a_reservation_is_for_relatives),
 		TEST(an_old_reservation_is_forgotten),
 	};
