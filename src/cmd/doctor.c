@@ -76,6 +76,8 @@ static void print_fact(enum fact which, const struct kernel_fact *fact)
 			   fact->reason);
 	if (fact->backend == BACKEND_TRACEPOINT && hook->price)
 		print_line(31, "  %-16s %-11s price: %s", "", "", hook->price);
+	if (fact->backend == BACKEND_TRACEPOINT && hook->gap)
+		print_line(31, "  %-16s %-11s not reported: %s", "", "", hook->gap);
 }
 
 static void print_facts(const struct kernel_fact *facts)

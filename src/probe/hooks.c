@@ -20,6 +20,7 @@ const struct hook hooks[FACT_COUNT] = {
 	[FACT_BIND] = {
 		FACT_BIND, "bind", "binds and their errors",
 		"adds about 55 ns to every system call of the machine",
+		"binds of the kernel itself (VXLAN, WireGuard, the NFS server): no tracepoint shows them",
 		FENTRY(SET("fentry_bind_enter", "fentry_bind", "fentry_bind_socket_enter",
 			   "fentry_bind_socket", "fentry_kernel_bind"),
 		       SET("fentry_bind_enter", "fentry_bind", "fentry_kernel_bind")),
@@ -34,6 +35,7 @@ const struct hook hooks[FACT_COUNT] = {
 	[FACT_LISTEN] = {
 		FACT_LISTEN, "listen", "listening sockets and their errors",
 		"as bind",
+		"listens of the kernel itself: no tracepoint shows them",
 		FENTRY(SET("fentry_listen_enter", "fentry_listen", "fentry_listen_socket_enter",
 			   "fentry_listen_socket", "fentry_kernel_listen"),
 		       SET("fentry_listen_enter", "fentry_listen", "fentry_kernel_listen")),
@@ -48,6 +50,7 @@ const struct hook hooks[FACT_COUNT] = {
 	[FACT_CONNECT] = {
 		FACT_CONNECT, "connect", "outgoing TCP connections and their ports",
 		"a sockops program runs about ten times per TCP connection",
+		NULL,
 		FENTRY(SET("fentry_hash_connect", "fentry_hash_connect6")),
 		KPROBE(SET("kprobe_hash_connect_enter", "kprobe_hash_connect",
 			   "kprobe_hash_connect6_enter", "kprobe_hash_connect6")),
@@ -56,6 +59,7 @@ const struct hook hooks[FACT_COUNT] = {
 	[FACT_CONNECT_RESULT] = {
 		FACT_CONNECT_RESULT, "connect-result", "refused connects, and UDP connects",
 		"as bind",
+		NULL,
 		FENTRY(SET("fentry_connect")),
 		KPROBE(SET("kprobe_connect", "kprobe_connect_exit",
 			   "kprobe_connect6", "kprobe_connect6_exit",
@@ -70,6 +74,7 @@ const struct hook hooks[FACT_COUNT] = {
 	[FACT_IMPLICIT_BIND] = {
 		FACT_IMPLICIT_BIND, "implicit-bind", "ports taken by a UDP send without bind()",
 		"a short program runs at every send on any socket",
+		NULL,
 		FENTRY(SET("fentry_dgram_connect", "fentry_dgram_connect_exit", "fentry_autobind")),
 		KPROBE(SET("kprobe_autobind", "kprobe_autobind_exit")),
 		TRACEPOINT(SET("tracepoint_send"),
@@ -82,6 +87,7 @@ const struct hook hooks[FACT_COUNT] = {
 	[FACT_IO_URING] = {
 		FACT_IO_URING, "io-uring", "binds, listens and refused connects by io_uring",
 		"a short program runs twice for every io_uring request",
+		NULL,
 		TRACEPOINT(SET("tracepoint_uring_submit", "tracepoint_uring"),
 			   SET("tracepoint_uring_submit", "tracepoint_uring_old"),
 			   SET("tracepoint_uring_old")),
@@ -93,6 +99,7 @@ const struct hook hooks[FACT_COUNT] = {
 	[FACT_ACCEPT] = {
 		FACT_ACCEPT, "accept", "accepted connections (only with -e accept)",
 		"as bind",
+		NULL,
 		FENTRY(SET("fentry_accept"), SET("fentry_graft")),
 		KPROBE(SET("kprobe_accept"), SET("kprobe_graft")),
 		TRACEPOINT(SET("tracepoint_exit_accept", "tracepoint_exit_accept4")),
@@ -100,6 +107,7 @@ const struct hook hooks[FACT_COUNT] = {
 	[FACT_CLOSE] = {
 		FACT_CLOSE, "close", "which process closes a port",
 		"a short program runs at every close of an internet socket",
+		NULL,
 		FENTRY(SET("fentry_release")),
 		KPROBE(SET("kprobe_release")),
 		TRACEPOINT(SET("tracepoint_sock_release")),
@@ -107,6 +115,7 @@ const struct hook hooks[FACT_COUNT] = {
 	[FACT_TCP_END] = {
 		FACT_TCP_END, "tcp-end", "what ended a connection, and TIME_WAIT",
 		"a short program runs about ten times per TCP connection",
+		NULL,
 		FENTRY(SET("tracepoint_tcp_state", "tracepoint_tcp_state_second")),
 		KPROBE(SET("tracepoint_tcp_state", "tracepoint_tcp_state_second")),
 		TRACEPOINT(SET("tracepoint_sockops_end", "tracepoint_tcp_state"),
@@ -115,12 +124,14 @@ const struct hook hooks[FACT_COUNT] = {
 	[FACT_UDP_ERROR] = {
 		FACT_UDP_ERROR, "udp-error", "refusals of connected UDP sockets (ICMP)",
 		NULL,
+		NULL,
 		FENTRY(SET("tracepoint_sock_error"), SET("fentry_sock_error")),
 		KPROBE(SET("tracepoint_sock_error"), SET("kprobe_sock_error")),
 		TRACEPOINT(SET("tracepoint_sock_error")),
 	},
 	[FACT_TIMEWAIT] = {
 		FACT_TIMEWAIT, "timewait", "TIME_WAIT events: end, reuse and overflow",
+		NULL,
 		NULL,
 		FENTRY(FUNC_RET("fentry_twsk_alloc", "fentry_twsk_unique", "fentry_twsk_process",
 				"fentry_twsk_deschedule", "fentry_twsk_kill"),
@@ -137,6 +148,7 @@ const struct hook hooks[FACT_COUNT] = {
 	[FACT_SEARCH] = {
 		FACT_SEARCH, "port-search", "port-search time of bind and connect",
 		NULL,
+		NULL,
 		FENTRY(SET("fentry_get_port", "fentry_get_port_exit",
 			   "fentry_udp_get_port", "fentry_udp_get_port_exit",
 			   "fentry_hash_connect_enter", "fentry_hash_connect6_enter")),
@@ -149,6 +161,7 @@ const struct hook hooks[FACT_COUNT] = {
 	[FACT_IDENTITY] = {
 		FACT_IDENTITY, "identity", "the same socket identity in all its events",
 		"a short program runs at every socket()",
+		NULL,
 		FENTRY(IDENTITY_SETS),
 		KPROBE(IDENTITY_SETS),
 		TRACEPOINT(IDENTITY_SETS),
@@ -156,12 +169,14 @@ const struct hook hooks[FACT_COUNT] = {
 	[FACT_CGROUP] = {
 		FACT_CGROUP, "cgroup", "binds and connects that BPF programs of a cgroup change or refuse",
 		"adds about 0.3 us to every bind() and connect()",
+		NULL,
 		FENTRY(CGROUP_SET),
 		KPROBE(CGROUP_SET),
 		TRACEPOINT(CGROUP_SET),
 	},
 	[FACT_SECCOMP] = {
 		FACT_SECCOMP, "seccomp", "calls that a seccomp filter refuses",
+		NULL,
 		NULL,
 		.covered_by = {
 			[BACKEND_TRACEPOINT] = "reported by the return of the system call",

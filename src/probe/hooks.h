@@ -46,6 +46,7 @@ struct hook {
 	const char *name;	/* in `start.missing` and `doctor` */
 	const char *loses;	/* what the user does not see without it */
 	const char *price;	/* of the tracepoint backend, for `doctor`; NULL: none */
+	const char *gap;	/* what the tracepoint backend does not report, for `doctor`; NULL: nothing */
 	/* Best first. No sets: covered_by or unsupported_why gives the reason. */
 	struct probe_set sets[BACKEND_COUNT][PROBE_SETS_MAX];
 	const char *covered_by[BACKEND_COUNT];	    /* why the backend needs no programs of its own for this fact */

@@ -5,12 +5,13 @@ import array
 import ctypes
 import os
 import socket
+import subprocess
 import threading
 
 from corpus import HERE, PORT, allow, case, judge, me, outcome, refuse
 from corpus_kernel import SETUP_SQPOLL, SYS_EXIT, Uring, syscall
 from porttrace_test import (
-    REUSEADDR, Failure, Skip, check, equal, libc, libc_check, new_netns, run_text, set_comm, stay, tcp, udp)
+    REUSEADDR, Failure, Skip, check, equal, libc, libc_check, new_netns, run_text, set_comm, stay, tcp, udp, until)
 
 CLONE_FILES = 0x400
 
@@ -239,6 +240,31 @@ def _(t):
         record = refuse(t, trace, udp, ("0.0.0.0", 4789), cause="kernel-socket", pids=())
         equal([h.get("kernel_owned") for h in record["conflict"]["holders"]], [True], "kernel_owned")
         check("for the vxlan device pt-vx;" in record["conflict"]["why"], record["conflict"]["why"])
+
+
+@case("own-kernel-refused")
+def _(t):
+    """The kernel itself is refused: a VXLAN device whose port a process has. `ip` makes the call, and says nothing of the port."""
+    with t.trace() as trace:
+        holder = held_by(t, lambda _: udp(("0.0.0.0", 4789)))
+        try:
+            run_text("ip", "link", "add", "pt-vx", "type", "vxlan", "id", "5", "dstport", "4789", "local", "127.0.0.1")
+        except AssertionError:
+            raise Skip("this kernel has no VXLAN") from None
+        up = subprocess.run(["ip", "link", "set", "pt-vx", "up"], capture_output=True, text=True, check=False)
+        check("Address already in use" in up.stderr, f"ip says {up.stderr!r}")
+        if trace.start_record["probes"] == "tracepoint":
+            trace.never(event="bind", errno="EADDRINUSE", local_port=4789)
+            gap = " ".join(t.command("doctor").stdout.decode().split())
+            check("not reported: binds of the kernel itself (VXLAN" in gap, gap)
+            return
+        record = trace.once(event="bind", errno="EADDRINUSE", local_port=4789)
+        judge(record, "udp-holder", (holder.pid,))
+        equal(record["comm"], "ip", "the process that made the kernel bind")
+        stop = [r for r in record["conflict"]["remedies"] if r["action"] == "stop_process"][0]
+        run_text("sh", "-c", stop["command"])
+        until(lambda: subprocess.run(["ip", "link", "set", "pt-vx", "up"], capture_output=True, check=False).returncode == 0,
+              "the device is up after the remedy")
 
 
 @case("own-kernel-mptcp")
