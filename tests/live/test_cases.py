@@ -15,7 +15,7 @@ import time
 
 from porttrace_test import REUSEADDR, REUSEPORT, V6ONLY, check, equal, sysctl, tcp, test, udp, until
 from test_remedies import (
-    PORTS, RANGES, SITUATIONS, Situation, all_remedies, bind_udp, connect_out, listen, refusal, serve,
+    PORTS, RANGES, SITUATIONS, Situation, accepted_only, all_remedies, bind_udp, connect_out, listen, refusal, serve,
 )
 
 DUAL = (socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -145,6 +145,45 @@ def self_connect(t, s):
     """A client that retries while the service is down is connected to itself in the end."""
     in_range(s)
     s.hold(connect_out, ("127.0.0.1", s.port), False)
+
+
+def destroys_and_does_not_stop(conflict, s):
+    """Stopping the server would leave a TIME_WAIT; SO_REUSEADDR in the caller alone does not help."""
+    equal(conflict["cause"], "accepted-connection", "cause")
+    equal((conflict["remedies"][0]["action"], conflict["remedies"][0]["effect"]), ("destroy_socket", "now"), "first remedy")
+    check("stop_process" not in [a for a, _ in actions(conflict)], f"{actions(conflict)}")
+    check(("set_caller_option", "SO_REUSEADDR") not in actions(conflict), f"{actions(conflict)}")
+
+
+@case(destroys_and_does_not_stop)
+def accepted_connection(t, s):
+    s.hold(accepted_only)
+    s.options = (REUSEADDR,)
+
+
+# --- what a client left on the port: SO_REUSEADDR in every run of the server would not help ---------------
+
+
+def reserves_and_no_holder_option(conflict, s):
+    check("set_holder_option" not in [a for a, _ in actions(conflict)], f"{actions(conflict)}")
+    check(("reserve_port", "net.ipv4.ip_local_reserved_ports") in actions(conflict), f"{actions(conflict)}")
+
+
+@case(reserves_and_no_holder_option)
+def left_by_a_client(t, s):
+    SITUATIONS["timewait_of_client"](t, s)
+
+
+# --- a range that wildcard UDP sockets fill: no other address has the ports free ---------------------------
+
+
+def no_other_address(conflict, s):
+    check("other_address" not in [a for a, _ in actions(conflict)], f"{actions(conflict)}")
+
+
+@case(no_other_address)
+def wildcards_of_udp(t, s):
+    SITUATIONS["udp_range_of_wildcards"](t, s)
 
 
 # --- loopback-churn: a range full of TIME_WAITs on loopback --------------------------------------------
