@@ -15,6 +15,7 @@
  *     netns_name.c          the name of a network namespace
  *     file_caps.c           whether setcap on an executable would reach its process
  *     mountinfo.c           the mounts that keep a network namespace
+ *     wireguard.c           the port of a WireGuard device
  *     netlink.c device.c route.c  netlink requests; what a network device is (a VRF, in one); the route to an address
  *     fdless_owner.c        processes that hold a socket without a file descriptor
  *     kernel_fs.c           opens kernel file systems (cgroup2, tracefs) wherever they are mounted

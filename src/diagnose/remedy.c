@@ -366,7 +366,7 @@ static void write_other_source_port(const struct attempt *try, struct remedy *ou
 	remedy_text(out, "Connect %s from another source port, or let the kernel choose it.", the_caller(try->f).s);
 }
 
-/* Of a TIME_WAIT only its bucket shows it: -1 is that of a connect(), and a listener's connections are in another one. */
+/* Of a TIME_WAIT only its bucket shows it: a connect() made it, and a listener's connections are in another one. */
 static bool is_ephemeral(const struct wire_sock *sock)
 {
 	if (sock->state == WIRE_TCP_TIME_WAIT)

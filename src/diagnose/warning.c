@@ -130,8 +130,8 @@ static void fix_of_pool(const struct forecast *forecast, const struct churn *chu
 	if (!now->remote_port) {
 		/* A wildcard socket has its port on every address. */
 		sentence_append(out, address_is_wildcard(now->local_addr) ?
-				     "Close sockets, or widen net.ipv4.ip_local_port_range" :
-				     "Close sockets, widen net.ipv4.ip_local_port_range, or bind to more local addresses");
+				"Close sockets, or widen net.ipv4.ip_local_port_range" :
+				"Close sockets, widen net.ipv4.ip_local_port_range, or bind to more local addresses");
 		if (now->protocol == IPPROTO_TCP)
 			sentence_append(out, "; set IP_BIND_ADDRESS_NO_PORT if a connect() follows, so that "
 					     "connections share ports");

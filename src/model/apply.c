@@ -181,8 +181,10 @@ static int timewait_enter(struct model *model, const struct wire_hdr *hdr,
 static void port_released(struct model *model, const struct wire_hdr *hdr, const struct wire_sock *sock,
 			  const struct wire_task *task)
 {
-	reservation_ring_add(protocol_is_udp(sock->protocol) ? &model->udp_reservations : &model->tcp_reservations, sock, task,
-			     hdr->boot_ns);
+	struct reservation_ring *ring = protocol_is_udp(sock->protocol) ? &model->udp_reservations :
+									  &model->tcp_reservations;
+
+	reservation_ring_add(ring, sock, task, hdr->boot_ns);
 	entry_drop(model, hdr, sock);
 }
 

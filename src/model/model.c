@@ -76,10 +76,13 @@ const struct repeat *model_repeat(const struct model *model, const struct wire_s
 	return repeat_table_find(&model->repeats, sock, task, error);
 }
 
-const struct reservation *model_reservation(const struct model *model, const struct wire_sock *sock, uint64_t now_boot_ns)
+const struct reservation *model_reservation(const struct model *model, const struct wire_sock *sock,
+					    uint64_t now_boot_ns)
 {
-	return reservation_ring_find(protocol_is_udp(sock->protocol) ? &model->udp_reservations : &model->tcp_reservations,
-				     sock->netns, sock->local_port, now_boot_ns);
+	const struct reservation_ring *ring = protocol_is_udp(sock->protocol) ? &model->udp_reservations :
+										&model->tcp_reservations;
+
+	return reservation_ring_find(ring, sock->netns, sock->local_port, now_boot_ns);
 }
 
 const struct wire_interface *model_tunnel(const struct model *model, uint32_t netns, uint16_t port)

@@ -13,6 +13,7 @@
 
 #include "system/netlink.h"
 #include "system/netns_read.h"
+#include "system/wireguard.h"
 
 uint32_t device_index(const char *device)
 {
@@ -29,7 +30,8 @@ uint32_t device_index(const char *device)
 	return (uint32_t)number;
 }
 
-/* Devices with a kernel socket, and the attribute that has its port. A WireGuard device does not report it here. */
+/* Devices with a kernel socket, and the attribute that has its port. A WireGuard device does not report it here: see
+ * wireguard.h. */
 static const struct {
 	const char *kind;
 	unsigned short attribute;
@@ -39,9 +41,13 @@ static const struct {
 	{"bareudp", IFLA_BAREUDP_PORT},
 };
 
+#define WIREGUARDS_MAX 16
+
 struct tunnel_search {
 	uint16_t port;
 	struct device_tunnel *found; /* ifindex 0: none yet */
+	struct device_tunnel wireguards[WIREGUARDS_MAX];
+	size_t wireguard_count;
 };
 
 static const struct rtattr *attribute_find(const struct rtattr *at, size_t size, unsigned short type)
@@ -83,6 +89,7 @@ static void tunnel_found(void *context, const struct nlmsghdr *message)
 {
 	const struct ifinfomsg *link = netlink_payload(message, RTM_NEWLINK, sizeof(*link));
 	struct tunnel_search *search = context;
+	struct device_tunnel *tunnel;
 	const struct rtattr *info;
 	char kind[16];
 
@@ -90,11 +97,15 @@ static void tunnel_found(void *context, const struct nlmsghdr *message)
 		return;
 	info = attribute_find(IFLA_RTA(link), IFLA_PAYLOAD(message), IFLA_LINKINFO);
 	text_copy(kind, nested_find(info, IFLA_INFO_KIND));
-	if (!has_port(nested_find(info, IFLA_INFO_DATA), kind, search->port))
+	if (has_port(nested_find(info, IFLA_INFO_DATA), kind, search->port))
+		tunnel = search->found;
+	else if (!strcmp(kind, "wireguard") && search->wireguard_count < WIREGUARDS_MAX)
+		tunnel = &search->wireguards[search->wireguard_count++];
+	else
 		return;
-	search->found->ifindex = (uint32_t)link->ifi_index;
-	memcpy(search->found->kind, kind, sizeof(kind));
-	text_copy(search->found->name, attribute_find(IFLA_RTA(link), IFLA_PAYLOAD(message), IFLA_IFNAME));
+	tunnel->ifindex = (uint32_t)link->ifi_index;
+	memcpy(tunnel->kind, kind, sizeof(kind));
+	text_copy(tunnel->name, attribute_find(IFLA_RTA(link), IFLA_PAYLOAD(message), IFLA_IFNAME));
 }
 
 bool device_tunnel_find(uint16_t port, struct device_tunnel *found)
@@ -110,6 +121,10 @@ bool device_tunnel_find(uint16_t port, struct device_tunnel *found)
 
 	*found = (struct device_tunnel){0};
 	netlink_request(NETLINK_ROUTE, &request.header, tunnel_found, &search);
+	for (size_t i = 0; i < search.wireguard_count && !found->ifindex; i++) {
+		if (wireguard_port(search.wireguards[i].ifindex) == port)
+			*found = search.wireguards[i];
+	}
 	return found->ifindex;
 }
 

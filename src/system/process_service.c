@@ -212,7 +212,8 @@ static bool runs_watcher(const char *exe, const char *args, size_t length)
 
 static bool is_shell(const char *exe)
 {
-	static const char *const names[] = {"sh", "dash", "bash", "ash", "ksh", "ksh93", "mksh", "zsh", "zsh5", "busybox", NULL};
+	static const char *const names[] = {"sh", "dash", "bash", "ash", "ksh", "ksh93", "mksh", "zsh", "zsh5",
+					    "busybox", NULL};
 
 	return is_any(exe, names);
 }

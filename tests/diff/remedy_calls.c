@@ -163,7 +163,14 @@ static bool offers(const struct conflict *conflict, enum remedy_action action, c
 }
 
 /* What is tried although it is not offered, in turn. */
-enum unoffered { UNOFFERED_REUSEADDR, UNOFFERED_REUSEPORT, UNOFFERED_V6ONLY, UNOFFERED_DESTROY, UNOFFERED_STOP, UNOFFERED_KINDS };
+enum unoffered {
+	UNOFFERED_REUSEADDR,
+	UNOFFERED_REUSEPORT,
+	UNOFFERED_V6ONLY,
+	UNOFFERED_DESTROY,
+	UNOFFERED_STOP,
+	UNOFFERED_KINDS
+};
 
 static const char *const unoffered_names[] = {"SO_REUSEADDR", "SO_REUSEPORT", "IPV6_V6ONLY", "ss -K of the port",
 					      "the end of every holder"};
@@ -217,7 +224,8 @@ static bool try_unoffered(struct world *w, struct end *end, const struct claim *
 		       try_option(end, claim, conflict, WIRE_V6ONLY, "IPV6_V6ONLY");
 	case UNOFFERED_DESTROY:
 		/* A listener becomes a bound socket, which may share the port; its process no longer serves then. */
-		if (claim->sock.protocol == IPPROTO_UDP || offers(conflict, REMEDY_DESTROY_SOCKET, NULL) || has_listener(w))
+		if (claim->sock.protocol == IPPROTO_UDP || offers(conflict, REMEDY_DESTROY_SOCKET, NULL) ||
+		    has_listener(w))
 			return false;
 		snprintf(command, sizeof(command), "ss -taK sport = :%u >/dev/null 2>&1", w->port);
 		return system(command) == 0;

@@ -242,9 +242,22 @@ def _(t):
         check("for the vxlan device pt-vx;" in record["conflict"]["why"], record["conflict"]["why"])
 
 
+@case("own-kernel-wireguard")
+def _(t):
+    try:
+        run_text("ip", "link", "add", "pt-wg", "type", "wireguard")
+    except AssertionError:
+        raise Skip("this kernel has no WireGuard") from None
+    run_text("ip", "link", "set", "pt-wg", "up")
+    port = int(run_text("ss", "-Hlun4").split()[3].rsplit(":", 1)[1])  # the kernel chose it
+    with t.trace() as trace:
+        record = refuse(t, trace, udp, ("0.0.0.0", port), cause="kernel-socket", pids=())
+        check("for the wireguard device pt-wg;" in record["conflict"]["why"], record["conflict"]["why"])
+
+
 @case("own-kernel-refused")
 def _(t):
-    """The kernel itself is refused: a VXLAN device whose port a process has. `ip` makes the call, and says nothing of the port."""
+    """The kernel itself is refused: a VXLAN device whose port a process has. `ip` makes the call."""
     with t.trace() as trace:
         holder = held_by(t, lambda _: udp(("0.0.0.0", 4789)))
         try:

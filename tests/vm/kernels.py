@@ -18,7 +18,7 @@ SUITES = {"5.10": "bullseye", "6.1": "bookworm", "6.12": "trixie", "7.2": "sid"}
 
 # Modules that the tests need. The kernel loads them when needed.
 MODULES = """af_packet unix_diag inet_diag tcp_diag udp_diag raw_diag sctp sctp_diag mptcp_diag dummy
-veth vxlan vrf bridge tun ip6_tables nf_tables virtio_pci virtio_rng crc32c_generic dccp""".split()
+veth vxlan wireguard vrf bridge tun ip6_tables nf_tables virtio_pci virtio_rng crc32c_generic dccp""".split()
 
 # Packages that contain parts of the kernel: since 7.x the image is one of several.
 PARTS = r"^\s*Depends: (linux-(?:binary|modules)-\S+)"
