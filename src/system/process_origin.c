@@ -50,7 +50,7 @@ static void parents_read(const struct proc_stat *stat, struct wire_process *even
 		memcpy(event->parents[i].comm, parent.comm, sizeof(event->parents[i].comm));
 		has_same_terminal &= parent.tty == stat->tty;
 		if (has_same_terminal)
-			process_service_add_parent(child.ppid, &parent, child_pid, event);
+			process_service_add_parent(child.ppid, &parent, child_pid, i, event);
 		child_pid = child.ppid;
 		child = parent;
 	}

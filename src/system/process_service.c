@@ -19,6 +19,7 @@
 
 #define ENVIRON_SIZE 131072 /* supervisord adds its variables at the end */
 #define SCRIPT_SIZE  16384
+#define RESTARTER_GENERATIONS 2
 
 struct parent {
 	uint32_t pid;
@@ -277,15 +278,17 @@ static bool is_restarter(const struct parent *parent)
 	return is_shell(name) ? runs_loop(parent, args, (size_t)length) : runs_watcher(name, args, (size_t)length);
 }
 
-/* The outermost service counts: it starts again what runs inside of it. */
-void process_service_add_parent(uint32_t pid, const struct proc_stat *stat, uint32_t child, struct wire_process *event)
+/* The outermost service counts: it starts again what runs inside of it. A restarter is near: nodemon runs `sh -c node`. */
+void process_service_add_parent(uint32_t pid, const struct proc_stat *stat, uint32_t child, int generation,
+				struct wire_process *event)
 {
 	const struct parent parent = {.pid = pid, .child = child, .stat = stat};
 	struct wire_service service;
 
 	if (service_read(&parent, &service)) {
 		event->service = service;
-	} else if (!event->restarter.pid && !event->service.kind && is_restarter(&parent)) {
+	} else if (generation < RESTARTER_GENERATIONS && !event->restarter.pid && !event->service.kind &&
+		   is_restarter(&parent)) {
 		event->restarter.pid = pid;
 		memcpy(event->restarter.comm, stat->comm, sizeof(event->restarter.comm));
 	}

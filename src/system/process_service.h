@@ -7,9 +7,10 @@
 #include "system/proc_stat.h"
 
 /*
- * Fills service and restarter of a process from one of its parents. Called for each, the nearest first. `child`: through
- * which it is a parent.
+ * Fills service and restarter of a process from one of its parents. Called for each, the nearest first, which is
+ * generation 0. `child`: through which it is a parent.
  */
-void process_service_add_parent(uint32_t pid, const struct proc_stat *stat, uint32_t child, struct wire_process *event);
+void process_service_add_parent(uint32_t pid, const struct proc_stat *stat, uint32_t child, int generation,
+				struct wire_process *event);
 
 #endif

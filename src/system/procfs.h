@@ -17,7 +17,7 @@
 
 /*
  * Fills *event with the executable, arguments and cgroup of the process `task` (about 40 us), and with its directory,
- * user, parents and what starts it again if with_origin is set (40 us more). If the process has called execve() since
+ * user, parents and what starts it again if with_origin is set (50 us more). If the process has called execve() since
  * it had the name task->comm, exe and cmdline are left empty, for they are another program's, and WIRE_PROCESS_EXEC is
  * set.
  * 0; -ESRCH: the process has exited, or its pid belongs to another process now; or -errno.
