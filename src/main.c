@@ -17,7 +17,8 @@
  *     mountinfo.c           the mounts that keep a network namespace
  *     wireguard.c           the port of a WireGuard device
  *     netlink.c device.c route.c  netlink requests; what a network device is (a VRF, in one); the route to an address
- *     fdless_owner.c        processes that hold a socket without a file descriptor
+ *     inet_sockets.c        sockets by sock_diag
+ *     process_fd.c fdless_owner.c  a copy of a descriptor; processes that hold a socket without one
  *     kernel_fs.c           opens kernel file systems (cgroup2, tracefs) wherever they are mounted
  *   probe/                  the programs in the kernel, chosen, loaded and attached (libbpf)
  *     kernel.c programs.c   loads and attaches the programs; opens the skeleton that this kernel can load
@@ -25,7 +26,7 @@
  *     features.c functions.c  what this kernel and these privileges allow; which functions can be probed
  *     verifier_log.c missed.c  why a program was refused; how often a probe was hit and did not run
  *   source/                 where events come from
- *     live.c                the running kernel: ring buffer, scans, counters
+ *     live.c machine.c      the running kernel: ring buffer, scans, counters; look-ups in /proc and network namespaces
  *     snapshot.c iterator.c   the sockets that exist, through BPF iterators, in every network namespace
  *     chunk_reader.c socket_list.c  cuts iterator output into records; the sockets that a lookup found
  *     counters.c flow_counters.c  the counters of an interval, per namespace and per flow
@@ -80,7 +81,7 @@
  *   why/                    the question of `porttrace why`
  *     question.c scan.c report.c  makes the claim and applies the rules; finds the sockets; prints the answer
  *     caller.c bind_environment.c  which process would bind; the settings that would apply
- *     holders.c inactive_sockets.c  the sockets on the port, with and without a process
+ *     holders.c             the sockets on the port
  *     connect.c             the question of `porttrace why --connect`
  *   cmd/                    one file per command, and the options
  *     trace.c ls.c why.c ephemeral.c record.c replay.c doctor.c  the commands

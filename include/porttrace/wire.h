@@ -96,6 +96,11 @@ struct wire_hdr {
 #define WIRE_NOT_ROUTED			(1U << 31) /* connect() of IPv6 found no route or no source address,
 						    * so it did not search for a port */
 
+/* wire_sock.unknown: what a source without BPF cannot read of this socket */
+#define WIRE_UNKNOWN_REUSE   1 /* WIRE_REUSEADDR and WIRE_REUSEPORT */
+#define WIRE_UNKNOWN_ORIGIN  2 /* who chose the port: WIRE_PORT_EPHEMERAL, WIRE_ACCEPTED, and the flags of its bucket */
+#define WIRE_UNKNOWN_PROCESS 4 /* which process has it open */
+
 /* wire_sock.state: the kernel's TCP states (include/net/tcp_states.h). UDP uses ESTABLISHED and CLOSE. */
 enum wire_state {
 	WIRE_TCP_ESTABLISHED = 1,
@@ -129,7 +134,8 @@ struct wire_sock {
 	__u16 local_port;
 	__u16 remote_port;
 	__u8 state;
-	__u8 reserved[3];
+	__u8 unknown; /* WIRE_UNKNOWN_*; 0 in captures */
+	__u8 reserved[2];
 	__u16 range_low, range_high; /* IP_LOCAL_PORT_RANGE, of a refused call that wanted any port; 0: not set */
 };
 

@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "source/live.h"
+#include "source/machine.h"
 #include "util/address.h"
 
 static void check_pids(const struct settings_numbers *pids)
@@ -20,7 +20,7 @@ static void check_pids(const struct settings_numbers *pids)
 static void check_namespaces(const struct settings_numbers *namespaces, const struct source *source)
 {
 	for (uint32_t i = 0; i < namespaces->count; i++) {
-		if (!live_has_netns(source, namespaces->values[i]))
+		if (!machine_has_netns(source, namespaces->values[i]))
 			fprintf(stderr, "porttrace: no network namespace has inode number %u now\n",
 				namespaces->values[i]);
 	}

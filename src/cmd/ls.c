@@ -13,6 +13,7 @@
 #include "stream/lookup.h"
 #include "model/wire_check.h"
 #include "source/live.h"
+#include "source/machine.h"
 #include "util/clock.h"
 #include "util/protocol.h"
 
@@ -134,8 +135,8 @@ static void warn_of_namespaces(const struct list *list)
 	size_t count = 0;
 	int first_err = 0;
 
-	for (size_t i = 0; i < live_netns_count(list->lookup.source); i++) {
-		int err = live_netns_error(list->lookup.source, i, &netns);
+	for (size_t i = 0; i < machine_netns_count(list->lookup.source); i++) {
+		int err = machine_netns_error(list->lookup.source, i, &netns);
 
 		if (err && !count++) {
 			first = netns;

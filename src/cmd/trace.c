@@ -16,6 +16,7 @@
 #include "loop.h"
 #include "probe/features.h"
 #include "source/live.h"
+#include "source/machine.h"
 #include "stream/live_stream.h"
 #include "stream/watching.h"
 #include "util/clock.h"
@@ -70,7 +71,7 @@ static void start_stream(struct trace *trace, struct start_report *report)
 	facts_missing(trace, missing);
 	report->boot_ns = clock_boot_ns();
 	report->missing = missing;
-	report->netns_count = live_netns_count(trace->source);
+	report->netns_count = machine_netns_count(trace->source);
 	report->watching = watching;
 	live_stream_start(trace->stream, report);
 }

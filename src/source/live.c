@@ -5,25 +5,22 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <net/if.h>
 #include <sys/socket.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "system/device.h"
-#include "system/fdless_owner.h"
 #include "system/netns.h"
 #include "system/netns_read.h"
 #include "system/procfs.h"
 #include "source/counters.h"
+#include "source/machine.h"
 #include "source/snapshot.h"
 #include "util/address.h"
 #include "util/clock.h"
 
 #define ADDRESS_VALID_NS 100000000ULL
 #define RING_STOP	 -ECANCELED /* ends ring_buffer__consume() after the event, which counts as read */
-#define FDLESS_SEARCH_NS 200000000ULL
 
 /* The last answer about an address. */
 struct address_state {
@@ -34,9 +31,8 @@ struct address_state {
 };
 
 struct live {
-	struct source source;
+	struct machine machine;
 	struct kernel *kernel;
-	struct netns_list *namespaces;
 	struct snapshot *snapshot;
 	struct ring_buffer *ring;
 	struct address_state last_address;
@@ -66,10 +62,10 @@ static bool is_tentative(struct live *live, const struct wire_sock *sock, uint64
 		return last->tentative;
 	*last = (struct address_state){.netns = sock->netns, .ifindex = sock->ifindex, .boot_ns = now};
 	memcpy(last->addr, sock->local_addr, sizeof(last->addr));
-	if (netns_enter(live->namespaces, sock->netns))
+	if (netns_enter(live->machine.namespaces, sock->netns))
 		return false;
 	last->tentative = netns_find_ipv6(sock->local_addr, sock->ifindex) == NETNS_ADDRESS_TENTATIVE;
-	netns_leave(live->namespaces);
+	netns_leave(live->machine.namespaces);
 	return last->tentative;
 }
 
@@ -134,98 +130,6 @@ static void live_find_fds(struct source *source, const uint64_t *cookies, size_t
 	found->took_ns = clock_thread_ns() - begin;
 }
 
-struct fdless_search {
-	struct wire_socket socket;
-	struct socket_list *found;
-};
-
-static void add_fdless_owner(void *context, const struct wire_task *task)
-{
-	struct fdless_search *search = context;
-
-	search->socket.task = *task;
-	socket_list_add(search->found, &search->socket);
-}
-
-static void live_find_fdless_owner(struct source *source, const struct wire_socket *socket,
-				   struct socket_list *found)
-{
-	struct fdless_search search = {.socket = *socket, .found = found};
-	uint64_t begin = clock_thread_ns();
-
-	(void)source;
-	search.socket.hdr = (struct wire_hdr){
-		.size = sizeof(search.socket),
-		.kind = WIRE_SOCKET,
-		.boot_ns = clock_boot_ns(),
-	};
-	search.socket.fd = WIRE_FDLESS;
-	socket_list_clear(found);
-	find_fdless_owner(socket->inode, FDLESS_SEARCH_NS, add_fdless_owner, &search);
-	found->took_ns = clock_thread_ns() - begin;
-	found->is_complete &= found->took_ns < FDLESS_SEARCH_NS;
-}
-
-static int live_read_process(struct source *source, const struct wire_task *task, bool with_origin,
-			     struct wire_process *process)
-{
-	int err = process_read(task, with_origin, process);
-
-	(void)source;
-	process->hdr.boot_ns = clock_boot_ns();
-	return err;
-}
-
-static bool live_process_is_alive(struct source *source, const struct wire_task *task)
-{
-	(void)source;
-	return process_is_alive(task->pid, task->start_boot_ns);
-}
-
-static int live_read_interface(struct source *source, uint32_t netns, uint32_t ifindex,
-			       struct wire_interface *interface)
-{
-	struct live *live = live_of(source);
-	char name[IF_NAMESIZE];
-	int err = netns_enter(live->namespaces, netns);
-
-	if (err)
-		return err;
-	*interface = (struct wire_interface){
-		.hdr = {.size = sizeof(*interface), .kind = WIRE_INTERFACE, .boot_ns = clock_boot_ns()},
-		.netns = netns,
-		.ifindex = ifindex,
-	};
-	if (if_indextoname(ifindex, name))
-		memcpy(interface->name, name, sizeof(interface->name));
-	else
-		err = -errno;
-	netns_leave(live->namespaces);
-	return err;
-}
-
-static int live_read_tunnel(struct source *source, uint32_t netns, uint16_t port, struct wire_interface *interface)
-{
-	struct live *live = live_of(source);
-	struct device_tunnel tunnel;
-	int err = netns_enter(live->namespaces, netns);
-
-	if (err)
-		return err;
-	if (!device_tunnel_find(port, &tunnel))
-		err = -ENOENT;
-	netns_leave(live->namespaces);
-	*interface = (struct wire_interface){
-		.hdr = {.size = sizeof(*interface), .kind = WIRE_INTERFACE, .boot_ns = clock_boot_ns()},
-		.netns = netns,
-		.ifindex = tunnel.ifindex,
-		.tunnel_port = port,
-	};
-	memcpy(interface->name, tunnel.name, sizeof(interface->name));
-	memcpy(interface->tunnel, tunnel.kind, sizeof(interface->tunnel));
-	return err;
-}
-
 static int live_read_counters(struct source *source, uint32_t netns, struct netns_reading *reading)
 {
 	return counters_read_one(live_of(source)->counters, netns, reading);
@@ -234,11 +138,6 @@ static int live_read_counters(struct source *source, uint32_t netns, struct netn
 static void live_report_interval(struct source *source, bool last)
 {
 	counters_report(live_of(source)->counters, last);
-}
-
-static int live_netns_path(struct source *source, uint32_t netns, char *path, size_t size)
-{
-	return netns_path(live_of(source)->namespaces, netns, path, size);
 }
 
 static uint64_t live_lost(const struct source *source, uint32_t reason)
@@ -254,7 +153,7 @@ static void live_close(struct source *source)
 	snapshot_free(live->snapshot);
 	counters_free(live->counters);
 	kernel_close(live->kernel);
-	netns_list_free(live->namespaces);
+	netns_list_free(live->machine.namespaces);
 	free(live);
 }
 
@@ -265,13 +164,13 @@ static const struct source_ops live_ops = {
 	.report_interval = live_report_interval,
 	.scan = live_scan,
 	.find_fds = live_find_fds,
-	.find_fdless_owner = live_find_fdless_owner,
-	.read_process = live_read_process,
-	.process_is_alive = live_process_is_alive,
-	.read_interface = live_read_interface,
-	.read_tunnel = live_read_tunnel,
+	.find_fdless_owner = machine_find_fdless_owner,
+	.read_process = machine_read_process,
+	.process_is_alive = machine_process_is_alive,
+	.read_interface = machine_read_interface,
+	.read_tunnel = machine_read_tunnel,
 	.read_counters = live_read_counters,
-	.netns_path = live_netns_path,
+	.netns_path = machine_netns_path,
 	.lost = live_lost,
 	.close = live_close,
 };
@@ -293,30 +192,6 @@ bool live_counts_ports(const struct source *source)
 	return kernel_port_usage(live_of(source)->kernel, &ports) != NULL;
 }
 
-size_t live_netns_count(const struct source *source)
-{
-	return netns_list_count(live_of(source)->namespaces);
-}
-
-bool live_has_netns(const struct source *source, uint32_t netns)
-{
-	const struct netns_list *namespaces = live_of(source)->namespaces;
-
-	for (size_t i = 0; i < netns_list_count(namespaces); i++) {
-		if (netns_list_get(namespaces, i) == netns)
-			return true;
-	}
-	return false;
-}
-
-int live_netns_error(const struct source *source, size_t index, uint32_t *netns)
-{
-	const struct netns_list *namespaces = live_of(source)->namespaces;
-
-	*netns = netns_list_get(namespaces, index);
-	return netns_list_error(namespaces, index);
-}
-
 struct source *live_open(const struct kernel_options *options, source_event_fn event, void *context,
 			 char *reason, size_t size)
 {
@@ -325,26 +200,26 @@ struct source *live_open(const struct kernel_options *options, source_event_fn e
 
 	if (!live)
 		return NULL;
-	*live = (struct live){.source.ops = &live_ops, .source.in_pid_namespace = process_pid_namespace(), .event = event,
+	*live = (struct live){.machine.source.ops = &live_ops, .machine.source.in_pid_namespace = process_pid_namespace(), .event = event,
 			      .context = context};
 	live->kernel = kernel_open(options, reason, size);
 	if (!live->kernel)
 		goto fail;
-	live->namespaces = netns_list_new();
-	if (live->namespaces)
-		live->snapshot = snapshot_new(live->kernel, live->namespaces);
+	live->machine.namespaces = netns_list_new();
+	if (live->machine.namespaces)
+		live->snapshot = snapshot_new(live->kernel, live->machine.namespaces);
 	if (live->snapshot && (options->facts || options->port))
 		live->ring = ring_buffer__new(bpf_map__fd(kernel_map(live->kernel, "ring")), ring_event, live,
 					      NULL);
 	if (live->ring && options->facts)
-		live->counters = counters_new(live->kernel, live->namespaces, event, context);
+		live->counters = counters_new(live->kernel, live->machine.namespaces, event, context);
 	if (live->counters || (live->snapshot && !options->facts && !options->port) ||
 	    (live->ring && !options->facts))
-		return &live->source;
+		return &live->machine.source;
 	snprintf(reason, size, "reading the events of the kernel: %s", strerror(errno));
 fail:
 	err = errno;
-	live_close(&live->source);
+	live_close(&live->machine.source);
 	errno = err;
 	return NULL;
 }

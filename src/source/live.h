@@ -15,10 +15,5 @@ const struct kernel_fact *live_facts(const struct source *source);
 const char *live_probes(const struct source *source); /* kernel_probes() */
 /* Whether the ports in use can be counted: bpf/port_usage.bpf.c is loaded. */
 bool live_counts_ports(const struct source *source);
-/* The network namespaces that the last scan found. */
-size_t live_netns_count(const struct source *source);
-bool live_has_netns(const struct source *source, uint32_t netns);
-/* 0, or -errno: this one exists and could not be entered, so its TIME_WAITs and orphans are not known. */
-int live_netns_error(const struct source *source, size_t index, uint32_t *netns);
 
 #endif

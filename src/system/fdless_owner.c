@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "system/proc_file.h"
+#include "system/process_fd.h"
 #include "system/procfs.h"
 #include "util/clock.h"
 
@@ -105,13 +106,10 @@ static bool message_has(uint32_t pid, int fd, uint64_t inode, unsigned int *seen
 	struct iovec part = {.iov_base = data, .iov_len = sizeof(data)};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
 				 .msg_controllen = sizeof(control)};
-	int process = (int)syscall(SYS_pidfd_open, pid, 0);
-	int copy = process < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, process, fd, 0);
+	int copy = process_fd_copy(pid, fd);
 	bool found = false;
 	struct stat st;
 
-	if (process >= 0)
-		close(process);
 	if (copy < 0)
 		return false;
 	if (recvmsg(copy, &message, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC) >= 0) {

@@ -13,11 +13,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include <linux/sockios.h>
 
 #include "system/mountinfo.h"
+#include "system/process_fd.h"
 #include "system/procfs.h"
 
 #define SOCKETS_MAX 4096 /* tried per process, at about 10 us each */
@@ -192,24 +192,18 @@ int netns_list_error(const struct netns_list *list, size_t index)
 	return err == -ESRCH ? 0 : err;
 }
 
-/* Converts errno of opening a process or path; -ESRCH: it does not exist any more. */
+/* Converts errno of opening a path; -ESRCH: it does not exist any more. */
 static int open_error(void)
 {
-	return errno == ENOENT || errno == EBADF ? -ESRCH : -errno;
+	return errno == ENOENT ? -ESRCH : -errno;
 }
 
 static int way_open_socket(const struct netns_way *way)
 {
-	int pidfd = syscall(SYS_pidfd_open, way->pid, 0);
-	int fd, netns;
+	int fd = process_fd_copy(way->pid, way->fd), netns;
 
-	if (pidfd < 0)
-		return open_error();
-	fd = syscall(SYS_pidfd_getfd, pidfd, way->fd, 0);
-	netns = fd < 0 ? open_error() : 0;
-	close(pidfd);
 	if (fd < 0)
-		return netns;
+		return fd;
 	netns = ioctl(fd, SIOCGSKNS);
 	if (netns < 0)
 		netns = errno == ENOTTY ? -ESRCH : -errno; /* ENOTTY: the descriptor is no longer a socket */

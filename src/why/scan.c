@@ -10,11 +10,10 @@
 #include "diagnose/rules.h"
 #include "model/wire_check.h"
 #include "source/live.h"
+#include "system/inet_sockets.h"
 #include "util/clock.h"
-#include "why/inactive_sockets.h"
 #include "why/question.h"
 
-#define INACTIVE_MAX 64
 #define SEARCHES_MAX 4 /* searches for owners of sockets without a descriptor; each takes up to 0.2 s */
 
 /* Reserved ports are not part of the range, even in use: they must not be counted twice. */
@@ -221,22 +220,31 @@ static bool is_known_subflow(struct model *model, const struct wire_sock *sock)
 	return false;
 }
 
+static void add_inactive(void *context, const struct wire_socket *socket)
+{
+	struct why_question *question = context;
+	struct wire_socket inactive = *socket;
+
+	if (port_table_find(model_ports(question->lookup.model), inactive.sock.cookie) ||
+	    is_known_subflow(question->lookup.model, &inactive.sock))
+		return;
+	inactive.hdr.boot_ns = question->boot_ns;
+	model_apply(question->lookup.model, &inactive.hdr);
+	question->unreferenced_count++;
+}
+
 void why_scan_inactive(struct why_question *question)
 {
-	struct wire_socket inactive[INACTIVE_MAX];
-	size_t count;
+	const struct inet_sockets_query query = {
+		.netns = question->caller.netns,
+		.protocol = IPPROTO_TCP,
+		.port = question->config->port,
+		.states = INET_SOCKETS_BOUND_INACTIVE,
+	};
 
 	if (!question->config->port || sock_is_udp(&question->claim.sock) ||
 	    netns_enter(question->namespaces, question->caller.netns))
 		return;
-	count = inactive_sockets_find(question->caller.netns, question->config->port, inactive, INACTIVE_MAX);
+	inet_sockets_list(&query, add_inactive, question);
 	netns_leave(question->namespaces);
-	for (size_t i = 0; i < count; i++) {
-		if (port_table_find(model_ports(question->lookup.model), inactive[i].sock.cookie) ||
-		    is_known_subflow(question->lookup.model, &inactive[i].sock))
-			continue;
-		inactive[i].hdr.boot_ns = question->boot_ns;
-		model_apply(question->lookup.model, &inactive[i].hdr);
-		question->unreferenced_count++;
-	}
 }
