@@ -88,6 +88,7 @@
  *     option_table.c option_values.c target.c  parses options; reads their values; ports with address and protocol
  *     options.c why_options.c  options that commands share; those of `porttrace why`
  *     filter_check.c output.c  filters that match nothing; errors of standard output
+ *     privilege.c           what to type where privileges are missing
  *   util/                   small and general
  *     address.c time_format.c errno_name.c escape.c  addresses, times and errnos as text; unsafe bytes escaped
  *     clock.c nearest.c     the clock of events; suggestions for misspelled words

@@ -47,7 +47,7 @@ static void __attribute__((format(printf, 2, 3))) print_line(int indent, const c
 
 static void print_feature(const char *name, bool works, const char *reason)
 {
-	print_line(24, "  %-16s %-4s %s", name, works ? "yes" : "no", reason);
+	print_line(28, "  %-20s %-4s %s", name, works ? "yes" : "no", reason);
 }
 
 static const struct probe_set *set_of(enum fact which, const struct kernel_fact *fact)
@@ -188,7 +188,7 @@ static int examine(const struct doctor_config *config)
 	char reason[256] = "";
 	struct features features;
 	struct source *source;
-	char missing[80];
+	char missing[FEATURES_PRIVILEGES_SIZE];
 	bool complete;
 
 	features_find(&features);

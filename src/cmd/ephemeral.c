@@ -43,6 +43,7 @@ int cmd_ephemeral(int argc, char **argv)
 	struct trace_config config = {TRACE_CONFIG_DEFAULTS};
 
 	option_table_parse(&table, argc, argv, &config);
+	config.output.argv = argv;
 	config.stream.settings = &config.settings;
 	config.stream.show_churn = true;
 	config.stream.counts_intervals = true;

@@ -23,6 +23,7 @@ struct output_config {
 	bool json, quiet, verbose;
 	enum time_style time;
 	enum colour_mode colour;
+	char *const *argv; /* of the command, for messages that repeat it */
 };
 
 /* clang-format off */

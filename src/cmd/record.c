@@ -60,6 +60,7 @@ int cmd_record(int argc, char **argv)
 	struct record_config config = {.trace = {TRACE_CONFIG_DEFAULTS}};
 
 	option_table_parse(&table, argc, argv, &config);
+	config.trace.output.argv = argv;
 	options_set_events(&config.trace.stream, &config.trace.settings, config.trace.events);
 	if (!output_is_open())
 		return EXIT_FAILED;

@@ -13,6 +13,7 @@
 #include "cmd/filter_check.h"
 #include "cmd/options.h"
 #include "cmd/output.h"
+#include "cmd/privilege.h"
 #include "loop.h"
 #include "probe/features.h"
 #include "source/live.h"
@@ -43,10 +44,10 @@ static void facts_missing(const struct trace *trace, const char **missing)
 {
 	const struct kernel_fact *facts = live_facts(trace->source);
 	size_t count = 0;
-	char absent[80];
+	char absent[FEATURES_PRIVILEGES_SIZE];
 
 	if (features_missing_privileges(absent, sizeof(absent)))
-		fprintf(stderr, "porttrace: without %s sockets and counters of other network namespaces may be "
+		fprintf(stderr, "porttrace: without %s facts about other processes and network namespaces may be "
 				"missing; see 'porttrace doctor'\n",
 			absent);
 	for (int i = 0; i < FACT_COUNT; i++) {
@@ -114,7 +115,7 @@ static int open_source(struct trace *trace)
 	char reason[256] = "";
 	int err;
 
-	if (kernel.backend >= 0 && !features_backend(kernel.backend, reason, sizeof(reason))) {
+	if (kernel.backend >= 0 && features_may_load() && !features_backend(kernel.backend, reason, sizeof(reason))) {
 		fprintf(stderr, "porttrace: --probes=%s: %s (see 'porttrace doctor')\n",
 			backend_name((enum backend)kernel.backend), reason);
 		return EXIT_NOT_ALLOWED;
@@ -122,7 +123,10 @@ static int open_source(struct trace *trace)
 	trace->source = live_open(&kernel, live_stream_event, trace->stream, reason, sizeof(reason));
 	if (!trace->source) {
 		err = errno;
-		fprintf(stderr, "porttrace: %s\n", reason);
+		if (err == EPERM || err == EACCES)
+			privilege_print_refused(trace->config->output.argv, reason);
+		else
+			fprintf(stderr, "porttrace: %s\n", reason);
 		return err == EPERM || err == EACCES || err == ENOTSUP ? EXIT_NOT_ALLOWED : EXIT_FAILED;
 	}
 	live_stream_set_source(trace->stream, trace->source);
@@ -180,21 +184,23 @@ int trace_run(const struct trace_config *config, const struct renderer *renderer
 {
 	struct render_options render;
 	struct trace trace = {.config = config, .path = path};
-	int status = EXIT_FAILED;
+	int status = EXIT_FAILED, err;
 
 	options_for_render(&config->output, &render);
 	/* With -N every row is of that namespace: its name says nothing. */
 	if (config->settings.netns.count == 1)
 		render.own_netns = config->settings.netns.values[0];
 	trace.loop = loop_new();
-	if (trace.loop)
-		trace.stream = live_stream_new(&config->stream, renderer, &render, trace.loop);
+	err = trace.loop ? loop_add_signals(trace.loop) : -errno;
+	if (err < 0) {
+		fprintf(stderr, "porttrace: waiting for signals: %s\n", strerror(-err));
+		goto out;
+	}
+	trace.stream = live_stream_new(&config->stream, renderer, &render, trace.loop);
 	if (!trace.stream) {
 		fprintf(stderr, "porttrace: out of memory\n");
 		goto out;
 	}
-	if (loop_add_signals(trace.loop) < 0)
-		goto out;
 	if (!path)
 		loop_watch_output(trace.loop, STDOUT_FILENO);
 	status = start(&trace);
@@ -249,6 +255,7 @@ int cmd_trace(int argc, char **argv)
 	struct trace_config config = {TRACE_CONFIG_DEFAULTS};
 
 	option_table_parse(&table, argc, argv, &config);
+	config.output.argv = argv;
 	options_set_events(&config.stream, &config.settings, config.events);
 	if (!output_is_open())
 		return EXIT_FAILED;

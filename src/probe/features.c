@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -18,6 +20,8 @@
 #include "probe/functions.h"
 #include "probe/hooks.h"
 #include "system/kernel_fs.h"
+
+#define LOAD_MEMORY ((size_t)40 << 20) /* that loading the programs needs, in bytes */
 
 static void add(struct features *features, const char *name, bool works, const char *says)
 {
@@ -44,17 +48,29 @@ static int try_load(enum bpf_prog_type type)
 	return 0;
 }
 
-/* CAP_SYS_ADMIN includes CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN for bpf() (bpf_capable() in
- * include/linux/capability.h). */
-static bool has_capability(int capability)
+static bool is_effective(int capability)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2] = {{0}};
 
 	if (syscall(SYS_capget, &header, data))
 		return false;
-	return data[capability / 32].effective & 1U << capability % 32 ||
-	       data[CAP_SYS_ADMIN / 32].effective & 1U << CAP_SYS_ADMIN % 32;
+	return data[capability / 32].effective & 1U << capability % 32;
+}
+
+static bool has_capability(int capability)
+{
+	switch (capability) {
+	case CAP_BPF:
+	case CAP_PERFMON:
+	case CAP_NET_ADMIN:
+		/* For bpf(): bpf_capable() in include/linux/capability.h. */
+		return is_effective(capability) || is_effective(CAP_SYS_ADMIN);
+	case CAP_DAC_READ_SEARCH:
+		/* The files belong to root. */
+		return is_effective(capability) || geteuid() == 0;
+	}
+	return is_effective(capability);
 }
 
 static const struct {
@@ -65,6 +81,9 @@ static const struct {
 	{CAP_PERFMON, "CAP_PERFMON", "read the kernel's sockets; if missing, run as root or use setcap"},
 	{CAP_NET_ADMIN, "CAP_NET_ADMIN", "attach to the cgroup hooks of sockets; if missing, run as root or use setcap"},
 	{CAP_SYS_ADMIN, "CAP_SYS_ADMIN", "enter network namespaces, iterate over tasks; if missing, run as root or use setcap"},
+	{CAP_SYS_PTRACE, "CAP_SYS_PTRACE",
+	 "read programs and namespaces of other users' processes; if missing, run as root or use setcap"},
+	{CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", "read tracefs where only root may; if missing, run as root or use setcap"},
 };
 
 static void find_privileges(struct features *features)
@@ -87,6 +106,11 @@ size_t features_missing_privileges(char *names, size_t size)
 						   needed[i].name);
 	}
 	return count;
+}
+
+bool features_may_load(void)
+{
+	return has_capability(CAP_BPF) && has_capability(CAP_PERFMON);
 }
 
 bool features_is_locked_down(void)
@@ -144,28 +168,113 @@ bool features_backend(int backend, char *reason, size_t size)
 	return true;
 }
 
-static bool has_btf(void)
+/* 0, or the errno of functions_open(). */
+static int btf_error(void)
 {
 	struct functions *functions = functions_open();
+	int err = functions ? 0 : errno;
 
 	functions_close(functions);
-	return functions;
+	return err;
+}
+
+static bool is_shortage(int err)
+{
+	return err == EMFILE || err == ENFILE || err == ENOMEM;
+}
+
+static bool is_memory_short(void)
+{
+	void *memory = malloc(LOAD_MEMORY);
+
+	free(memory);
+	return !memory;
+}
+
+static int try_map(uint32_t pages)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "memlock", 4, 4096, pages, NULL);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+/*
+ * Before "bpf: Eliminate rlimit-based memory accounting" (5.11), the memory of BPF programs and maps counts as locked.
+ * libbpf raises the limit, if it may. Tries a map that fits and one that does not.
+ */
+static bool is_memlock_short(void)
+{
+	struct rlimit limit;
+
+	if (is_effective(CAP_SYS_RESOURCE) || getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur > LOAD_MEMORY)
+		return false;
+	return !try_map(1) && try_map((uint32_t)(limit.rlim_cur / 4096) + 2) == -EPERM;
+}
+
+static void explain_shortage(int err, char *reason, size_t size)
+{
+	struct rlimit limit = {0};
+
+	switch (err) {
+	case EMFILE:
+		getrlimit(RLIMIT_NOFILE, &limit);
+		snprintf(reason, size, "too many open files: the limit is %llu; try: ulimit -n 1024",
+			 (unsigned long long)limit.rlim_cur);
+		break;
+	case ENFILE:
+		snprintf(reason, size, "too many open files on this machine (fs.file-max)");
+		break;
+	default:
+		snprintf(reason, size, "out of memory: loading BPF programs needs about %zu MiB (see ulimit -v, and the limit of the "
+				       "cgroup)", LOAD_MEMORY >> 20);
+		break;
+	}
+}
+
+static void explain_privileges(char *reason, size_t size)
+{
+	char missing[FEATURES_PRIVILEGES_SIZE];
+
+	features_missing_privileges(missing, sizeof(missing));
+	if (geteuid() == 0)
+		snprintf(reason, size, "loading BPF programs is not permitted: root lacks %s here; a container needs "
+				       "--privileged, or these capabilities", missing);
+	else
+		snprintf(reason, size, "loading BPF programs is not permitted: run as root, or with %s", missing);
 }
 
 int features_explain(int err, const char *program, const char *bind, char *reason, size_t size)
 {
-	char missing[80];
+	bool is_refused = err == -EPERM || err == -EACCES;
+	int btf_err;
 
-	if (err == -EPERM || err == -EACCES) {
-		if (features_missing_privileges(missing, sizeof(missing)))
-			snprintf(reason, size, "loading BPF programs is not permitted: run as root, or with %s",
-				 missing);
-		else
-			snprintf(reason, size, "loading BPF programs is not permitted although no capability is "
-					       "missing: a seccomp filter or a security module refuses it");
+	/* Without them another error would look like a fault of the kernel. CAP_SYS_ADMIN covers all that loading needs. */
+	if (!features_may_load() || (is_refused && !is_effective(CAP_SYS_ADMIN))) {
+		explain_privileges(reason, size);
+		return -EPERM;
+	}
+	if (is_refused && is_memlock_short()) {
+		snprintf(reason, size, "loading BPF programs is not permitted: it needs more locked memory than the limit of "
+				       "this process; try: ulimit -l unlimited (as root), or add CAP_SYS_RESOURCE");
 		return err;
 	}
-	if (!has_btf())
+	if (is_refused) {
+		snprintf(reason, size, "loading BPF programs is not permitted although no capability is missing: a seccomp "
+				       "filter or a security module refuses it");
+		return err;
+	}
+	btf_err = is_shortage(-err) ? -err : btf_error();
+	/* libbpf could not read BTF again, although there is one. */
+	if (err == -ESRCH && !btf_err && is_memory_short())
+		btf_err = ENOMEM;
+	if (is_shortage(btf_err)) {
+		explain_shortage(btf_err, reason, size);
+		return -btf_err;
+	}
+	if (btf_err)
 		snprintf(reason, size, FEATURES_NO_BTF);
 	else if (features_is_locked_down())
 		snprintf(reason, size, "this kernel is in lockdown=confidentiality: BPF programs may not read its memory");
@@ -193,7 +302,7 @@ void features_find(struct features *features)
 	memcpy(features->kernel, kernel.release, sizeof(features->kernel));
 	libbpf_set_print(NULL);
 	find_privileges(features);
-	works = has_btf();
+	works = !btf_error();
 	add(features, "BTF", works, works ? "the types of this kernel" : FEATURES_NO_BTF);
 	err = try_load(BPF_PROG_TYPE_TRACEPOINT);
 	add(features, "BPF programs", !err, err ? strerror(-err) : "can be loaded");

@@ -48,8 +48,12 @@ void features_probe(struct probe_features *features, struct functions *functions
  * sock_i_uid()" (6.17). */
 bool features_orphan_is_root(void);
 
+#define FEATURES_PRIVILEGES_SIZE 128
 /* The number of capabilities that porttrace needs and does not have; `names` gets their names, joined by ", ". */
 size_t features_missing_privileges(char *names, size_t size);
+
+/* This process has the capabilities to load the BPF programs. */
+bool features_may_load(void);
 
 /* The kernel is in lockdown=confidentiality: BPF programs may not read its memory. */
 bool features_is_locked_down(void);
@@ -57,7 +61,7 @@ bool features_is_locked_down(void);
 /*
  * Writes one sentence why loading and attaching failed with err (negative). program: the first refused one,
  * or ""; bind: why no backend reports bind, or "". Returns -ENOTSUP if the kernel lacks a feature, -EPERM or
- * -EACCES if privileges are missing, else err.
+ * -EACCES if privileges are missing, -EMFILE, -ENFILE or -ENOMEM if those are short, else err.
  */
 int features_explain(int err, const char *program, const char *bind, char *reason, size_t size);
 

@@ -3,11 +3,13 @@
 #include "probe/functions.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <linux/bpf.h>
@@ -15,6 +17,8 @@
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
+
+#define BTF_COPIES 4 /* how much memory libbpf needs to read BTF, as a multiple of the file's size */
 
 struct functions {
 	struct btf *btf;
@@ -36,6 +40,26 @@ static int find(struct functions *functions, const char *name, uint32_t kind)
 	return btf ? btf__find_by_name_kind(btf, name, kind) : -errno;
 }
 
+/* libbpf returns ESRCH or EINVAL whatever it lacks. The errno of what it needs: a descriptor, and memory for the file. */
+static int why_no_btf(void)
+{
+	int fd = open("/sys/kernel/btf/vmlinux", O_RDONLY | O_CLOEXEC);
+	int err = fd < 0 ? errno : ENOTSUP;
+	struct stat st;
+	void *data;
+
+	if (fd < 0)
+		return err == EMFILE || err == ENFILE || err == ENOMEM ? err : ENOTSUP;
+	if (!fstat(fd, &st)) {
+		data = malloc(BTF_COPIES * (size_t)st.st_size + 1);
+		if (!data)
+			err = ENOMEM;
+		free(data);
+	}
+	close(fd);
+	return err;
+}
+
 struct functions *functions_open(void)
 {
 	struct functions *functions = calloc(1, sizeof(*functions));
@@ -45,9 +69,8 @@ struct functions *functions_open(void)
 	functions->hidden = getenv("PORTTRACE_HIDE");
 	if (btf_of(functions))
 		return functions;
-	if (errno != ENOMEM) /* libbpf returns ESRCH or EINVAL when it finds no BTF */
-		errno = ENOTSUP;
 	free(functions);
+	errno = why_no_btf();
 	return NULL;
 }
 

@@ -8,7 +8,7 @@
 struct functions;
 
 /*
- * NULL with errno: ENOTSUP the kernel has no BTF, or it cannot be read; ENOMEM.
+ * NULL with errno: ENOTSUP the kernel has no BTF, or it cannot be read; EMFILE, ENFILE, ENOMEM.
  * PORTTRACE_HIDE="function,function" in the environment hides functions: tests use it to get a kernel without them.
  */
 struct functions *functions_open(void);

@@ -390,8 +390,8 @@ static int try_load(struct kernel *kernel, const struct settings *settings)
 	if (!verifier_log_reason(log, text, sizeof(text)) && err == -ENOSPC)
 		snprintf(text, sizeof(text), "the verifier refused it, with a log of more than %d MiB", LOG_SIZE >> 20);
 	snprintf(reason, sizeof(reason), "not loaded: %s", text);
-	/* Missing privileges refuse the other programs as well. */
-	result = err == -EPERM ? err : refusal_handle(kernel, name, reason, err);
+	/* Missing privileges and descriptors refuse the other programs as well. */
+	result = err == -EPERM || err == -EMFILE || err == -ENFILE ? err : refusal_handle(kernel, name, reason, err);
 	if (result)
 		return result;
 	unload(kernel);
@@ -413,6 +413,10 @@ static struct bpf_link *attach_tracepoint(struct kernel *kernel, struct bpf_prog
 	ssize_t length;
 	int fd;
 
+	if (kernel->tracefs < 0) {
+		errno = -kernel->tracefs;
+		return NULL;
+	}
 	section += *section == '?';
 	snprintf(path, sizeof(path), "events/%s/id", section + strlen("tracepoint/"));
 	fd = openat(kernel->tracefs, path, O_RDONLY | O_CLOEXEC);
@@ -447,13 +451,25 @@ static struct bpf_link *attach(struct kernel *kernel, struct bpf_program *progra
 	case BPF_PROG_TYPE_CGROUP_SOCK:
 	case BPF_PROG_TYPE_CGROUP_SOCK_ADDR:
 	case BPF_PROG_TYPE_SOCK_OPS:
-		return bpf_program__attach_cgroup(program, kernel->cgroup_root);
+		if (kernel->cgroup_root >= 0)
+			return bpf_program__attach_cgroup(program, kernel->cgroup_root);
+		errno = -kernel->cgroup_root;
+		return NULL;
 	default:
 		return bpf_program__attach(program);
 	}
 }
 
-/* 0, or -EAGAIN: a program was refused, and probe_fallback() has selected others. */
+/* After attach(), with errno. */
+static void explain_attach(const struct kernel *kernel, const char *program, char *reason, size_t size)
+{
+	const char *missing = errno == EACCES && kernel->tracefs == -EACCES ?
+				      ": only root may read tracefs, CAP_DAC_READ_SEARCH is missing" : "";
+
+	snprintf(reason, size, "%s not attached: %s%s", program, functions_strerror(errno), missing);
+}
+
+/* 0; -EAGAIN: a program was refused, and probe_fallback() has selected others; -EMFILE or -ENFILE. */
 static int attach_fact(struct kernel *kernel, enum fact which)
 {
 	const char *name;
@@ -464,9 +480,11 @@ static int attach_fact(struct kernel *kernel, enum fact which)
 
 		link = program ? attach(kernel, program) : NULL;
 		if (!link) {
-			char reason[128];
+			char reason[160];
 
-			snprintf(reason, sizeof(reason), "%s not attached: %s", name, functions_strerror(errno));
+			if (errno == EMFILE || errno == ENFILE)
+				return -errno;
+			explain_attach(kernel, name, reason, sizeof(reason));
 			probe_fallback(&kernel->selection, which, reason);
 			return -EAGAIN;
 		}
@@ -480,9 +498,10 @@ static int try_attach(struct kernel *kernel)
 {
 	int err = attach_fact(kernel, FACT_IDENTITY);
 
-	for (int i = 0; i < FACT_COUNT; i++) {
-		if (i != FACT_IDENTITY && attach_fact(kernel, (enum fact)i))
-			err = -EAGAIN;
+	for (int i = 0; (!err || err == -EAGAIN) && i < FACT_COUNT; i++) {
+		int fact_err = i == FACT_IDENTITY ? 0 : attach_fact(kernel, (enum fact)i);
+
+		err = fact_err ? fact_err : err;
 	}
 	if (err)
 		unload(kernel);
@@ -517,7 +536,8 @@ struct kernel *kernel_open(const struct kernel_options *options, char *reason, s
 	kernel->cgroup_root = kernel->tracefs = -1;
 	kernel->holder_walk = options->port;
 	kernel->port_usage = kernel->with_facts = options->facts;
-	err = selection_init(&kernel->selection, options->facts, options->backend);
+	/* First: without privileges other errors would look like a fault of the kernel. */
+	err = features_may_load() ? selection_init(&kernel->selection, options->facts, options->backend) : -EPERM;
 	if (!err && !kernel->selection.features.rdonly_cast)
 		kernel->variant = PROGRAMS_PROBE_READ;
 	if (!err && options->facts) {

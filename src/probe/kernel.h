@@ -32,7 +32,7 @@ struct kernel;
 /*
  * Loads and attaches all programs that this kernel allows. A fact that does not work is noted in
  * kernel_facts() and is not an error. NULL with errno: EPERM privileges are missing; ENOTSUP no BTF, or no
- * program could be loaded; else the cause. `reason` (of `size` bytes) gets a sentence about it.
+ * program could be loaded; EMFILE, ENFILE, ENOMEM; else the cause. `reason` (of `size` bytes) gets a sentence about it.
  */
 struct kernel *kernel_open(const struct kernel_options *options, char *reason, size_t size);
 void kernel_close(struct kernel *kernel);

@@ -114,7 +114,7 @@ class Doctor:
             if not line.startswith("  "):
                 part = line or part
             elif (part or "").startswith("what the kernel"):
-                name, works, why = re.fullmatch(r"  (.{1,16}?) +(yes|no) +(.*)", line).groups()
+                name, works, why = re.fullmatch(r"  (.{1,20}?) +(yes|no) +(.*)", line).groups()
                 self.features[name] = (works == "yes", why)
             elif (part or "").startswith("facts"):
                 if row := re.match(r"  ([a-z][a-z-]*) +(-|[a-z]+) (.*)", line):
