@@ -63,7 +63,7 @@ CORE := \
 PROGRAM := \
 	main \
 	probe/kernel probe/programs probe/selection probe/hooks probe/functions probe/features probe/missed \
-	source/live source/machine source/snapshot source/iterator source/map_reader \
+	source/live source/machine source/sock_diag source/scan_source source/snapshot source/iterator source/map_reader \
 	source/counters source/flow_counters source/port_usage \
 	why/question why/scan why/report why/caller why/bind_environment why/holders why/connect \
 	cmd/trace cmd/ephemeral cmd/record cmd/replay cmd/ls cmd/why cmd/doctor \

@@ -17,7 +17,7 @@
  *     mountinfo.c           the mounts that keep a network namespace
  *     wireguard.c           the port of a WireGuard device
  *     netlink.c device.c route.c  netlink requests; what a network device is (a VRF, in one); the route to an address
- *     inet_sockets.c        sockets by sock_diag
+ *     inet_sockets.c socket_fds.c socket_read.c  sockets by sock_diag, their descriptors in /proc, what a descriptor tells
  *     process_fd.c fdless_owner.c  a copy of a descriptor; processes that hold a socket without one
  *     kernel_fs.c           opens kernel file systems (cgroup2, tracefs) wherever they are mounted
  *   probe/                  the programs in the kernel, chosen, loaded and attached (libbpf)
@@ -26,7 +26,9 @@
  *     features.c functions.c  what this kernel and these privileges allow; which functions can be probed
  *     verifier_log.c missed.c  why a program was refused; how often a probe was hit and did not run
  *   source/                 where events come from
- *     live.c machine.c      the running kernel: ring buffer, scans, counters; look-ups in /proc and network namespaces
+ *     live.c                the running kernel: ring buffer, scans, counters
+ *     sock_diag.c scan_source.c  the same scans without BPF; selects one of the two
+ *     machine.c             what both look up in /proc and network namespaces
  *     snapshot.c iterator.c   the sockets that exist, through BPF iterators, in every network namespace
  *     chunk_reader.c socket_list.c  cuts iterator output into records; the sockets that a lookup found
  *     counters.c flow_counters.c  the counters of an interval, per namespace and per flow

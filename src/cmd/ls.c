@@ -10,10 +10,11 @@
 #include "cmd/command.h"
 #include "cmd/options.h"
 #include "cmd/output.h"
+#include "cmd/privilege.h"
 #include "stream/lookup.h"
 #include "model/wire_check.h"
-#include "source/live.h"
 #include "source/machine.h"
+#include "source/scan_source.h"
 #include "util/clock.h"
 #include "util/protocol.h"
 
@@ -159,14 +160,13 @@ static int scan(struct list *list)
 		.verbose = list->config->output.verbose,
 	};
 	const struct socket_query all_sockets = {0};
-	char reason[256] = "";
+	char reason[256] = "", limits[SOURCE_LIMITS_SIZE];
 	int err;
 
-	list->lookup.source = live_open(&kernel, on_event, list, reason, sizeof(reason));
+	list->lookup.source = scan_source_open(&kernel, on_event, list, reason, sizeof(reason));
 	if (!list->lookup.source) {
-		err = errno;
 		fprintf(stderr, "porttrace: %s\n", reason);
-		return err == EPERM || err == EACCES || err == ENOTSUP ? EXIT_NOT_ALLOWED : EXIT_FAILED;
+		return EXIT_FAILED;
 	}
 	err = list->lookup.source->ops->scan(list->lookup.source, &all_sockets, on_event, list);
 	if (err) {
@@ -174,7 +174,11 @@ static int scan(struct list *list)
 		return EXIT_FAILED;
 	}
 	list->boot_ns = clock_boot_ns();
-	warn_of_namespaces(list);
+	scan_source_limits(list->lookup.source, limits, sizeof(limits));
+	if (!limits[0])
+		warn_of_namespaces(list);
+	else if (!list->config->output.quiet)
+		privilege_print_limits(list->config->output.argv, limits);
 	err = list_all(list);
 	if (err)
 		return output_failed(err);
@@ -245,6 +249,7 @@ int cmd_ls(int argc, char **argv)
 
 	explain_p(argc, argv);
 	option_table_parse(&table, argc, argv, &config);
+	config.output.argv = argv;
 	if (!output_is_open())
 		return EXIT_FAILED;
 	options_for_render(&config.output, &render);

@@ -46,3 +46,11 @@ void privilege_print_refused(char *const *argv, const char *reason)
 	else
 		fprintf(stderr, "porttrace: needs root%s (%s)\n", with_sudo(argv, &command), reason);
 }
+
+void privilege_print_limits(char *const *argv, const char *limits)
+{
+	struct command command;
+
+	if (limits[0])
+		fprintf(stderr, "porttrace: %s%s\n", limits, with_sudo(argv, &command));
+}

@@ -5,7 +5,9 @@
 
 #include "cmd/command.h"
 #include "cmd/output.h"
+#include "cmd/privilege.h"
 #include "cmd/why_options.h"
+#include "source/source.h"
 #include "why/connect.h"
 #include "why/why.h"
 
@@ -38,9 +40,12 @@ static int print(struct why_question *question, const struct why_answer *found, 
 }
 
 /* Prints why there is no answer, and returns the exit status for that. */
-static int failed(enum why_status status, const char *reason)
+static int failed(const struct output_config *options, enum why_status status, const char *reason)
 {
-	fprintf(stderr, "porttrace: %s\n", reason);
+	if (status == WHY_NOT_ALLOWED)
+		privilege_print_refused(options->argv, reason);
+	else
+		fprintf(stderr, "porttrace: %s\n", reason);
 	switch (status) {
 	case WHY_MISUSED:
 		return EXIT_MISUSED;
@@ -57,11 +62,16 @@ static int answer(struct why_question *question, const struct why_options *optio
 {
 	struct why_answer found = {0};
 	enum why_status status = why_question_answer(question, &found);
-	int err;
+	char limits[SOURCE_LIMITS_SIZE];
+	int err = 0;
 
 	if (status != WHY_ANSWERED)
-		return failed(status, why_question_reason(question));
-	err = options->output.quiet ? 0 : print(question, &found, &options->output);
+		return failed(&options->output, status, why_question_reason(question));
+	if (!options->output.quiet) {
+		why_question_limits(question, limits);
+		privilege_print_limits(options->output.argv, limits);
+		err = print(question, &found, &options->output);
+	}
 	if (err)
 		return output_failed(err);
 	return (options->no_reuseaddr ? found.error : found.error_with_reuseaddr) ? EXIT_FAILED : EXIT_DONE;
@@ -72,14 +82,16 @@ static int answer_connect(const struct why_config *config, const struct output_c
 	const struct renderer *renderer = options->quiet ? NULL : render_find(options->json ? "json" : "text");
 	struct render_options render;
 	enum why_status status;
+	char reason[256], limits[SOURCE_LIMITS_SIZE];
 	uint32_t error = 0;
-	char reason[256];
 	int output_err;
 
 	options_for_render(options, &render);
-	status = why_connect(config, renderer, &render, &error, &output_err, reason, sizeof(reason));
+	status = why_connect(config, renderer, &render, &error, &output_err, limits, reason, sizeof(reason));
 	if (status != WHY_ANSWERED)
-		return failed(status, reason);
+		return failed(options, status, reason);
+	if (!options->quiet)
+		privilege_print_limits(options->argv, limits);
 	if (output_err)
 		return output_failed(output_err);
 	return error ? EXIT_FAILED : EXIT_DONE;
@@ -93,6 +105,7 @@ int cmd_why(int argc, char **argv)
 	int status = EXIT_FAILED;
 
 	why_options_parse(&options, argc, argv);
+	options.output.argv = argv;
 	if (!options.output.quiet && !output_is_open())
 		return EXIT_FAILED;
 	fill_config(&config, &options);

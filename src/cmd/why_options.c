@@ -126,8 +126,8 @@ static const struct option_table table = {
 	       "bind() is judged without and with SO_REUSEADDR, which nearly every server sets.\n\n"
 	       "With --connect, HOST is an address.\n\n"
 	       "Exit status: 0 a bind with SO_REUSEADDR (with --no-reuseaddr: without it; with --connect: the connect) would "
-	       "succeed, 1 it would not, "
-	       "2 misuse, 3 privileges are missing.",
+	       "succeed, 1 it would not, or that is not known, "
+	       "2 misuse, 3 the process or network namespace may not be read.",
 	.argument = read_argument,
 	.check = check,
 };

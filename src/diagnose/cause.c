@@ -76,7 +76,7 @@ static enum cause connection_cause(const struct finding *f, const struct wire_so
 	if (sk2->flags & WIRE_CONNECT_BIND ||
 	    (sk2->flags & WIRE_PORT_EPHEMERAL && sk2->flags & WIRE_UNSHARED_BUCKET))
 		return CAUSE_EPHEMERAL_HOLDER;
-	if (!(sk2->flags & WIRE_PORT_EPHEMERAL))
+	if (!(sk2->flags & WIRE_PORT_EPHEMERAL) && !(sk2->unknown & WIRE_UNKNOWN_ORIGIN))
 		return CAUSE_CONNECTED_CLIENT;
 	/* sk_clone_lock() clears SOCK_BINDPORT_LOCK, so an accepted socket looks like one with an ephemeral port. */
 	for (size_t i = 0; i < f->failure->holder_count; i++) {
@@ -96,6 +96,8 @@ static enum cause reuse_cause(const struct wire_sock *sk, const struct wire_sock
 {
 	uint32_t caller = sk->flags, holder = sk2->flags;
 
+	if (sk2->unknown & WIRE_UNKNOWN_REUSE)
+		return CAUSE_NONE;
 	if (caller & holder & WIRE_REUSEPORT) {
 		if (sk->uid != sk2->uid)
 			return CAUSE_REUSEPORT_UID;
@@ -113,7 +115,7 @@ static enum cause bound_cause(const struct wire_sock *sk, const struct wire_sock
 {
 	bool caller = sk->flags & WIRE_REUSEADDR, holder = sk2->flags & WIRE_REUSEADDR;
 
-	if (caller && !holder)
+	if (caller && !holder && !(sk2->unknown & WIRE_UNKNOWN_REUSE))
 		return CAUSE_REUSEADDR_MISSING_ON_HOLDER;
 	if (holder && !caller)
 		return CAUSE_REUSEADDR_MISSING;
@@ -136,7 +138,8 @@ static enum cause holder_cause(const struct finding *f)
 	if (sk2->state == WIRE_TCP_TIME_WAIT) {
 		if (f->holder->substate == WIRE_TCP_FIN_WAIT2)
 			return CAUSE_FIN_WAIT2;
-		return sk->flags & WIRE_REUSEADDR && !(sk2->flags & WIRE_REUSEADDR)
+		return sk->flags & WIRE_REUSEADDR && !(sk2->flags & WIRE_REUSEADDR) &&
+				       !(sk2->unknown & WIRE_UNKNOWN_REUSE)
 			       ? CAUSE_TIME_WAIT_HOLDER_NOREUSE
 			       : CAUSE_TIME_WAIT;
 	}

@@ -90,7 +90,7 @@ static void begin_with_capital(char *sentence)
 /* Names of processes and calls keep their spelling. */
 static void begin_why(char *why)
 {
-	if (!strncmp(why, "an unknown process", 18) || !strncmp(why, "a process outside", 17) || !strncmp(why, "the caller", 10))
+	if (!strncmp(why, "an unknown process", 18) || !strncmp(why, "a process o", 11) || !strncmp(why, "the caller", 10))
 		begin_with_capital(why);
 }
 

@@ -78,7 +78,7 @@ static bool is_bound(const struct wire_sock *sk, bool has_mark)
 		return sk->flags & WIRE_SHARED_BUCKET;
 	if (!sock_is_connected(sk) || sk->flags & WIRE_ACCEPTED)
 		return true;
-	if (sk->state == WIRE_TCP_TIME_WAIT || sk->flags & WIRE_CONNECT_BIND)
+	if (sk->state == WIRE_TCP_TIME_WAIT || sk->flags & WIRE_CONNECT_BIND || sk->unknown & WIRE_UNKNOWN_ORIGIN)
 		return false;
 	return !(sk->flags & WIRE_PORT_EPHEMERAL) || has_mark;
 }

@@ -86,6 +86,8 @@ struct phrase holder_name(const struct finding *f)
 
 	if (task && task->pid)
 		return task_name(task);
+	if (f->holder && f->holder->sock.unknown & WIRE_UNKNOWN_PROCESS)
+		return phrase("a process of uid %" PRIu32, f->holder->sock.uid);
 	return phrase(f->claim->in_pid_namespace ? "a process outside this pid namespace" : "an unknown process");
 }
 

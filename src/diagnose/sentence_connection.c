@@ -97,10 +97,10 @@ void why_ephemeral(const struct finding *f, char *out)
 			port_of(f), the_holder(f).s, holder_peer(f).s);
 }
 
-/* Before 6.18 the kernel does not always show whether bind() or connect() chose a connection's port. */
+/* Before 6.18, and without BPF, the kernel does not always show whether bind() or connect() chose a connection's port. */
 void why_client(const struct finding *f, char *out)
 {
-	if (f->holder->sock.flags & WIRE_PORT_EPHEMERAL)
+	if (f->holder->sock.flags & WIRE_PORT_EPHEMERAL || f->holder->sock.unknown & WIRE_UNKNOWN_ORIGIN)
 		sentence_append(out, "%s has a connection with %s on port %u.", the_holder(f).s,
 				holder_peer(f).s, port_of(f));
 	else

@@ -350,3 +350,12 @@ bool features_orphan_is_root(void)
 	functions_close(functions);
 	return is_root;
 }
+
+bool features_lists_bound(void)
+{
+	struct functions *functions = functions_open();
+	bool is_listed = functions && functions_has_enumerator(functions, "TCP_BOUND_INACTIVE");
+
+	functions_close(functions);
+	return is_listed;
+}

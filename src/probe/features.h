@@ -48,6 +48,9 @@ void features_probe(struct probe_features *features, struct functions *functions
  * sock_i_uid()" (6.17). */
 bool features_orphan_is_root(void);
 
+/* Whether sock_diag lists TCP sockets that neither listen nor are connected (6.8). false also without BTF. Takes some ms. */
+bool features_lists_bound(void);
+
 #define FEATURES_PRIVILEGES_SIZE 128
 /* The number of capabilities that porttrace needs and does not have; `names` gets their names, joined by ", ". */
 size_t features_missing_privileges(char *names, size_t size);

@@ -149,6 +149,24 @@ bool functions_has(struct functions *functions, const char *section)
 	       find(functions, name, BTF_KIND_TYPEDEF) > 0;
 }
 
+bool functions_has_enumerator(struct functions *functions, const char *name)
+{
+	const struct btf *btf = btf_of(functions);
+	uint32_t count = btf ? btf__type_cnt(btf) : 0;
+
+	for (uint32_t id = 1; id < count; id++) {
+		const struct btf_type *type = btf__type_by_id(btf, id);
+
+		if (!btf_is_enum(type))
+			continue;
+		for (uint32_t i = 0; i < btf_vlen(type); i++) {
+			if (strcmp(btf__name_by_offset(btf, btf_enum(type)[i].name_off), name) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 /* A kernel without trampolines for its architecture loads an fentry program, but refuses to attach it. */
 static int try_attach(int program)
 {

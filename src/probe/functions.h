@@ -20,6 +20,8 @@ void functions_free_btf(struct functions *functions);
 /* Whether this kernel has the function or tracepoint that an ELF section ("fexit/inet_csk_get_port",
  * "tp_btf/...") names. true for sections without a BTF type (system calls, cgroup hooks). */
 bool functions_has(struct functions *functions, const char *section);
+/* Whether an enum of this kernel has a constant of this name. */
+bool functions_has_enumerator(struct functions *functions, const char *name);
 
 /* 0, or -errno of loading and attaching an empty fentry program: -ENOENT no such function, -524 (ENOTSUPP) no
  * trampolines for this architecture (arm64 with 5.10 and 6.1). */

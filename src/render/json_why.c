@@ -53,10 +53,14 @@ void json_why(struct render *render, const struct why_report *report)
 
 	json_begin(render, report->boot_ns);
 	put_question(line, report->sock);
-	JSON_KEY(line, "free");
-	json_bool(line, !report->error);
-	JSON_KEY(line, "free_with_reuseaddr");
-	json_bool(line, !report->error_with_reuseaddr);
+	if (!report->is_uncertain) {
+		JSON_KEY(line, "free");
+		json_bool(line, !report->error);
+	}
+	if (!report->is_uncertain_with_reuseaddr) {
+		JSON_KEY(line, "free_with_reuseaddr");
+		json_bool(line, !report->error_with_reuseaddr);
+	}
 	json_conflict(render, report->conflict);
 	put_port(line, report);
 	json_line_end(line);

@@ -58,6 +58,8 @@ struct why_report {
 	const struct wire_sock *sock; /* the bind in question */
 	uint32_t error;		   /* errno of bind() with the options of `sock`; 0: it would succeed */
 	uint32_t error_with_reuseaddr; /* of bind() with SO_REUSEADDR too */
+	/* The options of a holder decide and are not known: the error is that of a holder without them. */
+	bool is_uncertain, is_uncertain_with_reuseaddr;
 	/* The reason. Holders: the sockets that conflict, or if free, those that would share the port. */
 	const struct conflict *conflict;
 	const char *later;	   /* what would refuse bind() next; NULL: nothing */

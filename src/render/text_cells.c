@@ -61,6 +61,7 @@ static bool is_in_queue(const struct port_entry *entry)
 	const struct wire_sock *sk = &entry->sock;
 
 	return !entry->fds && !entry->owner.pid && !(sk->flags & (WIRE_KERNEL_OWNED | WIRE_ORPHAN)) &&
+	       !(sk->unknown & WIRE_UNKNOWN_PROCESS) &&
 	       (sk->protocol == IPPROTO_TCP || sk->protocol == IPPROTO_MPTCP) &&
 	       (sk->state == WIRE_TCP_ESTABLISHED || sk->state == WIRE_TCP_CLOSE_WAIT);
 }

@@ -54,6 +54,16 @@ static void add_free_with_reuseaddr(struct text_line *line, const struct why_rep
 	add_error(line, report->error);
 }
 
+/* Whether the port is shared depends on options of a holder that are not known. */
+static void add_uncertain(struct text_line *line, const struct why_report *report)
+{
+	if (!report->is_uncertain) {
+		text_line_add(line, ", with SO_REUSEADDR too unless the holder has it as well, which is not known");
+		return;
+	}
+	text_line_add(line, " unless the holder has the same option, which is not known");
+}
+
 static void add_refused(struct text_line *line, const struct why_report *report)
 {
 	if (report->error != EADDRINUSE)
@@ -62,7 +72,9 @@ static void add_refused(struct text_line *line, const struct why_report *report)
 		text_line_add(line, report->sock->local_port ? "in use" : "no port is free");
 	text_line_add(line, ": bind() would fail with ");
 	add_error(line, report->error);
-	if (report->error == EADDRINUSE && !(report->sock->flags & WIRE_REUSEADDR))
+	if (report->is_uncertain_with_reuseaddr)
+		add_uncertain(line, report);
+	else if (report->error == EADDRINUSE && !(report->sock->flags & WIRE_REUSEADDR))
 		text_line_add(line, ", with SO_REUSEADDR too");
 }
 

@@ -39,6 +39,8 @@ struct socket_query {
 	struct bucket_dump *walk;
 };
 
+#define SOURCE_LIMITS_SIZE 512 /* of the text of limits() */
+
 /* The most sockets that one find_fds() accepts. */
 #define SCAN_COOKIES_MAX 64
 
@@ -97,6 +99,8 @@ struct source_ops {
 	int (*netns_path)(struct source *source, uint32_t netns, char *path, size_t size);
 	/* Events lost since the start, for a wire_lost_reason. */
 	uint64_t (*lost)(const struct source *source, uint32_t reason);
+	/* What the scans of this source could not see, in one line; "": nothing. NULL: it always sees everything. */
+	void (*limits)(const struct source *source, char *text, size_t size);
 	void (*close)(struct source *source);
 };
 

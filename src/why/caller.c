@@ -2,6 +2,8 @@
 /* Reads the credentials of the caller, and applies ns_capable() of kernel/capability.c to them. */
 #include "why/caller.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -41,6 +43,17 @@ int why_caller_find(const struct why_config *config, struct why_caller *caller)
 		caller->is_raised = config->uid == 0;
 	}
 	return 0;
+}
+
+enum why_status why_caller_failed(const struct why_config *config, int err, char *reason, size_t size)
+{
+	if (config->pid)
+		snprintf(reason, size, "--pid %u: %s", config->pid, strerror(-err));
+	else
+		snprintf(reason, size, "reading /proc/self: %s", strerror(-err));
+	if (err == -ESRCH)
+		return WHY_MISUSED;
+	return err == -EPERM || err == -EACCES ? WHY_NOT_ALLOWED : WHY_FAILED;
 }
 
 /* Whether this descriptor is the caller's user namespace. */

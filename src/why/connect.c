@@ -11,7 +11,7 @@
 
 #include "diagnose/rules.h"
 #include "model/wire_check.h"
-#include "source/live.h"
+#include "source/scan_source.h"
 #include "stream/holder_details.h"
 #include "stream/lookup.h"
 #include "system/device.h"
@@ -117,11 +117,11 @@ static enum why_status read_sockets(struct question *q)
 	const struct socket_query servers = {.netns = q->caller.netns, .port = q->config->port};
 	const struct socket_query range = {.netns = q->caller.netns, .port = q->settings.range_low,
 					   .port_high = q->settings.range_high, .idle = true};
-	struct source *source = live_open(&kernel, drop_event, NULL, q->reason, q->reason_size);
-	int err = errno;
+	struct source *source = scan_source_open(&kernel, drop_event, NULL, q->reason, q->reason_size);
+	int err;
 
 	if (!source)
-		return err == EPERM || err == EACCES || err == ENOTSUP ? WHY_NOT_ALLOWED : WHY_FAILED;
+		return WHY_FAILED;
 	q->lookup.source = source;
 	err = source->ops->scan(source, &servers, on_socket, q);
 	if (!err && q->settings.range_low)
@@ -229,10 +229,8 @@ static enum why_status answer(struct question *q, uint32_t *error, struct confli
 	const struct failure *failure;
 	enum why_status status;
 
-	if (err) {
-		snprintf(q->reason, q->reason_size, "--pid %u: %s", q->config->pid, strerror(-err));
-		return err == -ESRCH ? WHY_MISUSED : WHY_NOT_ALLOWED;
-	}
+	if (err)
+		return why_caller_failed(q->config, err, q->reason, q->reason_size);
 	status = read_network(q);
 	if (status != WHY_ANSWERED)
 		return status;
@@ -254,10 +252,10 @@ static enum why_status answer(struct question *q, uint32_t *error, struct confli
 }
 
 enum why_status why_connect(const struct why_config *config, const struct renderer *renderer,
-			    const struct render_options *options, uint32_t *error, int *output_err, char *reason,
-			    size_t reason_size)
+			    const struct render_options *options, uint32_t *error, int *output_err, char *limits,
+			    char *reason, size_t reason_size)
 {
-	static const struct model_limits limits = {.sockets = 4 * 1024 * 1024};
+	static const struct model_limits model_limits = {.sockets = 4 * 1024 * 1024};
 	struct question *q = calloc(1, sizeof(*q));
 	enum why_status status = WHY_FAILED;
 	struct conflict conflict;
@@ -269,14 +267,17 @@ enum why_status why_connect(const struct why_config *config, const struct render
 		q->reason = reason;
 		q->reason_size = reason_size;
 		q->namespaces = netns_list_new();
-		q->lookup.model = model_new(&limits);
+		q->lookup.model = model_new(&model_limits);
 	}
 	if (q && q->namespaces && q->lookup.model)
 		status = answer(q, error, &conflict);
 	if (status == WHY_ANSWERED && renderer)
 		*output_err = print(q, *error, &conflict, renderer, options);
-	if (q && q->lookup.source)
+	limits[0] = '\0';
+	if (q && q->lookup.source) {
+		scan_source_limits(q->lookup.source, limits, SOURCE_LIMITS_SIZE);
 		q->lookup.source->ops->close(q->lookup.source);
+	}
 	if (q) {
 		model_free(q->lookup.model);
 		netns_list_free(q->namespaces);

@@ -10,10 +10,11 @@
 
 #include "diagnose/rules.h"
 #include "probe/features.h"
+#include "source/scan_source.h"
 #include "util/address.h"
 
 /* A port has one connection per peer, and all of them count. */
-static const struct model_limits limits = {.sockets = 4 * 1024 * 1024};
+static const struct model_limits model_limits = {.sockets = 4 * 1024 * 1024};
 
 struct why_question *why_question_new(const struct why_config *config)
 {
@@ -22,7 +23,7 @@ struct why_question *why_question_new(const struct why_config *config)
 	if (!question)
 		return NULL;
 	question->config = config;
-	question->lookup.model = model_new(&limits);
+	question->lookup.model = model_new(&model_limits);
 	question->namespaces = netns_list_new();
 	if (!question->lookup.model || !question->namespaces) {
 		why_question_free(question);
@@ -47,6 +48,11 @@ void why_question_free(struct why_question *question)
 const char *why_question_reason(const struct why_question *question)
 {
 	return question->reason;
+}
+
+void why_question_limits(const struct why_question *question, char *limits)
+{
+	scan_source_limits(question->lookup.source, limits, SOURCE_LIMITS_SIZE);
 }
 
 static void fill_bucket(struct bucket *bucket, const struct bucket_dump *dump)
@@ -154,6 +160,23 @@ static uint32_t predict_by_sockets(struct why_question *question, const struct n
 	return predict(question, netns);
 }
 
+/* Whether a refused bind() would succeed if the holders whose options are not known had all of them. */
+static bool depends_on_unknown(const struct why_question *question, const struct netns_entry *netns)
+{
+	struct wire_sock socks[FAILURE_HOLDERS_MAX];
+	const struct failure *failure = &question->holders.failure;
+	bool is_any = false;
+
+	for (size_t i = 0; i < failure->holder_count; i++) {
+		socks[i] = failure->holders[i].sock;
+		if (!(socks[i].unknown & WIRE_UNKNOWN_REUSE))
+			continue;
+		socks[i].flags |= WIRE_REUSEADDR | WIRE_REUSEPORT;
+		is_any = true;
+	}
+	return is_any && !diagnose_verdict_of_socks(&question->claim, socks, failure->holder_count, netns);
+}
+
 /* Judges twice, last with the options given, so that the holders found are those of the claim. */
 static void judge(struct why_question *question, const struct netns_entry *netns, struct why_answer *answer)
 {
@@ -161,11 +184,16 @@ static void judge(struct why_question *question, const struct netns_entry *netns
 
 	*flags |= WIRE_REUSEADDR;
 	answer->error_with_reuseaddr = predict_by_sockets(question, netns);
+	answer->is_uncertain_with_reuseaddr =
+		answer->error_with_reuseaddr == EADDRINUSE && depends_on_unknown(question, netns);
 	*flags = given;
 	answer->error = predict_by_sockets(question, netns);
+	answer->is_uncertain = answer->error == EADDRINUSE && depends_on_unknown(question, netns);
 	/* Only another socket's refusal depends on the option. */
-	if (answer->error != EADDRINUSE)
+	if (answer->error != EADDRINUSE) {
 		answer->error_with_reuseaddr = answer->error;
+		answer->is_uncertain_with_reuseaddr = false;
+	}
 	why_holders_look_up(&question->holders, &question->lookup);
 }
 
@@ -204,11 +232,8 @@ enum why_status why_question_answer(struct why_question *question, struct why_an
 	int err = why_caller_find(question->config, &question->caller);
 	enum why_status status;
 
-	if (err) {
-		snprintf(question->reason, sizeof(question->reason), "--pid %u: %s", question->config->pid,
-			 strerror(-err));
-		return err == -ESRCH ? WHY_MISUSED : WHY_NOT_ALLOWED;
-	}
+	if (err)
+		return why_caller_failed(question->config, err, question->reason, sizeof(question->reason));
 	status = why_scan_open(question);
 	if (status == WHY_ANSWERED)
 		status = why_scan(question);

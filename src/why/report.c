@@ -150,6 +150,8 @@ int why_report_print(struct why_question *question, const struct why_answer *ans
 		.sock = &question->claim.sock,
 		.error = error,
 		.error_with_reuseaddr = answer->error_with_reuseaddr,
+		.is_uncertain = answer->is_uncertain,
+		.is_uncertain_with_reuseaddr = answer->is_uncertain_with_reuseaddr,
 		.conflict = &conflict,
 		.later = error ? explain_later(question, error, &later) : NULL,
 		.beside = beside,

@@ -9,7 +9,7 @@
 
 #include "diagnose/rules.h"
 #include "model/wire_check.h"
-#include "source/live.h"
+#include "source/scan_source.h"
 #include "system/inet_sockets.h"
 #include "util/clock.h"
 #include "why/question.h"
@@ -71,13 +71,9 @@ enum why_status why_scan_open(struct why_question *question)
 		.port = question->config->port,
 		.verbose = question->config->verbose,
 	};
-	int err;
 
-	question->lookup.source = live_open(&kernel, on_event, question, question->reason, sizeof(question->reason));
-	if (question->lookup.source)
-		return WHY_ANSWERED;
-	err = errno;
-	return err == EPERM || err == EACCES || err == ENOTSUP ? WHY_NOT_ALLOWED : WHY_FAILED;
+	question->lookup.source = scan_source_open(&kernel, on_event, question, question->reason, sizeof(question->reason));
+	return question->lookup.source ? WHY_ANSWERED : WHY_FAILED;
 }
 
 static enum why_status read_environment(struct why_question *question)

@@ -457,7 +457,7 @@ def remove_copy():
 def no_privileges(t):
     """One line that names the missing privileges, and status 3."""
     try:
-        for args in ((), ("--json",), ("80",), ("ls",), ("ls", "--json"), ("why", "80")):
+        for args in ((), ("--json",), ("80",), ("ephemeral",), ("record", "-")):
             done = as_nobody(*args)
             equal(done.returncode, NOT_ALLOWED, f"exit status of {args} without privileges")
             line = one_line(sane(done))

@@ -138,7 +138,18 @@ class Doctor:
 
 def commands():
     yield from ([f"--probes={b}", "--json", "-d", "1"] for b in (*BACKENDS, "auto"))
-    yield from (["ls"], ["why", "80"], ["ephemeral", "-n", "1"])
+    yield ["ephemeral", "-n", "1"]
+
+
+def answers(t, args, *words, **more):
+    """porttrace must answer without BPF, and say in one line on stderr, with these words, why and what it does not know."""
+    done = t.command(*args, **more)
+    lines = stderr_lines(done)
+    equal(done.returncode, DONE, f"exit status of {args} ({lines})")
+    check(done.stdout, f"no answer of {args}")
+    equal(len(lines), 1, f"lines on stderr of {args}: {lines}")
+    for word in (*words, "without BPF"):
+        check(word in lines[0], f"{args} does not name {word!r}: {lines[0]!r}")
 
 
 @test()
@@ -148,6 +159,9 @@ def btf_hidden(t):
         if args[0] == "--probes=kprobe" and not os.path.exists(KPROBES + "/kprobe"):
             continue
         refuses(t, args, "no BTF", preexec_fn=without(BTF))
+    with tcp(("127.0.0.1", 5001), backlog=1):
+        for args in (["ls"], ["why", "80"]):
+            answers(t, args, "no BTF", preexec_fn=without(BTF))
     doctor = Doctor(t, preexec_fn=without(BTF))
     equal(doctor.done.returncode, NOT_ALLOWED, "exit status of doctor")
     doctor.lacks("BTF", "no BTF")
@@ -404,6 +418,9 @@ def lockdown(t):
         raise Skip("the kernel is not locked down to confidentiality")
     for args in commands():
         refuses(t, args, "lockdown=confidentiality")
+    with tcp(("127.0.0.1", 5001), backlog=1):
+        for args in (["ls"], ["why", "80"]):
+            answers(t, args, "lockdown=confidentiality")
     doctor = Doctor(t)
     equal(doctor.done.returncode, NOT_ALLOWED, "exit status of doctor")
     doctor.lacks("kernel memory", "lockdown=confidentiality")

@@ -11,7 +11,6 @@ import subprocess
 from porttrace_test import (
     DEADLINE,
     DUAL,
-    NOT_ALLOWED,
     REUSEADDR,
     REUSEPORT,
     SLOW,
@@ -114,7 +113,8 @@ def populate(me):
 
     rows = []
     for n in range(TIMEWAITS):
-        client, accepted = pair_on(server)
+        # Each from a port of its own: the kernel may choose one whose TIME_WAIT is older than 1 s, and reuse that.
+        client, accepted = pair_on(server, tcp(("127.0.0.1", 3000 + n)))
         rows.append(row("tcp", client, "TIME_WAIT", ()))
         close_first(client, accepted, port_of(client))
 
@@ -457,7 +457,7 @@ def a_namespace_that_may_not_be_entered_is_named(t):
     """Without CAP_SYS_ADMIN, setns() fails: ls lists sockets that have a descriptor, and reports what is missing."""
     t.fork(stay, comm="pt-other", netns="new")
     done = t.command("ls", "--json", preexec_fn=without_sys_admin)
-    if done.returncode == NOT_ALLOWED:
+    if b"loading BPF programs is not permitted" in done.stderr:
         raise Skip("this kernel needs CAP_SYS_ADMIN for BPF")
     equal(done.returncode, 0, "exit status")
     message = re.fullmatch(

@@ -19,7 +19,7 @@ MAN_COLUMNS = 78  # of an example in a man page on a terminal of 80 columns (too
 # what is in them depend on how fast the machine is; None: every line matters.
 Screen = collections.namedtuple("Screen", "steps user matters")
 # like: a function of the text that leaves what every kernel prints; edit: one that leaves out what a reader does not need.
-Output = collections.namedtuple("Output", "steps columns like edit")
+Output = collections.namedtuple("Output", "steps columns like edit user")
 
 SCREENS, OUTPUTS = {}, {}
 
@@ -32,9 +32,9 @@ def screen(name, user="root", matters=None):
     return register
 
 
-def output(name, columns=MAN_COLUMNS, like=str, edit=str):
+def output(name, columns=MAN_COLUMNS, like=str, edit=str, user="root"):
     def register(steps):
-        OUTPUTS[name] = Output(steps, columns, like, edit)
+        OUTPUTS[name] = Output(steps, columns, like, edit, user)
         return steps
 
     return register
@@ -49,9 +49,9 @@ def run_screen(name, porttrace):
 
 def run_output(name, porttrace):
     """The text of the terminal from the command on, without the last prompt."""
-    with Machine(porttrace, [(OUTPUTS[name].columns, 50)]) as machine:
+    with Machine(porttrace, [(OUTPUTS[name].columns, 50)], OUTPUTS[name].user) as machine:
         OUTPUTS[name].steps(machine)
-        return OUTPUTS[name].edit(re.sub(r"\n#\Z", "", machine.lines()))
+        return OUTPUTS[name].edit(re.sub(r"\n[#$]\Z", "", machine.lines()))
 
 
 def is_like_screen(name, kept, text):
@@ -264,6 +264,19 @@ def ls(machine):
     web(machine, 8096)
     machine.start("redis-server --port 8097", "bob", until="Ready to accept")
     machine.run("porttrace ls -l -N /proc/self/ns/net")
+
+
+@output("ls-no-root", user="alice")
+def ls_no_root(machine):
+    web(machine, 8098)
+    serve(machine, 8099)
+    machine.run("porttrace ls 8098-8099")
+
+
+@output("why-no-root", user="alice")
+def why_no_root(machine):
+    serve(machine, 8099)
+    machine.run("porttrace why 127.0.0.1:8099")
 
 
 def record_refusal(machine, port):

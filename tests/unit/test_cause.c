@@ -64,6 +64,37 @@ static void login_session(struct scene *scene)
 	holder->owner = holder->pids[0] = make_task(600, "python3");
 }
 
+/* As sock_diag reports the socket of another user: without its options. */
+static void unknown_options(struct scene *scene)
+{
+	tcp(scene, WIRE_REUSEADDR | WIRE_REUSEPORT, 0, WIRE_TCP_CLOSE)->sock.unknown = WIRE_UNKNOWN_REUSE;
+}
+
+static void unknown_options_listener(struct scene *scene)
+{
+	struct holder *holder = tcp(scene, WIRE_REUSEPORT, 0, WIRE_TCP_LISTEN);
+
+	holder->sock.unknown = WIRE_UNKNOWN_REUSE | WIRE_UNKNOWN_PROCESS;
+	holder->owner = make_task(0, "");
+	holder->pid_count = 0;
+}
+
+static void unknown_options_time_wait(struct scene *scene)
+{
+	closed(scene, WIRE_REUSEADDR, 0, WIRE_TCP_TIME_WAIT)->sock.unknown = WIRE_UNKNOWN_REUSE;
+}
+
+static void unknown_origin(struct scene *scene)
+{
+	connection(scene, 0, 0, WIRE_TCP_ESTABLISHED)->sock.unknown = WIRE_UNKNOWN_ORIGIN;
+}
+
+static void unknown_origin_outside_range(struct scene *scene)
+{
+	unknown_origin(scene);
+	scene->netns_known = true;
+}
+
 static void wildcard_holder(struct scene *scene)
 {
 	listener(scene);
@@ -309,6 +340,11 @@ static const struct scene_case cases[] = {
 	{bound, "bound-not-listening",
 	 "nginx[812] bound 0.0.0.0:8080 2.9 s ago but does not listen, so 'ss -l' does not show it.",
 	 "Stop nginx.service"},
+	{unknown_options, "bound-not-listening", "nginx[812] bound 0.0.0.0:8080", ""},
+	{unknown_options_listener, "listener-exists", "A process of uid 1000 listens on 0.0.0.0:8080", ""},
+	{unknown_options_time_wait, "time-wait", "holds port 8080 in TIME_WAIT for 42 more seconds.", ""},
+	{unknown_origin, "connected-client", "nginx[812] has a connection with 10.0.0.5:41000 on port 8080.", ""},
+	{unknown_origin_outside_range, "accepted-connection", "that was accepted on port 8080.", ""},
 	{reuseaddr_missing, "reuseaddr-missing", "nginx[812] set SO_REUSEADDR on 0.0.0.0:8080, so the port can be shared, but node[977]",
 	 "Set SO_REUSEADDR in node[977] before bind()."},
 	{reuseaddr_missing_on_holder, "reuseaddr-missing-on-holder",

@@ -82,6 +82,23 @@ static void text_names_holder_and_fix(void **state)
 	       "note    and 2 more in other network namespaces\n");
 }
 
+/* Only the holder's options, which are not known, decide. */
+static void uncertain_answers(void **state)
+{
+	struct why_report report = refused_report();
+
+	(void)state;
+	report.is_uncertain_with_reuseaddr = true;
+	expect(&render_text, &report,
+	       "tcp *:80: in use: bind() would fail with EADDRINUSE, with SO_REUSEADDR too unless the holder has it as well, "
+	       "which is not known\n");
+	expect(&render_json, &report, "\"free\":false,\"cause\"");
+	report.is_uncertain = true;
+	expect(&render_text, &report,
+	       "tcp *:80: in use: bind() would fail with EADDRINUSE unless the holder has the same option, which is not known\n");
+	expect(&render_json, &report, "\"port\":80,\"cause\"");
+}
+
 static void text_of_the_next_refusal(void **state)
 {
 	struct why_report report = refused_report();
@@ -169,6 +186,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_names_holder_and_fix),
+		cmocka_unit_test(uncertain_answers),
 		cmocka_unit_test(text_of_the_next_refusal),
 		cmocka_unit_test(text_of_a_free_port),
 		cmocka_unit_test(text_of_time_waits_that_are_not_the_reason),
