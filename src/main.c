@@ -66,8 +66,8 @@
  *     fields.c names.c      the fields of a record and the columns as data; names of events, states and options
  *     text.c text_row.c text_cells.c text_line.c text_out.c text_words.c  the stream as text: rows, cells, lines, wording
  *     text_now.c            who has the watched ports when the stream begins
- *     text_ports.c text_churn.c text_conflict.c text_ephemeral.c text_why.c text_connect.c  each other kind of text
- *                           output
+ *     text_ports.c text_churn.c text_conflict.c text_ephemeral.c text_audit.c text_why.c text_connect.c  each other kind
+ *                           of text output
  *     json.c json_out.c json_line.c json_churn.c json_conflict.c json_why.c json_connect.c  the same as JSON
  *     fold.c text_fold.c    repeated lines as one line with a count
  *     format_number.c search.c status_lines.c  numbers; port-search times; messages on stderr
@@ -77,6 +77,7 @@
  *     explain.c holder_details.c  finds the holders of a refused port; completes each of them
  *     netns_entry.c         what a command begins with to act in another network namespace
  *     lookup.c fd_lookup.c  reads processes, devices, counters from the source; finds the descriptors of sockets
+ *     audit.c               the servers inside the ephemeral range of a network namespace
  *     watching.c current_holders.c  what the filters select, in words; who has these ports when the stream begins
  *     server_lookup.c       the sockets to which a failed connection might have gone
  *     budget.c fd_cache.c scan_history.c prefetch.c port_usage_cache.c  the share of time for that, and its caches

@@ -36,6 +36,20 @@ static bool wants_colour(enum colour_mode mode)
 	return isatty(STDOUT_FILENO) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
 }
 
+/* As setlocale() would choose it, but a name whose locale is not installed counts too: only the terminal has to know it. */
+static bool is_utf8(void)
+{
+	static const char *const variables[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+		const char *value = getenv(variables[i]);
+
+		if (value && *value)
+			return strcasestr(value, "utf-8") || strcasestr(value, "utf8");
+	}
+	return false;
+}
+
 static int64_t clock_ns(clockid_t clock)
 {
 	struct timespec now;
@@ -56,6 +70,7 @@ void options_for_render(const struct output_config *output, struct render_option
 		.start_boot_ns = (uint64_t)boot,
 		.time = output->time,
 		.colour = wants_colour(output->colour),
+		.utf8 = is_utf8(),
 		.quiet = output->quiet,
 		.verbose = output->verbose,
 		.netns_name = netns_name,

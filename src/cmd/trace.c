@@ -109,6 +109,7 @@ static int open_source(struct trace *trace)
 	struct kernel_options kernel = {
 		.settings = &trace->config->settings,
 		.facts = facts_wanted(&trace->config->settings),
+		.pools_at_start = trace->config->stream.shows_pools,
 		.backend = trace->config->backend,
 		.verbose = trace->config->output.verbose,
 	};

@@ -107,8 +107,10 @@ void forecast_make(const struct pool_entry *pool, const struct churn *churn, con
 		.reuses = forecast_reuses(now, &churn->now),
 		.is_known = pool->is_rate_known,
 	};
-	netns_table_towards(namespaces, now, churn->interval, &forecast->towards);
-	if (churn->interval_s > 0)
+	if (churn->interval)
+		netns_table_towards(namespaces, now, churn->interval, &forecast->towards);
+	forecast->is_of_interval = churn->interval_s > 0;
+	if (forecast->is_of_interval)
 		forecast->rate = (double)forecast->towards.allocated / churn->interval_s;
 	if (now->protocol == IPPROTO_TCP && hold_s(forecast, &churn->now) > 0)
 		forecast->sustainable = now->capacity / hold_s(forecast, &churn->now);
@@ -137,21 +139,41 @@ static bool is_worse(const struct forecast *a, const struct forecast *b)
 	return use_of(a) > use_of(b);
 }
 
+static bool passes(const struct settings *only, const struct wire_pool *pool)
+{
+	return !only || wire_filter_flow(only, pool->local_addr, pool->remote_addr, pool->remote_port, pool->protocol, NULL);
+}
+
+size_t forecast_list_all(const struct settings *only, struct model *model, struct forecast out[FORECAST_POOLS_MAX])
+{
+	const struct pool_entry *pools[FORECAST_POOLS_MAX];
+	struct netns_table *namespaces = model_namespaces(model);
+	size_t count = pool_table_list(model_pools(model), 0, 0, pools, FORECAST_POOLS_MAX), wanted = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct netns_entry *netns = netns_table_find(namespaces, pools[i]->now.netns);
+		struct churn none = {.netns = pools[i]->now.netns};
+
+		if (netns)
+			none.now = netns->now;
+		if (passes(only, &pools[i]->now))
+			forecast_make(pools[i], &none, namespaces, &out[wanted++]);
+	}
+	return wanted;
+}
+
 size_t forecast_list(const struct churn *churn, struct model *model, struct forecast out[FORECAST_POOLS_MAX])
 {
 	const struct pool_entry *pools[FORECAST_POOLS_MAX];
 	size_t count = pool_table_list(model_pools(model), churn->netns, churn->began_boot_ns, pools,
 				       FORECAST_POOLS_MAX);
-
 	size_t wanted = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		const struct wire_pool *now = &pools[i]->now;
 		struct forecast forecast;
 		size_t at = wanted;
 
-		if (churn->only && !wire_filter_flow(churn->only, now->local_addr, now->remote_addr,
-						     now->remote_port, now->protocol, NULL))
+		if (!passes(churn->only, &pools[i]->now))
 			continue;
 		forecast_make(pools[i], churn, model_namespaces(model), &forecast);
 		for (; at && is_worse(&forecast, &out[at - 1]); at--)

@@ -22,6 +22,7 @@ struct forecast {
 	double sustainable;
 	uint64_t failed;	      /* searches of this interval that found no port in it */
 	bool reuses;		      /* connect() may reuse its TIME_WAITs (tcp_tw_reuse) */
+	bool is_of_interval;	      /* an interval has ended: `towards` and `rate` are known */
 	bool is_known;		      /* there were two counts, so there is a rate */
 	bool will_fill;		      /* at this rate */
 	uint64_t full_in_ns;	      /* with will_fill, at most 100 years; 0: it is full */
@@ -36,5 +37,9 @@ void forecast_make(const struct pool_entry *pool, const struct churn *churn, con
 
 /* The pools counted in this interval: those that run out first, then the fullest. Returns how many. */
 size_t forecast_list(const struct churn *churn, struct model *model, struct forecast out[FORECAST_POOLS_MAX]);
+
+/* The fullest pools of all network namespaces that pass the filters, the fullest first, without rates: for the first
+ * count. Returns how many. */
+size_t forecast_list_all(const struct settings *only, struct model *model, struct forecast out[FORECAST_POOLS_MAX]);
 
 #endif

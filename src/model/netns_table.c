@@ -284,6 +284,8 @@ static void churn_make(const struct netns_table *table, struct node *node, struc
 		.range_low = now->range_low,
 		.range_high = now->range_high,
 		.top_count = node->entry.traffic_count,
+		.releases_are_late = !(now->has & WIRE_NETNS_HOOKED) &&
+				     (node->owes_port_usage || !(now->has & WIRE_NETNS_PORT_USAGE)),
 	};
 	churn->timewait_expired = expired(node);
 	memcpy(churn->top, node->entry.traffic, sizeof(churn->top));

@@ -40,6 +40,7 @@ struct churn {
 	size_t top_count;
 	struct churn_top processes[CHURN_TOP_COUNT]; /* the same, one for each process */
 	size_t process_count;
+	bool releases_are_late;		/* ephemeral_released has the ends of another interval, or lacks some of this */
 	bool is_limited;	/* the sums are those of what passes the filters, not of the namespace */
 	const struct settings *only; /* the filters for pools and processes; NULL: none */
 	bool searches_timed;		       /* port searches are measured in this namespace */

@@ -9,7 +9,6 @@
 
 #define POOLS_MAX 4096
 #define INACTIVE_NS 60000000000ULL
-#define RATE_NS	    5000000000ULL /* a rate is the mean over this time */
 
 struct pool_key {
 	uint8_t local_addr[16];
@@ -61,37 +60,37 @@ static double ended_within(const struct wire_pool *pool, uint64_t ns)
 	return ended;
 }
 
-static void sample_add(struct pool_entry *entry, const struct wire_pool *event)
+/* `entry` still has the last count. */
+static void rate_find(struct pool_entry *entry, const struct wire_pool *event)
 {
-	struct pool_sample sample = {.boot_ns = event->hdr.boot_ns, .others = event->in_use - (int64_t)event->timewait};
+	const struct wire_pool *last = &entry->now;
+	uint64_t ns = event->hdr.boot_ns - last->hdr.boot_ns;
+	double seconds = (double)ns / 1e9, others = (double)event->in_use - event->timewait;
 
-	if (entry->sample_count) {
-		const struct pool_sample *last = &entry->samples[entry->sample_count - 1];
-
-		sample.taken = last->taken + (int64_t)event->in_use - entry->now.in_use +
-			       (int64_t)(ended_within(&entry->now, event->hdr.boot_ns - last->boot_ns) + 0.5);
-	}
-	if (entry->sample_count == POOL_SAMPLES)
-		memmove(entry->samples, entry->samples + 1, --entry->sample_count * sizeof(*entry->samples));
-	entry->samples[entry->sample_count++] = sample;
-}
-
-static void rate_find(struct pool_entry *entry)
-{
-	const struct pool_sample *last = &entry->samples[entry->sample_count - 1], *from = last;
-	double seconds;
-
-	for (size_t i = entry->sample_count - 1; i-- > 0;) {
-		if (from != last && last->boot_ns - entry->samples[i].boot_ns > RATE_NS)
-			break;
-		from = &entry->samples[i];
-	}
-	seconds = (double)(last->boot_ns - from->boot_ns) / 1e9;
-	entry->is_rate_known = from != last && seconds > 0;
+	entry->is_rate_known = entry->fill_count > 0;
 	if (!entry->is_rate_known)
 		return;
-	entry->inflow = (double)(last->taken - from->taken) / seconds;
-	entry->growth = (double)(last->others - from->others) / seconds;
+	entry->inflow = ((double)event->in_use - last->in_use + ended_within(last, ns)) / seconds;
+	entry->growth = (others - ((double)last->in_use - last->timewait)) / seconds;
+}
+
+static void fill_add(struct pool_entry *entry, const struct wire_pool *event)
+{
+	uint64_t percent = event->capacity ? event->in_use * 100ULL / event->capacity : 100;
+
+	if (!entry->fill_count)
+		entry->first_boot_ns = event->hdr.boot_ns;
+	entry->history[entry->fill_count++ % POOL_HISTORY] = (struct pool_fill){
+		.at_ms = (uint32_t)((event->hdr.boot_ns - entry->first_boot_ns) / 1000000),
+		.percent = percent < 100 ? (uint8_t)percent : 100,
+	};
+}
+
+const struct pool_fill *pool_fill_get(const struct pool_entry *entry, size_t age)
+{
+	if (age >= entry->fill_count || age >= POOL_HISTORY)
+		return NULL;
+	return &entry->history[(entry->fill_count - 1 - age) % POOL_HISTORY];
 }
 
 static void drop_inactive(struct pool_table *table, uint64_t now)
@@ -125,9 +124,9 @@ int pool_table_add(struct pool_table *table, const struct wire_pool *event)
 			return -ENOMEM;
 		node->key = key;
 	}
-	sample_add(&node->entry, event);
+	rate_find(&node->entry, event);
+	fill_add(&node->entry, event);
 	node->entry.now = *event;
-	rate_find(&node->entry);
 	HASH_ADD(hh, table->nodes, key, sizeof(node->key), node);
 	if (!node->hh.tbl) {
 		free(node);
@@ -135,6 +134,13 @@ int pool_table_add(struct pool_table *table, const struct wire_pool *event)
 	}
 	drop_inactive(table, event->hdr.boot_ns);
 	return 0;
+}
+
+static bool is_fuller(const struct wire_pool *a, const struct wire_pool *b)
+{
+	uint64_t left = a->in_use * (uint64_t)b->capacity, right = b->in_use * (uint64_t)a->capacity;
+
+	return left != right ? left > right : a->in_use > b->in_use;
 }
 
 size_t pool_table_list(const struct pool_table *table, uint32_t netns, uint64_t since_boot_ns,
@@ -145,9 +151,9 @@ size_t pool_table_list(const struct pool_table *table, uint32_t netns, uint64_t 
 	for (const struct node *node = table->nodes; node; node = node->hh.next) {
 		size_t at;
 
-		if (node->key.netns != netns || node->entry.now.hdr.boot_ns <= since_boot_ns)
+		if ((netns && node->key.netns != netns) || node->entry.now.hdr.boot_ns <= since_boot_ns)
 			continue;
-		for (at = count; at && out[at - 1]->now.in_use < node->entry.now.in_use; at--) {
+		for (at = count; at && is_fuller(&node->entry.now, &out[at - 1]->now); at--) {
 			if (at < max)
 				out[at] = out[at - 1];
 		}

@@ -23,6 +23,7 @@ struct kernel_options {
 	uint32_t facts;	      /* bit per enum fact; 0: snapshot only */
 	bool port;	      /* scans are for one port: dump its buckets if the kernel can */
 	int backend;	      /* enum backend, or -1: the best that works */
+	bool pools_at_start;  /* count the ports of all namespaces when the first interval begins */
 	bool examine;	      /* find what every backend lacks, not only the selected ones */
 	bool verbose;	      /* print libbpf's messages and the verifier's logs to stderr */
 };

@@ -92,6 +92,48 @@ static void json_port(struct render *render, const struct port_report *port)
 	json_line_end(render->line);
 }
 
+/* The list of ports has no limit that a buffer could have. */
+static void put_audit_command(struct json_line *line, const struct audit_report *report)
+{
+	char *command;
+
+	if (!report->wanted || !report->enter ||
+	    asprintf(&command, RESERVE_COMMAND, report->enter, report->wanted) < 0)
+		return;
+	json_put_text(line, "command", command);
+	free(command);
+}
+
+static void json_audit(struct render *render, const struct audit_report *report)
+{
+	const char *name = render->options.netns_name ? render->options.netns_name(report->netns) : NULL;
+	struct json_line *line = render->line;
+
+	for (size_t i = 0; i < report->count; i++)
+		json_port(render, &report->servers[i]);
+	json_begin_event(render, report->boot_ns, "audit");
+	json_put_number(line, "netns", report->netns);
+	json_put_text(line, "netns_name", name);
+	JSON_KEY(line, "range");
+	json_open_list(line);
+	json_number(line, report->range_low);
+	json_number(line, report->range_high);
+	json_close_list(line);
+	json_put_text(line, "reserved", report->reserved);
+	JSON_KEY(line, "unreserved");
+	json_open_list(line);
+	for (size_t i = 0; i < report->unreserved; i++) {
+		uint16_t port = report->servers[i].entry->sock.local_port;
+
+		if (!i || port != report->servers[i - 1].entry->sock.local_port)
+			json_number(line, port);
+	}
+	json_close_list(line);
+	json_put_text(line, "value", report->wanted);
+	put_audit_command(line, report);
+	json_line_end(line);
+}
+
 static void json_now(struct render *render, const struct port_report *report)
 {
 	if (report)
@@ -150,6 +192,8 @@ const struct renderer render_json = {
 	.event = json_event,
 	.port = json_port,
 	.now = json_now,
+	.pools = json_pools,
+	.audit = json_audit,
 	.churn = json_churn,
 	.warning = json_warning,
 	.why = json_why,

@@ -134,7 +134,8 @@ static void put_fill(struct json_line *line, const struct forecast *forecast)
 	put_number(line, "in_use", pool->in_use);
 	if (pool->remote_port)
 		put_number(line, "timewait", pool->timewait);
-	put_fraction(line, "rate_per_s", forecast->rate);
+	if (forecast->is_of_interval)
+		put_fraction(line, "rate_per_s", forecast->rate);
 	if (forecast->sustainable > 0)
 		put_fraction(line, "sustainable_per_s", forecast->sustainable);
 	if (forecast->will_fill)
@@ -144,9 +145,7 @@ static void put_fill(struct json_line *line, const struct forecast *forecast)
 static void put_pool(struct json_line *line, const struct forecast *forecast)
 {
 	const struct wire_pool *pool = &forecast->pool->now;
-	const struct churn_towards *towards = &forecast->towards;
 
-	json_open_map(line);
 	put_protocol(line, pool->protocol);
 	put_address(line, "local_address", pool->local_addr);
 	if (pool->remote_port) {
@@ -161,10 +160,40 @@ static void put_pool(struct json_line *line, const struct forecast *forecast)
 	put_fill(line, forecast);
 	if (pool->remote_port)
 		put_number(line, "first_half_in_use", pool->first_parity);
+}
+
+static void put_pool_of_interval(struct json_line *line, const struct forecast *forecast)
+{
+	const struct churn_towards *towards = &forecast->towards;
+
+	json_open_map(line);
+	put_pool(line, forecast);
 	put_number(line, "failed", towards->failed);
 	if (towards->most.task.pid)
 		json_task(line, &towards->most.task);
 	json_close_map(line);
+}
+
+void json_pools(struct render *render, const struct forecast *forecasts, size_t count, uint64_t boot_ns)
+{
+	struct json_line *line = render->line;
+
+	json_begin_event(render, boot_ns, "pools");
+	JSON_KEY(line, "pools");
+	json_open_list(line);
+	for (size_t i = 0; i < count; i++) {
+		const uint32_t netns = forecasts[i].pool->now.netns;
+		const char *name = render->options.netns_name ? render->options.netns_name(netns) : NULL;
+
+		json_open_map(line);
+		put_number(line, "netns", netns);
+		if (name)
+			put_text(line, "netns_name", name);
+		put_pool(line, &forecasts[i]);
+		json_close_map(line);
+	}
+	json_close_list(line);
+	json_line_end(line);
 }
 
 static void put_percentiles(struct json_line *line, const struct churn_search_diff *search)
@@ -227,7 +256,7 @@ void json_churn(struct render *render, const struct churn *churn, struct model *
 		JSON_KEY(line, "pools");
 		json_open_list(line);
 		for (size_t i = 0; i < count; i++)
-			put_pool(line, &forecasts[i]);
+			put_pool_of_interval(line, &forecasts[i]);
 		json_close_list(line);
 	}
 	put_searches(line, churn);

@@ -5,6 +5,7 @@
 
 #include "render/json_out.h"
 
+void json_pools(struct render *render, const struct forecast *forecasts, size_t count, uint64_t boot_ns);
 void json_churn(struct render *render, const struct churn *churn, struct model *model, uint64_t boot_ns);
 void json_warning(struct render *render, const struct warning *warning, uint64_t boot_ns);
 

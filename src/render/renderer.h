@@ -35,6 +35,21 @@ struct port_report {
 	uint64_t boot_ns;	       /* when the table was read */
 };
 
+/* A printf format of audit_report.enter and .wanted. The sysctl is replaced, so .wanted has what it has now. */
+#define RESERVE_COMMAND "%ssysctl -w net.ipv4.ip_local_reserved_ports=%s"
+
+/* The answer of `ephemeral --audit` about one network namespace. */
+struct audit_report {
+	uint64_t boot_ns;	/* when the sockets were read */
+	uint32_t netns;
+	uint16_t range_low, range_high;
+	const char *reserved;	/* net.ipv4.ip_local_reserved_ports; "": none */
+	const char *wanted;	/* the same with the ports of all servers; NULL: nothing is missing there */
+	const char *enter;	/* before a command in the namespace; NULL: no command can enter it */
+	const struct port_report *servers; /* on ports of the range, by port; those that are not reserved first */
+	size_t count, unreserved;
+};
+
 struct start_report {
 	uint64_t boot_ns;
 	const char *version, *kernel, *probes;
@@ -93,6 +108,7 @@ struct render_options {
 	uint64_t start_boot_ns;	   /* zero of TIME_RELATIVE */
 	enum time_style time;
 	bool colour;
+	bool utf8;		   /* the terminal shows UTF-8, as far as the locale says */
 	bool quiet, verbose;
 	uint32_t own_netns;	   /* the namespace that rows need not name: the reader's, or that of -N; 0: not known */
 	const char *(*netns_name)(uint32_t netns); /* NULL: it has none; the function is NULL: none is known */
@@ -121,6 +137,10 @@ struct renderer {
 	/* Between start() and the first event, for each socket that has one of the watched ports; NULL: that was all.
 	 * NULL: the format does not show them. */
 	void (*now)(struct render *render, const struct port_report *report);
+	/* How full the pools are when the stream begins, the fullest first. Only of the formats of `ephemeral`. */
+	void (*pools)(struct render *render, const struct forecast *forecasts, size_t count, uint64_t boot_ns);
+	/* Only of the formats of `ephemeral`. */
+	void (*audit)(struct render *render, const struct audit_report *report);
 	void (*churn)(struct render *render, const struct churn *churn, struct model *model,
 		      uint64_t boot_ns);
 	/* NULL: the format does not have them. */

@@ -22,6 +22,7 @@
 #define HOOKED_COUNTERS 4
 #define OWNERS_MAX 8	    /* processes whose sockets are searched for one in a namespace that no process or
 			     * mount leads to */
+#define START_COUNT_NS 300000000ULL /* CPU time for counting ports before the first interval */
 #define PORT_USAGE_PAUSE 25 /* pause between counts of ports, in durations of the last count: 4 % of the time */
 
 /* What is known of one namespace. */
@@ -53,14 +54,16 @@ struct counters {
 	bool is_hooked; /* the backend sees the end of a TIME_WAIT */
 	struct netns_counters *entries;
 	size_t entry_count;
+	bool pools_at_start;
+	uint64_t start_took_ns;	   /* CPU time of counting ports before the first interval */
 	uint64_t interval_boot_ns; /* when the last interval ended; 0: the first has not begun */
 	uint8_t reserved[NETNS_PORTS];
 	source_event_fn event;
 	void *context;
 };
 
-struct counters *counters_new(struct kernel *kernel, struct netns_list *namespaces, source_event_fn event,
-			    void *context)
+struct counters *counters_new(struct kernel *kernel, struct netns_list *namespaces, bool pools_at_start,
+			      source_event_fn event, void *context)
 {
 	const struct bpf_map *counts = kernel_map(kernel, "churn_namespaces");
 	struct counters *counters = calloc(1, sizeof(*counters));
@@ -73,6 +76,7 @@ struct counters *counters_new(struct kernel *kernel, struct netns_list *namespac
 		.namespaces = namespaces,
 		.counts = bpf_map__fd(counts),
 		.is_hooked = kernel_timewait_is_hooked(kernel),
+		.pools_at_start = pools_at_start,
 		.event = event,
 		.context = context,
 	};
@@ -229,10 +233,13 @@ static void timewait_fill(const struct counters *counters, struct netns_counters
 	hooked_fill(entry, event, values, kernel_counts_timewaits(counters->kernel));
 }
 
-static bool may_read_port_usage(const struct netns_counters *entry, bool last)
+static bool may_read_port_usage(const struct counters *counters, const struct netns_counters *entry,
+				const struct wire_netns *event, bool last)
 {
 	uint64_t pause = PORT_USAGE_PAUSE * entry->port_usage_took_ns;
 
+	if (!counters->interval_boot_ns)
+		return event->timewait_live || (counters->pools_at_start && counters->start_took_ns < START_COUNT_NS);
 	return last || clock_boot_ns() - entry->port_usage_boot_ns > pause;
 }
 
@@ -255,10 +262,15 @@ static void port_usage_fill(struct counters *counters, struct netns_counters *en
 			const struct churn_counts *counts)
 {
 	const struct port_usage_result *found;
+	struct port_usage_key busy;
 	uint64_t released;
+	bool has_busy;
 
-	if (port_usage_read(counters->port_usage, event, counters->reserved, &found))
+	has_busy = flow_counters_busiest(counters->flows, event->netns, &busy);
+	if (port_usage_read(counters->port_usage, event, counters->reserved, has_busy ? &busy : NULL, &found))
 		return;
+	if (!counters->interval_boot_ns)
+		counters->start_took_ns += found->took_ns;
 	entry->port_usage_boot_ns = found->end_boot_ns;
 	entry->port_usage_took_ns = found->took_ns;
 	if (!entry->has_before)
@@ -312,8 +324,7 @@ static void namespace_read(struct counters *counters, struct netns_counters *ent
 		 * counted for it. */
 		if (!entry->has_before && !event->timewait_live)
 			entry->has_before = true;
-		if (with_port_usage && counters->port_usage &&
-		    (counters->interval_boot_ns || event->timewait_live) && may_read_port_usage(entry, last))
+		if (with_port_usage && counters->port_usage && may_read_port_usage(counters, entry, event, last))
 			port_usage_fill(counters, entry, event, counts);
 		netns_leave(counters->namespaces);
 	}

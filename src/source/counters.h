@@ -16,9 +16,10 @@
 
 struct counters;
 
-/* Borrows all but `context` until counters_free(). NULL with errno. */
-struct counters *counters_new(struct kernel *kernel, struct netns_list *namespaces, source_event_fn event,
-			    void *context);
+/* Borrows all but `context` until counters_free(). pools_at_start: the first counters_report() counts the ports of all
+ * namespaces, as far as 0.3 s of CPU time allow; otherwise only where there are TIME_WAITs. NULL with errno. */
+struct counters *counters_new(struct kernel *kernel, struct netns_list *namespaces, bool pools_at_start,
+			      source_event_fn event, void *context);
 void counters_free(struct counters *counters);
 
 /*

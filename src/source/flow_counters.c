@@ -12,12 +12,25 @@
 #include <bpf/libbpf.h>
 
 #include "porttrace/churn.h"
+#include "model/hash.h"
 #include "source/map_reader.h"
 #include "util/address.h"
 #include "util/clock.h"
 
 #define REPORTED_MAX 1024
 #define OVERFLOWS_MAX  64
+
+/* The ports that connect() has taken for one address pair, as the last two flow_counters_read() counted them. */
+struct pair_key {
+	struct port_usage_key pair;
+	uint32_t netns;
+	uint32_t reserved;
+};
+struct pair {
+	struct pair_key key;
+	uint64_t taken, before;
+	UT_hash_handle hh;
+};
 
 /* Identifies a misuse that was reported. */
 struct misuse_key {
@@ -41,6 +54,7 @@ struct flow_counters {
 		uint64_t count;
 	} overflows[OVERFLOWS_MAX];
 	size_t overflow_count;
+	struct pair *pairs;
 	source_event_fn event;
 	void *context;
 };
@@ -75,8 +89,11 @@ struct flow_counters *flow_counters_new(struct kernel *kernel, source_event_fn e
 
 void flow_counters_free(struct flow_counters *flows)
 {
+	struct pair *pair, *next;
+
 	if (!flows)
 		return;
+	HASH_FREE_ALL(flows->pairs, pair, next)
 	map_reader_free(flows->flows_reader);
 	map_reader_free(flows->searches_reader);
 	map_reader_free(flows->searches_to_reader);
@@ -195,6 +212,63 @@ static void flow_event(struct flow_counters *flows, const struct churn_flow *flo
 	flow_misuse(flows, flow, counts);
 }
 
+/* The map is the limit of their number. Without memory a pair is not compared. */
+static void pair_add(struct flow_counters *flows, const struct churn_flow *flow, uint64_t taken)
+{
+	struct pair_key key = {
+		.pair = {.remote_port = flow->remote_port, .protocol = flow->protocol},
+		.netns = flow->netns,
+	};
+	struct pair *pair;
+
+	memcpy(key.pair.local_addr, flow->local_addr, sizeof(key.pair.local_addr));
+	memcpy(key.pair.remote_addr, flow->remote_addr, sizeof(key.pair.remote_addr));
+	HASH_FIND(hh, flows->pairs, &key, sizeof(key), pair);
+	if (!pair) {
+		pair = calloc(1, sizeof(*pair));
+		if (!pair)
+			return;
+		pair->key = key;
+		HASH_ADD(hh, flows->pairs, key, sizeof(key), pair);
+		if (!pair->hh.tbl) {
+			free(pair);
+			return;
+		}
+	}
+	pair->taken += taken;
+}
+
+/* Before the flows are read again. Drops the pairs that the map no longer has. */
+static void pairs_begin(struct flow_counters *flows)
+{
+	struct pair *pair, *next;
+
+	HASH_ITER(hh, flows->pairs, pair, next) {
+		pair->before = pair->taken;
+		pair->taken = 0;
+		if (pair->before)
+			continue;
+		HASH_DEL(flows->pairs, pair);
+		free(pair);
+	}
+}
+
+bool flow_counters_busiest(const struct flow_counters *flows, uint32_t netns, struct port_usage_key *busiest)
+{
+	uint64_t most = 0;
+
+	for (const struct pair *pair = flows->pairs; pair; pair = pair->hh.next) {
+		/* A flow that the map evicted counts anew. */
+		uint64_t taken = pair->taken > pair->before ? pair->taken - pair->before : 0;
+
+		if (pair->key.netns != netns || taken <= most)
+			continue;
+		most = taken;
+		*busiest = pair->key.pair;
+	}
+	return most > 0;
+}
+
 static void read_flow(void *context, const char *element)
 {
 	struct flow_counters *flows = context;
@@ -204,6 +278,8 @@ static void read_flow(void *context, const char *element)
 	memcpy(&flow, element, sizeof(flow));
 	memcpy(&counts, element + sizeof(flow), sizeof(counts));
 	flow_event(flows, &flow, &counts);
+	if (flow.protocol == IPPROTO_TCP && flow.remote_port && !address_is_wildcard(flow.local_addr))
+		pair_add(flows, &flow, counts.values[CHURN_BY_CONNECT]);
 	flows->present++;
 }
 
@@ -212,6 +288,7 @@ static void read_flows(struct flow_counters *flows)
 	uint64_t added = kernel_flows_added(flows->kernel);
 
 	flows->present = 0;
+	pairs_begin(flows);
 	if (map_reader_each(flows->flows_reader, read_flow, flows))
 		return;
 	if (added > flows->present && added - flows->present > flows->evicted)

@@ -3,6 +3,7 @@
 #ifndef PORTTRACE_SOURCE_FLOW_COUNTERS_H
 #define PORTTRACE_SOURCE_FLOW_COUNTERS_H
 
+#include "porttrace/port_usage.h"
 #include "probe/kernel.h"
 #include "source/source.h"
 
@@ -18,6 +19,10 @@ void flow_counters_read(struct flow_counters *flows);
 
 /* Fills `pids` with up to `max` processes that took ports in a namespace, each once. Returns how many. */
 size_t flow_counters_owners(const struct flow_counters *flows, uint32_t netns, uint32_t *pids, size_t max);
+
+/* The address pair of a namespace for which connect() of TCP took most ports between the last two
+ * flow_counters_read(). false: it took none. */
+bool flow_counters_busiest(const struct flow_counters *flows, uint32_t netns, struct port_usage_key *busiest);
 
 /* Removes what is kept for a namespace that has ended: its inode number may be reused. */
 void flow_counters_forget(struct flow_counters *flows, uint32_t netns);

@@ -212,7 +212,7 @@ struct source *live_open(const struct kernel_options *options, source_event_fn e
 		live->ring = ring_buffer__new(bpf_map__fd(kernel_map(live->kernel, "ring")), ring_event, live,
 					      NULL);
 	if (live->ring && options->facts)
-		live->counters = counters_new(live->kernel, live->machine.namespaces, event, context);
+		live->counters = counters_new(live->kernel, live->machine.namespaces, options->pools_at_start, event, context);
 	if (live->counters || (live->snapshot && !options->facts && !options->port) ||
 	    (live->ring && !options->facts))
 		return &live->machine.source;

@@ -7,6 +7,7 @@
 
 #include "system/device.h"
 #include "system/fdless_owner.h"
+#include "system/netns_read.h"
 #include "system/procfs.h"
 #include "util/clock.h"
 
@@ -128,6 +129,23 @@ bool machine_has_netns(const struct source *source, uint32_t netns)
 			return true;
 	}
 	return false;
+}
+
+uint32_t machine_netns_get(const struct source *source, size_t index)
+{
+	return netns_list_get(machine_of(source)->namespaces, index);
+}
+
+int machine_netns_read(struct source *source, uint32_t netns, struct wire_netns *settings, uint8_t *reserved)
+{
+	struct netns_list *namespaces = machine_of(source)->namespaces;
+	int err = netns_enter(namespaces, netns);
+
+	if (err)
+		return err;
+	netns_read(settings, reserved);
+	netns_leave(namespaces);
+	return 0;
 }
 
 int machine_netns_error(const struct source *source, size_t index, uint32_t *netns)

@@ -23,6 +23,9 @@ int machine_netns_path(struct source *source, uint32_t netns, char *path, size_t
 /* The network namespaces that the last scan found. */
 size_t machine_netns_count(const struct source *source);
 bool machine_has_netns(const struct source *source, uint32_t netns);
+uint32_t machine_netns_get(const struct source *source, size_t index);
+/* Settings and kernel counters of a network namespace, as netns_read() in it. 0 or -errno. */
+int machine_netns_read(struct source *source, uint32_t netns, struct wire_netns *settings, uint8_t *reserved);
 /* 0, or -errno: this one exists and could not be entered, so its TIME_WAITs and orphans are not known. */
 int machine_netns_error(const struct source *source, size_t index, uint32_t *netns);
 

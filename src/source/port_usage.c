@@ -217,11 +217,20 @@ static void pool_event(struct port_usage_reader *reader, const struct counted *c
 }
 
 /* Of each kind the pools with most ports in use are sent: POOLS_MIN at least, more if they use 1/64 of the
- * range or more. */
+ * range or more; and the busy one. */
 #define POOLS_MIN     4
+#define POOLS_CONNECT_MAX (PORT_USAGE_POOLS_MAX * 2 / 3)
 #define POOL_PART_MIN 64
 
-static void pools_select(struct port_usage_reader *reader, const struct wire_netns *netns, const uint8_t *reserved)
+static bool is_same(const struct port_usage_key *a, const struct port_usage_key *b)
+{
+	return a->remote_port == b->remote_port && a->protocol == b->protocol &&
+	       !memcmp(a->local_addr, b->local_addr, sizeof(a->local_addr)) &&
+	       !memcmp(a->remote_addr, b->remote_addr, sizeof(a->remote_addr));
+}
+
+static void pools_select(struct port_usage_reader *reader, const struct wire_netns *netns, const uint8_t *reserved,
+			 const struct port_usage_key *busy)
 {
 	uint32_t in_use_min = (netns->range_high - netns->range_low + 1U) / POOL_PART_MIN;
 	size_t connects = 0, binds = 0;
@@ -231,12 +240,23 @@ static void pools_select(struct port_usage_reader *reader, const struct wire_net
 	for (size_t i = 0; i < reader->count; i++) {
 		const struct counted *counted = &reader->counted[i];
 		size_t *of_kind = is_of_connect(counted) ? &connects : &binds;
-		size_t most = is_of_connect(counted) ? PORT_USAGE_POOLS_MAX * 2 / 3 : PORT_USAGE_POOLS_MAX / 3;
+		size_t most = is_of_connect(counted) ? POOLS_CONNECT_MAX : PORT_USAGE_POOLS_MAX - 1 - POOLS_CONNECT_MAX;
 
+		if (busy && is_same(&counted->key, busy)) {
+			pool_event(reader, counted, netns, reserved);
+			busy = NULL;
+			continue;
+		}
 		if (*of_kind >= most || (*of_kind >= POOLS_MIN && counted->pool.in_use < in_use_min))
 			continue;
 		++*of_kind;
 		pool_event(reader, counted, netns, reserved);
+	}
+	/* All its connections have ended. */
+	if (busy) {
+		const struct counted none = {.key = *busy};
+
+		pool_event(reader, &none, netns, reserved);
 	}
 }
 
@@ -250,7 +270,7 @@ static void ports_count(struct port_usage_reader *reader, const struct wire_netn
 }
 
 int port_usage_read(struct port_usage_reader *reader, const struct wire_netns *netns, const uint8_t *reserved,
-		const struct port_usage_result **result)
+		    const struct port_usage_key *busy, const struct port_usage_result **result)
 {
 	struct port_usage *port_usage = reader->port_usage;
 	uint64_t begin = clock_thread_ns();
@@ -280,6 +300,6 @@ int port_usage_read(struct port_usage_reader *reader, const struct wire_netns *n
 		return err;
 	reader->result.timewait_ephemeral = port_usage->timewait_ephemeral;
 	ports_count(reader, netns);
-	pools_select(reader, netns, reserved);
+	pools_select(reader, netns, reserved, busy);
 	return 0;
 }

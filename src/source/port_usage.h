@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "porttrace/port_usage.h"
 #include "porttrace/wire.h"
 #include "probe/kernel.h"
 
@@ -35,10 +36,11 @@ struct port_usage_result {
 };
 
 /*
- * Counts in the namespace that this thread is in. `netns` and `reserved` are what netns_read() returned
+ * Counts in the namespace that this thread is in. `busy`: an address pair whose pool is returned however few ports of it
+ * are in use; NULL: none. `netns` and `reserved` are what netns_read() returned
  * there. 0, -ENODATA: the port range is not known, or -errno; the result is then incomplete.
  */
 int port_usage_read(struct port_usage_reader *reader, const struct wire_netns *netns, const uint8_t *reserved,
-		const struct port_usage_result **result);
+		    const struct port_usage_key *busy, const struct port_usage_result **result);
 
 #endif

@@ -11,6 +11,7 @@
 struct stream_config {
 	const struct settings *settings; /* the filters; borrowed */
 	bool show_churn;
+	bool shows_pools;      /* how full the pools are before the first interval */
 	bool is_default;       /* no --event: text leaves out what is of little interest; JSON is complete */
 	bool limits_churn;     /* the sums of churn are those of what passes the filters */
 	double duration_s;     /* 0: no limit */

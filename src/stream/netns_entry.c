@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "stream/netns_entry.h"
 
+#include <string.h>
+
 #include "system/netns_name.h"
 
 #define ENTRY_VALID_NS 1000000000ULL
@@ -19,7 +21,10 @@ static void find_entry(struct netns_entry_command *entry, struct source *source,
 	}
 	if (!path[0])
 		return;
-	name = netns_name_of_mount(path);
+	/* A name outlives the process by which the namespace was found. */
+	name = netns_name(netns);
+	if (!name || strcmp(name, "host") == 0)
+		name = netns_name_of_mount(path);
 	if (name) {
 		command_append(&entry->command, "ip netns exec ");
 		command_append_word(&entry->command, name);
@@ -30,9 +35,17 @@ static void find_entry(struct netns_entry_command *entry, struct source *source,
 	command_append(&entry->command, " ");
 }
 
+const char *netns_entry_find(struct netns_entry_command *entry, struct source *source, uint32_t netns,
+			     uint64_t now_boot_ns)
+{
+	find_entry(entry, source, netns, now_boot_ns);
+	return entry->command.is_cut ? NULL : command_text(&entry->command);
+}
+
 void netns_entry_set(struct netns_entry_command *entry, struct source *source, struct claim *claim, uint64_t now_boot_ns)
 {
-	find_entry(entry, source, claim->sock.netns, now_boot_ns);
-	claim->enter = command_text(&entry->command);
-	claim->is_unreachable = entry->command.is_cut;
+	const char *enter = netns_entry_find(entry, source, claim->sock.netns, now_boot_ns);
+
+	claim->enter = enter ? enter : "";
+	claim->is_unreachable = !enter;
 }

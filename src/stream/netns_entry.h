@@ -16,9 +16,13 @@ struct netns_entry_command {
 	uint64_t found_boot_ns;
 };
 
+/* "ip netns exec blue ", "" in porttrace's own, NULL: no command can enter it. Looks it up at most once a second; borrows
+ * from *entry. */
+const char *netns_entry_find(struct netns_entry_command *entry, struct source *source, uint32_t netns,
+			     uint64_t now_boot_ns);
+
 /*
- * Sets claim->enter ("ip netns exec blue ", "" in porttrace's own) and claim->is_unreachable for the claim's network
- * namespace. Looks it up at most once a second; claim->enter borrows from *entry.
+ * Sets claim->enter and claim->is_unreachable for the claim's network namespace; claim->enter borrows from *entry.
  */
 void netns_entry_set(struct netns_entry_command *entry, struct source *source, struct claim *claim, uint64_t now_boot_ns);
 

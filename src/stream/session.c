@@ -40,12 +40,27 @@ void session_done(struct session *session)
 		session->renderer->close(session->render);
 }
 
+/* Before any interval: no rates are known yet. */
+static void report_pools(struct session *session, uint64_t boot_ns)
+{
+	struct forecast forecasts[FORECAST_POOLS_MAX];
+	size_t count = forecast_list_all(session->config->settings, session->lookup.model, forecasts), wanted = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (stream_config_wants_netns(session->config, forecasts[i].pool->now.netns))
+			forecasts[wanted++] = forecasts[i];
+	}
+	session->renderer->pools(session->render, forecasts, wanted, boot_ns);
+}
+
 void session_start(struct session *session, const struct start_report *report)
 {
 	session->renderer->start(session->render, report);
 	if (current_holders_report(&session->lookup, session->config, session->renderer, session->render,
 				   report->boot_ns))
 		session->invalid++;
+	if (session->config->shows_pools)
+		report_pools(session, report->boot_ns);
 	session->streaming = true;
 }
 

@@ -90,6 +90,30 @@ void netns_parse_reserved(const char *text, uint8_t reserved[NETNS_PORTS])
 	}
 }
 
+char *netns_format_reserved(const uint8_t reserved[NETNS_PORTS])
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	for (unsigned int first = 0, last; first < NETNS_PORTS; first = last + 1) {
+		last = first;
+		if (!reserved[first])
+			continue;
+		while (last + 1 < NETNS_PORTS && reserved[last + 1])
+			last++;
+		fprintf(out, "%s%u", ftell(out) > 0 ? "," : "", first);
+		if (last > first)
+			fprintf(out, "-%u", last);
+	}
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
 void netns_read_reserved(uint8_t reserved[NETNS_PORTS])
 {
 	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_reserved_ports", "re");

@@ -17,6 +17,8 @@ unsigned int netns_read_setting(const char *path, unsigned int *second);
 void netns_read_reserved(uint8_t reserved[NETNS_PORTS]);
 /* The same from the text of that sysctl, such as "8080,9148-9150". */
 void netns_parse_reserved(const char *text, uint8_t reserved[NETNS_PORTS]);
+/* The other way round; "" for none. To be freed. NULL with errno ENOMEM. */
+char *netns_format_reserved(const uint8_t reserved[NETNS_PORTS]);
 
 /*
  * Fills in the kernel's counters and settings (porttrace counts the rest of *out), sets WIRE_NETNS_READ, and

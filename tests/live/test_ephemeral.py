@@ -28,6 +28,7 @@ from porttrace_test import (
     pair_on,
     port_of,
     refused,
+    reset,
     run_text,
     sysctl,
     tcp,
@@ -792,3 +793,82 @@ def the_same_in_json(t):
     pools = [p.get("remote_port") for r in trace.find(event="churn") for p in r.get("pools", [])]
     equal(set(pools), {5001}, "pools, filtered")
     equal([r["event"] for r in trace.all if r["event"] not in ("churn", "warning")], ["stop"], "other records")
+
+
+@test()
+def pools_at_once(t):
+    """The pools that are in use when it starts are shown before any interval: as ss counts them."""
+    sysctl("ipv4/ip_local_port_range", "42000 42099")
+    with tcp(("127.0.0.1", 5001), backlog=99) as listener:
+        kept = [pair_on(listener) for _ in range(25)]
+        process = command(t, "-i", 600, "-N", t.netns)
+        text = []
+        for line in process.stdout:
+            text.append(line)
+            if "[" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60 * SLOW)
+        records = command(t, "--json", "-i", 600, "-N", t.netns)
+        check('"start"' in records.stdout.readline(), "no start record")
+        pools = json.loads(records.stdout.readline())
+        records.send_signal(signal.SIGINT)
+        records.communicate(timeout=60 * SLOW)
+    check(re.search(r"127\.0\.0\.1:5001 +25 % +100 +0 +-\n *\[#####-{15}\]", "".join(text)), text)
+    equal(pools["event"], "pools", "the record after start")
+    pool = next(p for p in pools["pools"] if p.get("remote_port") == 5001)
+    wanted = {"netns": t.netns, "in_use": len(kept), "timewait": 0, "capacity": 100, "range": [42000, 42099]}
+    equal({key: pool[key] for key in wanted}, wanted, "pool")
+    check("rate_per_s" not in pool, f"a rate before any interval: {pool}")
+
+
+@test()
+def busy_destination_has_a_pool(t):
+    """Eight destinations keep more ports than a ninth, whose connections the server ends at once."""
+    sysctl("ipv4/ip_local_port_range", "42000 42999")
+    listeners = [tcp(("127.0.0.1", 5001 + i), backlog=99) for i in range(9)]
+    kept = [pair_on(listener) for listener in listeners[:8] for _ in range(12)]
+    with t.trace("-e", "churn", "-i", 1, marker=False) as trace:
+        for _ in range(40):
+            client, accepted = pair_on(listeners[8])
+            reset(accepted)
+            client.close()
+        until(lambda: total(trace, "ephemeral", "allocated") == 40, f"40 ports are allocated\n{trace.tail()}")
+        pools = [p for r in trace.find(event="churn") for p in r.get("pools", []) if p.get("remote_port") == 5009]
+        check(pools, f"no pool of the busy destination\n{trace.tail()}")
+        trace.stop()
+    equal([pools[0][key] for key in ("in_use", "timewait", "capacity")], [0, 0, 1000], f"of {len(kept)}: {pools[0]}")
+    check(max(p["rate_per_s"] for p in pools) > 5, f"{pools}")
+
+
+def audited(t, *args):
+    process = command(t, "--audit", "-N", t.netns, *args)
+    out, err = process.communicate(timeout=60 * SLOW)
+    equal((process.returncode, err), (0, ""), "exit status and stderr")
+    return out
+
+
+@test()
+def audit_names_the_ports_to_reserve(t):
+    """Servers in the range, of TCP and UDP; not those below it, with a port of the kernel's choice, or connected."""
+    sysctl("ipv4/ip_local_reserved_ports", "40000,40002-40004")
+    servers = [tcp(("127.0.0.1", port), backlog=9) for port in (5001, 33060, 40000, 40001)]
+    servers.append(tcp(("::1", 33060), backlog=9))
+    servers.append(udp(("0.0.0.0", 50000)))
+    chosen = tcp(("127.0.0.1", 0), backlog=9)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as connected:
+        connected.bind(("127.0.0.1", 50001))
+        connected.connect(("127.0.0.1", 50000))
+        records = [json.loads(line) for line in audited(t, "--json").splitlines()]
+        out = audited(t)
+    del chosen, servers
+    equal([r["local_port"] for r in records[:-1]], [33060, 33060, 40001, 50000, 40000], "sockets")
+    audit = records[-1]
+    wanted = {"event": "audit", "netns": t.netns, "range": [32768, 60999], "reserved": "40000,40002-40004",
+              "unreserved": [33060, 40001, 50000], "value": "33060,40000-40004,50000"}
+    equal({key: audit.get(key) for key in wanted}, wanted, "audit")
+    check(out.rstrip().endswith(f"do  {audit['command']}"), out)
+    check(re.search(rf"{os.getpid()} .*LISTEN .* 127\.0\.0\.1:40001", out), out)
+    run_text("sh", "-c", audit["command"])
+    equal(sysctl("ipv4/ip_local_reserved_ports"), audit["value"], "the setting after the command")
+    check("command" not in json.loads(audited(t, "--json").splitlines()[-1]), "a command when all is reserved")

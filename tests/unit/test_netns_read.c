@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -56,6 +57,21 @@ static void this_namespace_is_read(void **state)
 	assert_int_equal(netns.ephemeral_failed, 7); /* porttrace's own count */
 }
 
+static void reserved_ports_are_formatted(void **state)
+{
+	static const char *const lists[] = {"", "0", "8080", "8080,9148-9150", "1,3,5-65535"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		char *text;
+
+		netns_parse_reserved(lists[i], reserved);
+		text = netns_format_reserved(reserved);
+		assert_string_equal(text, lists[i]);
+		free(text);
+	}
+}
+
 static void a_missing_setting_is_zero(void **state)
 {
 	unsigned int second = 1;
@@ -78,6 +94,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reserved_ports_are_parsed),
+		cmocka_unit_test(reserved_ports_are_formatted),
 		cmocka_unit_test(this_namespace_is_read),
 		cmocka_unit_test(a_missing_setting_is_zero),
 		cmocka_unit_test(an_unknown_address_is_not_found),

@@ -167,6 +167,89 @@ static void quiet_leaves_out_headers(void **state)
 	model_free(model);
 }
 
+/* From 10.0.0.1 to 10.0.0.5:443, a thousand ports. */
+static void count_pool(struct model *model, uint64_t boot_ns, uint32_t in_use, uint16_t remote_port)
+{
+	struct wire_pool pool = { .hdr = SAMPLE_HDR(POOL, pool), .netns = 7, .protocol = IPPROTO_TCP,
+				  .remote_port = remote_port, .range_low = 40000, .range_high = 40999,
+				  .capacity = 1000, .in_use = in_use };
+
+	pool.hdr.boot_ns = boot_ns;
+	sample_address(pool.local_addr, "10.0.0.1");
+	sample_address(pool.remote_addr, "10.0.0.5");
+	assert_int_equal(model_apply(model, &pool.hdr), 0);
+}
+
+static void pools_have_a_bar_and_their_past(void **state)
+{
+	static const char *const expected[] = { "    [#-------------------]\n", "    [#########-----------]\n",
+						"    [####################]  05 9  last 3.0 s\n",
+						"    [####################]  ▁▅ █  last 3.0 s\n" };
+	struct churn churn = { .netns = 7, .interval_s = 1 };
+	struct render_options options = sample_options();
+	struct model *model = model_new(NULL);
+	struct forecast forecasts[FORECAST_POOLS_MAX];
+	struct sample_output output;
+	size_t count;
+
+	(void)state;
+	count_pool(model, SAMPLE_BOOT_NS, 1, 443);
+	count_pool(model, SAMPLE_BOOT_NS, 440, 444);
+	options.time = TIME_NONE;
+	sample_open(&output, &render_ephemeral, options);
+	count = forecast_list_all(NULL, model, forecasts);
+	assert_int_equal(count, 2);
+	output.renderer->pools(output.render, forecasts, count, SAMPLE_BOOT_NS);
+	sample_flush(&output, 0);
+	/* The fullest first, without a rate, and the namespace that is not the reader's. */
+	assert_non_null(strstr(output.text, "the fullest pools now\n"));
+	assert_true(strstr(output.text, "10.0.0.5:444") < strstr(output.text, "10.0.0.5:443"));
+	assert_non_null(strstr(output.text, "44 %  1,000       0                -\n"));
+	assert_non_null(strstr(output.text, "    [#########-----------]  netns 7\n"));
+	sample_close(&output);
+
+	/* No count in the third interval. */
+	count_pool(model, SAMPLE_BOOT_NS + 1000000000, 540, 443);
+	count_pool(model, SAMPLE_BOOT_NS + 3000000000, 1000, 443);
+	for (size_t i = 1; i < 4; i++) {
+		options.width = i < 2 ? 0 : 80;
+		options.utf8 = i == 3;
+		sample_open(&output, &render_ephemeral, options);
+		output.renderer->churn(output.render, &churn, model, SAMPLE_BOOT_NS);
+		sample_flush(&output, 0);
+		assert_non_null(strstr(output.text, expected[i < 2 ? 1 : i]));
+		assert_true(i >= 2 || !strstr(output.text, "last"));
+		sample_close(&output);
+	}
+	model_free(model);
+}
+
+/* Six pools are fuller than that of which most ports are taken. */
+static void the_busiest_pool_has_a_row(void **state)
+{
+	struct wire_netns netns = { .hdr = SAMPLE_HDR(NETNS, netns), .netns = 7 };
+	struct wire_traffic traffic = { .hdr = SAMPLE_HDR(TRAFFIC, traffic), .task = sample_task(4242, "curl"),
+					.netns = 7, .remote_port = 444, .protocol = IPPROTO_TCP, .allocated = 60 };
+	struct churn churn = { .netns = 7, .interval_s = 1, .interval = 1 };
+	struct model *model = model_new(NULL);
+	struct sample_output output;
+
+	(void)state;
+	sample_address(traffic.local_addr, "10.0.0.1");
+	sample_address(traffic.remote_addr, "10.0.0.5");
+	assert_int_equal(model_apply(model, &netns.hdr), 0);
+	assert_int_equal(model_apply(model, &traffic.hdr), 0);
+	for (uint16_t port = 444; port < 451; port++)
+		count_pool(model, SAMPLE_BOOT_NS, port == 444 ? 0 : 900, port);
+	sample_open(&output, &render_ephemeral, sample_options());
+	output.renderer->churn(output.render, &churn, model, SAMPLE_BOOT_NS);
+	sample_flush(&output, 0);
+	assert_non_null(strstr(output.text, "-> 10.0.0.5:444                   0 %  1,000       0      60        -\n"));
+	assert_null(strstr(output.text, "10.0.0.5:449"));
+	sample_close(&output);
+	model_free(model);
+}
+
 static void events_are_lines(void **state)
 {
 	struct wire_bind bind = sample_bind(0);
@@ -853,6 +936,8 @@ int main(void)
 		cmocka_unit_test(columns_are_the_rows_of_fields),
 		cmocka_unit_test(cells_align),
 		cmocka_unit_test(quiet_leaves_out_headers),
+		cmocka_unit_test(pools_have_a_bar_and_their_past),
+		cmocka_unit_test(the_busiest_pool_has_a_row),
 		cmocka_unit_test(events_are_lines),
 		cmocka_unit_test(eighty_columns_suffice),
 		cmocka_unit_test(failure_is_explained),
