@@ -20,3 +20,20 @@ bool exe_is_interpreter(const char *exe)
 	}
 	return false;
 }
+
+/* The kernel adds " (deleted)" to the path of a program that was replaced by an update. */
+static size_t path_length(const char *exe)
+{
+	const char *end = strstr(exe, " (deleted)");
+
+	return end ? (size_t)(end - exe) : strlen(exe);
+}
+
+bool process_is_same_program(const struct process *a, const struct process *b)
+{
+	size_t length = path_length(a->exe);
+
+	if (!length || length != path_length(b->exe) || memcmp(a->exe, b->exe, length))
+		return false;
+	return !exe_is_interpreter(a->exe) || (a->cmdline[0] && !strcmp(a->cmdline, b->cmdline));
+}

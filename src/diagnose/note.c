@@ -77,30 +77,13 @@ static void caller_has_it(const struct finding *f, char *out)
 
 /* ---- the same program runs already ----------------------------------------------------------------------- */
 
-/* The kernel adds " (deleted)" to the path of a program that was replaced by an update. */
-static size_t path_length(const char *exe)
-{
-	const char *end = strstr(exe, " (deleted)");
-
-	return end ? (size_t)(end - exe) : strlen(exe);
-}
-
-static bool runs_same_program(const struct process *a, const struct process *b)
-{
-	size_t length = path_length(a->exe);
-
-	if (!length || length != path_length(b->exe) || memcmp(a->exe, b->exe, length))
-		return false;
-	return !exe_is_interpreter(a->exe) || (a->cmdline[0] && !strcmp(a->cmdline, b->cmdline));
-}
-
 /* A process and those that it started are one instance. */
 static bool is_other_instance(const struct finding *f, const struct wire_task *task)
 {
 	const struct wire_task *caller = &f->claim->task;
 	const struct process *mine = process_of(f, caller), *other = process_of(f, task);
 
-	return mine && other && task->pid != caller->pid && runs_same_program(mine, other) &&
+	return mine && other && task->pid != caller->pid && process_is_same_program(mine, other) &&
 	       !task_has_parent(f, caller, task->pid) && !task_has_parent(f, task, caller->pid);
 }
 

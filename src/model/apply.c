@@ -188,12 +188,6 @@ static void port_released(struct model *model, const struct wire_hdr *hdr, const
 	entry_drop(model, hdr, sock);
 }
 
-/* Whether others could connect to it. */
-static bool is_server(const struct wire_sock *sock)
-{
-	return protocol_is_udp(sock->protocol) ? !sock->remote_port && !(sock->flags & WIRE_PORT_EPHEMERAL) : sock->state == WIRE_TCP_LISTEN;
-}
-
 static void remember_server(struct model *model, const struct wire_hdr *hdr, const struct wire_sock *sock,
 			    const struct wire_task *closer)
 {
@@ -204,7 +198,7 @@ static void remember_server(struct model *model, const struct wire_hdr *hdr, con
 		.closed_boot_ns = hdr->boot_ns,
 	};
 
-	if (is_server(sock))
+	if (wire_sock_is_server(sock))
 		closed_servers_add(&model->servers, &server);
 }
 

@@ -114,6 +114,8 @@ const char *model_interface(const struct model *model, uint32_t netns, uint32_t 
 /* Socket and task of any event that has them, else NULL. */
 const struct wire_sock *wire_sock_of(const struct wire_hdr *event);
 const struct wire_task *wire_task_of(const struct wire_hdr *event);
+/* Whether others could connect or send to it: it listens, or is a UDP socket without a peer whose program chose the port. */
+bool wire_sock_is_server(const struct wire_sock *sock);
 /* errno of a bind, listen or connect event; 0 for all others. */
 uint32_t wire_error_of(const struct wire_hdr *event);
 /* The same, and of a close event the errno that ended the connection. */

@@ -2,6 +2,7 @@
 /* The layout of each kind, generated from WIRE_KINDS, and the fields that several kinds have: see model.h. */
 #include "model/model.h"
 #include "model/wire_check.h"
+#include "util/protocol.h"
 
 #define AT(name, field) .field = offsetof(struct wire_##name, field)
 #define HAS_CALL(name)	AT(name, sock), AT(name, task), AT(name, error), AT(name, failure_id)
@@ -41,6 +42,13 @@ const struct wire_sock *wire_sock_of(const struct wire_hdr *event)
 const struct wire_task *wire_task_of(const struct wire_hdr *event)
 {
 	return field_of(event, offsetof(struct wire_layout, task));
+}
+
+bool wire_sock_is_server(const struct wire_sock *sock)
+{
+	if (protocol_is_udp(sock->protocol))
+		return !sock->remote_port && !(sock->flags & WIRE_PORT_EPHEMERAL);
+	return sock->state == WIRE_TCP_LISTEN;
 }
 
 uint32_t wire_error_of(const struct wire_hdr *event)

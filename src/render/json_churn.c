@@ -283,6 +283,14 @@ void json_warning(struct render *render, const struct warning *warning, uint64_t
 	}
 	if (warning->task.pid)
 		json_task(line, &warning->task);
+	if (warning->other_task.pid) {
+		JSON_KEY(line, "other");
+		json_open_map(line);
+		put_address(line, "local_address", warning->other.local_addr);
+		put_number(line, "local_port", warning->other.local_port);
+		json_task(line, &warning->other_task);
+		json_close_map(line);
+	}
 	if (warning->forecast)
 		put_fill(line, warning->forecast);
 	if (warning->count)

@@ -6,20 +6,11 @@
 #include <string.h>
 
 #include "stream/netns_entry.h"
-#include "util/protocol.h"
 
 struct found {
 	struct port_report *reports; /* those whose port is not reserved first */
 	size_t count, unreserved;
 };
-
-/* What bind() put on a port of the range: one that the kernel chose is meant to be there. */
-static bool is_server(const struct wire_sock *sock)
-{
-	if (sock->flags & WIRE_PORT_EPHEMERAL)
-		return false;
-	return protocol_is_udp(sock->protocol) ? !sock->remote_port : sock->state == WIRE_TCP_LISTEN;
-}
 
 static int compare(const void *left, const void *right)
 {
@@ -33,12 +24,13 @@ static int compare(const void *left, const void *right)
 	return (a->cookie > b->cookie) - (a->cookie < b->cookie);
 }
 
+/* A port that the kernel chose for a server is meant to be in the range. */
 static bool is_wanted(const struct port_entry *entry, uint32_t netns, const struct audit_settings *settings)
 {
 	const struct wire_sock *sock = &entry->sock;
 
 	return sock->netns == netns && sock->local_port >= settings->range_low && sock->local_port <= settings->range_high &&
-	       is_server(sock);
+	       !(sock->flags & WIRE_PORT_EPHEMERAL) && wire_sock_is_server(sock);
 }
 
 /* `pass` 0: those that are not reserved; 1: the others. */

@@ -99,6 +99,15 @@ static bool wants_origin(const struct wire_hdr *event)
 	       (event->kind == WIRE_BIND && !(wire_sock_of(event)->flags & WIRE_PORT_EPHEMERAL));
 }
 
+static void warn_of_second_server(struct session *session, const struct wire_hdr *event)
+{
+	struct warning warning;
+
+	if (session->renderer->warning &&
+	    second_server_find(&session->second_servers, &session->lookup, event, &warning))
+		session->renderer->warning(session->render, &warning, event->boot_ns);
+}
+
 static void report_event(struct session *session, const struct wire_hdr *event)
 {
 	struct report report = {
@@ -121,6 +130,7 @@ static void report_event(struct session *session, const struct wire_hdr *event)
 		report.conflict = &conflict;
 	session->unpredicted += report.conflict && !conflict.predicted;
 	session->renderer->event(session->render, &report);
+	warn_of_second_server(session, event);
 	session->events++;
 	if (!session->config->counts_intervals)
 		check_end(session, session->events);

@@ -16,6 +16,7 @@
 #include "diagnose/warning.h"
 #include "render/render.h"
 #include "stream/lookup.h"
+#include "stream/second_server.h"
 
 struct session {
 	const struct stream_config *config;
@@ -24,6 +25,7 @@ struct session {
 	struct lookup lookup; /* the model; the source of a live stream; the capture of a recording */
 	struct explainer *explainer;
 	struct warner *warner;
+	struct second_server_finder second_servers;
 	void (*on_end)(void *context);	/* the count of --count is reached */
 	void *end_context;
 	bool is_replay;			/* the capture was not filtered by these options */
