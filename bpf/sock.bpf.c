@@ -219,6 +219,18 @@ static __always_inline __u64 file_inode(struct sock *untyped)
 	return READ(file, f_inode, i_ino);
 }
 
+/* As udp_rqueue_get() in include/net/udp.h. */
+static __always_inline __u32 udp_queue(struct sock *untyped)
+{
+	struct udp_sock *udp = TYPED(struct udp_sock, untyped);
+	struct sock *sk = TYPED(struct sock, untyped);
+	__s32 bytes = READ(sk, sk_backlog.rmem_alloc.counter);
+
+	if (bpf_core_field_exists(struct udp_sock, forward_deficit))
+		bytes -= READ(udp, forward_deficit);
+	return bytes > 0 ? bytes : 0;
+}
+
 __hidden void sock_fill_details(struct wire_socket *out, struct sock *sk)
 {
 	if (out->sock.state == WIRE_TCP_TIME_WAIT) {
@@ -229,6 +241,9 @@ __hidden void sock_fill_details(struct wire_socket *out, struct sock *sk)
 	} else if (out->sock.state == WIRE_TCP_LISTEN) {
 		out->backlog = sock_backlog(sk);
 		out->queue = sock_queue(sk);
+	} else if (out->sock.protocol == IPPROTO_UDP || out->sock.protocol == IPPROTO_UDPLITE) {
+		out->backlog = READ(TYPED(struct sock, sk), sk_rcvbuf);
+		out->queue = udp_queue(sk);
 	}
 	if (out->sock.state != WIRE_TCP_TIME_WAIT && out->sock.state != WIRE_TCP_NEW_SYN_RECV &&
 	    !(out->sock.flags & WIRE_ORPHAN))

@@ -61,7 +61,7 @@
  *     stop_command.c        the command that stops it
  *     supervisor.c          what would start a holder again, and is stopped instead
  *     pool.c forecast.c warning.c  ephemeral ports left; when they run out; the warnings about it
- *     second_server.c       two programs that serve one port
+ *     second_server.c group.c  two programs that serve one port; SO_REUSEPORT groups
  *   render/                 what the user sees
  *     render.c              the list of formats
  *     fields.c names.c      the fields of a record and the columns as data; names of events, states and options
@@ -79,6 +79,7 @@
  *     netns_entry.c         what a command begins with to act in another network namespace
  *     lookup.c fd_lookup.c  reads processes, devices, counters from the source; finds the descriptors of sockets
  *     audit.c               the servers inside the ephemeral range of a network namespace
+ *     group_scan.c          finds SO_REUSEPORT groups and watches their queues for a moment
  *     second_server.c       another program that serves the port of a new server
  *     watching.c current_holders.c  what the filters select, in words; who has these ports when the stream begins
  *     server_lookup.c       the sockets to which a failed connection might have gone

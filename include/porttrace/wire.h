@@ -272,10 +272,10 @@ struct wire_socket {
 	__u64 since_boot_ns; /* when the port was taken; 0: before porttrace */
 	__s32 fd;
 	__u32 expires_ms;    /* TIME_WAIT: time left; 0: not known */
-	__u32 backlog;	     /* LISTEN */
+	__u32 backlog;	     /* LISTEN; UDP: the size of the receive buffer, in bytes */
 	__u32 substate;	     /* TIME_WAIT: FIN_WAIT2 or TIME_WAIT */
 	__u64 inode;	     /* of its file, as in /proc/PID/fd; 0: no file, or not known */
-	__u32 queue;	     /* LISTEN: connections that wait for accept() */
+	__u32 queue;	     /* LISTEN: connections that wait for accept(); UDP: bytes that wait to be received */
 	__u32 reserved;
 };
 

@@ -11,6 +11,7 @@
 #include "cmd/options.h"
 #include "cmd/output.h"
 #include "cmd/privilege.h"
+#include "stream/group_scan.h"
 #include "stream/lookup.h"
 #include "model/wire_check.h"
 #include "source/machine.h"
@@ -53,6 +54,11 @@ static bool is_wanted(const struct ls_config *config, const struct wire_sock *so
 	return protocol_is_udp(sock->protocol) ? sock->state == WIRE_TCP_CLOSE : sock->state == WIRE_TCP_LISTEN;
 }
 
+static bool is_in_group(const struct wire_sock *sock)
+{
+	return sock->flags & WIRE_REUSEPORT && wire_sock_is_server(sock);
+}
+
 static int compare(const void *left, const void *right)
 {
 	const struct wire_sock *a = &(*(const struct port_entry *const *)left)->sock;
@@ -66,6 +72,16 @@ static int compare(const void *left, const void *right)
 		return a->protocol < b->protocol ? -1 : 1;
 	if (a->local_port != b->local_port)
 		return a->local_port < b->local_port ? -1 : 1;
+	if (memcmp(a->local_addr, b->local_addr, sizeof(a->local_addr)))
+		return memcmp(a->local_addr, b->local_addr, sizeof(a->local_addr));
+	if (is_in_group(a) != is_in_group(b)) /* next to each other: group_scan() */
+		return is_in_group(a) ? -1 : 1;
+	if (is_in_group(a) && (a->flags ^ b->flags) & WIRE_V6ONLY)
+		return a->flags & WIRE_V6ONLY ? -1 : 1;
+	if (is_in_group(a) && a->uid != b->uid)
+		return a->uid < b->uid ? -1 : 1;
+	if (is_in_group(a) && a->ifindex != b->ifindex)
+		return a->ifindex < b->ifindex ? -1 : 1;
 	if (a->remote_port != b->remote_port)
 		return a->remote_port < b->remote_port ? -1 : 1;
 	return (a->cookie > b->cookie) - (a->cookie < b->cookie);
@@ -78,12 +94,17 @@ static void look_up_processes(struct list *list, const struct port_entry *entry)
 		process_lookup_origin(&list->lookup, &fd->task);
 }
 
-static void list_entry(struct list *list, const struct port_entry *entry)
+/* group: its members from this one on are in one line; NULL: the line is that of the entry. */
+static void list_entry(struct list *list, const struct port_entry *entry, const struct port_group *group, size_t group_size,
+		       unsigned int group_marks)
 {
 	struct port_report report = {
 		.entry = entry,
 		.processes = model_processes(list->lookup.model),
 		.boot_ns = list->boot_ns,
+		.group = group,
+		.group_size = group_size,
+		.group_marks = group_marks,
 	};
 
 	if (list->config->output.json)
@@ -99,11 +120,49 @@ static bool is_summed(const struct list *list, const struct port_entry *entry)
 	return entry->sock.state == WIRE_TCP_TIME_WAIT && !list->config->all && !list->config->output.json;
 }
 
+static size_t count_processes(const struct port_entry *const *entries, size_t count)
+{
+	uint32_t seen[256];
+	size_t processes = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		for (const struct port_fd *fd = entries[i]->fds; fd; fd = fd->next) {
+			size_t j = 0;
+
+			while (j < processes && seen[j] != fd->task.pid)
+				j++;
+			if (j == processes && processes < sizeof(seen) / sizeof(seen[0]))
+				seen[processes++] = fd->task.pid;
+		}
+	}
+	return processes;
+}
+
+/* A line for the group and for each member that looks forgotten; with -a, and in JSON, one for each member. */
+static void list_group(struct list *list, const struct port_entry *const *entries, const struct group_member *members,
+		       size_t count)
+{
+	bool is_one_line = !list->config->all && !list->config->output.json;
+	struct port_group group = {.count = count, .processes = count_processes(entries, count)};
+
+	for (size_t i = 0; i < count; i++) {
+		group.queue += entries[i]->queue;
+		group.limit += entries[i]->backlog;
+	}
+	if (is_one_line)
+		list_entry(list, entries[0], &group, 0, 0);
+	for (size_t i = 0; i < count; i++) {
+		if (!is_one_line || members[i].marks)
+			list_entry(list, entries[i], NULL, count, members[i].marks);
+	}
+}
+
 static int list_all(struct list *list)
 {
 	const struct port_table *ports = model_ports(list->lookup.model);
 	const struct port_entry **entries;
 	size_t count = 0, timewaits = 0;
+	struct group_list groups;
 	int err;
 
 	entries = calloc(port_table_count(ports) + 1, sizeof(*entries));
@@ -115,16 +174,25 @@ static int list_all(struct list *list)
 			entries[count++] = entry;
 	}
 	qsort(entries, count, sizeof(*entries), compare);
+	err = group_scan(&list->lookup, entries, count, &groups);
+	if (err)
+		goto out;
 	for (size_t i = 0; i < count; i++) {
-		if (is_summed(list, entries[i]))
+		if (groups.sizes[i]) {
+			list_group(list, entries + i, groups.members + i, groups.sizes[i]);
+			i += groups.sizes[i] - 1;
+		} else if (is_summed(list, entries[i])) {
 			timewaits++;
-		else
-			list_entry(list, entries[i]);
+		} else {
+			list_entry(list, entries[i], NULL, 0, 0);
+		}
 	}
 	if (timewaits)
 		list->renderer->timewaits(list->render, timewaits);
-	free(entries);
 	err = list->renderer->flush(list->render, 0);
+	group_list_free(&groups);
+out:
+	free(entries);
 	return err;
 }
 

@@ -170,7 +170,7 @@ static int timewait_enter(struct model *model, const struct wire_hdr *hdr,
 	waiting.state = WIRE_TCP_TIME_WAIT;
 	entry_update(model, *entry, hdr, &waiting);
 	if (sock->state == WIRE_TCP_FIN_WAIT2 || sock->state == WIRE_TCP_TIME_WAIT)
-		(*entry)->substate = sock->state;
+		(*entry)->substate = sock->state & 0xf;
 	(*entry)->backlog = 0;
 	entry_fill_gaps(*entry, task, since_boot_ns);
 	port_table_clear_fds(model->ports, *entry);
@@ -239,7 +239,7 @@ static int apply_timewait(struct model *model, const struct wire_timewait *event
 		/* The close may be much older, if the peer was late to answer the FIN: the timer starts here. */
 		err = timewait_enter(model, &event->hdr, &event->sock, &event->task, 0, &entry);
 		if (entry && event->substate)
-			entry->substate = event->substate;
+			entry->substate = event->substate & 0xf;
 		if (entry)
 			port_table_set_expiry(model->ports, entry,
 					      event->hdr.boot_ns + TIMEWAIT_NS);
@@ -280,8 +280,8 @@ static void entry_update_scanned(struct model *model, struct port_entry *entry,
 
 	entry_update(model, entry, &event->hdr, &event->sock);
 	entry->backlog = event->backlog;
-	entry->queue = event->queue < UINT16_MAX ? (uint16_t)event->queue : UINT16_MAX;
-	entry->substate = (uint16_t)event->substate;
+	entry->queue = event->queue < PORT_QUEUE_MAX ? event->queue : PORT_QUEUE_MAX;
+	entry->substate = event->substate & 0xf;
 	if (event->sock.state != WIRE_TCP_TIME_WAIT)
 		return;
 	port_table_clear_fds(model->ports, entry);

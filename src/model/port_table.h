@@ -24,6 +24,7 @@ struct port_fd {
 };
 
 #define PORT_FDS_MAX 1024
+#define PORT_QUEUE_MAX ((1U << 28) - 1)
 struct port_entry {
 	struct wire_sock sock;
 	struct wire_task owner;	   /* the process that took the port; pid 0: not known */
@@ -31,9 +32,9 @@ struct port_entry {
 	uint64_t seen_boot_ns;	   /* time of the newest event about the socket */
 	uint64_t expires_boot_ns;  /* TIME_WAIT: when it ends; 0: not a TIME_WAIT. Set by port_table_set_expiry() */
 	struct port_fd *fds;	   /* of the last scan; NULL: none, or not scanned */
-	uint32_t backlog;	   /* LISTEN */
-	uint16_t substate;	   /* TIME_WAIT: FIN_WAIT2 or TIME_WAIT; 0: not known */
-	uint16_t queue;		   /* LISTEN: connections that wait for accept(), at the last scan; at most 65,535 */
+	uint32_t backlog;	   /* LISTEN; UDP: the size of the receive buffer, in bytes */
+	uint32_t substate : 4;	   /* TIME_WAIT: FIN_WAIT2 or TIME_WAIT; 0: not known */
+	uint32_t queue : 28;	   /* at the last scan, at most PORT_QUEUE_MAX. LISTEN: connections that wait for accept(); UDP: bytes to receive */
 };
 
 /* The first process that has the socket open, else the one that took the port (pid 0: not known). */

@@ -9,11 +9,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "diagnose/group.h"
 #include "model/model.h"
 #include "render/format_number.h"
 #include "render/text_cells.h"
 #include "render/text_words.h"
 #include "util/errno_name.h"
+#include "util/protocol.h"
 
 /* The event as the struct of its kind; NULL: it is of another kind. */
 #define EVENT_AS(report, KIND, name)                                                   \
@@ -288,6 +290,40 @@ static bool get_queue(const struct report *report, struct field_value *value)
 	return socket && socket->sock.state == WIRE_TCP_LISTEN && set_number(value, socket->queue);
 }
 
+static const struct wire_socket *udp_socket_of(const struct report *report)
+{
+	const struct wire_socket *socket = EVENT_AS(report, WIRE_SOCKET, socket);
+
+	return socket && protocol_is_udp(socket->sock.protocol) ? socket : NULL;
+}
+
+/* 0 bytes in a buffer of unknown size: an older capture, which has neither. */
+static bool get_receive_queue(const struct report *report, struct field_value *value)
+{
+	const struct wire_socket *socket = udp_socket_of(report);
+
+	return socket && socket->backlog && set_number(value, socket->queue);
+}
+
+static bool get_receive_buffer(const struct report *report, struct field_value *value)
+{
+	const struct wire_socket *socket = udp_socket_of(report);
+
+	return socket && set_known(value, socket->backlog);
+}
+
+static bool get_group_marks(const struct report *report, struct field_value *value)
+{
+	unsigned int marks = report->port ? report->port->group_marks : 0;
+
+	value->word_count = 0;
+	if (marks & GROUP_MARK_OLDER)
+		value->words[value->word_count++] = "older";
+	if (marks & GROUP_MARK_GROWS)
+		value->words[value->word_count++] = "grows";
+	return value->word_count > 0;
+}
+
 static bool get_since(const struct report *report, struct field_value *value)
 {
 	const struct wire_socket *socket = EVENT_AS(report, WIRE_SOCKET, socket);
@@ -410,6 +446,9 @@ const struct field fields[] = {
 	ROW("kernel_owned",   FIELD_TRUE,         EVENT | PORT | HOLDER, get_kernel_owned),
 	ROW("backlog",        FIELD_NUMBER,       EVENT | PORT,          get_backlog),
 	ROW("queue",          FIELD_NUMBER,       PORT,                  get_queue),
+	ROW("receive_queue",  FIELD_NUMBER,       PORT,                  get_receive_queue),
+	ROW("receive_buffer", FIELD_NUMBER,       PORT,                  get_receive_buffer),
+	ROW("group_marks",    FIELD_WORDS,        PORT,                  get_group_marks),
 	ROW("since",          FIELD_BOOT_TIME,    PORT | HOLDER,         get_since),
 	ROW("expires_in_s",   FIELD_MILLISECONDS, PORT | HOLDER,         get_expires),
 	ROW("duration_ns",    FIELD_NUMBER,       EVENT,                 get_duration),
@@ -523,5 +562,6 @@ void socket_report_init(struct socket_report *out, const struct port_report *por
 		.process = port->process,
 		.interface = port->interface,
 		.entry = entry,
+		.port = port,
 	};
 }

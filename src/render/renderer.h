@@ -24,6 +24,14 @@ struct report {
 	const struct conflict *conflict; /* NULL: not a failure over a port */
 	const char *interface;		 /* "" or NULL: none */
 	const struct port_entry *entry;	 /* `ls`: the row of the port table; else NULL */
+	const struct port_report *port;	 /* with `entry`: the line of `ls` */
+};
+
+/* A SO_REUSEPORT group in one line. */
+struct port_group {
+	size_t count;		/* its sockets */
+	size_t processes;	/* that have them; one that has two of them may count twice */
+	uint64_t queue, limit;	/* the sums of port_entry.queue and .backlog */
 };
 
 /* One line of `ls`. */
@@ -33,6 +41,9 @@ struct port_report {
 	const struct process_table *processes; /* of all descriptors */
 	const char *interface;
 	uint64_t boot_ns;	       /* when the table was read */
+	const struct port_group *group; /* the line is that of a whole group; NULL: of `entry` */
+	size_t group_size;	       /* `entry` is one of so many members; 0: of no group */
+	unsigned int group_marks;      /* GROUP_MARK_* of diagnose/group.h */
 };
 
 /* A printf format of audit_report.enter and .wanted. The sysctl is replaced, so .wanted has what it has now. */

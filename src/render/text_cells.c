@@ -2,8 +2,10 @@
 /* The columns of text whose cells are more than one value. */
 #include "render/text_cells.h"
 
+#include <inttypes.h>
 #include <string.h>
 
+#include "diagnose/group.h"
 #include "render/format_number.h"
 #include "render/names.h"
 #include "render/text_words.h"
@@ -36,11 +38,14 @@ void text_cell_remote(struct text_line *line, const struct report *report, const
 }
 
 /* Counts the processes besides the first that have the socket open; beyond PIDS_SEEN, a process may count twice. */
-static size_t count_others(const struct port_fd *fd)
+static size_t count_others(const struct report *report)
 {
+	const struct port_fd *fd = report->entry->fds;
 	uint32_t seen[PIDS_SEEN];
 	size_t count = 0, total = 0;
 
+	if (report->port->group && report->port->group->processes)
+		return report->port->group->processes - 1;
 	for (; fd; fd = fd->next) {
 		size_t i = 0;
 
@@ -69,16 +74,18 @@ static bool is_in_queue(const struct port_entry *entry)
 void text_cell_queue(struct text_line *line, const struct report *report, const struct render_options *options)
 {
 	const struct port_entry *entry = report->entry;
+	const struct port_group *group = report->port->group;
+	uint64_t queue = group ? group->queue : entry->queue, limit = group ? group->limit : entry->backlog;
 
 	(void)options;
-	if (entry->sock.state == WIRE_TCP_LISTEN)
-		text_line_format(line, "%u/%u", entry->queue, entry->backlog);
+	if (entry->sock.state == WIRE_TCP_LISTEN || (protocol_is_udp(entry->sock.protocol) && queue))
+		text_line_format(line, "%" PRIu64 "/%" PRIu64, queue, limit);
 }
 
 void text_cell_comm(struct text_line *line, const struct report *report, const struct render_options *options)
 {
 	const struct wire_task *task = report->task;
-	size_t others = report->entry ? count_others(report->entry->fds) : 0;
+	size_t others = report->entry ? count_others(report) : 0;
 
 	if (task && task->pid)
 		text_comm(line, task->comm, options->width > 0);
@@ -197,6 +204,30 @@ void text_cell_event_detail(struct text_line *line, const struct report *report,
 	}
 }
 
+/* What a member needs beside its neighbours: whether it looks forgotten, and since when its process runs. */
+static void add_group(struct text_line *line, const struct report *report)
+{
+	const struct port_report *port = report->port;
+	uint64_t now = report->event->boot_ns, start = report->task->start_boot_ns;
+	char age[NUMBER_SIZE];
+
+	if (port->group)
+		text_line_format(line, "group of %zu sockets (-a lists them)", port->group->count);
+	if (!port->group_size)
+		return;
+	if (port->group_marks & GROUP_MARK_OLDER)
+		text_line_add(line, "older than the rest of its group");
+	if (port->group_marks & GROUP_MARK_GROWS) {
+		text_item(line);
+		text_line_add(line, "its queue only grows");
+	}
+	if (start && start < now) {
+		format_age(now - start, age);
+		text_item(line);
+		text_line_format(line, "up %s", age);
+	}
+}
+
 void text_cell_port_detail(struct text_line *line, const struct report *report,
 			   const struct render_options *options)
 {
@@ -204,11 +235,13 @@ void text_cell_port_detail(struct text_line *line, const struct report *report,
 	uint64_t now = report->event->boot_ns;
 	char duration[NUMBER_SIZE];
 
+	add_group(line, report);
 	if (entry->sock.state == WIRE_TCP_TIME_WAIT && entry->expires_boot_ns > now) {
 		format_duration(entry->expires_boot_ns - now, duration);
+		text_item(line);
 		text_line_format(line, "%s left", duration);
 	}
-	if (entry->since_boot_ns && entry->since_boot_ns < now) {
+	if (entry->since_boot_ns && entry->since_boot_ns < now && !report->port->group) {
 		format_duration(now - entry->since_boot_ns, duration);
 		text_item(line);
 		text_line_format(line, "for %s", duration);

@@ -77,7 +77,7 @@ void text_port(struct render *render, const struct port_report *report)
 	if (ports->used + ROW_MAX > BUFFER_SIZE)
 		text_ports_write(render);
 	socket_report_init(&socket, report, report->boot_ns);
-	ports->rows[ports->used++] = is_waiting ? STYLE_FAINT : STYLE_PLAIN;
+	ports->rows[ports->used++] = report->group_marks ? STYLE_WARNING : is_waiting ? STYLE_FAINT : STYLE_PLAIN;
 	for (const struct field *field = next_column(NULL); field; field = next_column(field)) {
 		text_line_reset(&cell);
 		field_put(field, &socket.report, &render->options, &cell);

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 
 from porttrace_test import (
     DEADLINE,
@@ -28,6 +29,7 @@ from porttrace_test import (
     pair_on,
     port_of,
     record_faults,
+    run_text,
     stay,
     tcp,
     test,
@@ -177,6 +179,12 @@ def listed(t, *args):
         for name in ("protocol", "family", "local_address", "local_port", "netns", "state"):
             check(name in record, f"ls without {name}: {record}")
     return records
+
+
+def listed_text(t, *args):
+    done = t.command("ls", "-N", t.netns, *args)
+    equal((done.returncode, done.stderr), (0, b""), "exit status and stderr of ls")
+    return done.stdout.decode()
 
 
 def ls_row(record):
@@ -435,6 +443,91 @@ def kernel_owned(t):
             ("udp", True, []),
             "socket of the device",
         )
+
+
+def join_group(me, port):
+    """Two members of groups on `port`, which nobody reads."""
+    listener, receiver = tcp(("127.0.0.1", port), REUSEPORT, backlog=9), udp(("127.0.0.1", port), REUSEPORT)
+    me.send()
+    me.receive()
+    del listener, receiver
+
+
+def fill_queues(port, count):
+    """Connections and datagrams from many ports reach every member."""
+    kept = []
+    for _ in range(count):
+        kept += [socket.create_connection(("127.0.0.1", port)), udp(("127.0.0.1", 0))]
+        kept[-1].sendto(b"x", ("127.0.0.1", port))
+    return kept
+
+
+@test()
+def reuseport_groups(t):
+    """One row for the members of a group; with -a, a row for each, with the queue that ss shows."""
+    members = [t.fork(join_group, 6001, comm=f"pt-member{i}") for i in range(3)]
+    for member in members:
+        member.receive()
+    kept = fill_queues(6001, 12)
+    with tcp(("127.0.0.2", 6001), REUSEPORT, backlog=9):  # another address: not a member
+        out = listed_text(t, "-l", 6001)
+        each = listed_text(t, "-a", "-l", 6001)
+        records = listed(t, "-l", "-N", t.netns, 6001)
+        rows = run_text("ss", "-Htuln", "sport", "=", ":6001").splitlines()
+    for member in members:
+        member.send()
+        member.wait()
+    del kept
+    tcp_rows = [line for line in out.splitlines() if " tcp " in line]
+    equal(len(tcp_rows), 2, f"rows of TCP\n{out}")
+    check(re.search(r"pt-member\d \+2 +tcp +LISTEN +12/27 +127\.0\.0\.1:6001 +group of 3 sockets", out), out)
+    check(re.search(r"pt-member\d \+2 +udp +BOUND +\d+/\d+ +127\.0\.0\.1:6001 +group of 3 sockets", out), out)
+    for member in members:
+        found = [line for line in each.splitlines() if line.split()[0] == str(member.pid)]
+        equal(len(found), 2, f"rows of {member.comm}\n{each}")
+        check(all(" up " in line and member.comm in line for line in found), each)
+    theirs = sorted((row.split()[0], int(row.split()[2])) for row in rows)
+    ours = sorted((r["protocol"], r["queue"] if r["protocol"] == "tcp" else r["receive_queue"]) for r in records)
+    equal(ours, theirs, "queues, as in ss")
+
+
+@test()
+def a_member_left_behind_is_marked(t):
+    """Its process is older than those of the other members, and its queue grows: it has a row without -a."""
+    old = t.fork(join_group, 6001, comm="pt-old")
+    old.receive()
+    time.sleep(10.5)
+    young = [t.fork(join_group, 6001, comm="pt-young") for _ in range(2)]
+    for member in young:
+        member.receive()
+    kept = fill_queues(6001, 9)
+    filler = t.fork(lambda me: keep_filling(me, 6001))
+    filler.receive()
+    out = listed_text(t, "-l", "-t", 6001)
+    records = listed(t, "-l", "-N", t.netns, 6001)
+    filler.kill()
+    for member in [old, *young]:
+        member.send()
+        member.wait()
+    del kept
+    check(re.search(rf"\n{old.pid} .*older than the rest of its group", out), out)
+    marks = {(r["pid"], r["protocol"]): r.get("group_marks", []) for r in records}
+    for protocol in ("tcp", "udp"):
+        check("older" in marks[old.pid, protocol], f"{marks}")
+        check(not any("older" in marks[member.pid, protocol] for member in young), f"{marks}")
+        check(any("grows" in found for (_, name), found in marks.items() if name == protocol), f"{marks}")
+
+
+def keep_filling(me, port):
+    kept = []
+    me.send()
+    while True:
+        kept.append(udp(("127.0.0.1", 0)))
+        kept[-1].sendto(b"x", ("127.0.0.1", port))
+        kept.append(socket.socket())
+        kept[-1].setblocking(False)
+        kept[-1].connect_ex(("127.0.0.1", port))
+        time.sleep(0.01)
 
 
 @test()
