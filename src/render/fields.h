@@ -45,9 +45,10 @@ struct field_value {
 
 enum field_role {
 	ROLE_PLAIN,
-	ROLE_LOCAL,	/* the stream: gives way where the terminal is narrow */
+	ROLE_LOCAL,	/* an address, which is shortened in its middle where the terminal is narrow */
+	ROLE_REMOTE,	/* `ls`: only when a row has a value; likewise */
 	ROLE_DETAIL,	/* what has no column of its own */
-	ROLE_IF_ANY,	/* `ls`: only when a row has a value */
+	ROLE_IF_ROOM,	/* `ls`: only when a row has a value and the terminal is wide enough for the columns that give way */
 	ROLE_IF_VARIED, /* `ls`: only when not all rows have the same value */
 };
 
@@ -64,6 +65,8 @@ struct field {
 	const char *header;   /* NULL: only in JSON */
 	unsigned int columns; /* FIELD_OF_... that have the field as a column */
 	unsigned char width, narrow_width; /* in the stream, on a terminal of 110 columns or less; `ls` measures */
+	unsigned char least, enough; /* `ls` on a terminal: a column that gives way is at least so wide; as long as others may
+				      * give way too, at least `enough`. 0: it does not give way */
 	enum text_align align;
 	enum field_role role;
 	/* NULL: the value of get(), and "-" where it is not known. */

@@ -10,8 +10,6 @@
 
 #define DIGITS "0123456789"
 
-#define BANNER_COLUMNS 80
-
 /* "6.18" of "6.18.44-fc-v657" */
 static int release_length(const char *kernel)
 {
@@ -23,7 +21,7 @@ static int release_length(const char *kernel)
 }
 
 /* The hint gives way first, then the end of what is watched. */
-void status_lines_start(FILE *err, const struct start_report *report)
+void status_lines_start(FILE *err, const struct start_report *report, size_t width)
 {
 	const char *watching = report->watching ? report->watching : "";
 	struct text_line start = {}, what = {}, end = {};
@@ -36,10 +34,10 @@ void status_lines_start(FILE *err, const struct start_report *report)
 	}
 	if (report->hint && *report->hint)
 		text_line_format(&end, " · %s", report->hint);
-	if (start.columns + what.columns + end.columns > BANNER_COLUMNS)
+	if (width && start.columns + what.columns + end.columns > width)
 		text_line_reset(&end);
-	if (start.columns + what.columns > BANNER_COLUMNS)
-		text_line_cut(&what, BANNER_COLUMNS > start.columns + 1 ? BANNER_COLUMNS - start.columns : 1);
+	if (width && start.columns + what.columns > width)
+		text_line_cut(&what, width > start.columns + 1 ? width - start.columns : 1);
 	text_line_append(&start, &what);
 	text_line_append(&start, &end);
 	text_line_write(&start, err, 0, false);
@@ -81,7 +79,7 @@ static struct render *status_lines_open(const struct render_options *options)
 static void start(struct render *render, const struct start_report *report)
 {
 	if (!render->options.quiet)
-		status_lines_start(render->options.err, report);
+		status_lines_start(render->options.err, report, render->options.width);
 }
 
 static void stop(struct render *render, const struct stop_report *report)

@@ -11,7 +11,7 @@
 extern const struct renderer render_status_lines;
 
 /* "porttrace 0.1 · Linux 6.12 · probes fentry · watching port 3000 · Ctrl-C to end" */
-void status_lines_start(FILE *err, const struct start_report *report);
+void status_lines_start(FILE *err, const struct start_report *report, size_t width);
 /* "1,204 events, 0 lost" */
 void status_lines_stop(FILE *err, const struct stop_report *report);
 

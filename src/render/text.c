@@ -50,7 +50,7 @@ static void text_start(struct render *render, const struct start_report *report)
 	render->many_namespaces = report->netns_count > 1;
 	if (render->options.quiet)
 		return;
-	status_lines_start(render->options.err, report);
+	status_lines_start(render->options.err, report, render->options.width);
 	render->is_header_due = true;
 	render->now.is_empty = true;
 }

@@ -21,7 +21,7 @@ static void put_verdict(struct render *render, const struct connect_report *repo
 	} else {
 		text_line_add(&line, report->is_local ? "a connect would succeed" : "nothing known stops a connect");
 	}
-	text_write_whole(render, &line);
+	text_write_wrapped(render, &line);
 }
 
 static void put_ports(struct render *render, const struct connect_report *report)

@@ -44,7 +44,7 @@ static struct render *ephemeral_open(const struct render_options *options)
 static void ephemeral_start(struct render *render, const struct start_report *report)
 {
 	if (!render->options.quiet)
-		status_lines_start(render->options.err, report);
+		status_lines_start(render->options.err, report, render->options.width);
 }
 
 /* Ends at column `end`. */
@@ -154,6 +154,8 @@ static void put_search(struct render *render, const char *call, const struct chu
 	text_line_add(&line, call);
 	if (to) {
 		address_format_port(to->remote_addr, to->remote_port, address);
+		if (render->options.width)
+			address_shorten(address, AT_USED - strlen(" 12,345") - strlen(" to ") - line.columns);
 		text_line_format(&line, " to %s", address);
 	}
 	add_count(&line, AT_USED, search->count);
@@ -428,13 +430,17 @@ static void put_process(struct render *render, const struct churn_top *top)
 	char text[ADDRESS_PORT_SIZE];
 
 	text_line_column(&line, AT_PROCESS);
-	if (top->task.pid)
-		text_who(&line, top->task.comm, top->task.pid);
-	else
+	if (top->task.pid) {
+		text_comm(&line, top->task.comm, render->options.width > 0);
+		text_who(&line, "", top->task.pid);
+	} else {
 		text_line_add(&line, "-");
+	}
 	text_line_column(&line, AT_WHERE);
 	if (top->remote_port) {
 		address_format_port(top->remote_addr, top->remote_port, text);
+		if (render->options.width)
+			address_shorten(text, AT_TAKEN - strlen(" 12,345") - strlen(" +12") - strlen("-> ") - AT_WHERE);
 		text_line_format(&line, "-> %s", text);
 	} else {
 		text_line_add(&line, top->allocated || top->failed ? "any peer" : "incoming connections");

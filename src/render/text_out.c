@@ -122,6 +122,24 @@ static void put_note(struct render *render, const char *label, const struct text
 	}
 }
 
+void text_write_wrapped(struct render *render, const struct text_line *text)
+{
+	size_t width = render->options.width, from = 0, indent = 0, taken;
+
+	for (; from < text->length; from += taken, indent = 2) {
+		struct text_line line = {};
+
+		while (text->bytes[from] == ' ' && from + 1 < text->length)
+			from++;
+		taken = text->length - from;
+		if (width)
+			taken = display_wrap(text->bytes + from, taken, width > NARROWEST_NOTE ? width - indent : NARROWEST_NOTE);
+		text_line_column(&line, indent);
+		add_part(&line, text, from, taken);
+		text_write_whole(render, &line);
+	}
+}
+
 void text_note(struct render *render, const char *label, const struct text_line *text)
 {
 	put_note(render, label, text, false);

@@ -45,6 +45,8 @@ void text_begin(struct render *render, struct text_line *line, uint64_t boot_ns)
 void text_write(struct render *render, struct text_line *line);
 /* Does not cut the line to the width of the terminal. */
 void text_write_whole(struct render *render, struct text_line *line);
+/* Wraps the line between words to the width of the terminal; what follows is indented. */
+void text_write_wrapped(struct render *render, const struct text_line *line);
 /* A label ("rule", "do") and a text beside it that wraps between words, below an event. */
 void text_note(struct render *render, const char *label, const struct text_line *text);
 void text_note_words(struct render *render, const char *label, const char *text);

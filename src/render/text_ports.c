@@ -11,8 +11,10 @@
 
 #include "render/fields.h"
 #include "render/format_number.h"
+#include "util/address.h"
 
 #define BUFFER_SIZE (256 * 1024)
+#define SHORTEST_DETAIL 6 /* columns */
 #define ROW_MAX	    (1 + FIELDS_MAX * TEXT_LINE_BYTES)
 
 /* Rows one after the other: a byte of style, then a NUL-terminated text for each column of fields.c. */
@@ -20,6 +22,8 @@ struct text_ports {
 	char rows[BUFFER_SIZE];
 	size_t used;
 	size_t widths[FIELDS_MAX];	/* by number of the field, without the space between columns */
+	size_t fits[FIELDS_MAX];	/* the same, of this terminal */
+	bool has_room;			/* for all of them */
 	const char *first[FIELDS_MAX];	/* the cells of the first row */
 	bool is_varied[FIELDS_MAX];	/* a later row differs from the first */
 	bool is_any[FIELDS_MAX];	/* a row has a value */
@@ -85,18 +89,71 @@ void text_port(struct render *render, const struct port_report *report)
 	}
 }
 
+static bool is_address(const struct field *field)
+{
+	return field->role == ROLE_LOCAL || field->role == ROLE_REMOTE;
+}
+
+static size_t columns_needed(const struct text_ports *ports)
+{
+	size_t columns = 0;
+
+	for (const struct field *field = next_column(NULL); field; field = next_column(field)) {
+		if (ports->is_shown[field - fields] && field->role != ROLE_DETAIL)
+			columns += ports->fits[field - fields] + 1;
+	}
+	return columns > 0 ? columns - 1 : 0;
+}
+
+/* The widest column that may give way, addresses only or the others only; NULL: none. */
+static const struct field *widest(const struct text_ports *ports, bool addresses, bool to_enough)
+{
+	const struct field *found = NULL;
+
+	for (const struct field *field = next_column(NULL); field; field = next_column(field)) {
+		size_t width = ports->fits[field - fields], least = to_enough ? field->enough : field->least;
+
+		if (ports->is_shown[field - fields] && field->least && is_address(field) == addresses && width > least &&
+		    (!found || width > ports->fits[found - fields]))
+			found = field;
+	}
+	return found;
+}
+
+/* PID and COMM stay, and the ports of the addresses: names and addresses give way, at last the queues. */
+static void fit_columns(const struct render *render, struct text_ports *ports)
+{
+	static const struct {
+		bool addresses, to_enough;
+	} steps[] = {{false, true}, {true, true}, {false, false}, {true, false}};
+	size_t width = render->options.width, step = 0;
+
+	memcpy(ports->fits, ports->widths, sizeof(ports->fits));
+	while (width && step < sizeof(steps) / sizeof(steps[0]) && columns_needed(ports) > width) {
+		const struct field *field = widest(ports, steps[step].addresses, steps[step].to_enough);
+
+		if (field)
+			ports->fits[field - fields]--;
+		else
+			step++;
+	}
+	ports->has_room = !width || columns_needed(ports) <= width;
+}
+
+static bool is_shown(const struct text_ports *ports, const struct field *field)
+{
+	return ports->is_shown[field - fields] && (field->role != ROLE_IF_ROOM || ports->has_room);
+}
+
 static void write_header(struct render *render, struct text_ports *ports)
 {
 	struct text_line line = {}, cell = {};
 	size_t start = 0;
 
-	ports->has_header = true;
 	for (const struct field *field = next_column(NULL); field; field = next_column(field)) {
-		size_t number = (size_t)(field - fields), width = ports->widths[number] + 1;
+		size_t width = ports->fits[field - fields] + 1;
 
-		ports->is_shown[number] = field->role == ROLE_IF_VARIED ? ports->is_varied[number] :
-					  field->role == ROLE_IF_ANY	? ports->is_any[number] : true;
-		if (!ports->is_shown[number])
+		if (!is_shown(ports, field))
 			continue;
 		text_line_reset(&cell);
 		text_line_add(&cell, field->header);
@@ -107,22 +164,52 @@ static void write_header(struct render *render, struct text_ports *ports)
 		text_write(render, &line);
 }
 
+static void choose_columns(struct text_ports *ports)
+{
+	ports->has_header = true;
+	for (const struct field *field = next_column(NULL); field; field = next_column(field)) {
+		size_t number = (size_t)(field - fields);
+
+		ports->is_shown[number] = field->role == ROLE_IF_VARIED ? ports->is_varied[number] :
+					  field->role == ROLE_REMOTE || field->role == ROLE_IF_ROOM ?
+									  ports->is_any[number] : true;
+	}
+}
+
+static void fit_cell(const struct field *field, size_t width, const char *text, struct text_line *cell)
+{
+	char address[ADDRESS_PORT_SIZE];
+
+	text_line_reset(cell);
+	if (is_address(field) && strlen(text) < sizeof(address)) {
+		strcpy(address, text);
+		address_shorten(address, width);
+		text_line_add(cell, address);
+		return;
+	}
+	text_line_add(cell, text);
+	if (field->least)
+		text_line_cut(cell, width);
+}
+
 static const char *write_row(struct render *render, const struct text_ports *ports, const char *row)
 {
 	struct text_line line = {}, cell = {};
-	size_t start = 0;
+	size_t start = 0, terminal = render->options.width;
 
 	line.style = (enum text_style)*row++;
 	for (const struct field *field = next_column(NULL); field; field = next_column(field)) {
-		size_t number = (size_t)(field - fields), width = ports->widths[number] + 1;
+		size_t width = ports->fits[field - fields];
+		const char *text = row;
 
-		text_line_reset(&cell);
-		text_line_add(&cell, row);
-		row += cell.length + 1;
-		if (!ports->is_shown[number])
+		row += strlen(row) + 1;
+		/* A detail without room would be cut together with the port before it. */
+		if (!is_shown(ports, field) ||
+		    (field->role == ROLE_DETAIL && terminal && start + SHORTEST_DETAIL > terminal))
 			continue;
-		text_line_cell(&line, start, width, field->align, &cell);
-		start += width;
+		fit_cell(field, width, text, &cell);
+		text_line_cell(&line, start, width + 1, field->align, &cell);
+		start += width + 1;
 	}
 	text_write(render, &line);
 	return row;
@@ -132,10 +219,15 @@ void text_ports_write(struct render *render)
 {
 	struct text_ports *ports = render->ports;
 	const char *row;
+	bool is_first;
 
 	if (!ports || ports->used == 0)
 		return;
-	if (!ports->has_header)
+	is_first = !ports->has_header;
+	if (is_first)
+		choose_columns(ports);
+	fit_columns(render, ports);
+	if (is_first)
 		write_header(render, ports);
 	for (row = ports->rows; row < ports->rows + ports->used;)
 		row = write_row(render, ports, row);

@@ -93,7 +93,7 @@ static void put_verdict(struct render *render, const struct why_report *report)
 		add_free_with_reuseaddr(&line, report);
 	else
 		add_refused(&line, report);
-	text_write_whole(render, &line);
+	text_write_wrapped(render, &line);
 }
 
 static void put_note(struct render *render, const struct text_line *line)

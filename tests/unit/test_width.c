@@ -12,6 +12,7 @@
 #include "model/wire_check.h"
 #include "render/status_lines.h"
 #include "render/text.h"
+#include "render/text_ephemeral.h"
 #include "stream/watching.h"
 #include "util/display_width.h"
 
@@ -256,6 +257,167 @@ static void other_lines_fit(void **state)
 	}
 }
 
+#define NETNS_NAME "a-name-of-a-network-namespace-with-sixty-characters-in-it-all"
+
+static const char *long_netns_name(uint32_t netns)
+{
+	return netns & 1 ? NETNS_NAME : "b-" NETNS_NAME;
+}
+
+/* A listener, a connection, one that waits for accept(), a TIME_WAIT, UDP, a group and a marked member of it. */
+static size_t long_ports(const char *comm, struct port_entry *entries, struct port_fd *fds, struct port_report *ports)
+{
+	static const struct port_group group = { .count = 4096, .processes = 4096, .queue = 65535, .limit = 4194240 };
+	static struct process process;
+	size_t count = 7;
+
+	for (size_t i = 0; i < count; i++) {
+		fds[i] = (struct port_fd){ .next = i % 2 ? &fds[0] : NULL, .task = long_task(comm), .fd = 1023 };
+		fds[i].task.start_boot_ns = 1;
+		entries[i] = (struct port_entry){ .sock = long_sock(WIRE_OPTIONS), .fds = i == 2 ? NULL : &fds[i],
+						  .queue = 65535, .backlog = 65535, .since_boot_ns = 1 };
+		entries[i].sock.netns = 4026531840 + (uint32_t)i;
+		ports[i] = (struct port_report){ .entry = &entries[i], .process = &process, .interface = "fifteen-letters",
+						 .boot_ns = SAMPLE_BOOT_NS };
+	}
+	fds[1].task.pid = 4194303; /* a second process */
+	fill(process.user, sizeof(process.user), "user-");
+	fill(process.unit, sizeof(process.unit), "long-");
+	process.task = long_task(comm);
+	entries[0].sock.state = WIRE_TCP_LISTEN;
+	entries[0].sock.remote_port = 0;
+	entries[3].sock.state = WIRE_TCP_TIME_WAIT;
+	entries[3].expires_boot_ns = SAMPLE_BOOT_NS + 1;
+	entries[4].sock.protocol = IPPROTO_UDPLITE;
+	entries[5].sock = entries[6].sock = entries[0].sock;
+	ports[5].group = &group;
+	ports[6].group_size = 4096;
+	ports[6].group_marks = 3;
+	return count;
+}
+
+static void rows_of_ls_fit(void **state)
+{
+	struct port_entry entries[8];
+	struct port_report ports[8];
+	struct port_fd fds[8];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(widths) * COUNT_OF(names); i++) {
+		const char *comm = names[i / COUNT_OF(widths)];
+		struct render_options options = sample_options();
+		size_t count = long_ports(comm, entries, fds, ports), row = 0;
+		struct sample_output output;
+
+		options.width = widths[i % COUNT_OF(widths)];
+		options.netns_name = long_netns_name;
+		sample_open(&output, &render_text, options);
+		for (size_t j = 0; j < count; j++)
+			output.renderer->port(output.render, &ports[j]);
+		output.renderer->timewaits(output.render, UINT64_MAX);
+		sample_flush(&output, SAMPLE_BOOT_NS);
+		expect_to_fit(output.text, options.width);
+		for (char *line = strtok(output.text, "\n"); row <= count; line = strtok(NULL, "\n"), row++) {
+			assert_non_null(line);
+			if (row == 0) /* the header */
+				continue;
+			if (row - 1 == 2)
+				assert_non_null(strstr(line, "not accepted yet"));
+			else if (!strstr(line, row - 1 == 1 ? "4194303 " : "4194304 ") || (*comm != '\033' && !strstr(line, comm)))
+				fail_msg("no process: %s", line);
+			if (!strstr(line, ":65535") || (ports[row - 1].entry->sock.remote_port && !strstr(line, ":65534")))
+				fail_msg("no port: %s", line);
+		}
+		sample_close(&output);
+	}
+}
+
+static void answers_of_why_fit(void **state)
+{
+	const struct wire_sock sock = long_sock(0);
+	struct conflict conflict;
+	struct process process;
+	struct holder holder;
+	const struct holder *beside[] = { &holder, &holder, &holder, &holder, &holder };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(widths) * COUNT_OF(names); i++) {
+		const char *comm = names[i / COUNT_OF(widths)];
+		struct render_options options = sample_options();
+		struct why_report report = { .boot_ns = SAMPLE_BOOT_NS, .sock = &sock, .error = EADDRINUSE,
+					     .conflict = &conflict, .beside = beside, .beside_count = 5,
+					     .elsewhere = &holder, .elsewhere_count = 1, .elsewhere_more = 7,
+					     .service = "a-service-of-services-gmbh", .privileged = true, .reserved = true,
+					     .range_low = 32768, .range_high = 65535 };
+		struct connect_report connect = { .boot_ns = SAMPLE_BOOT_NS, .sock = &sock, .error = EADDRNOTAVAIL,
+						  .conflict = &conflict, .device = "fifteen-letters",
+						  .ports = 64512, .ports_left = 64511 };
+		struct sample_output output;
+
+		make_conflict(&conflict, &holder, &process, comm);
+		options.width = widths[i % COUNT_OF(widths)];
+		options.netns_name = long_netns_name;
+		sample_open(&output, &render_text, options);
+		output.renderer->why(output.render, &report);
+		output.renderer->connect(output.render, &connect);
+		sample_flush(&output, SAMPLE_BOOT_NS);
+		expect_to_fit(output.text, options.width);
+		assert_non_null(strstr(output.text, "]:65535"));
+		assert_non_null(strstr(output.text, "]:65534"));
+		assert_non_null(strstr(output.text, "[4194304]"));
+		sample_close(&output);
+	}
+}
+
+static void blocks_of_ephemeral_fit(void **state)
+{
+	struct wire_pool pool = { .hdr = SAMPLE_HDR(POOL, pool), .netns = 4026531841, .protocol = IPPROTO_TCP,
+				  .remote_port = 65534, .range_low = 1024, .range_high = 65535, .capacity = 64512,
+				  .in_use = 64512, .timewait = 64512 };
+	struct churn churn = { .netns = 4026531841, .interval_s = 1, .timewait_live = 1048576,
+			       .timewait_entered = 1048576, .timewait_overflowed = 1048576, .ephemeral_allocated = 1048576,
+			       .ephemeral_released = 1048576, .ephemeral_failed = 1048576, .in_use_known = true,
+			       .ephemeral_in_use = 129024, .range_low = 1024, .range_high = 65535, .searches_timed = true,
+			       .searches = { [1] = { .count = 1048576, .max_ns = 999999999 } }, .searches_to_count = 1,
+			       .searches_to = { { .remote_port = 65534, .search = { .count = 1048576, .max_ns = 1 } } },
+			       .process_count = 1, .processes = { { .remote_port = 65534, .allocated = 1048576,
+								    .timewait = 1048576, .failed = 1048576, .flow_count = 99 } } };
+
+	(void)state;
+	sample_address(pool.local_addr, LONG_ADDRESS);
+	sample_address(pool.remote_addr, PEER_ADDRESS);
+	sample_address(churn.searches_to[0].remote_addr, PEER_ADDRESS);
+	sample_address(churn.processes[0].remote_addr, PEER_ADDRESS);
+	for (size_t i = 0; i < COUNT_OF(widths) * COUNT_OF(names) * 2; i++) {
+		const char *comm = names[i / COUNT_OF(widths) % COUNT_OF(names)];
+		struct render_options options = sample_options();
+		struct forecast forecasts[FORECAST_POOLS_MAX];
+		struct model *model = model_new(NULL);
+		struct sample_output output;
+
+		options.width = widths[i % COUNT_OF(widths)];
+		options.netns_name = long_netns_name;
+		options.utf8 = i >= COUNT_OF(widths) * COUNT_OF(names);
+		for (pool.hdr.boot_ns = SAMPLE_BOOT_NS; pool.hdr.boot_ns < 300 * SAMPLE_BOOT_NS;
+		     pool.hdr.boot_ns += 1000000000)
+			assert_int_equal(model_apply(model, &pool.hdr), 0);
+		churn.processes[0].task = long_task(comm);
+		sample_open(&output, &render_ephemeral, options);
+		output.renderer->pools(output.render, forecasts, forecast_list_all(NULL, model, forecasts), SAMPLE_BOOT_NS);
+		output.renderer->churn(output.render, &churn, model, SAMPLE_BOOT_NS);
+		sample_flush(&output, SAMPLE_BOOT_NS);
+		expect_to_fit(output.text, options.width);
+		for (const char *at = output.text, *row; (row = strstr(at, "-> ")); at = row + 1)
+			assert_non_null(strstr(row, ":65534 "));
+		assert_non_null(strstr(output.text, "[4194304]"));
+		assert_non_null(strstr(output.text, "100 % 64,512"));
+		assert_non_null(strstr(output.text, options.utf8 ? "████" : "9999"));
+		assert_non_null(strstr(output.text, "1,048,576 failed"));
+		sample_close(&output);
+		model_free(model);
+	}
+}
+
 static void the_first_lines_fit(void **state)
 {
 	struct settings settings = { .local_ports.used = 1 };
@@ -277,10 +439,19 @@ static void the_first_lines_fit(void **state)
 		output.renderer->start(output.render, &start);
 		sample_flush(&output, SAMPLE_BOOT_NS);
 		expect_to_fit(output.text, widths[i]);
-		expect_to_fit(output.messages, 80);
+		expect_to_fit(output.messages, widths[i]);
 		assert_non_null(strstr(output.messages, "watching ports 0,3,6,9,12"));
 		sample_close(&output);
 	}
+	/* Not cut where standard output is a file. */
+	struct sample_output file;
+
+	sample_open(&file, &render_text, sample_options());
+	file.renderer->start(file.render, &start);
+	sample_flush(&file, SAMPLE_BOOT_NS);
+	assert_non_null(strstr(file.messages, watching));
+	assert_non_null(strstr(file.messages, "Ctrl-C to end"));
+	sample_close(&file);
 }
 
 static void filters_have_words(void **state)
@@ -367,6 +538,9 @@ int main(void)
 		cmocka_unit_test(rows_of_events_fit),
 		cmocka_unit_test(explanations_fit),
 		cmocka_unit_test(other_lines_fit),
+		cmocka_unit_test(rows_of_ls_fit),
+		cmocka_unit_test(answers_of_why_fit),
+		cmocka_unit_test(blocks_of_ephemeral_fit),
 		cmocka_unit_test(the_first_lines_fit),
 		cmocka_unit_test(filters_have_words),
 		cmocka_unit_test(addresses_give_way),
