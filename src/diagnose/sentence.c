@@ -218,3 +218,17 @@ bool task_has_parent(const struct finding *f, const struct wire_task *task, uint
 	}
 	return false;
 }
+
+struct phrase user_phrase(const struct finding *f, uint32_t uid, const struct wire_task *task)
+{
+	const struct process *process = process_of(f, task);
+	struct phrase phrase = {"user root"}, name;
+
+	if (process && process->user[0] && process->task.uid == uid) {
+		name = escaped(process->user);
+		snprintf(phrase.s, sizeof(phrase.s), "user %.180s", name.s);
+	} else if (uid) {
+		snprintf(phrase.s, sizeof(phrase.s), "uid %u", uid);
+	}
+	return phrase;
+}

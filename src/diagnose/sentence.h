@@ -59,6 +59,8 @@ bool server_started_later(const struct finding *f);
 const struct process *process_of(const struct finding *f, const struct wire_task *task);
 /* Whether this pid is the parent of the process, or one above it, as far as they are known. */
 bool task_has_parent(const struct finding *f, const struct wire_task *task, uint32_t pid);
+/* "user www-data", and where the name of the user is not known "uid 33". task: a process that may be that user's. */
+struct phrase user_phrase(const struct finding *f, uint32_t uid, const struct wire_task *task);
 /* A text from a process, escaped for a terminal. */
 struct phrase escaped(const char *bytes);
 

@@ -209,7 +209,7 @@ void why_privileged(const struct finding *f, char *out)
 	sentence_append(out, "Ports below %u need CAP_NET_BIND_SERVICE here, and %s",
 			unprivileged_start(f->netns), the_caller(f).s);
 	if (task->pid)
-		sentence_append(out, ", uid %u,", task->uid);
+		sentence_append(out, ", %s,", user_phrase(f, task->uid, task).s);
 	sentence_append(out, " does not have it%s.",
 			task->pid && !task->uid ? " in the user namespace that owns this network namespace" : "");
 	append_next_holder(f, out);

@@ -94,10 +94,11 @@ void why_reuseport_missing_on_holder(const struct finding *f, char *out)
 void why_reuseport_uid(const struct finding *f, char *out)
 {
 	sentence_append(out,
-			"SO_REUSEPORT shares a port within one uid only: the socket of %s on %s belongs to uid %u, "
-			"that of %s to uid %u.",
-			the_holder(f).s, holder_endpoint(f).s, f->holder->sock.uid, the_caller(f).s,
-			f->claim->sock.uid);
+			"SO_REUSEPORT shares a port within one user only: the socket of %s on %s belongs to %s, "
+			"that of %s to %s.",
+			the_holder(f).s, holder_endpoint(f).s,
+			user_phrase(f, f->holder->sock.uid, holder_task(f->holder)).s, the_caller(f).s,
+			user_phrase(f, f->claim->sock.uid, &f->claim->task).s);
 }
 
 void why_reuseport_prog(const struct finding *f, char *out)

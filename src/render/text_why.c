@@ -8,7 +8,6 @@
 
 #include "render/format_number.h"
 #include "render/names.h"
-#include "render/port_range.h"
 #include "render/text_conflict.h"
 #include "render/text_words.h"
 #include "util/address.h"
@@ -117,40 +116,45 @@ static bool is_time_wait(const struct holder *holder)
 	return holder->sock.state == WIRE_TCP_TIME_WAIT;
 }
 
-static void put_time_waits(struct render *render, uint16_t port, size_t count, uint32_t longest_ms,
-			   const char *conflicts)
+struct time_waits {
+	size_t count, beside; /* beside: of them do not conflict */
+	uint32_t longest_ms;
+};
+
+static void put_time_waits(struct render *render, uint16_t port, const struct time_waits *waits)
 {
 	char left[NUMBER_SIZE];
 	struct text_line line = {};
 
-	if (!count)
+	if (!waits->count)
 		return;
-	text_line_format(&line, "also on port %u%s: %zu TIME_WAIT%s", port, conflicts, count, count == 1 ? "" : "s");
-	if (longest_ms) {
-		format_duration(longest_ms * 1000000ULL, left);
+	text_line_format(&line, "also on port %u%s: %zu TIME_WAIT%s", port,
+			 waits->beside == waits->count ? ", no conflict" : "", waits->count, waits->count == 1 ? "" : "s");
+	if (waits->longest_ms) {
+		format_duration(waits->longest_ms * 1000000ULL, left);
 		text_line_format(&line, ", %s left", left);
 	}
 	put_note(render, &line);
 }
 
-/* The holders without TIME_WAITs, unless these are the reason: sorted by rank, they are last. Returns how many. */
-static size_t leave_out_time_waits(struct conflict *conflict, uint32_t *longest_ms)
+/* Leaves the holders without TIME_WAITs, unless these are the reason: sorted by rank, they are last. */
+static struct time_waits leave_out_time_waits(struct conflict *conflict)
 {
+	struct time_waits waits = {0};
 	size_t kept = 0, count = conflict->holder_count;
 
-	*longest_ms = 0;
 	while (kept < count && !is_time_wait(conflict->holders[kept]))
 		kept++;
 	if (!kept || kept == count)
-		return 0;
+		return waits;
 	for (size_t i = kept; i < count; i++) {
-		if (conflict->holders[i]->expires_ms > *longest_ms)
-			*longest_ms = conflict->holders[i]->expires_ms;
+		if (conflict->holders[i]->expires_ms > waits.longest_ms)
+			waits.longest_ms = conflict->holders[i]->expires_ms;
 	}
-	count += conflict->holder_more;
+	waits.count = count + conflict->holder_more - kept;
 	conflict->holder_count = kept;
 	conflict->holder_more = 0;
-	return count - kept;
+	return waits;
 }
 
 static void begin_beside(struct text_line *line, const struct holder *holder)
@@ -160,18 +164,19 @@ static void begin_beside(struct text_line *line, const struct holder *holder)
 
 /* Sockets on the port that do not conflict: a user who finds one may take it for the holder. */
 static void put_beside(struct render *render, const struct why_report *report,
-		       const struct report *frame)
+		       const struct report *frame, struct time_waits *waits)
 {
-	size_t shown = 0, others = 0, time_waits = 0;
-	uint32_t longest_ms = 0;
+	size_t shown = 0, others = 0;
 
 	for (size_t i = 0; i < report->beside_count; i++) {
 		const struct holder *holder = report->beside[i];
 		struct text_line line = {};
 
 		if (is_time_wait(holder)) {
-			time_waits++;
-			longest_ms = holder->expires_ms > longest_ms ? holder->expires_ms : longest_ms;
+			waits->count++;
+			waits->beside++;
+			if (holder->expires_ms > waits->longest_ms)
+				waits->longest_ms = holder->expires_ms;
 			continue;
 		}
 		others++;
@@ -183,7 +188,7 @@ static void put_beside(struct render *render, const struct why_report *report,
 		put_note(render, &line);
 	}
 	put_more(render, others - shown, "on this port, no conflict");
-	put_time_waits(render, report->sock->local_port, time_waits, longest_ms, ", no conflict");
+	put_time_waits(render, report->sock->local_port, waits);
 	for (size_t i = 0; i < report->elsewhere_count; i++) {
 		struct text_line line = {};
 
@@ -196,28 +201,30 @@ static void put_beside(struct render *render, const struct why_report *report,
 	put_more(render, report->elsewhere_more, "in other network namespaces");
 }
 
+/* Only what matters for a server on this port: its name, and what may stop it. */
 static void put_port(struct render *render, const struct why_report *report)
 {
 	uint16_t port = report->sock->local_port;
-	bool is_ephemeral = port >= report->range_low && port <= report->range_high;
+	bool is_ephemeral = report->range_high && port >= report->range_low && port <= report->range_high;
 	struct text_line line = {};
 
 	if (!port)
 		return;
-	if (report->service) {
+	if (report->service)
 		text_line_bytes(&line, report->service, strlen(report->service));
-		text_line_add(&line, ", ");
+	if (report->privileged) {
+		text_item(&line);
+		text_line_add(&line, "privileged here");
 	}
-	text_line_add(&line, port_range_name(port));
-	text_line_add(&line, report->privileged ? ", privileged here" : ", not privileged here");
-	if (report->reserved)
-		text_line_add(&line, ", reserved (net.ipv4.ip_local_reserved_ports)");
-	if (report->range_high)
-		text_line_format(&line, ", %s the ephemeral range %u to %u",
-				 is_ephemeral ? "inside" : "outside", report->range_low,
-				 report->range_high);
-	if (is_ephemeral && !report->reserved)
-		text_line_add(&line, ": any outgoing connection may be given it");
+	if (report->reserved) {
+		text_item(&line);
+		text_line_add(&line, "reserved (net.ipv4.ip_local_reserved_ports)");
+	}
+	if (is_ephemeral && !report->reserved) {
+		text_item(&line);
+		text_line_format(&line, "inside the ephemeral range %u to %u: any outgoing connection may be given it",
+				 report->range_low, report->range_high);
+	}
 	text_note(render, "port", &line);
 }
 
@@ -225,8 +232,7 @@ void text_why(struct render *render, const struct why_report *report)
 {
 	const struct wire_hdr now = {.boot_ns = report->boot_ns};
 	struct conflict shown = *report->conflict;
-	uint32_t longest_ms;
-	size_t time_waits = leave_out_time_waits(&shown, &longest_ms);
+	struct time_waits waits = leave_out_time_waits(&shown);
 	const struct report frame = {
 		.event = &now,
 		.sock = report->sock,
@@ -238,6 +244,5 @@ void text_why(struct render *render, const struct why_report *report)
 	if (report->later)
 		text_note_words(render, "then", report->later);
 	put_port(render, report);
-	put_time_waits(render, report->sock->local_port, time_waits, longest_ms, "");
-	put_beside(render, report, &frame);
+	put_beside(render, report, &frame, &waits);
 }

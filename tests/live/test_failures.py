@@ -3,6 +3,7 @@
 
 import json
 import os
+import pwd
 import socket
 import time
 
@@ -418,7 +419,7 @@ def reuseport_uid(t):
             REUSEPORT,
             uid=NOBODY,
             cause="reuseport-uid",
-            hint=str(NOBODY),
+            hint=f"user {pwd.getpwuid(NOBODY).pw_name}",
             holder=listening(t, options=["reuseport"]),
         )
         equal(record["uid"], NOBODY, "uid of the refused")

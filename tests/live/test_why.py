@@ -622,7 +622,7 @@ def as_text(t):
     with tcp(("127.0.0.1", 5432), backlog=1):
         text = t.command("why", 5432).stdout.decode()
         for want in ("tcp *:5432: in use: bind() would fail with EADDRINUSE, with SO_REUSEADDR too\n", "in use  pt-test[", "LISTEN 127.0.0.1:5432",
-                     "\nrule ", "\ndo ", "\nport    postgresql, registered"):  # fmt: skip
+                     "\nrule ", "\ndo ", "\nport    postgresql\n"):  # fmt: skip
             check(want in text, f"{want!r} is not in\n{text}")
         text = t.command("why", "127.0.0.2:5432").stdout.decode()
         check("no conflict: pt-test[" in text, f"the listener on the other address is not in\n{text}")

@@ -77,7 +77,7 @@ static void text_names_holder_and_fix(void **state)
 	       "        and 7 more\n"
 	       "rule    nginx (812) listens on *:80.\n"
 	       "do      Stop nginx (812).\n"
-	       "port    http, well-known, privileged here, outside the ephemeral range 32768 to 60999\n"
+	       "port    http, privileged here\n"
 	       "note    also on port 80, no conflict: nginx[812] uid 1000: LISTEN 0.0.0.0:80, in netns 4026532281\n"
 	       "note    and 2 more in other network namespaces\n");
 }
@@ -121,8 +121,10 @@ static void text_of_a_free_port(void **state)
 	expect(&render_text, &report,
 	       "tcp *:40000: free: bind() would succeed\n"
 	       "rule    Nothing stands in the way.\n"
-	       "port    registered, not privileged here, inside the ephemeral range 32768 to 60999: any "
-	       "outgoing connection may be given it\n");
+	       "port    inside the ephemeral range 32768 to 60999: any outgoing connection may be given it\n");
+	sock.local_port = 3000; /* nothing is worth a line */
+	expect(&render_text, &report, "tcp *:3000: free: bind() would succeed\nrule    Nothing stands in the way.\n");
+	sock.local_port = 40000;
 	sock.family = AF_INET;
 	expect(&render_text, &report, "tcp *:40000 (IPv4 only): ");
 }
