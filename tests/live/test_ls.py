@@ -39,9 +39,11 @@ from test_lacking import CAPABILITIES, PR_CAPBSET_DROP
 
 OWN_TRACER = True  # these tests do not share a porttrace
 
-# The number of sockets of each kind in a namespace: 3 namespaces have more than 2,000 sockets.
-LISTENERS, LISTENERS6, PAIRS, PAIRS6, IDLE, IDLE6 = 80, 30, 90, 20, 90, 20
-UDP, UDP6, UDP_CONNECTED, TIMEWAITS, UNACCEPTED, HALF_CLOSED, SHARED = 90, 30, 40, 30, 5, 10, 8
+# The number of sockets of each kind in a namespace: 5 namespaces have more than 2,000 sockets.
+SPACES = 5
+LISTENERS, LISTENERS6, PAIRS, PAIRS6, IDLE, IDLE6 = 60, 20, 60, 20, 60, 20
+UDP, UDP6, UDP_CONNECTED, TIMEWAITS, UNACCEPTED, HALF_CLOSED, SHARED = 60, 20, 40, 20, 5, 5, 8
+RARE = 3  # of each state that lasts only while the other side does not answer
 
 
 class Row(tuple):
@@ -67,6 +69,81 @@ def row(protocol, sock, state, owners, family=None):
             frozenset(owners),
         )
     )
+
+
+def small_pair(listener):
+    """A connection whose buffers are soon full."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    return pair_on(listener, client)
+
+
+def fill(sock):
+    """Sends until the other side takes no more, so that a FIN waits behind the data."""
+    sock.setblocking(False)
+    refusals = 0
+    while refusals < 3:
+        try:
+            sock.send(bytes(65536))
+            refusals = 0
+        except BlockingIOError:
+            refusals += 1
+            time.sleep(0.02)
+
+
+def without_process(client, state):
+    """The other end of a connection, which no process has."""
+    mine = row("tcp", client, state, ())
+    return Row((*mine[:2], *mine[4:6], *mine[2:4], state, frozenset()))
+
+
+def rare_states(own, rows):
+    """Connections that begin or end: the states of TCP that need a peer which does not answer."""
+    small = tcp(("127.0.0.1", 2200), (socket.SOL_SOCKET, socket.SO_RCVBUF, 4096), REUSEADDR, backlog=200)
+    own(small, "tcp", "LISTEN")
+    for _ in range(RARE):
+        client, accepted = small_pair(small)
+        fill(client)
+        client.shutdown(socket.SHUT_WR)
+        own(client, "tcp", "FIN_WAIT1")
+        own(accepted, "tcp", "ESTABLISHED")
+
+        client, accepted = small_pair(small)
+        fill(client)
+        client.shutdown(socket.SHUT_WR)
+        accepted.shutdown(socket.SHUT_WR)
+        own(client, "tcp", "CLOSING")
+        own(accepted, "tcp", "FIN_WAIT2")
+
+        client, accepted = small_pair(small)
+        client.shutdown(socket.SHUT_WR)
+        accepted.settimeout(DEADLINE)
+        equal(accepted.recv(1), b"", "what is read after a shutdown")
+        fill(accepted)
+        accepted.shutdown(socket.SHUT_WR)
+        own(client, "tcp", "FIN_WAIT2")
+        own(accepted, "tcp", "LAST_ACK")
+
+    # The kernel does not answer a SYN while the accept queue is full.
+    full = own(tcp(("127.0.0.1", 2201), backlog=0), "tcp", "LISTEN")
+    waiting = own(socket.create_connection(full.getsockname()), "tcp", "ESTABLISHED")
+    rows.append(without_process(waiting, "ESTABLISHED"))
+    sent = []
+    for _ in range(RARE):
+        client = socket.socket()
+        client.setblocking(False)
+        client.connect_ex(full.getsockname())
+        mine = row("tcp", client, "SYN_SENT", [(os.getpid(), client.fileno())])
+        rows.append(Row((*mine[:4], *full.getsockname(), *mine[6:])))
+        sent.append(client)
+
+    # The handshake of this listener ends with the first data.
+    deferring = own(tcp(("127.0.0.1", 2202), (socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 120), backlog=20), "tcp", "LISTEN")
+    for _ in range(RARE):
+        client = own(socket.create_connection(deferring.getsockname()), "tcp", "ESTABLISHED")
+        rows.append(without_process(client, "SYN_RECV"))
+    return sent
 
 
 def populate(me):
@@ -114,18 +191,12 @@ def populate(me):
         own(accepted, "tcp", "CLOSE_WAIT")
 
     rows = []
-    for n in range(TIMEWAITS):
-        # Each from a port of its own: the kernel may choose one whose TIME_WAIT is older than 1 s, and reuse that.
-        client, accepted = pair_on(server, tcp(("127.0.0.1", 3000 + n)))
-        rows.append(row("tcp", client, "TIME_WAIT", ()))
-        close_first(client, accepted, port_of(client))
-
     patient = own(tcp(("127.0.0.1", 2001), backlog=20), "tcp", "LISTEN")
     for n in range(UNACCEPTED):
         client = socket.create_connection(patient.getsockname())
         own(client, "tcp", "ESTABLISHED")
-        mine = row("tcp", client, "ESTABLISHED", ())
-        rows.append(Row((*mine[:2], *mine[4:6], *mine[2:4], "ESTABLISHED", frozenset())))
+        rows.append(without_process(client, "ESTABLISHED"))
+    sent = rare_states(own, rows)
 
     # Two workers share some of the listeners; one of them has each twice.
     shared = [own(tcp(("127.0.0.1", 2100 + n), backlog=1), "tcp", "LISTEN") for n in range(SHARED)]
@@ -137,8 +208,17 @@ def populate(me):
             owners += [(pid, sock.fileno()) for pid, _ in workers]
             owners += [(pid, extra[sock.fileno()]) for pid, extra in workers if extra]
         rows.append(row(protocol, sock, state, owners))
+    # When all namespaces are ready: on a slow machine the first TIME_WAITs would end before that.
+    me.send()
+    me.receive()
+    for n in range(TIMEWAITS):
+        # Each from a port of its own: the kernel may choose one whose TIME_WAIT is older than 1 s, and reuse that.
+        client, accepted = pair_on(server, tcp(("127.0.0.1", 3000 + n)))
+        rows.append(row("tcp", client, "TIME_WAIT", ()))
+        close_first(client, accepted, port_of(client))
     me.send((netns_inode(), rows))
     me.receive()
+    del sent
 
 
 def worker(fds, twice):
@@ -235,6 +315,10 @@ STATES = {
     "FIN-WAIT-1": "FIN_WAIT1",
     "TIME-WAIT": "TIME_WAIT",
     "CLOSE-WAIT": "CLOSE_WAIT",
+    "LAST-ACK": "LAST_ACK",
+    "CLOSING": "CLOSING",
+    "SYN-SENT": "SYN_SENT",
+    "SYN-RECV": "SYN_RECV",
     "LISTEN": "LISTEN",
 }
 
@@ -283,13 +367,19 @@ def ss_rows(pid):
 
 
 def population(t):
-    """Three namespaces full of sockets: {netns: (process, rows)}."""
-    makers = [t.fork(populate, comm=f"pt-maker{n}", netns="new") for n in range(3)]
+    """Namespaces full of sockets, in every state: {netns: (process, rows)}."""
+    makers = [t.fork(populate, comm=f"pt-maker{n}", netns="new") for n in range(SPACES)]
     spaces = {}
+    for maker in makers:
+        maker.receive()
+    for maker in makers:
+        maker.send()
     for maker in makers:
         inode, rows = maker.receive()
         spaces[inode] = (maker, rows)
-    equal(len(spaces), 3, "namespaces")
+    equal(len(spaces), SPACES, "namespaces")
+    states = {r[6] for _, rows in spaces.values() for r in rows}
+    equal(states, {*STATES.values()}, "states")
     count = sum(len(rows) for _, rows in spaces.values())
     check(count >= 2000, f"the population is only {count}")
     return spaces
@@ -321,6 +411,8 @@ def population_of_2000(t):
                     equal(inodes[number], ls_row(record), f"socket {number}")
         names = {p["comm"] for r in records if r["netns"] == inode for p in r.get("pids", [])}
         equal(names, {maker.comm}, f"names of processes in netns {inode}")
+    lines = t.command("ls", "-a", "-H", "-N", min(spaces)).stdout.decode().splitlines()
+    equal(len(lines), len(spaces[min(spaces)][1]), "rows of ls -a as text")
     ids = [r["socket"] for r in records if "socket" in r and r["netns"] in spaces]
     equal(len(ids), len(set(ids)), "different socket ids")
 
