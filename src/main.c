@@ -12,7 +12,7 @@
  *     process_service.c     the supervisor, program or loop that starts a process again
  *     proc_file.c proc_stat.c  reads a file of /proc whole; /proc/PID/stat
  *     netns.c netns_read.c  finds and enters network namespaces; their settings and counters
- *     netns_name.c          the name of a network namespace
+ *     netns_name.c container_name.c  the names of network namespaces and containers
  *     file_caps.c           whether setcap on an executable would reach its process
  *     mountinfo.c           the mounts that keep a network namespace
  *     wireguard.c           the port of a WireGuard device

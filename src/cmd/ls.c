@@ -321,6 +321,9 @@ int cmd_ls(int argc, char **argv)
 	if (!output_is_open())
 		return EXIT_FAILED;
 	options_for_render(&config.output, &render);
+	/* With -N every row is of that namespace: its name says nothing. */
+	if (config.settings.netns.count == 1)
+		render.own_netns = config.settings.netns.values[0];
 	list.renderer = render_find(config.output.json ? "json" : "text");
 	list.render = list.renderer->open(&render);
 	/* Larger than in a stream: evicted sockets would be missing from the list. */

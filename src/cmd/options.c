@@ -10,6 +10,7 @@
 
 #include "cmd/output.h"
 #include "porttrace/wire.h"
+#include "system/container_name.h"
 #include "system/netns_name.h"
 
 void options_set_events(struct stream_config *stream, struct settings *settings, uint32_t events)
@@ -73,7 +74,8 @@ void options_for_render(const struct output_config *output, struct render_option
 		.utf8 = is_utf8(),
 		.quiet = output->quiet,
 		.verbose = output->verbose,
-		.netns_name = netns_name,
+		.netns_name = netns_label,
+		.container_name = container_name,
 		.width = output_columns(),
 	};
 	if (stat("/proc/self/ns/net", &netns) == 0)

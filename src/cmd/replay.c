@@ -235,6 +235,7 @@ static int run(struct replay *replay, const struct replay_config *config)
 	render.start_boot_ns = header->start_boot_ns;
 	render.own_netns = 0; /* that of the recording is not in the file */
 	render.netns_name = NULL; /* nor are names */
+	render.container_name = NULL;
 	if (session_init(&replay->session, &config->stream, render_find(config->output.json ? "json" : "text"),
 			 &render)) {
 		fprintf(stderr, "porttrace: out of memory\n");

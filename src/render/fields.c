@@ -234,6 +234,14 @@ static bool get_container(const struct report *report, struct field_value *value
 	return report->process && set_text(value, report->process->container);
 }
 
+static bool get_container_name(const struct report *report, struct field_value *value)
+{
+	const struct render_options *options = value->options;
+
+	return report->process && report->process->container[0] && options->container_name &&
+	       set_text(value, options->container_name(report->process->container));
+}
+
 static bool get_user(const struct report *report, struct field_value *value)
 {
 	/* A process may have changed its uid since its facts were read. */
@@ -443,6 +451,7 @@ const struct field fields[] = {
 	ROW("cgroup",         FIELD_BYTES,        EVENT | PORT,          get_cgroup),
 	ROW("unit",           FIELD_BYTES,        EVENT | PORT | PROCESS, get_unit),
 	ROW("container",      FIELD_BYTES,        EVENT | PORT | PROCESS, get_container),
+	ROW("container_name", FIELD_BYTES,        EVENT | PORT | PROCESS, get_container_name),
 	ROW("kernel_owned",   FIELD_TRUE,         EVENT | PORT | HOLDER, get_kernel_owned),
 	ROW("backlog",        FIELD_NUMBER,       EVENT | PORT,          get_backlog),
 	ROW("queue",          FIELD_NUMBER,       PORT,                  get_queue),

@@ -49,7 +49,7 @@ enum field_role {
 	ROLE_REMOTE,	/* `ls`: only when a row has a value; likewise */
 	ROLE_DETAIL,	/* what has no column of its own */
 	ROLE_IF_ROOM,	/* `ls`: only when a row has a value and the terminal is wide enough for the columns that give way */
-	ROLE_IF_VARIED, /* `ls`: only when not all rows have the same value */
+	ROLE_IF_VARIED, /* `ls`: only when not all rows are of the reader's network namespace */
 };
 
 struct field {

@@ -123,6 +123,7 @@ struct render_options {
 	bool quiet, verbose;
 	uint32_t own_netns;	   /* the namespace that rows need not name: the reader's, or that of -N; 0: not known */
 	const char *(*netns_name)(uint32_t netns); /* NULL: it has none; the function is NULL: none is known */
+	const char *(*container_name)(const char *id); /* likewise */
 	bool sums_churn;	   /* text: churn that is not notable is summed */
 	unsigned int width;	   /* terminal columns; 0: no terminal, do not cut */
 };

@@ -197,7 +197,7 @@ void text_cell_event_detail(struct text_line *line, const struct report *report,
 	text_interface(line, report->interface);
 	if (!options->verbose)
 		return;
-	text_place(line, process);
+	text_place(line, options, process);
 	if (process && process->cmdline[0]) {
 		text_item(line);
 		text_line_bytes(line, process->cmdline, strlen(process->cmdline));
@@ -252,7 +252,7 @@ void text_cell_port_detail(struct text_line *line, const struct report *report,
 	}
 	text_options(line, &entry->sock);
 	text_interface(line, report->interface);
-	text_place(line, report->process);
+	text_place(line, options, report->process);
 	if (options->verbose && entry->fds) {
 		text_item(line);
 		text_line_format(line, "fd %d", entry->fds->fd);

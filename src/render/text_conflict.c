@@ -99,12 +99,13 @@ static void add_times(struct text_line *line, const struct holder *holder, uint6
 	}
 }
 
-void text_holder(struct text_line *line, const struct holder *holder, const struct report *report)
+void text_holder(struct text_line *line, const struct render_options *options, const struct holder *holder,
+		 const struct report *report)
 {
 	add_holder(line, holder, report->event->boot_ns);
 	add_socket(line, holder, report->sock->protocol);
 	add_times(line, holder, report->event->boot_ns);
-	text_place(line, holder->process);
+	text_place(line, options, holder->process);
 	text_interface(line, holder->interface);
 	text_sharing_options(line, &holder->sock);
 }
@@ -124,7 +125,7 @@ static void put_holder(struct render *render, const char *label, const struct ho
 {
 	struct text_line line = {};
 
-	text_holder(&line, holder, report);
+	text_holder(&line, &render->options, holder, report);
 	text_note(render, label, &line);
 	text_put_program(render, holder);
 }

@@ -23,7 +23,7 @@ static void put_entry(struct render *render, const struct port_report *report)
 	holder.process = report->process;
 	if (report->interface)
 		strncpy(holder.interface, report->interface, sizeof(holder.interface) - 1);
-	text_holder(&line, &holder, &frame);
+	text_holder(&line, &render->options, &holder, &frame);
 	text_note(render, "now", &line);
 	/* Once for all sockets of a program. */
 	if (!holder.pid_count || holder.pids[0].pid != render->now.last_pid)

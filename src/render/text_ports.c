@@ -27,6 +27,7 @@ struct text_ports {
 	const char *first[FIELDS_MAX];	/* the cells of the first row */
 	bool is_varied[FIELDS_MAX];	/* a later row differs from the first */
 	bool is_any[FIELDS_MAX];	/* a row has a value */
+	bool is_foreign;		/* a row is of another network namespace than the reader's */
 	bool is_shown[FIELDS_MAX];
 	bool has_header;		/* the header was printed, so the columns no longer change */
 };
@@ -80,6 +81,7 @@ void text_port(struct render *render, const struct port_report *report)
 	}
 	if (ports->used + ROW_MAX > BUFFER_SIZE)
 		text_ports_write(render);
+	ports->is_foreign |= render->options.own_netns && report->entry->sock.netns != render->options.own_netns;
 	socket_report_init(&socket, report, report->boot_ns);
 	ports->rows[ports->used++] = report->group_marks ? STYLE_WARNING : is_waiting ? STYLE_FAINT : STYLE_PLAIN;
 	for (const struct field *field = next_column(NULL); field; field = next_column(field)) {
@@ -170,7 +172,7 @@ static void choose_columns(struct text_ports *ports)
 	for (const struct field *field = next_column(NULL); field; field = next_column(field)) {
 		size_t number = (size_t)(field - fields);
 
-		ports->is_shown[number] = field->role == ROLE_IF_VARIED ? ports->is_varied[number] :
+		ports->is_shown[number] = field->role == ROLE_IF_VARIED ? ports->is_varied[number] || ports->is_foreign :
 					  field->role == ROLE_REMOTE || field->role == ROLE_IF_ROOM ?
 									  ports->is_any[number] : true;
 	}

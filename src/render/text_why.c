@@ -184,7 +184,7 @@ static void put_beside(struct render *render, const struct why_report *report,
 			continue;
 		shown++;
 		begin_beside(&line, holder);
-		text_holder(&line, holder, frame);
+		text_holder(&line, &render->options, holder, frame);
 		put_note(render, &line);
 	}
 	put_more(render, others - shown, "on this port, no conflict");
@@ -193,7 +193,7 @@ static void put_beside(struct render *render, const struct why_report *report,
 		struct text_line line = {};
 
 		begin_beside(&line, &report->elsewhere[i]);
-		text_holder(&line, &report->elsewhere[i], frame);
+		text_holder(&line, &render->options, &report->elsewhere[i], frame);
 		text_line_add(&line, ", in netns ");
 		text_netns(&line, &render->options, report->elsewhere[i].sock.netns);
 		put_note(render, &line);

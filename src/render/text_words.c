@@ -182,19 +182,23 @@ void text_interface(struct text_line *line, const char *interface)
 	text_line_bytes(line, interface, strlen(interface));
 }
 
-void text_place(struct text_line *line, const struct process *process)
+void text_place(struct text_line *line, const struct render_options *options, const struct process *process)
 {
+	const char *name;
+
 	if (!process)
 		return;
-	if (process->unit[0]) {
+	/* The unit of a container has its whole id in its name. */
+	if (process->unit[0] && !(process->container[0] && strstr(process->unit, process->container))) {
 		text_item(line);
 		text_line_bytes(line, process->unit, strlen(process->unit));
 	}
 	if (process->container[0]) {
+		name = options->container_name ? options->container_name(process->container) : NULL;
 		text_item(line);
 		text_line_add(line, "container ");
-		text_line_bytes(line, process->container,
-				strnlen(process->container, CONTAINER_SHOWN));
+		text_line_bytes(line, name ? name : process->container,
+				name ? strlen(name) : strnlen(process->container, CONTAINER_SHOWN));
 	}
 }
 

@@ -33,7 +33,7 @@ void text_options(struct text_line *line, const struct wire_sock *sk);
 void text_sharing_options(struct text_line *line, const struct wire_sock *sk);
 void text_interface(struct text_line *line, const char *interface);
 /* systemd unit and container of a process; NULL: nothing */
-void text_place(struct text_line *line, const struct process *process);
+void text_place(struct text_line *line, const struct render_options *options, const struct process *process);
 /* "  12 failed", marked as a failure; nothing for 0. */
 void text_failed(struct text_line *line, uint64_t count);
 

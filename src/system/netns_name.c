@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "system/container_name.h"
 #include "system/mountinfo.h"
 #include "system/procfs.h"
 
@@ -103,4 +104,21 @@ const char *netns_name(uint32_t netns)
 	if (name)
 		return name;
 	return netns && (netns == cache.host || netns == NET_NS_INIT_INO) ? "host" : NULL;
+}
+
+/* CNI plugins and podman name a namespace by a random number: "cni-1f0c...", "netns-1f0c...". */
+static bool is_generated(const char *name)
+{
+	size_t prefix = strncmp(name, "cni-", 4) == 0 ? 4 : strncmp(name, "netns-", 6) == 0 ? 6 : 0;
+
+	return prefix && strlen(name + prefix) == 36 && strspn(name + prefix, "0123456789abcdef-") == 36;
+}
+
+const char *netns_label(uint32_t netns)
+{
+	const char *name = netns_name(netns), *container = NULL;
+
+	if (netns && (!name || is_generated(name)))
+		container = container_of_netns(netns);
+	return container ? container : name;
 }
