@@ -142,9 +142,16 @@ static void fit_columns(const struct render *render, struct text_ports *ports)
 	ports->has_room = !width || columns_needed(ports) <= width;
 }
 
-static bool is_shown(const struct text_ports *ports, const struct field *field)
+/* In the column `start`. A detail without room would be cut together with the port before it. */
+static bool is_shown(const struct render *render, const struct text_ports *ports, const struct field *field, size_t start)
 {
-	return ports->is_shown[field - fields] && (field->role != ROLE_IF_ROOM || ports->has_room);
+	size_t width = render->options.width;
+
+	if (field->role == ROLE_IF_ROOM && !ports->has_room)
+		return false;
+	if (field->role == ROLE_DETAIL && width && start + SHORTEST_DETAIL > width)
+		return false;
+	return ports->is_shown[field - fields];
 }
 
 static void write_header(struct render *render, struct text_ports *ports)
@@ -155,7 +162,7 @@ static void write_header(struct render *render, struct text_ports *ports)
 	for (const struct field *field = next_column(NULL); field; field = next_column(field)) {
 		size_t width = ports->fits[field - fields] + 1;
 
-		if (!is_shown(ports, field))
+		if (!is_shown(render, ports, field, start))
 			continue;
 		text_line_reset(&cell);
 		text_line_add(&cell, field->header);
@@ -197,7 +204,7 @@ static void fit_cell(const struct field *field, size_t width, const char *text, 
 static const char *write_row(struct render *render, const struct text_ports *ports, const char *row)
 {
 	struct text_line line = {}, cell = {};
-	size_t start = 0, terminal = render->options.width;
+	size_t start = 0;
 
 	line.style = (enum text_style)*row++;
 	for (const struct field *field = next_column(NULL); field; field = next_column(field)) {
@@ -205,9 +212,7 @@ static const char *write_row(struct render *render, const struct text_ports *por
 		const char *text = row;
 
 		row += strlen(row) + 1;
-		/* A detail without room would be cut together with the port before it. */
-		if (!is_shown(ports, field) ||
-		    (field->role == ROLE_DETAIL && terminal && start + SHORTEST_DETAIL > terminal))
+		if (!is_shown(render, ports, field, start))
 			continue;
 		fit_cell(field, width, text, &cell);
 		text_line_cell(&line, start, width + 1, field->align, &cell);
