@@ -9,6 +9,7 @@
 
 #define POOLS_MAX 4096
 #define INACTIVE_NS 60000000000ULL
+#define RATE_MIN_NS 50000000ULL
 
 struct pool_key {
 	uint8_t local_addr[16];
@@ -67,9 +68,10 @@ static void rate_find(struct pool_entry *entry, const struct wire_pool *event)
 	uint64_t ns = event->hdr.boot_ns - last->hdr.boot_ns;
 	double seconds = (double)ns / 1e9, others = (double)event->in_use - event->timewait;
 
-	entry->is_rate_known = entry->fill_count > 0;
-	if (!entry->is_rate_known)
+	/* The last interval of a run may be too short for a rate: keep the one before. */
+	if (!entry->fill_count || ns < RATE_MIN_NS)
 		return;
+	entry->is_rate_known = true;
 	entry->inflow = ((double)event->in_use - last->in_use + ended_within(last, ns)) / seconds;
 	entry->growth = (others - ((double)last->in_use - last->timewait)) / seconds;
 }
@@ -140,7 +142,10 @@ static bool is_fuller(const struct wire_pool *a, const struct wire_pool *b)
 {
 	uint64_t left = a->in_use * (uint64_t)b->capacity, right = b->in_use * (uint64_t)a->capacity;
 
-	return left != right ? left > right : a->in_use > b->in_use;
+	if (left != right)
+		return left > right;
+	/* Of two that the same sockets fill, the one with a destination says more. */
+	return a->in_use != b->in_use ? a->in_use > b->in_use : a->remote_port && !b->remote_port;
 }
 
 size_t pool_table_list(const struct pool_table *table, uint32_t netns, uint64_t since_boot_ns,

@@ -805,7 +805,7 @@ def pools_at_once(t):
         text = []
         for line in process.stdout:
             text.append(line)
-            if "[" in line:
+            if "[" in line and ":5001" in "".join(text):
                 break
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60 * SLOW)
