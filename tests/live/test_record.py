@@ -21,6 +21,7 @@ from porttrace_test import (
     tcp,
     test,
     udp,
+    until,
 )
 
 OWN_TRACER = True  # these tests compare two porttraces from their first event on
@@ -108,7 +109,8 @@ def killed_recording_can_be_replayed(t):
         tcp(("127.0.0.1", 5001)).close()
         trace.once(event="close", local_port=5001)
         # record writes each batch at once; killed between two batches, it leaves a file without an end.
-        trace.mark()
+        until(lambda: any(r.get("local_port") == 5001 and r["event"] == "close" for r in replay(t, path, status=1)) or None,
+              "the close is in the file")
         record.stop(9)
     shown = replay(t, path, status=1)
     check(shown[0]["event"] == "start" and shown[0]["kernel"] == os.uname().release, "the start")
