@@ -13,6 +13,7 @@
 
 #include "system/netlink.h"
 #include "util/address.h"
+#include "util/protocol.h"
 
 /* inet_diag_msg.idiag_timer */
 #define TIMER_RETRANSMIT 1
@@ -78,8 +79,21 @@ static void set_options(struct wire_sock *sock, const struct rtattr *attribute)
 		       (options.bind_address_no_port ? WIRE_BIND_ADDRESS_NO_PORT : 0);
 }
 
-static void set_attributes(struct wire_sock *sock, const struct nlmsghdr *message, const struct inet_diag_msg *found)
+/* The size of the receive buffer of a UDP socket, as the BPF iterators report it. */
+static void set_buffer(struct wire_socket *socket, const struct rtattr *attribute)
 {
+	uint32_t meminfo[SK_MEMINFO_VARS] = {0};
+	size_t size = RTA_PAYLOAD(attribute);
+
+	if (!protocol_is_udp(socket->sock.protocol))
+		return;
+	memcpy(meminfo, RTA_DATA(attribute), size < sizeof(meminfo) ? size : sizeof(meminfo));
+	socket->backlog = meminfo[SK_MEMINFO_RCVBUF];
+}
+
+static void set_attributes(struct wire_socket *socket, const struct nlmsghdr *message, const struct inet_diag_msg *found)
+{
+	struct wire_sock *sock = &socket->sock;
 	int left = (int)(message->nlmsg_len - NLMSG_LENGTH(sizeof(*found)));
 
 	for (const struct rtattr *at = (const void *)(found + 1); RTA_OK(at, left); at = RTA_NEXT(at, left)) {
@@ -90,6 +104,9 @@ static void set_attributes(struct wire_sock *sock, const struct nlmsghdr *messag
 			break;
 		case INET_DIAG_SOCKOPT:
 			set_options(sock, at);
+			break;
+		case INET_DIAG_SKMEMINFO:
+			set_buffer(socket, at);
 			break;
 		}
 	}
@@ -125,9 +142,11 @@ bool inet_sockets_parse(const struct nlmsghdr *message, const struct inet_socket
 	if (socket->sock.state == WIRE_TCP_LISTEN) {
 		socket->queue = found->idiag_rqueue;
 		socket->backlog = found->idiag_wqueue;
+	} else if (protocol_is_udp(socket->sock.protocol)) {
+		socket->queue = found->idiag_rqueue;
 	}
 	set_unknown(socket);
-	set_attributes(&socket->sock, message, found);
+	set_attributes(socket, message, found);
 	return true;
 }
 
@@ -161,6 +180,7 @@ static int list_family(struct list *list, uint8_t family)
 		.request = {
 			.sdiag_family = family,
 			.sdiag_protocol = query->protocol > UINT8_MAX ? IPPROTO_RAW : (uint8_t)query->protocol,
+			.idiag_ext = 1 << (INET_DIAG_SKMEMINFO - 1),
 			.idiag_states = query->states,
 			.id.idiag_sport = htons(query->port),
 		},

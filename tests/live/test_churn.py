@@ -223,5 +223,7 @@ def namespace_that_ends(t):
     with t.trace("-e", "churn", "-i", 1, everywhere=True, marker=False) as trace:
         inode = t.fork(bind, comm="pt-brief", netns="new").result()
         record = trace.wait(event="churn", netns=inode)
-        equal(record["ephemeral"]["allocated"], 7, "allocated")
-        equal(record["ephemeral"]["released"], 7, "released")
+        # Another test's namespace may have had this inode number in the same interval.
+        taken = [row["allocated"] for row in record["top"] if row["comm"] == "pt-brief"]
+        equal(taken, [7], "allocated by this process")
+        check(record["ephemeral"]["released"] >= 7, f"released: {record}")

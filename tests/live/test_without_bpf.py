@@ -188,6 +188,8 @@ def ls_as_root_all_fields(t):
 def ls_as_user(t):
     """All sockets of the user, with processes and descriptors; those of root too, without them."""
     maker = t.fork(as_user, populate, uid=NOBODY, netns="new")
+    maker.receive()
+    maker.send()
     inode, rows = maker.receive()
     done = run_as_nobody(t, "ls", "--json", netns=maker.pid)
     line = said(done, DONE)[0]

@@ -174,7 +174,7 @@ def port_of_a_container(machine):
 
 
 FLOODED = (
-    r"^porttrace .* watching (?:user batch|uid 3004)$",
+    r"^porttrace .* watching (?:user batch|uid 3004)(?: · Ctrl-C to end)?$",
     r"^\S+ +bind +\d+ +python3 +tcp +127\.0\.0\.1:7432 +EADDRINUSE",
     r"^ +in use +python3\[\d+\] root, up .*: LISTEN 127\.0\.0\.1:7432",
     r"^ +do +kill \d+$",
