@@ -100,7 +100,7 @@ run: deps ## install, build, and trace live
 check: build-plain $(if $(findstring -san,$(TESTS)),build-san) ## install, build, and run the tests on this kernel (live ones need root; TESTS="unit live" runs these groups only)
 	$(Q)tests/run $(BUILD) $(TESTS)
 
-check-scale: build-plain ## storms and many sockets, which need the machine to themselves
+check-scale: build-plain ## storms, many sockets and other long tests
 	$(Q)tests/run $(BUILD) scale
 
 check-san: build-san ## the unit, replay and live tests with the sanitizers (BRIEF=1: a part of the live ones)
