@@ -95,7 +95,7 @@ static void put_timewait(struct render *render, const struct churn *churn, uint6
 	if (churn->timewait_entered + left + churn->timewait_overflowed == 0)
 		return;
 	text_begin(render, &line, boot_ns);
-	text_line_add(&line, "time-wait");
+	text_line_add(&line, "timewait");
 	if (churn->timewait_live)
 		add_count(&line, churn->timewait_live, "live");
 	if (churn->timewait_entered)

@@ -119,7 +119,7 @@ static void put_timewait(struct render *render, const struct churn *churn)
 	if (!churn->timewait_live && !churn->timewait_entered && !left && !churn->timewait_overflowed)
 		return;
 	format_count(churn->timewait_live, text);
-	text_line_format(&line, "  time-wait %s live", text);
+	text_line_format(&line, "  timewait %s live", text);
 	add_rate(&line, "  +", churn->timewait_entered, churn->interval_s, "");
 	add_rate(&line, "  -", left, churn->interval_s, "");
 	format_count(churn->timewait_reused, text);

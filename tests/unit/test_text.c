@@ -741,11 +741,11 @@ static void churn_is_two_lines(void **state)
 	render_text.churn(output.render, &churn, model, SAMPLE_BOOT_NS);
 	render_text.lost(output.render, 1204, "ring buffer full", SAMPLE_BOOT_NS);
 	expect(&output,
-	       "12:01:02.123  time-wait  12,044 live  +1,204/s  -980/s  "
+	       "12:01:02.123  timewait  12,044 live  +1,204/s  -980/s  "
 	       "88 % curl[4242] -> 10.0.0.5:443\n"
 	       "12:01:02.123  ephemeral  1,204/s taken  43 % of 28,232 to 10.0.0.5:443  "
 	       "full in 29 s at this rate\n"
-	       "12:01:02.123  time-wait  12,044 live  +1,204/s  -980/s  3 dropped (tcp_max_tw_buckets)\n"
+	       "12:01:02.123  timewait  12,044 live  +1,204/s  -980/s  3 dropped (tcp_max_tw_buckets)\n"
 	       "12:01:02.123  ephemeral  1,204/s taken  12 failed\n"
 	       "12:01:02.123  lost     1,204 events: ring buffer full\n");
 	sample_close(&output);
@@ -780,11 +780,11 @@ static void small_churn_is_summed(void **state)
 	render_text.churn(output.render, &churn, NULL, SAMPLE_BOOT_NS + 14000000000);
 	render_text.stop(output.render, &(struct stop_report){ .boot_ns = SAMPLE_BOOT_NS + 15000000000 });
 	expect(&output,
-	       "0.000       time-wait  4 live  +2.0/s\n"
+	       "0.000       timewait  4 live  +2.0/s\n"
 	       "0.000       ephemeral  5.0/s taken\n"
-	       "10.000      time-wait  4 live  +2.0/s\n"
+	       "10.000      timewait  4 live  +2.0/s\n"
 	       "10.000      ephemeral  5.0/s taken\n"
-	       "11.000      time-wait  4 live  +2.0/s\n"
+	       "11.000      timewait  4 live  +2.0/s\n"
 	       "11.000      ephemeral  5.0/s taken  1 failed\n"
 	       "13.000      ephemeral  53/s taken\n"
 	       "15.000      ephemeral  2.0/s taken\n");

@@ -252,7 +252,7 @@ static void other_lines_fit(void **state)
 		assert_non_null(strstr(folded, "[4000003..4000009]"));
 		if (options.width >= 120)
 			assert_non_null(strstr(folded, ":65534 EADDRNOTAVAIL ("));
-		assert_non_null(strstr(output.text, "time-wait  99,999 live"));
+		assert_non_null(strstr(output.text, "timewait  99,999 live"));
 		sample_close(&output);
 	}
 }
