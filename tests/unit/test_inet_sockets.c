@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/socket.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -284,13 +285,17 @@ static void a_socket_of_this_process_is_listed(void **state)
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
 	udp.port = ntohs(address.sin_port);
 	err = inet_sockets_list(&udp, socket_found, &udp.port);
-	if (err == -ENOENT)
+	if (err == -ENOENT || err == -EPROTONOSUPPORT) { /* qemu-user has no sock_diag */
+		print_message("skipped: no sock_diag here (%s)\n", strerror(-err));
+		close(fd);
 		skip();
+	}
 	assert_int_equal(err, 0);
 	assert_int_equal(udp.port, 0);
 	/* No kernel lists sockets of IGMP. */
 	udp.protocol = IPPROTO_IGMP;
 	assert_int_equal(inet_sockets_list(&udp, socket_found, &udp.port), -ENOENT);
+	close(fd);
 }
 
 int main(void)
