@@ -132,7 +132,7 @@ static void on_late_end(int number)
 	(void)number;
 	if (output >= 0 && poll(&room, 1, STUCK_MS) == 0) {
 		if (write(STDERR_FILENO, message, sizeof(message) - 1) < 0)
-			errno = 0; /* nobody to tell */
+			errno = 0; /* standard error is closed too */
 		_exit(EXIT_FAILURE);
 	}
 	alarm(LATE_S);

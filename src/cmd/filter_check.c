@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A mistyped filter looks like a quiet machine. */
+/* Says which filters match nothing: with a mistyped one the machine looks quiet. */
 #include "cmd/filter_check.h"
 
 #include <errno.h>

@@ -6,7 +6,7 @@
 #include "source/source.h"
 
 /* Says on stderr which filters match nothing: a process or network namespace that does not exist, an address of the family
- * that -4 or -6 excludes. `source` comes from live_open(), after its first scan. */
+ * that -4 or -6 excludes. `source` has done its first scan. */
 void filter_check(const struct settings *settings, const struct source *source);
 
 #endif

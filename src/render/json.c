@@ -114,11 +114,7 @@ static void json_audit(struct render *render, const struct audit_report *report)
 	json_begin_event(render, report->boot_ns, "audit");
 	json_put_number(line, "netns", report->netns);
 	json_put_text(line, "netns_name", name);
-	JSON_KEY(line, "range");
-	json_open_list(line);
-	json_number(line, report->range_low);
-	json_number(line, report->range_high);
-	json_close_list(line);
+	json_put_range(line, report->range_low, report->range_high);
 	json_put_text(line, "reserved", report->reserved);
 	JSON_KEY(line, "unreserved");
 	json_open_list(line);

@@ -84,13 +84,8 @@ static void put_ephemeral(struct json_line *line, const struct churn *churn)
 {
 	JSON_KEY(line, "ephemeral");
 	json_open_map(line);
-	if (churn->range_high) {
-		JSON_KEY(line, "range");
-		json_open_list(line);
-		json_number(line, churn->range_low);
-		json_number(line, churn->range_high);
-		json_close_list(line);
-	}
+	if (churn->range_high)
+		json_put_range(line, churn->range_low, churn->range_high);
 	put_number(line, "allocated", churn->ephemeral_allocated);
 	if (!churn->is_limited)
 		put_number(line, "released", churn->ephemeral_released);
@@ -152,11 +147,7 @@ static void put_pool(struct json_line *line, const struct forecast *forecast)
 		put_address(line, "remote_address", pool->remote_addr);
 		put_number(line, "remote_port", pool->remote_port);
 	}
-	JSON_KEY(line, "range");
-	json_open_list(line);
-	json_number(line, pool->range_low);
-	json_number(line, pool->range_high);
-	json_close_list(line);
+	json_put_range(line, pool->range_low, pool->range_high);
 	put_fill(line, forecast);
 	if (pool->remote_port)
 		put_number(line, "first_half_in_use", pool->first_parity);

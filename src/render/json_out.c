@@ -105,6 +105,15 @@ void json_put_number(struct json_line *line, const char *key, uint64_t number)
 	json_number(line, number);
 }
 
+void json_put_range(struct json_line *line, uint32_t low, uint32_t high)
+{
+	JSON_KEY(line, "range");
+	json_open_list(line);
+	json_number(line, low);
+	json_number(line, high);
+	json_close_list(line);
+}
+
 void json_put_text(struct json_line *line, const char *key, const char *text)
 {
 	if (!text || !text[0])

@@ -27,6 +27,8 @@ void json_fields(struct render *render, const struct report *report, unsigned in
 
 /* These add to a map that the caller opened. */
 void json_put_number(struct json_line *line, const char *key, uint64_t number);
+/* "range":[low,high], a range of ports. */
+void json_put_range(struct json_line *line, uint32_t low, uint32_t high);
 /* NULL and "": adds nothing. */
 void json_put_text(struct json_line *line, const char *key, const char *text);
 /* "pid" and "comm" */

@@ -935,7 +935,7 @@ def release_after_close(t):
 
 @test()
 def release_only_of_a_free_port(t):
-    """Whoever waits for `release` can bind: no other socket has the port. bind() without options is the judge."""
+    """After `release` a bind() without options succeeds: no other socket has the port."""
     def is_free(make=tcp):
         try:
             make(("127.0.0.1", 5001)).close()

@@ -538,7 +538,7 @@ def kernel_owned(t):
 
 
 def join_group(me, port):
-    """Two members of groups on `port`, which nobody reads."""
+    """Two members of a group on `port` whose queues no process reads."""
     listener, receiver = tcp(("127.0.0.1", port), REUSEPORT, backlog=9), udp(("127.0.0.1", port), REUSEPORT)
     me.send()
     me.receive()
