@@ -67,7 +67,7 @@ PROGRAM := \
 	source/counters source/flow_counters source/port_usage \
 	why/question why/scan why/report why/caller why/bind_environment why/holders why/connect \
 	cmd/trace cmd/ephemeral cmd/record cmd/replay cmd/ls cmd/why cmd/doctor \
-	cmd/options cmd/why_options cmd/filter_check cmd/output cmd/privilege
+	cmd/options cmd/why_options cmd/filter_check cmd/output cmd/privilege cmd/socket_scan
 
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 

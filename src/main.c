@@ -95,6 +95,7 @@
  *     options.c why_options.c  options that commands share; those of `porttrace why`
  *     filter_check.c output.c  filters that match nothing; errors of standard output
  *     privilege.c           what to type where privileges are missing
+ *     socket_scan.c         one scan of all sockets, for ls and ephemeral --audit
  *   util/                   small and general
  *     address.c time_format.c errno_name.c escape.c  addresses, times and errnos as text; unsafe bytes escaped
  *     clock.c nearest.c     the clock of events; suggestions for misspelled words

@@ -6,12 +6,10 @@
 #include "cmd/command.h"
 #include "cmd/options.h"
 #include "cmd/output.h"
+#include "cmd/socket_scan.h"
 #include "cmd/trace.h"
-#include "model/wire_check.h"
 #include "source/machine.h"
-#include "source/scan_source.h"
 #include "stream/audit.h"
-#include "util/clock.h"
 
 struct ephemeral_config {
 	struct trace_config trace; /* first: option rows have its offsets */
@@ -54,28 +52,17 @@ static const struct option_table table = {
 };
 
 struct audit {
-	const struct trace_config *config;
 	const struct renderer *renderer;
 	struct render *render;
-	struct lookup lookup;
-	size_t invalid;
+	struct socket_scan scan;
 };
-
-static void on_event(void *context, const void *data, size_t size)
-{
-	struct audit *audit = context;
-	union wire_event event;
-
-	if (wire_check(data, size, &event) || model_apply(audit->lookup.model, &event.hdr))
-		audit->invalid++;
-}
 
 /* 0 or -ENOMEM. A namespace that ended meanwhile is skipped. */
 static int audit_namespace(struct audit *audit, uint32_t netns)
 {
 	static struct audit_settings settings;
 	struct wire_netns read = {0};
-	int err = machine_netns_read(audit->lookup.source, netns, &read, settings.reserved);
+	int err = machine_netns_read(audit->scan.lookup.source, netns, &read, settings.reserved);
 
 	if (err) {
 		fprintf(stderr, "porttrace: network namespace %u could not be entered: %s\n", netns, strerror(-err));
@@ -83,59 +70,42 @@ static int audit_namespace(struct audit *audit, uint32_t netns)
 	}
 	settings.range_low = read.range_low;
 	settings.range_high = read.range_high;
-	return audit_report(&audit->lookup, netns, &settings, audit->renderer, audit->render, clock_boot_ns());
+	return audit_report(&audit->scan.lookup, netns, &settings, audit->renderer, audit->render, audit->scan.boot_ns);
 }
 
-static int audit_scan(struct audit *audit)
+static int audit_all(struct audit *audit, const struct stream_config *config)
 {
-	const struct kernel_options kernel = {
-		.settings = &audit->config->settings,
-		.backend = -1,
-		.verbose = audit->config->output.verbose,
-	};
-	const struct socket_query all_sockets = {0};
-	char reason[256] = "";
-	int err;
+	const struct source *source = audit->scan.lookup.source;
+	int err = 0;
 
-	audit->lookup.source = scan_source_open(&kernel, on_event, audit, reason, sizeof(reason));
-	if (!audit->lookup.source) {
-		fprintf(stderr, "porttrace: %s\n", reason);
-		return EXIT_FAILED;
-	}
-	err = audit->lookup.source->ops->scan(audit->lookup.source, &all_sockets, on_event, audit);
-	if (err) {
-		fprintf(stderr, "porttrace: cannot read the sockets: %s\n", strerror(-err));
-		return EXIT_FAILED;
-	}
-	for (size_t i = 0; !err && i < machine_netns_count(audit->lookup.source); i++) {
-		uint32_t netns = machine_netns_get(audit->lookup.source, i);
+	for (size_t i = 0; !err && i < machine_netns_count(source); i++) {
+		uint32_t netns = machine_netns_get(source, i);
 
-		if (stream_config_wants_netns(&audit->config->stream, netns))
+		if (stream_config_wants_netns(config, netns))
 			err = audit_namespace(audit, netns);
 	}
-	if (!err)
-		err = audit->renderer->flush(audit->render, 0);
-	return err ? output_failed(err) : EXIT_DONE;
+	return err ? err : audit->renderer->flush(audit->render, 0);
 }
 
 static int audit_run(const struct trace_config *config, const struct renderer *renderer)
 {
-	struct audit audit = {.config = config, .renderer = renderer};
+	struct audit audit = {.renderer = renderer};
 	struct render_options render;
-	int status = EXIT_FAILED;
+	int status = EXIT_FAILED, err;
 
 	options_for_render(&config->output, &render);
 	if (config->settings.netns.count == 1)
 		render.own_netns = config->settings.netns.values[0];
 	audit.render = renderer->open(&render);
-	audit.lookup.model = model_new(NULL);
-	if (audit.render && audit.lookup.model)
-		status = audit_scan(&audit);
+	if (audit.render)
+		status = socket_scan_run(&audit.scan, &config->settings, &config->output);
 	else
 		fprintf(stderr, "porttrace: out of memory\n");
-	if (audit.lookup.source)
-		audit.lookup.source->ops->close(audit.lookup.source);
-	model_free(audit.lookup.model);
+	if (status == EXIT_DONE) {
+		err = audit_all(&audit, &config->stream);
+		status = err ? output_failed(err) : socket_scan_status(&audit.scan);
+	}
+	socket_scan_done(&audit.scan);
 	if (audit.render)
 		renderer->close(audit.render);
 	return status;

@@ -10,13 +10,8 @@
 #include "cmd/command.h"
 #include "cmd/options.h"
 #include "cmd/output.h"
-#include "cmd/privilege.h"
+#include "cmd/socket_scan.h"
 #include "stream/group_scan.h"
-#include "stream/lookup.h"
-#include "model/wire_check.h"
-#include "source/machine.h"
-#include "source/scan_source.h"
-#include "util/clock.h"
 #include "util/protocol.h"
 
 struct ls_config {
@@ -30,19 +25,8 @@ struct list {
 	const struct ls_config *config;
 	const struct renderer *renderer;
 	struct render *render;
-	struct lookup lookup;
-	uint64_t boot_ns; /* when the scan ended */
-	size_t invalid;
+	struct socket_scan scan;
 };
-
-static void on_event(void *context, const void *data, size_t size)
-{
-	struct list *list = context;
-	union wire_event event;
-
-	if (wire_check(data, size, &event) || model_apply(list->lookup.model, &event.hdr))
-		list->invalid++;
-}
 
 /* -t, -u and -l as in ss, where an unconnected UDP socket counts as listening. */
 static bool is_wanted(const struct ls_config *config, const struct wire_sock *sock)
@@ -91,7 +75,7 @@ static int compare(const void *left, const void *right)
 static void look_up_processes(struct list *list, const struct port_entry *entry)
 {
 	for (const struct port_fd *fd = entry->fds; fd; fd = fd->next)
-		process_lookup_origin(&list->lookup, &fd->task);
+		process_lookup_origin(&list->scan.lookup, &fd->task);
 }
 
 /* group: its members from this one on are in one line; NULL: the line is that of the entry. */
@@ -100,8 +84,8 @@ static void list_entry(struct list *list, const struct port_entry *entry, const 
 {
 	struct port_report report = {
 		.entry = entry,
-		.processes = model_processes(list->lookup.model),
-		.boot_ns = list->boot_ns,
+		.processes = model_processes(list->scan.lookup.model),
+		.boot_ns = list->scan.boot_ns,
 		.group = group,
 		.group_size = group_size,
 		.group_marks = group_marks,
@@ -109,8 +93,8 @@ static void list_entry(struct list *list, const struct port_entry *entry, const 
 
 	if (list->config->output.json)
 		look_up_processes(list, entry);
-	report.process = process_lookup_origin(&list->lookup, port_entry_task(entry));
-	report.interface = interface_lookup(&list->lookup, &entry->sock);
+	report.process = process_lookup_origin(&list->scan.lookup, port_entry_task(entry));
+	report.interface = interface_lookup(&list->scan.lookup, &entry->sock);
 	list->renderer->port(list->render, &report);
 }
 
@@ -159,7 +143,7 @@ static void list_group(struct list *list, const struct port_entry *const *entrie
 
 static int list_all(struct list *list)
 {
-	const struct port_table *ports = model_ports(list->lookup.model);
+	const struct port_table *ports = model_ports(list->scan.lookup.model);
 	const struct port_entry **entries;
 	size_t count = 0, timewaits = 0;
 	struct group_list groups;
@@ -174,7 +158,7 @@ static int list_all(struct list *list)
 			entries[count++] = entry;
 	}
 	qsort(entries, count, sizeof(*entries), compare);
-	err = group_scan(&list->lookup, entries, count, &groups);
+	err = group_scan(&list->scan.lookup, entries, count, &groups);
 	if (err)
 		goto out;
 	for (size_t i = 0; i < count; i++) {
@@ -194,67 +178,6 @@ static int list_all(struct list *list)
 out:
 	free(entries);
 	return err;
-}
-
-/* Prints one line, also if several namespaces could not be entered. */
-static void warn_of_namespaces(const struct list *list)
-{
-	uint32_t netns, first = 0;
-	char others[40] = "";
-	size_t count = 0;
-	int first_err = 0;
-
-	for (size_t i = 0; i < machine_netns_count(list->lookup.source); i++) {
-		int err = machine_netns_error(list->lookup.source, i, &netns);
-
-		if (err && !count++) {
-			first = netns;
-			first_err = err;
-		}
-	}
-	if (!count)
-		return;
-	if (count > 1)
-		snprintf(others, sizeof(others), " (and %zu more)", count - 1);
-	fprintf(stderr, "porttrace: network namespace %u%s could not be entered: %s; its TIME_WAITs and orphans are "
-			"missing\n", first, others, strerror(-first_err));
-}
-
-static int scan(struct list *list)
-{
-	struct kernel_options kernel = {
-		.settings = &list->config->settings,
-		.backend = -1,
-		.verbose = list->config->output.verbose,
-	};
-	const struct socket_query all_sockets = {0};
-	char reason[256] = "", limits[SOURCE_LIMITS_SIZE];
-	int err;
-
-	list->lookup.source = scan_source_open(&kernel, on_event, list, reason, sizeof(reason));
-	if (!list->lookup.source) {
-		fprintf(stderr, "porttrace: %s\n", reason);
-		return EXIT_FAILED;
-	}
-	err = list->lookup.source->ops->scan(list->lookup.source, &all_sockets, on_event, list);
-	if (err) {
-		fprintf(stderr, "porttrace: cannot read the sockets: %s\n", strerror(-err));
-		return EXIT_FAILED;
-	}
-	list->boot_ns = clock_boot_ns();
-	scan_source_limits(list->lookup.source, limits, sizeof(limits));
-	if (!limits[0])
-		warn_of_namespaces(list);
-	else if (!list->config->output.quiet)
-		privilege_print_limits(list->config->output.argv, limits);
-	err = list_all(list);
-	if (err)
-		return output_failed(err);
-	if (!port_table_evicted(model_ports(list->lookup.model)))
-		return EXIT_DONE;
-	fprintf(stderr, "porttrace: the port table is full: %llu sockets are not listed\n",
-		(unsigned long long)port_table_evicted(model_ports(list->lookup.model)));
-	return EXIT_LOST;
 }
 
 static const struct option_row rows[] = {
@@ -313,7 +236,7 @@ int cmd_ls(int argc, char **argv)
 	struct render_options render;
 	struct ls_config config = {0};
 	struct list list = {.config = &config};
-	int status = EXIT_FAILED;
+	int status = EXIT_FAILED, err;
 
 	explain_p(argc, argv);
 	option_table_parse(&table, argc, argv, &config);
@@ -326,15 +249,15 @@ int cmd_ls(int argc, char **argv)
 		render.own_netns = config.settings.netns.values[0];
 	list.renderer = render_find(config.output.json ? "json" : "text");
 	list.render = list.renderer->open(&render);
-	/* Larger than in a stream: evicted sockets would be missing from the list. */
-	list.lookup.model = model_new(&(struct model_limits){.sockets = 4 * 1024 * 1024, .processes = 65536});
-	if (list.render && list.lookup.model)
-		status = scan(&list);
+	if (list.render)
+		status = socket_scan_run(&list.scan, &config.settings, &config.output);
 	else
 		fprintf(stderr, "porttrace: out of memory\n");
-	if (list.lookup.source)
-		list.lookup.source->ops->close(list.lookup.source);
-	model_free(list.lookup.model);
+	if (status == EXIT_DONE) {
+		err = list_all(&list);
+		status = err ? output_failed(err) : socket_scan_status(&list.scan);
+	}
+	socket_scan_done(&list.scan);
 	if (list.render)
 		list.renderer->close(list.render);
 	return status;

@@ -32,6 +32,7 @@ from porttrace_test import (
     port_of,
     refused,
     require,
+    sysctl,
     tcp,
     test,
     udp,
@@ -235,6 +236,22 @@ def ls_of_root_as_user(t):
     done = run_as_nobody(t, "ls", "-q", "-N", t.netns)
     equal(done.stdout.decode().count("not accepted yet"), 1, f"connections in the queue: {done.stdout}")
     equal(done.stderr, b"", "stderr of ls -q")
+
+
+@test()
+def audit_as_user(t):
+    """Finds the servers of other users too, and says what a user cannot see, as ls does."""
+    sysctl("ipv4/ip_local_port_range", "5000 5999")
+    other = t.fork(root_beside)
+    other.receive()
+    done = run_as_nobody(t, "ephemeral", "--audit", "--json", "-N", t.netns)
+    line = said(done, DONE)[0]
+    check(line.startswith(LIMITS) and line.endswith("; try: sudo porttrace ephemeral --audit --json -N "
+                                                    f"{t.netns}"), line)
+    found = records(done)
+    check((5001, "LISTEN") in [(r["local_port"], r["state"]) for r in found[:-1]], f"the listener: {found}")
+    check(5001 in found[-1]["unreserved"] and found[-1]["range"] == [5000, 5999], f"{found[-1]}")
+    equal(run_as_nobody(t, "ephemeral", "--audit", "-q", "-N", t.netns).stderr, b"", "stderr with -q")
 
 
 @test()
