@@ -9,6 +9,7 @@
  *
  *   system/                 what procfs, netlink, sysctl and network namespaces say (no libbpf)
  *     procfs.c process_origin.c  program, command line, cgroup and credentials of a process; user, directory, parents
+ *     user_name.c           the name of a user
  *     process_service.c     the supervisor, program or loop that starts a process again
  *     proc_file.c proc_stat.c  reads a file of /proc whole; /proc/PID/stat
  *     netns.c netns_read.c  finds and enters network namespaces; their settings and counters

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "render/names.h"
+#include "system/netns_name.h"
+#include "system/user_name.h"
 #include "util/address.h"
 
 static void add(char *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -72,6 +74,34 @@ static void add_numbers(char *out, const struct settings_numbers *numbers, const
 		add(out, "%s%u", i ? "," : name, numbers->values[i]);
 }
 
+static void add_users(char *out, const struct settings_numbers *uids)
+{
+	char name[USER_NAME_SIZE];
+
+	for (uint32_t i = 0; i < uids->count; i++) {
+		user_name_read(uids->values[i], name);
+		add_separator(out);
+		if (*name)
+			add(out, "user %s", name);
+		else
+			add(out, "uid %u", uids->values[i]);
+	}
+}
+
+static void add_namespaces(char *out, const struct settings_numbers *netns)
+{
+	const char *name;
+
+	for (uint32_t i = 0; i < netns->count; i++) {
+		name = netns_label(netns->values[i]);
+		add_separator(out);
+		if (name)
+			add(out, "netns %s", name);
+		else
+			add(out, "netns %u", netns->values[i]);
+	}
+}
+
 static void add_protocols(char *out, const struct settings_numbers *protocols)
 {
 	char name[PROTOCOL_NAME_SIZE];
@@ -117,8 +147,8 @@ void watching_describe(const struct settings *settings, char out[WATCHING_SIZE])
 	add_ports(out, &settings->remote_ports, "remote port");
 	add_names(out, &settings->comms);
 	add_numbers(out, &settings->pids, "pid ");
-	add_numbers(out, &settings->uids, "uid ");
-	add_numbers(out, &settings->netns, "netns ");
+	add_users(out, &settings->uids);
+	add_namespaces(out, &settings->netns);
 	add_protocols(out, &settings->protocols);
 	add_networks(out, &settings->local, "local ");
 	add_networks(out, &settings->remote, "remote ");

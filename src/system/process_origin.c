@@ -2,7 +2,6 @@
 #include "system/process_origin.h"
 
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,26 +9,7 @@
 
 #include "system/proc_stat.h"
 #include "system/process_service.h"
-
-/*
- * From /etc/passwd only: getpwuid() may ask a directory service over the network, which would wait, and would take
- * ports itself.
- */
-static void user_read(uint32_t uid, char user[32])
-{
-	FILE *file = fopen("/etc/passwd", "re");
-	const struct passwd *entry;
-
-	while (file && (entry = fgetpwent(file))) {
-		/* A name that does not fit is left empty: a cut one may be another user's. */
-		if (entry->pw_uid == uid) {
-			snprintf(user, 32, "%s", strlen(entry->pw_name) < 32 ? entry->pw_name : "");
-			break;
-		}
-	}
-	if (file)
-		fclose(file);
-}
+#include "system/user_name.h"
 
 /*
  * The nearest first, up to process 1. If one exits meanwhile, its pid may belong to another process, which started later
@@ -61,7 +41,7 @@ void process_origin_read(int dir, const struct proc_stat *stat, struct wire_proc
 	ssize_t length = readlinkat(dir, "cwd", event->cwd, sizeof(event->cwd) - 1);
 
 	event->cwd[length < 0 ? 0 : length] = '\0';
-	user_read(event->task.uid, event->user);
+	user_name_read(event->task.uid, event->user);
 	parents_read(stat, event);
 	event->flags |= WIRE_PROCESS_ORIGIN;
 }

@@ -474,6 +474,10 @@ static void filters_have_words(void **state)
 	strcpy(settings.comms.values[settings.comms.count++], "node");
 	watching_describe(&settings, watching);
 	assert_string_equal(watching, "ports 3000-3002,65535, remote port 0, node, pid 5,7, IPv6, failures only");
+	settings = (struct settings){ .uids = { .count = 2, .values = { 0, 4000000000U } },
+				      .netns = { .count = 1, .values = { 7 } } };
+	watching_describe(&settings, watching);
+	assert_string_equal(watching, "user root, uid 4000000000, netns 7");
 }
 
 static void addresses_give_way(void **state)
