@@ -67,12 +67,8 @@ static __always_inline void mark(__u16 port, __u8 bits)
 
 static __always_inline void timewait_add(struct port_usage_pool *pool, struct inet_timewait_sock *tw)
 {
-	long jiffies = READ(tw, tw_timer.expires) - bpf_jiffies64();
-	__u64 index = 0;
+	__u64 index = timewait_left_ms(tw) / WIRE_POOL_STEP_MS;
 
-	/* tw_timer.expires is an unsigned long, as jiffies is; bpf_jiffies64() extends jiffies to 64 bits. */
-	if (jiffies > 0)
-		index = (__u64)jiffies * jiffy_us / (WIRE_POOL_STEP_MS * 1000);
 	barrier_var(index); /* so that the verifier tracks the value that is compared */
 	if (index >= WIRE_POOL_ENDS)
 		index = WIRE_POOL_ENDS - 1;
@@ -343,7 +339,6 @@ int port_usage_tcp(struct bpf_iter__tcp *ctx)
 {
 	struct sock_common *common = ctx->sk_common;
 
-	jiffy_measure();
 	if (common)
 		socket_count(ctx->meta->seq, (struct sock *)common);
 	return 0;

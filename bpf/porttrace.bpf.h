@@ -16,7 +16,6 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "jiffies.h"
 #include "map_entry.h"
 #include "porttrace/churn.h"
 #include "porttrace/settings.h"
@@ -75,8 +74,6 @@ extern const volatile bool has_cookies;
 /* iter.bpf.c: the executable of porttrace, as task_exe() returns it; 0: no scan has run yet. */
 extern __u64 own_exe;
 
-/* sock.bpf.c: microseconds; 0: not known. jiffies.h says when that is. */
-extern __u32 jiffy_us;
 
 /* The verifier allows a typed pointer to become a number only through memory. */
 static __always_inline __u64 address_of(const void *pointer)
@@ -86,12 +83,6 @@ static __always_inline __u64 address_of(const void *pointer)
 
 	bpf_probe_read_kernel(&address, sizeof(address), &typed);
 	return address;
-}
-
-static __always_inline void jiffy_measure(void)
-{
-	if (!jiffy_us)
-		jiffy_us = jiffy_length_us(bpf_ktime_get_ns(), bpf_jiffies64());
 }
 
 /* filter.bpf.c: true: the event passes the filters of the command line. Called before an event is built. */
@@ -135,6 +126,8 @@ __u32 sock_bucket_flags(const struct wire_sock *out, struct sock *sk);
 /* Adds the fields of struct wire_socket: time left and state of a TIME_WAIT, queue length of a listener,
  * inode number of the file. */
 void sock_fill_details(struct wire_socket *out, struct sock *sk);
+/* Until the TIME_WAIT has ended and its port is free. */
+__u64 timewait_left_ms(struct inet_timewait_sock *tw);
 /* Replaces the fields of the subflow `sk` by those of its MPTCP socket. Returns false if `sk` is not the
  * first subflow. */
 bool sock_fold_subflow(struct wire_sock *out, struct sock *sk);

@@ -198,13 +198,26 @@ __hidden void sock_fill_search(struct wire_sock *out, struct sock *untyped)
 		out->flags |= WIRE_NOT_ROUTED;
 }
 
-__u32 jiffy_us = 0;
+const volatile __u32 jiffy_us = 0;
 
-/* 0: no time is left, or the length of a jiffy is not known. */
-static __u32 jiffies_to_ms(long delta)
+/* Of include/linux/timer.h and kernel/time/timer.c. */
+#define TIMER_INDEX_SHIFT 22 /* TIMER_ARRAYSHIFT */
+#define TIMER_LEVEL_BITS  6  /* LVL_BITS */
+#define TIMER_LEVEL_SHIFT 3  /* LVL_CLK_SHIFT */
+
+/*
+ * A timer ends at a multiple of the granularity of its wheel level (calc_index() in kernel/time/timer.c): a TIME_WAIT up
+ * to 5 s after tw_timer.expires, which is what ss shows. The level is in the flags (timer_set_idx()).
+ */
+__hidden __u64 timewait_left_ms(struct inet_timewait_sock *untyped)
 {
-	jiffy_measure();
-	return delta > 0 ? (__u64)delta * jiffy_us / 1000 : 0;
+	struct inet_timewait_sock *tw = TYPED(struct inet_timewait_sock, untyped);
+	__u32 level = READ(tw, tw_timer.flags) >> TIMER_INDEX_SHIFT >> TIMER_LEVEL_BITS;
+	__u32 shift = TIMER_LEVEL_SHIFT * (level & 15);
+	unsigned long end = ((READ(tw, tw_timer.expires) >> shift) + 1) << shift;
+	long left = end - bpf_jiffies64(); /* jiffies, which are an unsigned long, extended to 64 bits */
+
+	return left > 0 ? (__u64)left * jiffy_us / 1000 : 0;
 }
 
 /* 0: the socket has no file. */
@@ -237,7 +250,7 @@ __hidden void sock_fill_details(struct wire_socket *out, struct sock *sk)
 		struct inet_timewait_sock *tw = TYPED(struct inet_timewait_sock, sk);
 
 		out->substate = READ(tw, tw_substate);
-		out->expires_ms = jiffies_to_ms(READ(tw, tw_timer.expires) - bpf_jiffies64());
+		out->expires_ms = timewait_left_ms(tw);
 	} else if (out->sock.state == WIRE_TCP_LISTEN) {
 		out->backlog = sock_backlog(sk);
 		out->queue = sock_queue(sk);

@@ -181,7 +181,7 @@ static bool try_wait(struct attempt *try)
 	if (!all_refusing(s, is_time_wait))
 		return false;
 	for (size_t i = s->count; i-- > 0;) {
-		uint32_t left_ms = s->holders[i]->expires_ms ? s->holders[i]->expires_ms : TIMEWAIT_MS;
+		uint32_t left_ms = s->holders[i]->expires_ms ? s->holders[i]->expires_ms : TIMEWAIT_LONGEST_MS;
 
 		if (!situation_refuses(s, i))
 			continue;
@@ -189,8 +189,7 @@ static bool try_wait(struct attempt *try)
 			longest_ms = left_ms;
 		situation_drop(s, i);
 	}
-	/* The timer wheel may be late by an eighth of the time. */
-	try->after_s = longest_ms / 1000 + longest_ms / 8000 + 1;
+	try->after_s = longest_ms / 1000 + 1;
 	return true;
 }
 

@@ -212,7 +212,7 @@ static void write_no_port_in_holder(const struct attempt *try, struct remedy *ou
 
 static uint32_t timewait_max_s(void)
 {
-	return TIMEWAIT_MS / 1000 + TIMEWAIT_MS / 8000 + 1;
+	return TIMEWAIT_LONGEST_MS / 1000 + 1;
 }
 
 /* With timestamps on both sides. Where a connection has none, its TIME_WAIT stays to the end. */

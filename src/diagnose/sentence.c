@@ -168,7 +168,7 @@ struct phrase time_left(uint32_t ms)
 	uint32_t seconds = ms / 1000 + (ms % 1000 ? 1 : 0);
 
 	if (!ms)
-		return phrase("up to %u more seconds", TIMEWAIT_MS / 1000);
+		return phrase("up to %u more seconds", TIMEWAIT_LONGEST_MS / 1000);
 	return phrase("%" PRIu32 " more second%s", seconds, seconds == 1 ? "" : "s");
 }
 

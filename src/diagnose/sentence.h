@@ -39,7 +39,7 @@ struct phrase address_text(const uint8_t addr[16]);
 
 /* "28,232" */
 struct phrase with_commas(uint64_t n);
-/* "42 more seconds"; for 0, which means unknown: "up to 60 more seconds" */
+/* "42 more seconds"; for 0, which means unknown: "up to 65 more seconds" */
 struct phrase time_left(uint32_t ms);
 /* "90 ms", "2.9 s", "3 min", "5 h", "12 days" */
 struct phrase duration_text(uint64_t ns);

@@ -28,6 +28,7 @@
 #include "probe/verifier_log.h"
 #include "system/kernel_fs.h"
 #include "system/procfs.h"
+#include "util/clock.h"
 
 /* Only pages that the kernel writes use memory. Before Linux 6.4 a truncated log hides the error of the
  * program. */
@@ -299,6 +300,7 @@ static int skeleton_load(struct kernel *kernel, const struct settings *settings)
 	skeleton->rodata->settings.pid_ns = process_pid_namespace();
 	skeleton->rodata->has_call_regs = selection->features.call_regs;
 	skeleton->rodata->has_cookies = selection->features.cookies;
+	skeleton->rodata->jiffy_us = clock_jiffy_us();
 	skeleton->rodata->searches_timed = selection->facts[FACT_SEARCH].works;
 	skeleton->rodata->timewait_hooked = selection->facts[FACT_TIMEWAIT].works;
 	skeleton->rodata->uring_kinds = uring_kinds(selection);

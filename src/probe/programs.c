@@ -29,6 +29,7 @@ SAME(, rodata);
 SAME(__rodata, settings);
 SAME(__rodata, has_call_regs);
 SAME(__rodata, has_cookies);
+SAME(__rodata, jiffy_us);
 SAME(__rodata, searches_timed);
 SAME(__rodata, timewait_hooked);
 SAME(__rodata, uring_kinds);

@@ -20,3 +20,13 @@ uint64_t clock_thread_ns(void)
 {
 	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
+
+/* A coarse clock advances once a jiffy, and its resolution is TICK_NSEC (posix_get_coarse_res() in
+ * kernel/time/posix-timers.c). */
+uint32_t clock_jiffy_us(void)
+{
+	struct timespec tick;
+
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+	return (uint32_t)(tick.tv_nsec / 1000);
+}

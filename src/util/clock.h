@@ -8,5 +8,7 @@
 uint64_t clock_boot_ns(void);
 /* CPU time that this thread has used, without the time that it waited for a CPU. */
 uint64_t clock_thread_ns(void);
+/* Microseconds of a jiffy (1/CONFIG_HZ), which no BPF helper returns: 1,000 to 10,000. */
+uint32_t clock_jiffy_us(void);
 
 #endif

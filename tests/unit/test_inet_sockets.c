@@ -159,7 +159,7 @@ static void states_are_those_of_the_iterators(void **unused)
 		assert_int_equal(socket.substate, rows[i].substate);
 		assert_int_equal(socket.sock.flags, rows[i].flags);
 		assert_int_equal(!(socket.sock.unknown & WIRE_UNKNOWN_PROCESS), rows[i].knows_process);
-		assert_int_equal(socket.expires_ms, rows[i].wire_state == WIRE_TCP_TIME_WAIT ? 41000 : 0);
+		assert_int_equal(socket.expires_ms, rows[i].wire_state == WIRE_TCP_TIME_WAIT ? 41000 + 5120 : 0);
 	}
 }
 

@@ -279,19 +279,19 @@ static const struct expectation expectations[] = {
 	{"time_wait", time_wait,
 		"destroy_socket now: ss -taK src 10.0.0.1:8080 dst 10.0.0.5:41000\n"
 		"set_caller_option restart SO_REUSEADDR: Set SO_REUSEADDR in node[977] before bind().\n"
-		"wait after 47: Wait 47 s: the closed connection will be gone.\n"
+		"wait after 42: Wait 42 s: the closed connection will be gone.\n"
 		"other_port restart: Start node[977] on another port.\n"},
 	{"time_wait_noreuse", time_wait_noreuse,
 		"destroy_socket now: ss -taK src 10.0.0.1:8080 dst 10.0.0.5:41000\n"
-		"wait after 47: Wait 47 s: the closed connection will be gone.\n"
+		"wait after 42: Wait 42 s: the closed connection will be gone.\n"
 		"other_port restart: Start node[977] on another port.\n"},
 	{"kept_time_wait", kept_time_wait,
 		"set_caller_option restart SO_REUSEADDR: Set SO_REUSEADDR in node[977] before bind().\n"
-		"wait after 47: Wait 47 s: the closed connection will be gone.\n"
+		"wait after 42: Wait 42 s: the closed connection will be gone.\n"
 		"other_port restart: Start node[977] on another port.\n"},
 	{"many_time_waits", many_time_waits,
 		"destroy_socket now: ss -tK state fin-wait-2 state time-wait sport = :8080\n"
-		"wait after 47: Wait 47 s: the closed connections will be gone.\n"
+		"wait after 42: Wait 42 s: the closed connections will be gone.\n"
 		"other_port restart: Start node[977] on another port.\n"},
 	{"ephemeral_connection", ephemeral_connection,
 		"destroy_socket now: ss -taK src 10.0.0.1:8080 dst 10.0.0.5:41000\n"
@@ -329,7 +329,7 @@ static const struct expectation expectations[] = {
 		"destroy_socket now: ss -tK state time-wait dst 10.0.0.5:443\n"
 		"sysctl now net.ipv4.ip_local_port_range: sysctl -w net.ipv4.ip_local_port_range='16384 65535'\n"
 		"sysctl after 2 net.ipv4.tcp_tw_reuse: sysctl -w net.ipv4.tcp_tw_reuse=1\n"
-		"wait after 68: Wait up to 68 s: TIME_WAITs end by themselves.\n"
+		"wait after 66: Wait up to 66 s: TIME_WAITs end by themselves.\n"
 		"stop_process prevents: Keep connections open and reuse them, or let the peer close first: the side that closes first keeps the port in TIME_WAIT.\n"},
 	{"range_on_loopback", range_on_loopback,
 		"destroy_socket now: ss -tK state time-wait dst 127.0.0.1:443\n"

@@ -245,8 +245,10 @@ def compare(done):
             say(f"  {'ok  ' if same else 'FAIL'} {os.path.basename(kernel)}: {other.probes} reports the facts of "
                 f"{first.probes} ({len(a)} records{'' if with_ring else ', without io_uring'})")
             if not same:
-                for line in list(difflib.unified_diff(a, b, first.probes, other.probes, "", "", 0))[:40]:
-                    say(f"    {line[:700]}")
+                fields = [[line for record in part for line in json.dumps(json.loads(record), indent=1).splitlines()]
+                          for part in (a, b)]
+                for line in list(difflib.unified_diff(*fields, first.probes, other.probes, lineterm=""))[:60]:
+                    say(f"    {line[:300]}")
     return counts
 
 
