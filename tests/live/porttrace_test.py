@@ -25,8 +25,8 @@ cannot fill its ring. A test that needs more namespaces passes everywhere=True o
 
 A start of porttrace costs half a second of CPU time. A test that starts it without arguments therefore shares
 one with up to 15 other tests (SHARED): it begins with its own marker event, and ignores earlier records.
---share=all gives all such tests one porttrace, which then traces every namespace (for emulated machines, where a
-start takes many seconds); --share=none gives each test its own. Tests about porttrace as a process set
+--share=all gives all such tests, and those that only choose events (-e), one porttrace, which then traces every
+namespace (for emulated machines, where a start takes many seconds); --share=none gives each test its own. Tests about porttrace as a process set
 OWN_TRACER in their file, or own=True, and always have their own.
 
 Truth comes from outside porttrace: errno and getsockname() of the test's own calls, ss, /proc,
@@ -88,6 +88,9 @@ PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 NOBODY = 65534
 
 PORT_ERRORS = {"EADDRINUSE", "EADDRNOTAVAIL", "EACCES", "EPERM", "EINVAL", "EAGAIN"}
+DEFAULT_EVENTS = {"bind", "listen", "connect", "close", "churn"}
+# Of a porttrace that all tests share: so those that need `timewait` or `release` share it too.
+SHARED_EVENTS = DEFAULT_EVENTS | {"timewait", "release"}
 SOCKET_EVENTS = {"bind", "listen", "connect", "accept", "close", "timewait", "release"}
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -778,10 +781,11 @@ class Stream:
 
 
 class Shared(Stream):
-    """A shared porttrace's records of this test's namespace, from now on."""
+    """A shared porttrace's records of this test's namespace, from now on, without those of the events `left_out`."""
 
-    def __init__(self, stream, netns, marker):  # pylint: disable=super-init-not-called
+    def __init__(self, stream, netns, marker, left_out=()):  # pylint: disable=super-init-not-called
         self._prepare(netns, marker)
+        self.left_out = [b'"event":"%s"' % event.encode() for event in left_out]
         self.command = f"{stream.command} (shared)"
         self.file = reopen(stream.out)
         self.pidfd = os.pidfd_open(stream.process.pid)
@@ -794,7 +798,7 @@ class Shared(Stream):
 
     def _take(self, line):
         # Parsing the other tests' records would take most of the time.
-        if b'"netns":' not in line or self.mine_in_bytes in line:
+        if (b'"netns":' not in line or self.mine_in_bytes in line) and not any(e in line for e in self.left_out):
             super()._take(line)
 
     def gone(self):
@@ -833,7 +837,9 @@ class Tracer:
         self.confined = options.share != "all"
         self.free = [self._new() for _ in range(SHARED)] if self.confined else []
         self.used, self.running = [], 0
-        args = ("-N", ",".join(str(os.fstat(fd).st_ino) for fd in self.free)) if self.confined else ()
+        self.events = set() if self.confined else SHARED_EVENTS
+        args = ("-N", ",".join(str(os.fstat(fd).st_ino) for fd in self.free)) if self.confined else (
+            "-e", ",".join(sorted(self.events)))
         self.stream = SharedWhole(args, probes=options.probes)
         self.is_started = False
 
@@ -984,7 +990,7 @@ class Test:
 
     def __init__(self, options, home, shared=None):
         self.options = options
-        self.shared = shared  # the Stream of the shared porttrace, if this test may use it
+        self.shared = shared  # the Tracer, if this test may share one
         self.home = home  # the namespace in which the suite was started
         self.netns = netns_inode()
         self.processes = []
@@ -1015,8 +1021,10 @@ class Test:
     def trace(self, *args, marker=True, everywhere=False, **more):
         """Starts porttrace in the namespace of the suite; it is ready when this returns. everywhere: trace other
         network namespaces too; then the test needs another filter against the events of a busy machine."""
-        if self.shared and marker and not args and not more and not everywhere:
-            return Shared(self.shared, self.netns, self._marker)
+        if self.shared and marker and not more and not everywhere:
+            left_out = self._left_out(args)
+            if left_out is not None:
+                return Shared(self.shared.stream, self.netns, self._marker, left_out)
         return Stream(
             self.confined(args, everywhere),
             netns=self.netns,
@@ -1025,6 +1033,17 @@ class Test:
             marker=self._marker if marker else None,
             **more,
         ).started()
+
+    def _left_out(self, args):
+        """What the shared porttrace reports and one with these arguments does not; None: it needs its own."""
+        events = DEFAULT_EVENTS
+        if args:
+            if set(args[::2]) != {"-e"}:
+                return None
+            events = set(",".join(args[1::2]).split(","))
+            if "close" not in events or not events <= self.shared.events:  # close: of the marker
+                return None
+        return self.shared.events - events
 
     def text(self, *args, pty=False, probes=True, everywhere=False, **more):
         """Starts porttrace in text form; it is ready when this returns. everywhere: see trace()."""
@@ -1138,7 +1157,7 @@ class Running:
 
     def __init__(self, function, options, home, tracer=None):
         self.function, self.tracer = function, tracer
-        shared, netns = (tracer.stream, tracer.take()) if tracer else (None, None)
+        netns = tracer.take() if tracer else None
         self.output = tempfile.TemporaryFile()
         self.began = time.monotonic()
         self.late = False
@@ -1147,7 +1166,7 @@ class Running:
         if self.pid == 0:
             os.dup2(self.output.fileno(), 1)
             os.dup2(self.output.fileno(), 2)
-            run_test(function, options, home, shared, netns)
+            run_test(function, options, home, tracer, netns)
         self.pidfd = os.pidfd_open(self.pid)
 
     def kill_if_late(self):
