@@ -205,10 +205,19 @@ static void shorten_lists(struct churn *churn)
 	churn->searches_to_count = kept;
 }
 
+/* What happened since the last of --count intervals is no interval. */
+static bool has_all_intervals(const struct session *session)
+{
+	return session->config->counts_intervals && session->config->count &&
+	       session->intervals >= session->config->count;
+}
+
 static void report_churn(struct session *session, const struct wire_netns *event)
 {
 	struct churn churn;
 
+	if (has_all_intervals(session))
+		return;
 	if (!netns_table_churn(model_namespaces(session->lookup.model), event->netns, &churn) ||
 	    !session->config->show_churn || !stream_config_wants_netns(session->config, event->netns))
 		return;

@@ -704,6 +704,8 @@ def the_table(t):
     rows = re.findall(rf"pt-test\[{os.getpid()}\] +-> 127\.0\.0\.1:5001 +(\d+) +(\d+)", out)
     equal([sum(map(int, column)) for column in zip(*rows)], [20, 20], f"allocated ports and TIME_WAITs\n{out}")
     check(max(map(len, out.splitlines())) <= 80, out)
+    starts = re.findall(r"^\d\d:\d\d:\d\d\.\d{3}  (.{5})", out, re.M)
+    equal((starts[0] in ("the f", "no ep"), len(starts)), (True, 4), f"blocks: the pools, and three intervals\n{out}")
 
 
 @test()
