@@ -266,10 +266,21 @@ __noinline int walk_part(__u64 id)
 	return 0;
 }
 
-/* Copies *walk into the map and continues on the copy. */
+/* Copies *walk into the map. In place where this thread has walked before: an update takes as long as ten reads. */
+static __always_inline void walk_store(const struct walk *walk, __u64 id)
+{
+	struct walk *stored = bpf_map_lookup_elem(&walks, &id);
+
+	if (stored)
+		*stored = *walk;
+	else
+		bpf_map_update_elem(&walks, &id, walk, BPF_ANY);
+}
+
+/* Continues on a copy in the map. */
 static __always_inline void walk_in_parts(const struct walk *walk, __u64 id)
 {
-	bpf_map_update_elem(&walks, &id, walk, BPF_ANY);
+	walk_store(walk, id);
 	for (__u32 i = 0; i < WALK_PARTS; i++) {
 		if (walk_part(id))
 			break;
@@ -412,7 +423,7 @@ int port_is_held(__u64 address, __u16 port, __u16 protocol)
 		return 0; /* the subflows of an MPTCP socket end after it */
 	if (!(walk.udp ? udp_start(&walk, sk) : tcp_start(&walk, sk)))
 		return 0;
-	bpf_map_update_elem(&walks, &id, &walk, BPF_ANY);
+	walk_store(&walk, id);
 	for (__u32 i = 0; i < HELD_STEPS && found == HELD_SEARCH; i++)
 		found = held_step(id);
 	return found == HELD_BY_OTHERS;

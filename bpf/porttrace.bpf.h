@@ -146,8 +146,6 @@ __u64 sock_cookie(struct sock *sk);
 __u16 sock_port(struct sock *sk);
 __u16 sock_protocol(struct sock *sk);
 __u32 sock_backlog(struct sock *sk);
-/* Connections that wait for accept(). */
-__u32 sock_queue(struct sock *sk);
 
 /* task.bpf.c: fills in the current process. Returns false for a kernel thread. */
 bool task_fill(struct wire_task *out);

@@ -244,6 +244,17 @@ static __always_inline __u32 udp_queue(struct sock *untyped)
 	return bytes > 0 ? bytes : 0;
 }
 
+/* The first subflow of an MPTCP socket has its queue. */
+static __always_inline struct sock *sock_with_queue(struct sock *untyped, __u16 protocol)
+{
+	struct sock *sk = TYPED(struct sock, untyped);
+	struct mptcp_sock *msk = TYPED(struct mptcp_sock, untyped);
+
+	if (HAS_MPTCP && protocol == IPPROTO_MPTCP)
+		sk = READ(msk, first);
+	return sk;
+}
+
 __hidden void sock_fill_details(struct wire_socket *out, struct sock *sk)
 {
 	if (out->sock.state == WIRE_TCP_TIME_WAIT) {
@@ -252,8 +263,10 @@ __hidden void sock_fill_details(struct wire_socket *out, struct sock *sk)
 		out->substate = READ(tw, tw_substate);
 		out->expires_ms = timewait_left_ms(tw);
 	} else if (out->sock.state == WIRE_TCP_LISTEN) {
-		out->backlog = sock_backlog(sk);
-		out->queue = sock_queue(sk);
+		struct sock *listener = sock_with_queue(sk, out->sock.protocol);
+
+		out->backlog = READ(listener, sk_max_ack_backlog);
+		out->queue = READ(listener, sk_ack_backlog);
 	} else if (out->sock.protocol == IPPROTO_UDP || out->sock.protocol == IPPROTO_UDPLITE) {
 		out->backlog = READ(TYPED(struct sock, sk), sk_rcvbuf);
 		out->queue = udp_queue(sk);
@@ -408,23 +421,7 @@ __hidden __u32 sock_bucket_flags(const struct wire_sock *out, struct sock *untyp
 										   WIRE_UNSHARED_BUCKET);
 }
 
-/* The first subflow of an MPTCP socket has its queue. */
-static struct sock *sock_with_queue(struct sock *untyped)
-{
-	struct sock *sk = TYPED(struct sock, untyped);
-	struct mptcp_sock *msk = TYPED(struct mptcp_sock, untyped);
-
-	if (HAS_MPTCP && READ_BITS(sk, sk_protocol) == IPPROTO_MPTCP)
-		sk = READ(msk, first);
-	return sk;
-}
-
 __hidden __u32 sock_backlog(struct sock *sk)
 {
-	return READ(sock_with_queue(sk), sk_max_ack_backlog);
-}
-
-__hidden __u32 sock_queue(struct sock *sk)
-{
-	return READ(sock_with_queue(sk), sk_ack_backlog);
+	return READ(sock_with_queue(sk, protocol_of(sk)), sk_max_ack_backlog);
 }
