@@ -112,8 +112,8 @@ check-arm64: deps-test ## the unit and replay tests of the arm64 build, under qe
 		else rm -rf $(BUILD)/$(CROSS); fi)
 	$(Q)tests/run $(BUILD) arm64
 
-check-release: ## README's commands in a clean tree of the other Debian release (SUITE=trixie LIVE=1)
-	$(Q)tests/release/run $(SUITE)
+check-release: ## README's commands in a clean tree of the other Debian release (SUITE=trixie LIVE=1 BRIEF=1)
+	$(Q)BRIEF=$(BRIEF) tests/release/run $(SUITE)
 
 check-clang: deps ## build with other releases of clang, and load the programs (CLANGS="14 16 19")
 	$(Q)tests/release/clang $(CLANGS)
