@@ -98,16 +98,16 @@ __hidden bool filter_task(const struct wire_task *task, struct task_struct *kern
 	return is_wanted(task, kernel_task);
 }
 
-__hidden bool filter_current(const struct wire_task *task)
+GLOBAL_SUBPROG int filter_current(const struct wire_task *task)
 {
-	return is_wanted(task, (void *)bpf_get_current_task());
+	return task && is_wanted(task, (void *)bpf_get_current_task());
 }
 
-__hidden bool filter_sock(const struct wire_sock *sock)
+GLOBAL_SUBPROG int filter_sock(const struct wire_sock *sock)
 {
-	bool ipv4 = sock->family == AF_INET || is_mapped(sock->local_addr);
+	bool ipv4 = sock && (sock->family == AF_INET || is_mapped(sock->local_addr));
 
-	if (settings.ipv4 != settings.ipv6 && ipv4 != settings.ipv4)
+	if (!sock || (settings.ipv4 != settings.ipv6 && ipv4 != settings.ipv4))
 		return false;
 	return port_listed(&settings.local_ports, sock->local_port) &&
 	       port_listed(&settings.remote_ports, sock->remote_port) &&

@@ -88,8 +88,8 @@ static __always_inline __u64 address_of(const void *pointer)
 /* filter.bpf.c: true: the event passes the filters of the command line. Called before an event is built. */
 extern const volatile struct settings settings;
 bool filter_task(const struct wire_task *task, struct task_struct *kernel_task);
-bool filter_current(const struct wire_task *task);
-bool filter_sock(const struct wire_sock *sock);
+int filter_current(const struct wire_task *task);
+int filter_sock(const struct wire_sock *sock);
 bool filter_kind(__u32 kind, __u32 error);
 
 /* For a program of iter/bpf_map_elem: writes the key, then the value. See source/map_reader.h. */
@@ -148,7 +148,7 @@ __u16 sock_protocol(struct sock *sk);
 __u32 sock_backlog(struct sock *sk);
 
 /* task.bpf.c: fills in the current process. Returns false for a kernel thread. */
-bool task_fill(struct wire_task *out);
+int task_fill(struct wire_task *out);
 bool task_fill_from(struct wire_task *out, struct task_struct *task);
 bool task_under_cgroup(struct task_struct *task);
 /* The executable of the current process, as the address of its inode. 0: it has none, or is exiting. */

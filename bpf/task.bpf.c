@@ -51,9 +51,9 @@ __hidden bool task_fill_from(struct wire_task *out, struct task_struct *untyped)
 	return true;
 }
 
-__hidden bool task_fill(struct wire_task *out)
+GLOBAL_SUBPROG int task_fill(struct wire_task *out)
 {
-	return task_fill_from(out, (void *)bpf_get_current_task());
+	return out && task_fill_from(out, (void *)bpf_get_current_task());
 }
 
 __hidden __u64 task_exe(void)
