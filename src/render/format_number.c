@@ -84,6 +84,11 @@ size_t format_age(uint64_t ns, char out[NUMBER_SIZE])
 	return (size_t)(second - out);
 }
 
+size_t format_left(uint64_t ns, char out[NUMBER_SIZE])
+{
+	return (size_t)snprintf(out, NUMBER_SIZE, "%" PRIu64 " s", (ns + 999999999) / 1000000000);
+}
+
 size_t format_rate(uint64_t count, double seconds, char out[NUMBER_SIZE])
 {
 	double rate = seconds > 0 ? (double)count / seconds : (double)count;

@@ -20,6 +20,8 @@ size_t format_count(uint64_t count, char out[NUMBER_SIZE]);
 size_t format_duration(uint64_t ns, char out[NUMBER_SIZE]);
 /* The same in one unit: "2.9 s", "3 min", "2 h", "3 d" */
 size_t format_age(uint64_t ns, char out[NUMBER_SIZE]);
+/* Of a TIME_WAIT, in seconds as where a remedy says to wait: "61 s"; rounded up */
+size_t format_left(uint64_t ns, char out[NUMBER_SIZE]);
 /* "1,204/s"; below 10 with one decimal: "0.5/s". Without an interval, count is the rate. */
 size_t format_rate(uint64_t count, double seconds, char out[NUMBER_SIZE]);
 

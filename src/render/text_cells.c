@@ -237,7 +237,7 @@ void text_cell_port_detail(struct text_line *line, const struct report *report,
 
 	add_group(line, report);
 	if (entry->sock.state == WIRE_TCP_TIME_WAIT && entry->expires_boot_ns > now) {
-		format_duration(entry->expires_boot_ns - now, duration);
+		format_left(entry->expires_boot_ns - now, duration);
 		text_item(line);
 		text_line_format(line, "%s left", duration);
 	}

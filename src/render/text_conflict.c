@@ -91,7 +91,7 @@ static void add_times(struct text_line *line, const struct holder *holder, uint6
 	char duration[NUMBER_SIZE];
 
 	if (holder->sock.state == WIRE_TCP_TIME_WAIT && holder->expires_ms) {
-		format_duration(holder->expires_ms * 1000000ULL, duration);
+		format_left(holder->expires_ms * 1000000ULL, duration);
 		text_line_format(line, ", %s left", duration);
 	} else if (holder->since_boot_ns && now_boot_ns > holder->since_boot_ns) {
 		format_duration(now_boot_ns - holder->since_boot_ns, duration);

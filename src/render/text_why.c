@@ -131,7 +131,7 @@ static void put_time_waits(struct render *render, uint16_t port, const struct ti
 	text_line_format(&line, "also on port %u%s: %zu TIME_WAIT%s", port,
 			 waits->beside == waits->count ? ", no conflict" : "", waits->count, waits->count == 1 ? "" : "s");
 	if (waits->longest_ms) {
-		format_duration(waits->longest_ms * 1000000ULL, left);
+		format_left(waits->longest_ms * 1000000ULL, left);
 		text_line_format(&line, ", %s left", left);
 	}
 	put_note(render, &line);
