@@ -824,14 +824,14 @@ static void ports_are_a_table(void **state)
 			expect(&output,
 			       "PID USER COMM             PROTO STATE       QUEUE LOCAL          REMOTE         DETAIL\n"
 			       "812 1000 nginx +2         tcp   LISTEN      2/511 0.0.0.0:80\n"
-			       "700 1000 curl             tcp   TIME_WAIT         10.0.0.1:40000 10.0.0.5:443   38 s left\n"
+			       "700 1000 curl             tcp   TIME_WAIT         10.0.0.1:40000 10.0.0.5:443   37 s left\n"
 			       "-   33   [kernel]         udp   BOUND             *:2049                        reuseport\n"
 			       "-   33   not accepted yet tcp   ESTABLISHED       10.0.0.1:80    10.0.0.9:50000\n");
 		else
 			expect(&output,
 			       "NETNS      PID USER COMM             PROTO STATE       QUEUE LOCAL          REMOTE         DETAIL\n"
 			       "4026531840 812 1000 nginx +2         tcp   LISTEN      2/511 0.0.0.0:80\n"
-			       "4026531840 700 1000 curl             tcp   TIME_WAIT         10.0.0.1:40000 10.0.0.5:443   38 s left\n"
+			       "4026531840 700 1000 curl             tcp   TIME_WAIT         10.0.0.1:40000 10.0.0.5:443   37 s left\n"
 			       "7          -   33   [kernel]         udp   BOUND             *:2049                        reuseport\n"
 			       "4026531840 -   33   not accepted yet tcp   ESTABLISHED       10.0.0.1:80    10.0.0.9:50000\n");
 		sample_close(&output);
