@@ -95,9 +95,10 @@ static void put_sums(struct render *render, const struct churn *churn, uint64_t 
 	text_line_cut(&part, render->options.width ? NETNS_COLUMNS : 0);
 	text_line_add(&line, "netns ");
 	add_part(render, &line, &part);
-	add_rate(&part, "  ", churn->ephemeral_allocated, churn->interval_s, " taken");
+	if (churn->ephemeral_allocated)
+		add_rate(&part, "  ", churn->ephemeral_allocated, churn->interval_s, " taken");
 	add_part(render, &line, &part);
-	if (!churn->releases_are_late)
+	if (churn->ephemeral_released && !churn->releases_are_late)
 		add_rate(&part, "  ", churn->ephemeral_released, churn->interval_s, " released");
 	add_part(render, &line, &part);
 	text_failed(&part, churn->ephemeral_failed);
@@ -120,10 +121,14 @@ static void put_timewait(struct render *render, const struct churn *churn)
 		return;
 	format_count(churn->timewait_live, text);
 	text_line_format(&line, "  timewait %s live", text);
-	add_rate(&line, "  +", churn->timewait_entered, churn->interval_s, "");
-	add_rate(&line, "  -", left, churn->interval_s, "");
-	format_count(churn->timewait_reused, text);
-	text_line_format(&line, "  %s reused", text);
+	if (churn->timewait_entered)
+		add_rate(&line, "  +", churn->timewait_entered, churn->interval_s, "");
+	if (left)
+		add_rate(&line, "  -", left, churn->interval_s, "");
+	if (churn->timewait_reused) {
+		format_count(churn->timewait_reused, text);
+		text_line_format(&line, "  %s reused", text);
+	}
 	if (churn->timewait_overflowed) {
 		line.style = STYLE_WARNING;
 		format_count(churn->timewait_overflowed, text);
