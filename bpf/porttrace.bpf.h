@@ -74,7 +74,6 @@ extern const volatile bool has_cookies;
 /* iter.bpf.c: the executable of porttrace, as task_exe() returns it; 0: no scan has run yet. */
 extern __u64 own_exe;
 
-
 /* The verifier allows a typed pointer to become a number only through memory. */
 static __always_inline __u64 address_of(const void *pointer)
 {
