@@ -50,7 +50,7 @@ __hidden struct sock *search_exit(void)
 	__u64 id = bpf_get_current_pid_tgid();
 	struct search *search = bpf_map_lookup_elem(&searches, &id);
 
-	/* If the entry probe missed this search, the entry is of the thread's previous one. */
+	/* If the entry probe missed this search, the map has the previous one of this thread. */
 	if (!search || !search->start_ns)
 		return NULL;
 	search->spent_ns = bpf_ktime_get_ns() - search->start_ns;
