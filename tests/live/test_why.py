@@ -646,7 +646,7 @@ def crowd(me, number):
 
 @test(alone=True)
 def hundred_thousand_sockets(t):
-    """The fastest of several runs takes at most 300 ms. The limit is higher on a busy machine, where other programs take
+    """The fastest of several runs takes about 300 ms, at most 500. The limit is higher on a busy machine, where other programs take
     the CPU's caches too."""
     children = [t.fork(crowd, number) for number in range(CROWDS)]
     equal(sum(child.receive() for child in children), CROWD * CROWDS, "sockets")
@@ -661,5 +661,5 @@ def hundred_thousand_sockets(t):
             check(status in (0, 1), f"exit status of why {question}: {status}")
         print(f"why {question}: best {min(walls):.3f} s, median {sorted(walls)[3]:.3f} s, "
               f"CPU time {sorted(works)[3]:.3f} s")
-        limit = 1.5 if os.getloadavg()[0] > len(os.sched_getaffinity(0)) else 0.3
+        limit = 1.5 if os.getloadavg()[0] > len(os.sched_getaffinity(0)) else 0.5
         check(min(min(walls), sorted(works)[3]) < limit, f"why {question} took {min(walls):.3f} s at best, limit {limit} s")
