@@ -646,8 +646,8 @@ def crowd(me, number):
 
 @test(alone=True)
 def hundred_thousand_sockets(t):
-    """The fastest of several runs takes about 300 ms, at most 500. The limit is higher on a busy machine, where other programs take
-    the CPU's caches too."""
+    """The fastest of several runs takes about 300 ms, at most 500. The limit is higher on a busy machine, where other
+    programs take the CPU's caches too."""
     children = [t.fork(crowd, number) for number in range(CROWDS)]
     equal(sum(child.receive() for child in children), CROWD * CROWDS, "sockets")
     for question in ("5001", "127.2.3.9:20000", "udp:127.2.1.0:20001", "0", "udp:0"):
