@@ -39,11 +39,11 @@ static __always_inline void record_copy_fill(struct record_copy *out, __u64 cook
 
 /* The current process took a port, or (with `before`) still has the port that it took before. */
 static __always_inline void record_taken_port(const struct wire_sock *sock, const struct wire_task *task,
-					      const struct record_copy *before, __u64 now)
+					      const struct record_copy *before, __u64 now, __u32 flags)
 {
 	bool same = before && before->port && before->port == sock->local_port;
 
-	record_store(sock, task, bpf_get_current_task(), same ? before->since_ns : now, 0);
+	record_store(sock, task, bpf_get_current_task(), same ? before->since_ns : now, flags);
 }
 
 /* Reports that the socket gave its port back, so that user space drops it. */
@@ -140,7 +140,8 @@ static __always_inline void bind_fact(struct sock *sk, const struct sockaddr_in6
 		if (port_is_ephemeral(&event.sock))
 			churn_count(&event.sock, &event.task,
 				    how & WIRE_BIND_IMPLICIT ? CHURN_BY_AUTOBIND : CHURN_BY_BIND);
-		record_taken_port(&event.sock, &event.task, NULL, event.hdr.boot_ns);
+		record_taken_port(&event.sock, &event.task, NULL, event.hdr.boot_ns,
+				  how & WIRE_BIND_IMPLICIT ? RECORD_AUTOBOUND : 0);
 	}
 	if (!wanted(&event.sock, &event.task, WIRE_BIND, error))
 		return;
@@ -174,7 +175,7 @@ __hidden void on_listen(struct sock *sk, __u32 backlog, __u32 error)
 		if (!before.port && port_is_ephemeral(&event.sock))
 			churn_count(&event.sock, &event.task, CHURN_BY_AUTOBIND);
 		churn_add_listener(event.sock.netns, event.sock.local_port);
-		record_taken_port(&event.sock, &event.task, &before, event.hdr.boot_ns);
+		record_taken_port(&event.sock, &event.task, &before, event.hdr.boot_ns, 0);
 	} else {
 		event.sock.flags |= refusal_flags(0, false);
 		if (!event.sock.local_port)
@@ -243,7 +244,7 @@ static __always_inline void connect_fact(struct sock *sk)
 			    is_udp(&event.sock) ? CHURN_BY_AUTOBIND : CHURN_BY_CONNECT);
 	churn_connect(&event.sock, &event.task,
 		      before.port == event.sock.local_port && !before.remote_port);
-	record_taken_port(&event.sock, &event.task, &before, event.hdr.boot_ns);
+	record_taken_port(&event.sock, &event.task, &before, event.hdr.boot_ns, 0);
 	if (wanted(&event.sock, &event.task, WIRE_CONNECT, 0))
 		emit(&event, WIRE_CONNECT, sizeof(event));
 }
@@ -351,7 +352,7 @@ __hidden void on_accept(struct sock *sk)
 	event.sock.flags |= WIRE_ACCEPTED;
 	event.sock.flags &= ~WIRE_PORT_EPHEMERAL;
 	event.hdr.boot_ns = bpf_ktime_get_boot_ns();
-	record_taken_port(&event.sock, &event.task, NULL, event.hdr.boot_ns);
+	record_taken_port(&event.sock, &event.task, NULL, event.hdr.boot_ns, 0);
 	if (wanted(&event.sock, &event.task, WIRE_ACCEPT, 0))
 		emit(&event, WIRE_ACCEPT, sizeof(event));
 }
@@ -511,15 +512,11 @@ __hidden void on_udp_send(struct sock *untyped, int result)
 {
 	struct sock *sk = TYPED(struct sock, untyped);
 	bool failed = !READ(sk, __sk_common.skc_num);
-	struct sock_record *record;
 
 	if (failed ? result != -EAGAIN :
 		     READ_BITS(sk, sk_userlocks) & SOCK_BINDPORT_LOCK || record_find(sock_cookie(sk)))
 		return;
 	bind_fact(sk, NULL, NULL, failed ? EAGAIN : 0, WIRE_BIND_IMPLICIT);
-	record = failed ? NULL : record_find(sock_cookie(sk));
-	if (record)
-		record->flags |= RECORD_AUTOBOUND;
 }
 
 /* A socket keeps an explicitly bound port after its connection or listening ends, until close(). */

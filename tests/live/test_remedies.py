@@ -269,6 +269,8 @@ def accepted_connection(t, s):
 @situation
 def connection_with_the_port(t, s):
     peer = t.peer
+    s.port = next(RANGES)
+    s.where = (s.where[0], s.port)
     s.hold(connect_out, peer, False)
     s.options = (REUSEADDR,)
 
