@@ -7,11 +7,11 @@
 #include <stdint.h>
 
 #include "diagnose/diagnose.h"
+#include "util/protocol.h"
 
 /* How long a closed connection holds its port: TCP_TIMEWAIT_LEN, include/net/tcp.h. */
 #define TIMEWAIT_MS 60000U
-/* Its timer ends up to 5,120 ms late: the granularity of 512 jiffies where CONFIG_HZ is 100 (kernel/time/timer.c). */
-#define TIMEWAIT_LONGEST_MS (TIMEWAIT_MS + 5120U)
+#define TIMEWAIT_LONGEST_MS (TIMEWAIT_MS + TIMEWAIT_LATE_MS)
 
 /* pool.c: whether connect() from or to this address reuses a TIME_WAIT, by net.ipv4.tcp_tw_reuse: 2, the default, is for
  * loopback only. tcp_twsk_unique(), net/ipv4/tcp_ipv4.c */

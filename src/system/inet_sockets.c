@@ -21,9 +21,6 @@
 
 #define STATE_BOUND_INACTIVE 13
 
-/* The timer of a TIME_WAIT ends up to this much later than it says (kernel/time/timer.c; with CONFIG_HZ 100). */
-#define TIMER_LATE_MS 5120
-
 /*
  * A TIME_WAIT has its substate here. A half-open connection is a request socket (inet_req_diag_fill()), without a file.
  * false: not a state of this kernel's sockets.
@@ -36,7 +33,7 @@ static bool set_state(struct wire_socket *socket, const struct inet_diag_msg *me
 	if (message->idiag_timer == TIMER_TIME_WAIT) {
 		sock->state = WIRE_TCP_TIME_WAIT;
 		socket->substate = message->idiag_state;
-		socket->expires_ms = message->idiag_expires + TIMER_LATE_MS;
+		socket->expires_ms = message->idiag_expires + TIMEWAIT_LATE_MS;
 	} else if (sock->state == STATE_BOUND_INACTIVE) {
 		sock->state = WIRE_TCP_CLOSE;
 	} else if (sock->state == WIRE_TCP_SYN_RECV && message->idiag_timer == TIMER_RETRANSMIT && !message->idiag_inode) {

@@ -26,8 +26,8 @@ cannot fill its ring. A test that needs more namespaces passes everywhere=True o
 A start of porttrace costs half a second of CPU time. A test that starts it without arguments therefore shares
 one with up to 15 other tests (SHARED): it begins with its own marker event, and ignores earlier records.
 --share=all gives all such tests, and those that only choose events (-e), one porttrace, which then traces every
-namespace (for emulated machines, where a start takes many seconds); --share=none gives each test its own. Tests about porttrace as a process set
-OWN_TRACER in their file, or own=True, and always have their own.
+namespace (for emulated machines, where a start takes many seconds); --share=none gives each test its own. Tests
+about porttrace as a process set OWN_TRACER in their file, or own=True, and always have their own.
 
 Truth comes from outside porttrace: errno and getsockname() of the test's own calls, ss, /proc,
 nstat.
@@ -73,8 +73,8 @@ DONE, NOT_ALLOWED, LOST = 0, 3, 5  # porttrace's exit statuses
 # Probe hits that one test may lose. While a kprobe program runs on a CPU, the kernel runs no other kprobe program there,
 # so porttrace misses what a timer interrupt (network, TIME_WAITs) does meanwhile. A preemptible kernel may also switch
 # away from any BPF program; until it resumes, the kernel does not run the same program for other tasks on that CPU.
-NOT_RUN = "probe not run, at most"
 NOT_RUN_MAX = 10
+NOT_RUN = "probe not run, at most"  # the reason of such losses
 START_LIMIT = max(DEADLINE, 60 * SLOW)  # seconds for porttrace's start record
 TEST_LIMIT = 150 * SLOW  # seconds for one test, then it is killed
 SKIPPED = 77
@@ -309,6 +309,17 @@ def close_first(first, second, port):
     at_end(second)
     second.close()
     until(lambda: timewaits(port), f"TIME_WAIT on port {port}")
+
+
+def can_bind(port, kind=socket.SOCK_STREAM):
+    """Whether a server that sets SO_REUSEADDR, as most do, gets this port of 127.0.0.1."""
+    with socket.socket(socket.AF_INET, kind) as sock:
+        sock.setsockopt(*REUSEADDR)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def refused(call, *args):
@@ -679,8 +690,8 @@ class Stream:
         self.forbidden.append(want)
 
     def mark(self):
-        """Makes an event and waits for its record: then every earlier record has been read. Another one if porttrace says
-        that the kernel did not run a probe, which may have been that of the event."""
+        """Makes an event and waits for its record: then every earlier record has been read. Makes another one if
+        porttrace says that the kernel did not run a probe, which may have been that of the event."""
         for last in (False, False, True):
             want = self.marker and self.marker()
             if not want:

@@ -11,12 +11,11 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tarfile
 import time
 
-from porttrace_test import REUSEADDR, SLOW, Skip, check, equal, test, until
+from porttrace_test import SLOW, Skip, can_bind, check, equal, test, until
 from remedy_table import print_remedy
 
 OWN_TRACER = True
@@ -83,27 +82,17 @@ class Docker:
 
     def stop(self):
         """Runs the command that stops, exactly as printed; the port is free, and stays so."""
-        until(lambda: not is_free(), "the container has the port", 20 * SLOW)
+        until(lambda: not can_bind(PORT), "the container has the port", 20 * SLOW)
         answer = json.loads(self.t.command("why", "--json", f"tcp:127.0.0.1:{PORT}").stdout)
         remedy = answer["remedies"][0]
         equal((remedy["action"], remedy["effect"]), ("stop_container", "now"), f"{answer}")
         done = self.run(command=["sh", "-c", remedy["command"]])
         equal(done.returncode, 0, f"exit status of {remedy['command']} ({done.stderr})")
-        check(is_free(), f"the port is free after {remedy['command']}")
+        check(can_bind(PORT), f"the port is free after {remedy['command']}")
         time.sleep(RESTART_S)
-        check(is_free(), f"the port is still free a moment after {remedy['command']}")
+        check(can_bind(PORT), f"the port is still free a moment after {remedy['command']}")
         print_remedy(answer["cause"], remedy, True)
         return answer
-
-
-def is_free():
-    with socket.socket() as sock:
-        sock.setsockopt(*REUSEADDR)
-        try:
-            sock.bind(("127.0.0.1", PORT))
-        except OSError:
-            return False
-    return True
 
 
 @test()

@@ -64,7 +64,7 @@ def make_traffic(t, explained=lambda: None):
                 sock.close()
 
 
-@test()
+@test(own=True)  # other tests' refusals would take the shared one's time for lookups
 def replay_equals_the_live_stream(t):
     path = os.path.join(t.temp(), "capture")
 
@@ -126,7 +126,7 @@ def killed_recording_can_be_replayed(t):
     equal([r["event"] for r in shown if r.get("local_port") == 5001], ["bind", "close"], "events")
 
 
-@test()
+@test(own=True)  # other tests' refusals would take the shared one's time for lookups
 def pipe_to_replay(t):
     """`record - | replay -` shows the events while they happen, and ends with the totals of the whole."""
     with t.trace() as trace:

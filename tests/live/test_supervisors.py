@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 
-from porttrace_test import NOBODY, REUSEADDR, Skip, check, cgroup2_mount, equal, test, until
+from porttrace_test import NOBODY, Skip, can_bind, check, cgroup2_mount, equal, test, until
 from remedy_table import print_remedy
 
 OWN_TRACER = True
@@ -180,13 +180,7 @@ class Scene:
 
     @staticmethod
     def is_free(kind):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM) as sock:
-            sock.setsockopt(*REUSEADDR)
-            try:
-                sock.bind(("127.0.0.1", PORT))
-            except OSError:
-                return False
-        return True
+        return can_bind(PORT, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
 
 
 def systemctl(scene, units, user=None, socket_unit=None, sockets=""):

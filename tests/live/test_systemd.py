@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 
-from porttrace_test import PORTTRACE, REUSEADDR, Skip, cgroup2_mount, check, equal, test, until
+from porttrace_test import PORTTRACE, Skip, can_bind, cgroup2_mount, check, equal, test, until
 from remedy_table import print_remedy
 
 PORT = 6101
@@ -133,21 +133,11 @@ class Systemd:
         remedy = [r for r in answer["remedies"] if r["action"] == "stop_unit"][0]
         done = self.run("sh", "-c", remedy["command"])
         equal(done.returncode, 0, f"exit status of {remedy['command']} ({done.stderr})")
-        check(is_free(port), f"the port is free after {remedy['command']}")
+        check(can_bind(port), f"the port is free after {remedy['command']}")
         time.sleep(RESTART_S)
-        check(is_free(port), f"the port is still free a moment after {remedy['command']}")
+        check(can_bind(port), f"the port is still free a moment after {remedy['command']}")
         print_remedy(answer["cause"], remedy, True)
         return remedy["command"]
-
-
-def is_free(port):
-    with socket.socket() as sock:
-        sock.setsockopt(*REUSEADDR)
-        try:
-            sock.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def python(t, code):
@@ -169,7 +159,7 @@ def listening_socket(port):
 @test()
 def service_that_starts_again(t):
     with Systemd(t, {"pt-web.service": service(python(t, SERVE) + f" {PORT}")}, ["pt-web.service"]) as systemd:
-        until(lambda: not is_free(PORT), "the service has the port")
+        until(lambda: not can_bind(PORT), "the service has the port")
         equal(systemd.stop(PORT), "systemctl stop pt-web.service", "command")
 
 
@@ -190,4 +180,4 @@ def socket_alone(t):
              "pt-act.service": service(python(t, SERVE_PASSED))}
     with Systemd(t, units, ["pt-other.socket", "pt-second.socket"]) as systemd:
         systemd.stop(PORT)
-        check(not is_free(PORT + 10), "the other socket's unit is left alone")
+        check(not can_bind(PORT + 10), "the other socket's unit is left alone")
